@@ -1,0 +1,54 @@
+"""`./certdesk bench`: goals as ratios inside one run, with the calibration rows beside them.
+
+    ./certdesk bench [--seconds N] [--json FILE] [--only g1,g2,writes]
+
+"Per core" is work divided by the CPU seconds of the whole server process tree, load generator left out.
+Status 1 when a floor does not hold.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import calibration, engine, interactive, rest
+from bench.report import Report
+
+
+def main() -> int:
+    """Runs the chosen goals; prints a table and, with --json, writes the same as JSON."""
+    parser = argparse.ArgumentParser(prog="./certdesk bench", description=__doc__.split("\n")[0])
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of each measured row")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--only", default="g1,g2,writes", help="comma-separated goals")
+    chosen = parser.parse_args()
+    goals = {goal.strip() for goal in chosen.only.split(",")}
+    report = Report()
+    scratch = tempfile.TemporaryDirectory(prefix="certdesk-bench-")
+    _set_up(Path(scratch.name))
+    calibration.measure(report, chosen.seconds)
+    if "g1" in goals:
+        engine.measure(report, chosen.seconds)
+    if "g2" in goals:
+        rest.measure(report, chosen.seconds)
+    if "writes" in goals:
+        interactive.measure(report, chosen.seconds)
+    print(report.table())
+    if chosen.json:
+        chosen.json.write_text(json.dumps(report.as_dict(), indent=2), encoding="utf-8")
+    return 0 if report.floors_hold else 1
+
+
+def _set_up(folder: Path) -> None:
+    """A database with the built-in CA for the rows that run in this process."""
+    for name in [name for name in os.environ if name.startswith("CERTDESK_")]:
+        del os.environ[name]
+    os.environ["CERTDESK_DATA"] = str(folder / "data")
+    from certdesk.interfaces.cli import setup, start
+
+    setup.prepare(start.django())
+
+
+sys.exit(main())

@@ -1,0 +1,3 @@
+from certdesk.interfaces.cli.main import main
+
+main()

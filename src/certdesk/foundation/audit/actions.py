@@ -1,0 +1,76 @@
+"""Writes audit rows in the caller's transaction; seals them into chains afterwards (law 12)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from certdesk.foundation.common import clock, sql
+
+from .sealer import seal_pending
+from .verify import canonical
+
+__all__ = ["SYSTEM", "Actor", "Line", "record", "record_many", "seal_pending"]
+
+SYSTEM = "system"
+"""The account of events that belong to none."""
+Line = tuple[str, str, Mapping[str, object]]
+"""Action, resource and details of one event, as `record` takes them."""
+_LINES_A_STATEMENT = 2_000  # SQLite takes 32,766 parameters in one statement
+
+
+class Actor(Protocol):
+    """Who acts; `iam.principal.Principal` has this shape."""
+
+    @property
+    def account_id(self) -> str: ...
+    @property
+    def actor(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def via(self) -> str: ...
+    @property
+    def access_key(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def request_id(self) -> str: ...
+
+
+def record(
+    principal: Actor,
+    action: str,
+    *,
+    resource: str = "",
+    details: Mapping[str, object] | None = None,
+    account_id: str = "",
+) -> None:
+    """Adds one event: one INSERT in the caller's transaction, so there is no change without its row.
+
+    Args:
+        action: the IAM action or the name of an event, e.g. "scm:cert:delete".
+        resource: "type:id", e.g. "cert:scs1600313391074".
+        details: JSON values; no secret and no personal data.
+        account_id: whose chain it joins; default: the principal's account, or "system".
+    """
+    record_many(principal, [(action, resource, details or {})], account_id=account_id)
+
+
+def record_many(principal: Actor, events: Sequence[Line], *, account_id: str = "") -> None:
+    """As `record` for several events of one account, in one INSERT."""
+    who = {
+        "account_id": account_id or principal.account_id or SYSTEM,
+        "at": clock.to_micros(clock.real_now()),
+        "actor": principal.actor[:200],
+        "actor_name": principal.name[:120],
+        "via": str(principal.via)[:20],
+        "key_id": principal.access_key[:40],
+        "source": principal.source[:45],
+        "request_id": principal.request_id[:40],
+        "digest": "",
+    }
+    lines = [
+        {**who, "action": action[:80], "resource": resource[:80], "details": canonical(details)}
+        for action, resource, details in events
+    ]
+    for start in range(0, len(lines), _LINES_A_STATEMENT):
+        sql.insert("audit_event", lines[start : start + _LINES_A_STATEMENT])

@@ -1,0 +1,92 @@
+"""The typed, frozen settings of one process.
+
+`config/settings.py` reads environment and TOML and calls `install`; every other room asks `get`.
+"""
+
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Network = IPv4Network | IPv6Network
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseModel):
+    """Every setting with its default; the name in the environment is `CERTDESK_` + upper case."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Path = Field(Path("data"), description="Folder of the database, logs and files.")
+    http: str = Field("127.0.0.1:8080", description="host:port of the HTTP listener; empty = off.")
+    https: str = Field("127.0.0.1:8443", description="host:port of the HTTPS listener; empty = off.")
+    database_url: str = Field(
+        "", description="postgresql://user:password@host:port/name; empty = SQLite in the data folder."
+    )
+    external_url: str = Field(
+        "", description="Base of links in console, mails and ACME directory; empty = the HTTP listener."
+    )
+    pki_url: str = Field(
+        "", description="http base of AIA, OCSP and CRL pointers; empty = the HTTP listener."
+    )
+    kek_file: Path | None = Field(
+        None, description="Key-encryption keys, mode 0600; default `<data>.kek` beside the folder."
+    )
+    dcv_zone: str = Field(
+        "dcv.certdesk.invalid", description="Zone under which CNAME values of domain checks stand."
+    )
+    workers: int = Field(0, ge=0, le=256, description="Web processes; 0 = one a core.")
+    lab: bool = Field(False, description="Marks a laboratory: allows the lab clock.")
+    lab_clock: Path | None = Field(
+        None, description="File with signed seconds added to business time; needs `lab`."
+    )
+    dns_resolvers: tuple[str, ...] = Field(
+        (), description="ip:port,… asked for every DNS question of validation; empty = authoritative walk."
+    )
+    validation_http_ports: tuple[Port, ...] = Field(
+        (80, 443), description="Ports of the file method and ACME http-01."
+    )
+    allow_networks: tuple[Network, ...] = Field(
+        (), description="CIDRs that server-side fetches may reach beside public addresses."
+    )
+    smtp_url: str = Field(
+        "", description="smtp[s]://[user:password@]host:port[?starttls=1&from=…]; empty = keep in the outbox."
+    )
+    catalogue: Path | None = Field(None, description="Catalogue file; empty = the shipped one.")
+    trusted_proxies: tuple[Network, ...] = Field(
+        (), description="CIDRs of reverse proxies whose X-Forwarded-For and -Proto are believed."
+    )
+    log_level: str = Field("info", description="debug, info, warning or error.")
+
+    @property
+    def kek_path(self) -> Path:
+        return self.kek_file or self.data.with_name(self.data.name + ".kek")
+
+    @property
+    def base_url(self) -> str:
+        return (self.external_url or f"http://{self.http}").rstrip("/")
+
+    @property
+    def pki_base_url(self) -> str:
+        return (self.pki_url or f"http://{self.http}").rstrip("/")
+
+
+_installed: Settings | None = None
+
+
+def install(settings: Settings) -> None:
+    """Make `settings` the ones of this process; tests call it again to change them."""
+    global _installed
+    _installed = settings
+
+
+def get() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        RuntimeError: when the start-up has not installed any.
+    """
+    if _installed is None:
+        raise RuntimeError("settings are not installed: start through certdesk.config")
+    return _installed

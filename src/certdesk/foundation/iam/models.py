@@ -1,0 +1,167 @@
+"""Accounts (tenants), users, groups, policies, access keys, enterprise projects."""
+
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+
+from certdesk.foundation.common import ids
+from certdesk.foundation.common.fields import MomentField
+
+DEFAULT_PROJECT = "0"
+
+
+class Account(models.Model):
+    """A tenant: owns certificates, orders and money; sees nothing of other accounts."""
+
+    id = models.CharField(primary_key=True, max_length=32, default=ids.hex32)
+    name = models.CharField(max_length=64, unique=True)
+    currency = models.CharField(max_length=3, default="CNY")
+    real_name_verified = models.BooleanField(default=True, help_text="APP-14: without it no application.")
+    special_enterprise = models.BooleanField(default=False, help_text="ORD-5: may not buy OV or EV.")
+    created_at = MomentField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(login=username)
+
+
+class User(AbstractBaseUser):
+    """A person or a machine of one account. `login` is `name` in the first account, else `account/name`."""
+
+    id = models.CharField(primary_key=True, max_length=32, default=ids.hex32)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="users")
+    name = models.CharField(max_length=64)
+    login = models.CharField(max_length=130, unique=True)
+    email = models.EmailField(max_length=254, default="", blank=True)
+    phone = models.CharField(max_length=32, default="", blank=True)
+    language = models.CharField(max_length=10, default="en")
+    time_zone = models.CharField(max_length=40, default="UTC")
+    is_active = models.BooleanField(default=True)
+    must_change_password = models.BooleanField(default=False)
+    created_at = MomentField()
+
+    USERNAME_FIELD = "login"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: list[str] = []  # type: ignore[misc]
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "name"], name="iam_user_name_once")]
+
+    def __str__(self) -> str:
+        return self.login
+
+
+class Group(models.Model):
+    id = models.CharField(primary_key=True, max_length=32, default=ids.hex32)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="groups")
+    name = models.CharField(max_length=64)
+    users = models.ManyToManyField(User, related_name="groups")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "name"], name="iam_group_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Policy(models.Model):
+    """Version "1.1" policy document (API §3.1); system policies belong to no account."""
+
+    id = models.CharField(primary_key=True, max_length=32, default=ids.hex32)
+    account = models.ForeignKey(Account, null=True, on_delete=models.CASCADE, related_name="policies")
+    name = models.CharField(max_length=64)
+    description = models.CharField(max_length=255, default="")
+    document = models.JSONField()
+
+    class Meta:
+        verbose_name_plural = "policies"
+        constraints = [
+            models.UniqueConstraint(fields=["account", "name"], name="iam_policy_name_once"),
+            models.UniqueConstraint(
+                fields=["name"], name="iam_system_policy_once", condition=models.Q(account__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Grant(models.Model):
+    """A policy attached to a group, for all projects or for one enterprise project (IAM-6)."""
+
+    id = models.BigAutoField(primary_key=True)
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="grants")
+    policy = models.ForeignKey(Policy, on_delete=models.CASCADE, related_name="grants")
+    enterprise_project_id = models.CharField(max_length=36, default="", help_text="Empty = all projects.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["group", "policy", "enterprise_project_id"], name="iam_grant_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.policy} to {self.group}"
+
+
+class EnterpriseProject(models.Model):
+    id = models.CharField(primary_key=True, max_length=36)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="projects")
+    name = models.CharField(max_length=255)
+    enabled = models.BooleanField(default=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AccessKey(models.Model):
+    """An AK/SK pair (IAM-7); the secret key is sealed and shown once."""
+
+    access_key = models.CharField(primary_key=True, max_length=40)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="access_keys")
+    secret_id = models.CharField(max_length=32, help_text="sealing.Secret")
+    description = models.CharField(max_length=255, default="")
+    enabled = models.BooleanField(default=True)
+    created_at = MomentField()
+
+    def __str__(self) -> str:
+        return self.access_key
+
+
+class UsedSignature(models.Model):
+    """A signed request that changed something, remembered for its clock window (IAM-10)."""
+
+    signature = models.CharField(primary_key=True, max_length=64)
+    seen_at = MomentField(help_text="When it first came.")
+    expires_at = MomentField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.signature
+
+
+class IdempotencyKey(models.Model):
+    """IAM-10: one answer for a repeated request; scope is user and operation, for 24 h."""
+
+    id = models.BigAutoField(primary_key=True)
+    user_id = models.CharField(max_length=32)
+    operation = models.CharField(max_length=60)
+    key = models.CharField(max_length=128)
+    body_sha256 = models.CharField(max_length=64)
+    status = models.IntegerField(null=True, help_text="HTTP status of the answer; null while it runs.")
+    answer = models.TextField(default="")
+    created_at = MomentField(db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user_id", "operation", "key"], name="iam_idempotency_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.key}"

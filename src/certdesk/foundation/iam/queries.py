@@ -1,0 +1,154 @@
+"""Reads of users, grants and access keys. The lookup by access key is on every API request's path."""
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import orjson
+
+from certdesk.foundation.common import sql
+from certdesk.foundation.common.errors import NotFound
+from certdesk.foundation.sealing import actions as sealing
+
+from . import predicates, rules
+from .models import User
+from .predicates import Columns
+from .principal import PolicyGrant, Principal, Via
+
+KEY_PURPOSE = "access-key"
+CACHE_SECONDS = 5.0  # a disabled key or a changed policy is felt at most this much later
+_CACHE_LIMIT = 10_000
+
+_GRANTS = """
+  LEFT JOIN iam_group_users m ON m.user_id = u.id
+  LEFT JOIN iam_group g ON g.id = m.group_id AND g.account_id = u.account_id
+  LEFT JOIN iam_grant r ON r.group_id = g.id
+  LEFT JOIN iam_policy p ON p.id = r.policy_id
+"""
+_BY_KEY = f"""
+SELECT u.account_id, u.id, u.name, k.secret_id, k.enabled, u.is_active,
+       p.name, p.document, r.enterprise_project_id
+  FROM iam_accesskey k JOIN iam_user u ON u.id = k.user_id {_GRANTS}
+ WHERE k.access_key = %s
+"""
+_BY_USER = f"""
+SELECT u.account_id, u.id, u.name, p.name, p.document, r.enterprise_project_id
+  FROM iam_user u {_GRANTS}
+ WHERE u.id = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """An access key with all that a request needs; the secret is never shown in `repr`."""
+
+    principal: Principal
+    secret: bytes
+    enabled: bool
+
+    def __repr__(self) -> str:
+        return f"KnownKey({self.principal.access_key}, enabled={self.enabled})"
+
+
+_lock = threading.Lock()
+_known: dict[str, tuple[float, KnownKey]] = {}
+
+
+def principal_by_key(access_key: str) -> KnownKey | None:
+    """The key's principal, secret and whether it may be used; None when there is no such key.
+
+    Cached for `CACHE_SECONDS` a process: the secret lies unsealed in memory only.
+    """
+    found = _known.get(access_key)
+    if found and found[0] > time.monotonic():
+        return found[1]
+    known = _read_key(access_key)
+    with _lock:
+        if len(_known) >= _CACHE_LIMIT:
+            _known.clear()
+        if known is None:
+            _known.pop(access_key, None)
+        else:
+            _known[access_key] = (time.monotonic() + CACHE_SECONDS, known)
+    return known
+
+
+def look_in_vain() -> None:
+    """The work of looking for a key that does not exist."""
+    sql.rows(_BY_KEY, ["-"])
+
+
+def forget_keys() -> None:
+    """Empties the cache of this process."""
+    with _lock:
+        _known.clear()
+
+
+def _read_key(access_key: str) -> KnownKey | None:
+    lines = sql.rows(_BY_KEY, [access_key])
+    if not lines:
+        return None
+    account_id, user_id, name, secret_id, enabled, active = lines[0][:6]
+    grants = _grants((line[6], line[7], line[8]) for line in lines)
+    secret = sealing.unseal(secret_id, account_id, KEY_PURPOSE)
+    principal = Principal(account_id, user_id, name, Via.API, access_key=access_key, grants=grants)
+    return KnownKey(principal, secret, bool(enabled) and bool(active))
+
+
+def principal_of(
+    user: User | str, via: Via, *, source: str = "", request_id: str = "", access_key: str = ""
+) -> Principal:
+    """The principal of a user (or user id) with the union of its groups' policies (IAM-1).
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    user_id = user if isinstance(user, str) else user.id
+    lines = sql.rows(_BY_USER, [user_id])
+    if not lines:
+        raise NotFound(f"There is no user {user_id}.")
+    account_id, _, name = lines[0][:3]
+    grants = _grants((line[3], line[4], line[5]) for line in lines)
+    return Principal(account_id, user_id, name, via, access_key, source, request_id, grants)
+
+
+def _grants(lines: Iterable[tuple[str | None, object, str | None]]) -> tuple[PolicyGrant, ...]:
+    """One grant a policy and project, however many groups bring it."""
+    found = {(policy, project or ""): document for policy, document, project in lines if policy is not None}
+    return tuple(
+        PolicyGrant(policy, _statements(_text(document)), project)
+        for (policy, project), document in found.items()
+    )
+
+
+def _text(document: object) -> bytes:
+    """The JSON column in hand-written SQL: text on SQLite, an object on PostgreSQL."""
+    return document.encode() if isinstance(document, str) else orjson.dumps(document)
+
+
+@lru_cache(maxsize=512)
+def _statements(document: bytes) -> tuple[rules.Statement, ...]:
+    return rules.parse_stored(orjson.loads(document))
+
+
+def where(
+    principal: Principal,
+    action: str,
+    *,
+    project_column: str = "enterprise_project_id",
+    account_column: str = "account_id",
+    id_column: str = "id",
+    owner_column: str = "owner_id",
+    resource_type: str = "cert",
+) -> tuple[str, list[object]]:
+    """SQL predicate and parameters of the rows on which the principal may do `action` (law 5).
+
+    An empty column name says that the table has no such column. Columns come from code, never from input.
+    """
+    columns = Columns(project_column, account_column, id_column, owner_column, resource_type)
+    text, params = predicates.predicate(principal.grants, action, principal.asker, columns)
+    if not principal.account_id:
+        return f"({text})", params
+    return f"({account_column} = %s AND ({text}))", [principal.account_id, *params]

@@ -1,0 +1,89 @@
+"""Pure rules of messages: which templates there are, what may stand in a header, what an answer means."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from certdesk.foundation.common.errors import BadParameter
+
+LOCALES = ("en", "zh-hans")
+LONGEST_ANSWER = 500
+LONGEST_SUBJECT = 300
+MAX_ATTEMPTS = 20
+
+TEMPLATES: Mapping[str, frozenset[str]] = {
+    # DOM-2: `records` is a list of {"domain", "host", "type", "value"}
+    "dns-record": frozenset({"domain", "certificate_id", "records", "link"}),
+    # ORG-1
+    "organization-request": frozenset({"domain", "certificate_id", "company", "link"}),
+    "issued": frozenset({"domain", "certificate_id", "not_after", "link"}),
+    "refused": frozenset({"domain", "certificate_id", "reason", "link"}),
+    "withdrawn": frozenset({"domain", "certificate_id", "link"}),
+}
+"""Each template with the names that its context must have."""
+
+_NOT_PRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\\\"]{1,64}@[^\s@,;:<>()\[\]\\\"]{1,255}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one try: delivered, refused for good, or neither (try again)."""
+
+    delivered: bool
+    permanent: bool
+    text: str
+
+
+def one_line(text: str, limit: int) -> str:
+    """Control and direction characters become a space, runs of blanks one; cut at `limit` characters."""
+    return " ".join(_NOT_PRINTABLE.sub(" ", text).split())[:limit]
+
+
+def check_recipient(recipient: str) -> str:
+    """One bare mail address.
+
+    Raises:
+        BadParameter: it is none, or holds what could start another header or recipient.
+    """
+    if _NOT_PRINTABLE.search(recipient) or not _ADDRESS.fullmatch(recipient):
+        raise BadParameter(
+            "The mail address of the recipient is not valid.",
+            next_step="Give one address like name@example.com.",
+            field="recipient",
+        )
+    return recipient
+
+
+def check_template(template: str, context: Mapping[str, object]) -> None:
+    """Raises ValueError for an unknown template or a missing name: a mistake in the code that sends."""
+    if template not in TEMPLATES:
+        raise ValueError(f"unknown template {template!r}; known: {', '.join(sorted(TEMPLATES))}")
+    missing = TEMPLATES[template] - set(context)
+    if missing:
+        raise ValueError(f"template {template!r} needs {', '.join(sorted(missing))}")
+
+
+def choose_locale(locale: str) -> str:
+    """The nearest of ours: Chinese of any kind, else English."""
+    return "zh-hans" if locale.lower().replace("_", "-").startswith("zh") else "en"
+
+
+def clean(value: Any) -> Any:
+    """A context value as it may stand in a message: texts on one line, moments with their zone (NTF-2)."""
+    if isinstance(value, str):
+        return one_line(value, 4000)
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if isinstance(value, Mapping):
+        return {key: clean(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(part) for part in value]
+    return value
+
+
+def understand(code: int, text: str) -> Answer:
+    """A server's reply (RFC 5321 §4.2.1): 2yz done, 5yz refused for good, anything else: try again."""
+    return Answer(200 <= code < 300, 500 <= code < 600, one_line(f"{code} {text}", LONGEST_ANSWER))

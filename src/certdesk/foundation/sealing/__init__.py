@@ -1,0 +1,1 @@
+"""Secrets at rest: key-encryption keys in a file, envelope encryption, rotation."""

@@ -1,0 +1,72 @@
+"""Commands that look and say: doctor, verify-issued, audit verify, key rotate, ca root."""
+
+from typing import Annotated
+
+import typer
+
+from . import start
+from .output import Json, show
+
+audit = typer.Typer(help="The audit log.", no_args_is_help=True)
+keys = typer.Typer(help="The key-encryption key.", no_args_is_help=True)
+ca = typer.Typer(help="The built-in CA.", no_args_is_help=True)
+
+
+def doctor(as_json: Json = False) -> None:
+    """Look for what is weak, missing or late; exit status 1 when there is a problem."""
+    start.django()
+    from .diagnosis import examine
+
+    findings = examine()
+    problems = [finding for finding in findings if finding.level == "problem"]
+    if as_json:
+        show({"findings": [finding.__dict__ for finding in findings], "problems": len(problems)}, True)
+    else:
+        for finding in findings:
+            typer.echo(f"{finding.level:<8} {finding.subject}: {finding.sentence}")
+    raise typer.Exit(1 if problems else 0)
+
+
+def verify_issued(
+    limit: Annotated[int, typer.Option(help="Newest certificates only; 0 = all.", min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Verify every certificate the built-in CA issued from the records alone; status 1 when one is wrong."""
+    start.django()
+    from certdesk.pki.authority.verify import verify_issued as verify
+
+    report = verify(limit or None)
+    show(report.as_dict(), as_json)
+    raise typer.Exit(1 if report.problems else 0)
+
+
+@audit.command("verify")
+def audit_verify(as_json: Json = False) -> None:
+    """Verify the audit log's chains and checkpoints; status 1 when a row is missing or changed."""
+    start.django()
+    from certdesk.foundation.audit.actions import seal_pending
+    from certdesk.foundation.audit.verify_database import verify_database
+
+    while seal_pending():
+        pass
+    report = verify_database()
+    show(report.as_dict(), as_json)
+    raise typer.Exit(1 if report.problems else 0)
+
+
+@keys.command("rotate")
+def key_rotate(as_json: Json = False) -> None:
+    """Add a KEK version and wrap every secret's data key anew; may be interrupted and run again."""
+    start.django()
+    from certdesk.foundation.sealing.actions import rotate
+
+    show(rotate().__dict__, as_json)
+
+
+@ca.command("root")
+def ca_root() -> None:
+    """Print the PEM of the built-in roots, to put into trust stores."""
+    start.django()
+    from certdesk.pki.authority.actions import roots_pem
+
+    typer.echo(roots_pem(), nl=False)

@@ -1,0 +1,101 @@
+"""What `doctor` looks at: settings that are weak, parts that are missing, work that is late."""
+
+import shutil
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import connection
+
+from certdesk.foundation.common import clock, settings, sql
+from certdesk.foundation.common.errors import CertdeskError
+
+LATE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`level`: ok, warning or problem."""
+
+    level: str
+    subject: str
+    sentence: str
+
+
+def examine() -> list[Finding]:
+    """Every finding, problems included; nothing is changed."""
+    looks = (_database, _kek, _disk, _authority, _jobs, _mail, _addresses, _clock)
+    return [look() for look in looks]
+
+
+def _database() -> Finding:
+    if not sql.is_sqlite():
+        return Finding("ok", "database", f"PostgreSQL, {connection.settings_dict['NAME']}.")
+    journal = sql.row("PRAGMA journal_mode")
+    synchronous = sql.row("PRAGMA synchronous")
+    if journal != ("wal",) or synchronous != (2,):
+        return Finding(
+            "problem", "database", f"SQLite runs {journal}, {synchronous}; WAL and FULL are needed."
+        )
+    return Finding("ok", "database", "SQLite with WAL and synchronous=FULL: a commit survives a power cut.")
+
+
+def _kek() -> Finding:
+    from certdesk.foundation.sealing import kek
+
+    try:
+        ring = kek.load()
+    except CertdeskError as refused:
+        return Finding("problem", "key-encryption key", str(refused))
+    return Finding("ok", "key-encryption key", f"Version {ring.current}, mode 0600, outside the data folder.")
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(settings.get().data).free // 2**20
+    level = "problem" if free < 100 else "warning" if free < 1000 else "ok"
+    return Finding(level, "disk", f"{free} MiB free under {settings.get().data}.")
+
+
+def _authority() -> Finding:
+    from certdesk.pki.authority.models import Authority
+
+    first = Authority.objects.order_by("not_after").first()
+    if first is None:
+        return Finding("problem", "built-in CA", "It does not exist yet: run ./certdesk migrate.")
+    return Finding("ok", "built-in CA", f"The first of its certificates ends on {first.not_after:%d %b %Y}.")
+
+
+def _jobs() -> Finding:
+    from certdesk.foundation.jobs.models import Job, State
+
+    failed = Job.objects.filter(state=State.FAILED).count()
+    late = Job.objects.filter(state=State.READY, run_at__lt=clock.real_now() - LATE).count()
+    if late:
+        return Finding("problem", "jobs", f"{late} jobs wait longer than 5 minutes: is a worker running?")
+    if failed:
+        return Finding(
+            "warning", "jobs", f"{failed} jobs were given up; their last error is in the table jobs_job."
+        )
+    return Finding("ok", "jobs", "None late, none given up.")
+
+
+def _mail() -> Finding:
+    if not settings.get().smtp_url:
+        return Finding("warning", "mail", "CERTDESK_SMTP_URL is empty: messages are kept in the outbox only.")
+    return Finding("ok", "mail", "Messages leave by SMTP.")
+
+
+def _addresses() -> Finding:
+    held = settings.get()
+    listener = held.http.rpartition(":")[0]
+    if listener not in ("127.0.0.1", "localhost", "[::1]", "") and not held.trusted_proxies:
+        return Finding(
+            "warning", "listeners", f"HTTP without TLS listens on {listener}; put a proxy before it."
+        )
+    return Finding("ok", "listeners", f"http {held.http or 'off'}, https {held.https or 'off'}.")
+
+
+def _clock() -> Finding:
+    moved = clock.offset()
+    if moved:
+        return Finding("warning", "lab clock", f"Business time is moved by {moved.total_seconds():.0f} s.")
+    return Finding("ok", "clock", "Business time is real time.")

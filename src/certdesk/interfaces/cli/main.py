@@ -1,0 +1,45 @@
+"""`./certdesk`: every command of the operator's interface.
+
+Exit status: 0 = good, 1 = found a problem, 2 = wrong use.
+"""
+
+import sys
+
+import typer
+
+from certdesk.foundation.common.errors import CertdeskError
+
+from . import checks, documents, labs, people, serve, setup, tour
+
+app = typer.Typer(
+    name="certdesk",
+    help="A self-hosted SSL certificate manager: order, prove, issue, deploy, renew and revoke in one place.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("up")(serve.up)
+app.command("web")(serve.web)
+app.command("worker")(serve.worker)
+app.command("migrate")(setup.migrate)
+app.command("init")(setup.init)
+app.command("tour")(tour.tour)
+app.command("doctor")(checks.doctor)
+app.command("verify-issued")(checks.verify_issued)
+app.command("docs")(documents.docs)
+app.command("lab")(labs.lab)
+app.add_typer(people.users, name="user")
+app.add_typer(people.accounts, name="account")
+app.add_typer(people.access_keys, name="access-key")
+app.add_typer(checks.audit, name="audit")
+app.add_typer(checks.keys, name="key")
+app.add_typer(checks.ca, name="ca")
+
+
+def main() -> None:
+    """Entry point; expected refusals become one plain sentence and status 2."""
+    try:
+        app()
+    except CertdeskError as refused:
+        print(f"certdesk: {refused}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,92 @@
+"""Users, balances and access keys from the host's command line."""
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from certdesk.foundation.common.errors import BadParameter, NotFound
+
+from . import start
+from .output import Json, show
+from .setup import PasswordFile, read_password
+
+users = typer.Typer(help="People and machines of an account.", no_args_is_help=True)
+accounts = typer.Typer(help="Accounts and their balance.", no_args_is_help=True)
+access_keys = typer.Typer(help="Access keys (AK/SK) for the API.", no_args_is_help=True)
+
+AccountName = Annotated[str, typer.Option("--account", help="May be left out while there is one account.")]
+
+
+def account_named(name: str):  # type: ignore[no-untyped-def]  # models exist only once Django is set up
+    """The account; the only one when `name` is empty.
+
+    Raises:
+        NotFound: no such account. BadParameter: several, and none was named.
+    """
+    from certdesk.foundation.iam.models import Account
+
+    found = list(Account.objects.filter(name=name) if name else Account.objects.order_by("name")[:2])
+    if not found:
+        raise NotFound(f"There is no account {name!r}.", next_step="Make one with `./certdesk init`.")
+    if len(found) > 1:
+        raise BadParameter("There are several accounts.", next_step="Name one with --account.")
+    return found[0]
+
+
+@users.command("create")
+def user_create(
+    name: Annotated[str, typer.Option(help="Name of the user, unique in the account.")],
+    password_file: PasswordFile,
+    account: AccountName = "",
+    groups: Annotated[
+        str, typer.Option(help="Comma-separated: admins, users, readers, officers, ….")
+    ] = "users",
+    email: Annotated[str, typer.Option(help="Address for messages.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Make a user who may sign in at once."""
+    start.django()
+    from certdesk.foundation.iam import actions as iam
+
+    wanted = [group.strip() for group in groups.split(",") if group.strip()]
+    user = iam.create_user(account_named(account), name, read_password(password_file), wanted, email=email)
+    show({"user": user.name, "login": user.login, "groups": wanted}, as_json)
+
+
+@accounts.command("credit")
+def account_credit(
+    amount: Annotated[str, typer.Option(help="Decimal amount, e.g. 1000 or 99.50.")],
+    account: AccountName = "",
+    currency: Annotated[str, typer.Option(help="CNY or USD; default: the account's.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Add cash to an account's balance."""
+    start.django()
+    from certdesk.foundation.common import clock, ids
+    from certdesk.foundation.iam.principal import Via, system_principal
+    from certdesk.lifecycle.orders import actions as orders
+    from certdesk.lifecycle.orders.money import parse_amount, show_amount
+
+    target = account_named(account)
+    wanted = currency or target.currency
+    minor = parse_amount(amount)
+    principal = replace(system_principal(target.id), via=Via.CLI)
+    cash = orders.credit(target.id, wanted, minor, ids.hex32(), clock.now(), principal)
+    show({"account": target.name, "cash": show_amount(cash), "currency": wanted}, as_json)
+
+
+@access_keys.command("create")
+def access_key_create(
+    user: Annotated[str, typer.Option(help="Whose key.")], account: AccountName = "", as_json: Json = False
+) -> None:
+    """Make an access key; the secret key is shown this once."""
+    start.django()
+    from certdesk.foundation.iam import actions as iam
+    from certdesk.foundation.iam.models import User
+
+    owner = User.objects.filter(account=account_named(account), name=user).first()
+    if owner is None:
+        raise NotFound(f"There is no user {user!r} in this account.")
+    access_key, secret_key = iam.create_access_key(owner)
+    show({"access_key": access_key, "secret_key": secret_key}, as_json)

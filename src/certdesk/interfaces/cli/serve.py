@@ -1,0 +1,111 @@
+"""`up`, `web` and `worker`: the processes of an installation."""
+
+import gc
+import socket
+import sys
+import time
+from functools import partial
+
+import typer
+
+from certdesk.foundation.common.settings import Settings
+
+from . import listener_certificate, setup, start
+from .supervisor import Child, Supervisor
+
+
+def up() -> None:
+    """Set up what is missing, then run web and worker until Ctrl-C."""
+    began = time.monotonic()
+    settings = start.django()
+    _refuse_taken(settings)
+    setup.prepare(settings)
+    users = setup.first_users()
+    listener_certificate.ensure(settings)
+    typer.echo(_greeting(settings, users, began))
+    raise typer.Exit(_run([*_web_children(settings), Child("worker", _work)]))
+
+
+def web() -> None:
+    """Run the HTTP and HTTPS listeners."""
+    settings = start.django()
+    _refuse_taken(settings)
+    listener_certificate.ensure(settings)
+    raise typer.Exit(_run(_web_children(settings)))
+
+
+def worker() -> None:
+    """Run the jobs until SIGTERM; what is unfinished after 10 s is handed back."""
+    start.django()
+    _work()
+
+
+def _work() -> None:
+    from certdesk.foundation.jobs import worker as jobs
+
+    jobs.main()
+
+
+def _refuse_taken(settings: Settings) -> None:
+    """Ends with a plain sentence when a port is taken: granian would share it with whoever has it."""
+    for name in ("http", "https"):
+        host, _, port = str(getattr(settings, name)).rpartition(":")
+        if not port:
+            continue
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host.strip("[]"), int(port)))
+                probe.listen(1)
+        except OSError as error:
+            typer.echo(
+                f"certdesk: {host}:{port} cannot be listened on: {error.strerror}."
+                f" Stop what runs there, or set CERTDESK_{name.upper()}.",
+                err=True,
+            )
+            raise typer.Exit(1) from None
+
+
+def _run(children: list[Child]) -> int:
+    """Imports what the children need once, then forks them; no connection survives the fork.
+
+    What was imported stays for good: the collector leaves it alone, and looks less often at the rest.
+    """
+    from django.db import connections
+
+    import certdesk.config.wsgi  # noqa: F401  # what the listeners run
+    from certdesk.foundation.jobs import registry
+
+    registry.discover()
+    connections.close_all()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    sys.stdout.flush()
+    return Supervisor(children).run()
+
+
+def _web_children(settings: Settings) -> list[Child]:
+    from . import listener  # granian, which other commands need not load
+
+    names = [name for name in ("http", "https") if getattr(settings, name)]
+    return [Child(name, partial(listener.serve, settings, name)) for name in names]
+
+
+def _greeting(settings: Settings, users: list[setup.FirstUser], began: float) -> str:
+    lines = [f"Certdesk is starting ({time.monotonic() - began:.1f} s of set-up)."]
+    if settings.http:
+        lines.append(f"  Console and API   http://{settings.http}")
+    if settings.https:
+        lines.append(f"                    https://{settings.https}  (certificate from its own CA)")
+    lines.append(f"  Data              {settings.data.resolve()}")
+    lines.append(
+        f"  Key-encryption    {settings.kek_path.resolve()}  (keep it apart from backups of the data)"
+    )
+    for user in users:
+        lines.append(f"  One-time password of {user.name:<8} {user.password}")
+    if users:
+        lines.append("  The passwords are shown this once; each must be changed at the first sign-in.")
+    lines.append("Ctrl-C stops it.")
+    return "\n".join(lines)

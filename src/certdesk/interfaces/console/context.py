@@ -1,0 +1,124 @@
+"""What stands around every page: navigation with counts, who is signed in, lab clock, private CA."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from certdesk.foundation.common import clock
+from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.certificates import queries as certificates
+from certdesk.lifecycle.certificates.queries import Tab
+from certdesk.lifecycle.validation import organization_queries
+
+from .templatetags.certdesk_ui import duration
+from .views.page import principal_of
+
+LIST, QUEUE = "scm:cert:list", "scm:organization:list"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    label: str
+    url: str
+    active: bool
+    icon: str
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    title: str
+    items: tuple[Item, ...]
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """The context of `base.html`; nothing for those who are not signed in."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated or user.must_change_password:
+        return {"person": {"name": getattr(user, "name", ""), "account": ""}}
+    principal = principal_of(request)
+    return {
+        "nav": sections(request, principal),
+        "person": {"name": principal.name, "account": user.account.name},
+        "lab_clock": lab_clock(clock.offset()),
+        "private_ca_only": private_ca_only(),
+    }
+
+
+def tab_counts(request: HttpRequest, principal: Principal) -> dict[Tab, int]:
+    """How many certificates stand under each tab; counted once a request."""
+    kept: dict[Tab, int] | None = getattr(request, "tab_counts", None)
+    if kept is None:
+        kept = certificates.counts(principal)
+        request.tab_counts = kept  # type: ignore[attr-defined]
+    return kept
+
+
+def sections(request: HttpRequest, principal: Principal) -> list[Section]:
+    """The pages that the principal may see; an empty section is left out."""
+    found = []
+    for title, lines in _plan(request, principal):
+        items = tuple(
+            Item(label, reverse(name), _is_active(request, reverse(name)), icon, count())
+            for label, name, icon, action, count in lines
+            if not action or principal.may(action)
+        )
+        if items:
+            found.append(Section(title, items))
+    return found
+
+
+Line = tuple[str, str, str, str, Callable[[], int]]
+
+
+def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Line]]]:
+    def nothing() -> int:
+        return 0
+
+    def yours() -> int:
+        return tab_counts(request, principal)[Tab.YOU]
+
+    def requests() -> int:
+        return organization_queries.pending(principal)
+
+    return [
+        ("", [(_("Certificates"), "certificates", "certificate", LIST, yours)]),
+        (
+            _("Work"),
+            [
+                (_("Orders"), "orders", "receipt", "bss:order:view", nothing),
+                (_("Organization checks"), "organizations", "building", QUEUE, requests),
+                (_("Messages"), "outbox", "mail", "scm:message:list", nothing),
+            ],
+        ),
+        (
+            _("Reference"),
+            [
+                (_("Prices"), "prices", "tag", "scm:certProduct:get", nothing),
+                (_("Private CA"), "authority", "shield-lock", "", nothing),
+            ],
+        ),
+    ]
+
+
+def _is_active(request: HttpRequest, url: str) -> bool:
+    return request.path == url or request.path.startswith(f"{url}/")
+
+
+def lab_clock(offset: timedelta) -> str:
+    """`41 days ahead`; empty where nobody moved the clock."""
+    if not offset:
+        return ""
+    shape = _("%(time)s ahead") if offset > timedelta(0) else _("%(time)s behind")
+    return shape % {"time": duration(offset)}
+
+
+def private_ca_only() -> bool:
+    """Whether everything that can be bought comes from a private CA (DESIGN §5)."""
+    return all(product.profile == "private" for product in catalogue().products if product.available)

@@ -1,0 +1,77 @@
+"""The small forms: password, name and description, an officer's decision."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from certdesk.lifecycle.validation.organization_rules import REASON_LIMIT, Item
+
+from .common import choose
+
+
+class PasswordForm(forms.Form):
+    """A new password; the old one is asked for unless it was given only to be changed."""
+
+    old = forms.CharField(
+        label=gettext_lazy("Current password"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        strip=False,
+    )
+    new = forms.CharField(
+        label=gettext_lazy("New password"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=gettext_lazy("At least 12 characters, and not a common one."),
+        strip=False,
+    )
+    again = forms.CharField(
+        label=gettext_lazy("New password again"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        strip=False,
+    )
+
+    def __init__(self, data: Any = None, *, must_change: bool) -> None:
+        super().__init__(data, label_suffix="")
+        if must_change:
+            del self.fields["old"]
+
+    def clean_again(self) -> str:
+        again = str(self.cleaned_data.get("again", ""))
+        if again != self.cleaned_data.get("new"):
+            raise forms.ValidationError(_("The two new passwords differ. Type the same one twice."))
+        return again
+
+
+class EditForm(forms.Form):
+    """LST-4."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Certificate name"),
+        help_text=gettext_lazy("3 to 63 letters, digits and . _ -"),
+    )
+    description = forms.CharField(
+        label=gettext_lazy("Description"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=gettext_lazy("At most 255 characters."),
+    )
+
+
+class DecisionForm(forms.Form):
+    """What the officer checked, and the decision (ORG-2)."""
+
+    checked = forms.MultipleChoiceField(
+        label=gettext_lazy("What was checked"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "maxlength": REASON_LIMIT}),
+        help_text=gettext_lazy("The applicant reads it when you reject."),
+    )
+
+    def __init__(self, items: Sequence[Item], data: Any = None, *, initial: Any = None) -> None:
+        super().__init__(data, initial=initial, label_suffix="")
+        choose(self, "checked", [(item.id, _(item.text)) for item in items])

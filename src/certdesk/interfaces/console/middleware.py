@@ -1,0 +1,101 @@
+"""The edge (trusted proxies, request id, short-cut to the API, security headers) and the console's own."""
+
+from collections.abc import Callable
+from ipaddress import ip_address
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from certdesk.foundation.common import ids, settings
+from certdesk.interfaces.api import dispatch
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+ACCOUNT = "/account"
+WHILE_FORCED = frozenset({ACCOUNT, "/logout", "/language"})
+"""The pages that work before a password that was given has been changed."""
+
+
+def edge(get_response: GetResponse) -> GetResponse:
+    """The outermost: settles who the client is, gives the request its id, and hands API requests to the
+    API at once, before sessions, CSRF and URL resolving, which they do not need."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        request.request_id = request_id = ids.request_id()  # type: ignore[attr-defined]
+        _settle_client(request)
+        if dispatch.is_api(request.path_info):
+            return dispatch.handle(request)
+        response = get_response(request)
+        response.headers["X-Request-Id"] = request_id
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return answer
+
+
+def console(get_response: GetResponse) -> GetResponse:
+    """The innermost: pages of a signed-in user are kept by no cache, and whoever has a password that
+    somebody else knows changes it before any other page works."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        user = getattr(request, "user", None)
+        if user is None or not user.is_authenticated:
+            return get_response(request)
+        forced = user.must_change_password and request.path_info not in WHILE_FORCED
+        response = _to_account(request) if forced else get_response(request)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return answer
+
+
+def _to_account(request: HttpRequest) -> HttpResponse:
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204, headers={"HX-Redirect": ACCOUNT})
+    return HttpResponseRedirect(ACCOUNT)
+
+
+def _settle_client(request: HttpRequest) -> None:
+    """REMOTE_ADDR and the scheme as the outermost trusted proxy saw them; nobody else's word counts."""
+    meta = request.META
+    forwarded_for = meta.pop("HTTP_X_FORWARDED_FOR", "")
+    forwarded_proto = meta.pop("HTTP_X_FORWARDED_PROTO", "")
+    if not settings.get().trusted_proxies or not _is_trusted(meta.get("REMOTE_ADDR", "")):
+        return
+    client = _client(forwarded_for)
+    if client:
+        meta["REMOTE_ADDR"] = client
+    if forwarded_proto in ("http", "https"):
+        meta["wsgi.url_scheme"] = forwarded_proto
+
+
+def _client(forwarded_for: str) -> str:
+    """The rightmost address that is no proxy of ours: what stands left of it, the client wrote itself."""
+    client = ""
+    for part in reversed([part.strip() for part in forwarded_for.split(",") if part.strip()]):
+        try:
+            client = str(ip_address(part))
+        except ValueError:
+            return client
+        if not _is_trusted(client):
+            return client
+    return client
+
+
+def _is_trusted(address: str) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in settings.get().trusted_proxies)

@@ -1,0 +1,114 @@
+"""Orders in words and amounts, for confirmation, order and receipt."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.catalogue.rules import amount_text
+from certdesk.lifecycle.orders.models import Order
+from certdesk.lifecycle.orders.states import OrderState
+
+from ..templatetags.certdesk_ui import moment
+from . import rows
+from .detail import Fact
+
+BADGES = {
+    OrderState.UNPAID: "you",
+    OrderState.PAID: "good",
+    OrderState.CANCELLED: "end",
+    OrderState.REFUNDED: "end",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BillLine:
+    label: str
+    amount: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    lines: tuple[BillLine, ...]
+    total: str
+    currency: str
+
+
+def digits(currency: str) -> int:
+    return catalogue().currencies.get(currency, 2)
+
+
+def amount(minor: int, currency: str) -> str:
+    """Minor units as a decimal string, for the `money` filter."""
+    return amount_text(minor, digits(currency))
+
+
+def bill(order: Order) -> Bill:
+    """How the amount came about (CAT-8): names of each kind × unit price × years × certificates."""
+    asked = order.request.get("request", {})
+    lines = [_line(one, asked, order) for one in order.request.get("price", [])]
+    return Bill(tuple(lines), amount(order.amount, order.currency), order.currency)
+
+
+def _line(line: dict[str, Any], asked: dict[str, Any], order: Order) -> BillLine:
+    names = int(line["names"])
+    label = (
+        ngettext("%(count)d wildcard name", "%(count)d wildcard names", names)
+        if line["kind"] == "wildcard"
+        else ngettext("%(count)d domain name", "%(count)d domain names", names)
+    ) % {"count": names}
+    note = _("%(unit)s a year each × %(years)s × %(certificates)s") % {
+        "unit": amount(int(line["unit"]), order.currency),
+        "years": ngettext("%(count)d year", "%(count)d years", int(asked.get("effective_time", 1)))
+        % {"count": int(asked.get("effective_time", 1))},
+        "certificates": ngettext("%(count)d certificate", "%(count)d certificates", order.quantity)
+        % {"count": order.quantity},
+    }
+    return BillLine(label, amount(int(line["minor"]), order.currency), note)
+
+
+def product_text(order: Order) -> str:
+    asked = order.request.get("request", {})
+    return rows.kind(
+        str(asked.get("cert_brand", "")),
+        str(asked.get("cert_type", "")),
+        str(asked.get("domain_type", "")),
+        "BOUGHT",
+        bool(asked.get("free")),
+    )
+
+
+def facts(order: Order) -> list[Fact]:
+    """What was ordered."""
+    bought = order.request.get("bought", {})
+    return [
+        Fact(_("Product"), product_text(order)),
+        Fact(_("Issued by"), issuer_text(order)),
+        Fact(_("Domain quantity"), str(bought.get("domain_quota", 1))),
+        Fact(
+            _("Validity period"),
+            _("%(months)d months from issuance") % {"months": int(bought.get("validity_months", 12))},
+        ),
+        Fact(_("Quantity"), str(order.quantity)),
+        Fact(_("Order"), order.id, mono=True),
+        Fact(_("Ordered"), moment(order.created_at)),
+        Fact(_("Closes unpaid"), moment(order.closes_at) if order.state == OrderState.UNPAID else ""),
+        Fact(_("Paid"), moment(order.paid_at) if order.paid_at else ""),
+    ]
+
+
+def issuer_text(order: Order) -> str:
+    brand = catalogue().brands.get(str(order.request.get("request", {}).get("cert_brand", "")))
+    return _(brand.issuer_title) if brand else ""
+
+
+def state_label(state: OrderState) -> str:
+    return {
+        OrderState.UNPAID: _("Pending payment"),
+        OrderState.PAID: _("Paid"),
+        OrderState.CANCELLED: _("Closed"),
+        OrderState.REFUNDED: _("Refunded"),
+    }[state]

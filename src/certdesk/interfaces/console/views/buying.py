@@ -1,0 +1,164 @@
+"""Buying: what → order confirmation → payment → receipt (chapter 2)."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from certdesk.foundation.common import clock
+from certdesk.foundation.common.errors import CertdeskError
+from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.operations.registry import call
+from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.orders import actions, queries, rules
+from certdesk.lifecycle.orders.errors import NotPayable, PaymentRefused
+from certdesk.lifecycle.orders.models import Order
+from certdesk.lifecycle.orders.states import OrderState
+
+from ..forms.buying import RENAMED, BuyForm, PayForm
+from ..forms.common import put, sentence
+from ..presentation import money
+from . import bills
+from .page import back_to, code_of, page, tell
+
+SUBSCRIBE, PAY = "scm:cert:subscribe", "bss:order:pay"
+
+
+@page(SUBSCRIBE, post=SUBSCRIBE)
+def buy(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """The purchase page; *Next* makes an unpaid order."""
+    principal.require(PAY)
+    book = catalogue()
+    form = BuyForm(book, request.POST or None, initial=_initial(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = actions.buy(principal, form.request(), clock.now(), auto_pay=False)
+            return back_to("confirm-order", made.order_id)
+        except CertdeskError as error:
+            put(form, error, RENAMED)
+    context = {
+        "title": _("Buy certificate"),
+        "crumbs": [{"label": _("Certificates"), "url": reverse("certificates")}],
+        "form": form,
+        "steps": _path("choose"),
+        "private_ca_matters": True,
+        "price_url": reverse("buy-price"),
+    }
+    return render(request, "console/buy.html", context, status=422 if form.errors else 200)
+
+
+def _initial(request: HttpRequest) -> dict[str, str]:
+    """The usual choice; a link may name others, e.g. from the price list."""
+    usual = {
+        "domain_type": "SINGLE_DOMAIN",
+        "cert_type": "DV_SSL_CERT",
+        "cert_brand": next(iter(catalogue().brands), ""),
+        "primary_domain_type": "SINGLE_DOMAIN",
+        "domain_numbers": "2",
+        "wildcard_domain_number": "0",
+    }
+    return usual | {name: request.GET[name] for name in usual if name in request.GET}
+
+
+@page("scm:certProduct:get")
+def price(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """The bill of what is chosen now, as a fragment; or why it cannot be bought (CAT-8)."""
+    form = BuyForm(catalogue(), request.GET)
+    context: dict[str, Any] = {}
+    if form.is_valid():
+        asked = form.request()
+        body = {
+            "cert_brand": asked.cert_brand,
+            "cert_type": asked.cert_type,
+            "domain_type": asked.domain_type,
+            "domain_numbers": asked.domain_numbers,
+            "effective_time": asked.effective_time,
+            "order_number": asked.order_number,
+            "primary_domain_type": asked.primary_domain_type,
+            "wildcard_domain_number": asked.wildcard_domain_number,
+            "free": asked.free,
+        }
+        try:
+            _status, found = call("catalogue.price", principal, body=body)
+            context = {"price": found, "free": asked.free}
+        except CertdeskError as error:
+            context = {"problem": sentence(error)}
+    return render(request, "console/_price.html", context)
+
+
+@page(PAY, post=PAY)
+def confirm(request: HttpRequest, principal: Principal, order_id: str) -> HttpResponse:
+    """Order confirmation, statement and payment method. Sent twice, it pays once (ORD-4)."""
+    order = queries.order(principal, order_id, PAY)
+    state = rules.state_of(order, clock.now())
+    if state is not OrderState.UNPAID:
+        return back_to("receipt" if state is OrderState.PAID else "order", order.id)
+    form = PayForm(_balance(principal, order), request.POST or None)
+    code = ""
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        try:
+            actions.pay(
+                principal,
+                order.id,
+                clock.now(),
+                given["payment_method"],
+                statement_accepted=given["agree_privacy_protection"],
+            )
+            tell(request, _("The order is paid."), "order.paid")
+            return back_to("receipt", order.id)
+        except NotPayable:  # the same form came twice; what became of the order stands on its page
+            return back_to("confirm-order", order.id)
+        except CertdeskError as error:
+            code = code_of(error)
+            put(form, error)
+            if isinstance(error, PaymentRefused):
+                order.refresh_from_db()
+    return render(
+        request,
+        "console/confirm.html",
+        _confirmation(principal, order, form, code),
+        status=422 if form.errors else 200,
+    )
+
+
+def _confirmation(principal: Principal, order: Order, form: PayForm, code: str) -> dict[str, Any]:
+    return {
+        "title": _("Order confirmation"),
+        "crumbs": [
+            {"label": _("Certificates"), "url": reverse("certificates")},
+            {"label": _("Buy certificate"), "url": reverse("buy")},
+        ],
+        "steps": _path("pay"),
+        "form": form,
+        "code": code,
+        "bill": bills.bill(order),
+        "facts": bills.facts(order),
+        "order": order,
+        "cancel_url": reverse("cancel-order", args=[order.id]),
+        "private_ca_matters": True,
+    }
+
+
+def _balance(principal: Principal, order: Order) -> str:
+    if not principal.may(queries.VIEW_BALANCE):
+        return ""
+    minor = queries.balance(principal).get(order.currency, 0)
+    return money(Decimal(minor).scaleb(-bills.digits(order.currency)), order.currency)
+
+
+def _path(at: str) -> list[dict[str, str]]:
+    lines = [
+        ("choose", _("Choose")),
+        ("pay", _("Confirm and pay")),
+        ("apply", _("Apply for the certificate")),
+    ]
+    names = [name for name, _label in lines]
+    here = names.index(at)
+    return [
+        {"label": label, "note": "", "state": "done" if index < here else "now" if index == here else "todo"}
+        for index, (_name, label) in enumerate(lines)
+    ]

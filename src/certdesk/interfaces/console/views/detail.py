@@ -1,0 +1,275 @@
+"""What the page of one certificate shows, put together from the rooms' reads."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from certdesk.foundation.audit.models import Event
+from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.applications import queries as applications
+from certdesk.lifecycle.applications.models import Application
+from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.certificates import queries, rules
+from certdesk.lifecycle.certificates.models import Certificate, Version
+from certdesk.lifecycle.certificates.states import ROWS, State
+
+from .. import present
+from ..present import Standing
+from ..templatetags.certdesk_ui import moment
+from . import rows
+
+EVENTS = 30
+WAITING = frozenset({State.CHECKING, State.CHECKING_ORG, State.ISSUING, State.CANCELCHECKING})
+"""While the certificate is here, the open page asks whether it has moved on."""
+
+ALGORITHM = {
+    "RSA_2048": "RSA 2048",
+    "RSA_3072": "RSA 3072",
+    "RSA_4096": "RSA 4096",
+    "EC_P256": "EC P-256",
+    "EC_P384": "EC P-384",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    label: str
+    value: object
+    url: str = ""
+    mono: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    at: datetime
+    text: str
+    who: str
+    tone: str = "end"
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    label: str
+    text: str
+    url: str
+
+
+def context(principal: Principal, certificate: Certificate, now: datetime) -> dict[str, Any]:
+    """Everything for `console/certificate.html`."""
+    application = applications.latest(certificate.id)
+    standing = standing_of(certificate, application, now)
+    resource = rules.resource_of(certificate)
+    buttons = present.buttons(
+        rules.offers(certificate, now),
+        rows.url_of(certificate.id),
+        lambda action: principal.may(action, resource),
+        certificate.name,
+        small=False,
+    )
+    versions = list(queries.versions(certificate))
+    return {
+        "title": certificate.domain or certificate.name,
+        "title_is_domain": bool(certificate.domain),
+        "crumbs": [crumb(_("Certificates"), reverse("certificates")), crumb(certificate.name, "")],
+        "certificate": certificate,
+        "state": standing.state.value,
+        "waiting": standing.state in WAITING,
+        "progress": ROWS[standing.state].progress,
+        "steps": present.steps(standing, failed_at(certificate)),
+        "next": present.callout(standing, now),
+        "buttons": buttons,
+        "private_ca_matters": True,
+        "names": certificate.sans.split(";") if ";" in certificate.sans else [],
+        "facts": facts(principal, certificate, application, versions),
+        "versions": versions,
+        "events": history(certificate),
+        "edit": reverse("edit", args=[certificate.id]) if principal.may("scm:cert:update", resource) else "",
+        "failure": certificate.last_failure if standing.state is not State.UNPASSED else "",
+    }
+
+
+def crumb(label: str, url: str) -> dict[str, str]:
+    return {"label": label, "url": url}
+
+
+def crumbs(certificate: Certificate) -> dict[str, Any]:
+    """For the pages under a certificate."""
+    return {
+        "certificate": certificate,
+        "crumbs": [
+            crumb(_("Certificates"), reverse("certificates")),
+            crumb(certificate.name, reverse("certificate", args=[certificate.id])),
+        ],
+        "back": reverse("certificate", args=[certificate.id]),
+    }
+
+
+def standing_of(certificate: Certificate, application: Application | None, now: datetime) -> Standing:
+    open_now = application if certificate.state != State.PAID else None
+    return Standing(
+        state=rules.state_of(certificate, now),
+        since=certificate.state_since,
+        level=certificate.level,
+        approval=rows.approval(certificate.type),
+        method=application.domain_method if application else "DNS",
+        failure=certificate.last_failure,
+        created_at=certificate.created_at,
+        applied_at=open_now.created_at if open_now else None,
+        not_before=certificate.not_before,
+        not_after=certificate.not_after,
+    )
+
+
+def failed_at(certificate: Certificate) -> str:
+    """Where an application that was refused had come to, by who refused it."""
+    if certificate.state != State.UNPASSED:
+        return ""
+    last = queries.events(certificate).filter(action__startswith="certificate.").first()
+    rejected = last is not None and last.action == "certificate.organization_rejected"
+    return "organization" if rejected else "issue"
+
+
+def facts(
+    principal: Principal, certificate: Certificate, application: Application | None, versions: list[Version]
+) -> list[Fact]:
+    """The card at the side; empty ones are left out by the template."""
+    book = catalogue()
+    current = next((one for one in versions if one.number == certificate.current_version), None)
+    product = None if certificate.source == "UPLOADED" else applications.product_of(certificate)
+    may_orders = principal.may("bss:order:view")
+    return [
+        Fact(_("Certificate name"), certificate.name),
+        Fact(_("Description"), certificate.description),
+        Fact(
+            _("Type"),
+            rows.kind(
+                certificate.brand,
+                certificate.type,
+                certificate.domain_type,
+                certificate.source,
+                certificate.free,
+            ),
+        ),
+        Fact(
+            _("Issued by"),
+            _("your private CA")
+            if product and product.profile == "private"
+            else (book.brands[certificate.brand].issuer_title if certificate.brand in book.brands else ""),
+        ),
+        Fact(_("Names bought"), quota(certificate)),
+        Fact(_("Key"), key_text(application, current)),
+        Fact(_("Valid from"), moment(certificate.not_before) if certificate.not_before else ""),
+        Fact(_("Expires"), moment(certificate.not_after) if certificate.not_after else ""),
+        Fact(_("Period"), "" if certificate.not_after else period(certificate)),
+        Fact(_("Serial number"), current.serial if current else "", mono=True),
+        Fact(_("SHA-256 fingerprint"), current.fingerprint_sha256 if current else "", mono=True),
+        Fact(
+            _("Order"),
+            certificate.order_id,
+            reverse("order", args=[certificate.order_id]) if certificate.order_id and may_orders else "",
+            mono=True,
+        ),
+        Fact(
+            _("Project"),
+            _("default") if certificate.enterprise_project_id == "0" else certificate.enterprise_project_id,
+        ),
+        Fact(_("Certificate ID"), certificate.id, mono=True),
+    ]
+
+
+def quota(certificate: Certificate) -> str:
+    if certificate.domain_type != "MULTI_DOMAIN":
+        return "1"
+    return _("%(count)d in all, %(wildcard)d of them wildcard") % {
+        "count": certificate.domain_quota,
+        "wildcard": certificate.wildcard_quota + (certificate.primary_domain_type == "WILDCARD_DOMAIN"),
+    }
+
+
+def period(certificate: Certificate) -> str:
+    return _("%(months)d months from issuance") % {"months": certificate.validity_months}
+
+
+def key_text(application: Application | None, version: Version | None) -> str:
+    """`EC P-256, made here` or `RSA 2048, from your CSR`."""
+    algorithm = version.key_algorithm if version else application.key_algorithm if application else ""
+    if not algorithm:
+        return ""
+    word = ALGORITHM.get(algorithm, algorithm)
+    ours = bool(version.key_id) if version else application is not None and application.csr_mode == "SYSTEM"
+    return (_("%(key)s, made here") if ours else _("%(key)s, yours (the key was never here)")) % {"key": word}
+
+
+def key_held(certificate: Certificate) -> bool:
+    version = queries.versions(certificate).filter(number=certificate.current_version).first()
+    return version is not None and bool(version.key_id)
+
+
+def downloads(certificate: Certificate) -> list[Server]:
+    """One archive per server type (ISS-3)."""
+    base = reverse("download", args=[certificate.id])
+    words = {
+        "nginx": ("Nginx", _("PEM: certificate with chain, and key")),
+        "apache": ("Apache", _("PEM: certificate, chain, and key")),
+        "tomcat": ("Tomcat", _("PFX and JKS stores with their password")),
+        "iis": ("IIS", _("PFX store with its password")),
+        "other": (_("Other"), _("PEM files one by one")),
+        "all": (_("All of them"), _("one archive with a folder for each")),
+    }
+    return [Server(label, text, f"{base}?server={name}") for name, (label, text) in words.items()]
+
+
+def history(certificate: Certificate) -> list[Happened]:
+    """The last events, newest first; the purchase, which stands on the order, closes the list."""
+    events = [happened(one) for one in queries.events(certificate)[:EVENTS]]
+    if len(events) < EVENTS and certificate.source != "UPLOADED":
+        events.append(Happened(certificate.created_at, _("Bought"), ""))
+    return events
+
+
+def happened(event: Event) -> Happened:
+    """An audit event in words (§5.11)."""
+    details = orjson.loads(event.details or "{}")
+    words = event_words().get(event.action, event.action)
+    note = str(details.get("note", ""))
+    who = event.actor_name or (_("the service") if not event.actor.startswith("user:") else event.actor)
+    if not event.actor.startswith("user:"):
+        who = _("the service")
+    text = f"{words}: {note}" if note else words
+    return Happened(event.at, text, who, TONES.get(event.action, "end"))
+
+
+TONES = {
+    "certificate.issue": "good",
+    "certificate.organization_rejected": "bad",
+    "certificate.issuer_refused": "bad",
+    "certificate.withdrawal_refused": "bad",
+    "certificate.apply": "wait",
+    "certificate.domains_proved": "good",
+    "certificate.organization_approved": "good",
+}
+
+
+def event_words() -> dict[str, str]:
+    return {
+        "certificate.apply": _("Application submitted"),
+        "certificate.domains_proved": _("Domain names verified"),
+        "certificate.organization_approved": _("Organization approved"),
+        "certificate.organization_rejected": _("Organization rejected"),
+        "certificate.issue": _("Issued"),
+        "certificate.issuer_refused": _("Refused by the CA"),
+        "certificate.reopen": _("Reopened to modify and reapply"),
+        "certificate.withdraw": _("Withdrawal of the application requested"),
+        "certificate.withdrawal_done": _("Application withdrawn"),
+        "certificate.withdrawal_refused": _("Withdrawal failed"),
+        "scm:cert:verify": _("Verification started by hand"),
+        "scm:cert:update": _("Name or description changed"),
+        "scm:cert:download": _("Downloaded"),
+        "scm:organization:decide": _("Decision of an RA officer"),
+        "organization.method": _("Way of organization verification chosen"),
+    }

@@ -1,0 +1,193 @@
+"""My Orders, one order, its receipt (ORD-6)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+
+from certdesk.foundation.common import clock
+from certdesk.foundation.common.errors import WrongState
+from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.orders import actions, queries, rules
+from certdesk.lifecycle.orders.models import Order
+from certdesk.lifecycle.orders.states import OrderState
+
+from ..present import Action
+from . import bills
+from .page import alert, back_to, page, tell
+
+VIEW, PAY = "bss:order:view", "bss:order:pay"
+PAGE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    id: str
+    url: str
+    product: str
+    certificates: int
+    state: str
+    label: str
+    tone: str
+    reason: str
+    amount: str
+    cash: str
+    voucher: str
+    refund: str
+    currency: str
+    created_at: datetime
+    action: Action | None
+
+
+@page(VIEW)
+def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
+    now, marker, state = clock.now(), request.GET.get("marker", ""), request.GET.get("status", "")
+    known = state in [one.value for one in OrderState]
+    found = queries.orders_page(principal, limit=PAGE, marker=marker or None, state=state if known else "")
+    context = {
+        "title": _("My Orders"),
+        "lines": [_line(order, principal, now) for order in found.items],
+        "tabs": _tabs(state if known else ""),
+        "filtered": known,
+        "next_url": f"?{urlencode({'marker': found.next_marker, 'status': state if known else ''})}"
+        if found.next_marker
+        else "",
+        "previous_url": reverse("orders") if marker else "",
+        "may_buy": principal.may("scm:cert:subscribe") and principal.may(PAY),
+        "buy": Action(_("Buy certificate"), reverse("buy"), "buy", look="primary", icon="plus"),
+    }
+    return render(request, "console/orders.html", context)
+
+
+def _tabs(state: str) -> list[dict[str, Any]]:
+    everything = {"label": _("All"), "url": reverse("orders"), "active": not state}
+    return [
+        everything,
+        *(
+            {"label": bills.state_label(one), "url": f"?status={one.value}", "active": state == one.value}
+            for one in OrderState
+        ),
+    ]
+
+
+def _line(order: Order, principal: Principal, now: datetime) -> Line:
+    state = rules.state_of(order, now)
+    return Line(
+        id=order.id,
+        url=reverse("order", args=[order.id]),
+        product=bills.product_text(order),
+        certificates=order.quantity,
+        state=state.value,
+        label=bills.state_label(state),
+        tone=bills.BADGES[state],
+        reason=order.unpaid_reason if state is OrderState.UNPAID else "",
+        amount=bills.amount(order.amount, order.currency),
+        cash=bills.amount(order.cash, order.currency),
+        voucher=bills.amount(order.voucher + order.coupon, order.currency)
+        if order.voucher + order.coupon
+        else "",
+        refund=bills.amount(order.refund, order.currency) if order.refund else "",
+        currency=order.currency,
+        created_at=order.created_at,
+        action=_pay(order, state, principal, small=True),
+    )
+
+
+def _pay(order: Order, state: OrderState, principal: Principal, *, small: bool) -> Action | None:
+    may = principal.may(PAY, queries.resource_of(order))
+    if state is not OrderState.UNPAID or not may:
+        return None
+    return Action(
+        _("Pay"),
+        reverse("confirm-order", args=[order.id]),
+        "pay",
+        look="primary",
+        small=small,
+        for_name=order.id,
+    )
+
+
+@page(VIEW)
+def shown(request: HttpRequest, principal: Principal, order_id: str) -> HttpResponse:
+    """One order: what, how much, how it stands, which certificates came of it."""
+    found = queries.receipt(principal, order_id)
+    return render(request, "console/order.html", _context(found, principal, receipt=False))
+
+
+@page(VIEW)
+def receipt(request: HttpRequest, principal: Principal, order_id: str) -> HttpResponse:
+    """After payment: what was paid, and the certificates to apply for."""
+    found = queries.receipt(principal, order_id)
+    if rules.state_of(found.order, clock.now()) is not OrderState.PAID:
+        return back_to("order", order_id)
+    return render(request, "console/order.html", _context(found, principal, receipt=True))
+
+
+def _context(found: queries.Receipt, principal: Principal, *, receipt: bool) -> dict[str, Any]:
+    order, now = found.order, clock.now()
+    state = rules.state_of(order, now)
+    may_cancel = state is OrderState.UNPAID and principal.may(PAY, queries.resource_of(order))
+    return {
+        "title": _("Receipt") if receipt else order.id,
+        "crumbs": [{"label": _("My Orders"), "url": reverse("orders")}, *_crumb(order, receipt)],
+        "order": order,
+        "state": state.value,
+        "label": bills.state_label(state),
+        "tone": bills.BADGES[state],
+        "bill": bills.bill(order),
+        "facts": bills.facts(order),
+        "paid": _paid_lines(order),
+        "certificates": [
+            {"id": one, "url": reverse("certificate", args=[one])} for one in found.certificate_ids
+        ],
+        "pay": _pay(order, state, principal, small=False),
+        "apply": _apply(found, principal) if state is OrderState.PAID else None,
+        "cancel_url": reverse("cancel-order", args=[order.id]) if may_cancel else "",
+        "receipt": receipt,
+        "receipt_url": reverse("receipt", args=[order.id])
+        if state is OrderState.PAID and not receipt
+        else "",
+    }
+
+
+def _crumb(order: Order, receipt: bool) -> list[dict[str, str]]:
+    return [{"label": order.id, "url": reverse("order", args=[order.id])}] if receipt else []
+
+
+def _paid_lines(order: Order) -> list[dict[str, str]]:
+    parts = [
+        (_("Cash"), order.cash),
+        (_("Voucher"), order.voucher),
+        (_("Coupon"), order.coupon),
+        (_("Refund"), order.refund),
+    ]
+    return [
+        {"label": label, "amount": bills.amount(minor, order.currency)} for label, minor in parts if minor
+    ]
+
+
+def _apply(found: queries.Receipt, principal: Principal) -> Action | None:
+    """One certificate: straight to its application; several: to the list."""
+    if not found.certificate_ids or not principal.may("scm:cert:apply"):
+        return None
+    if len(found.certificate_ids) == 1:
+        return Action(
+            _("Apply for certificate"), reverse("apply", args=found.certificate_ids), "apply", look="primary"
+        )
+    return Action(_("Go to the certificates"), f"{reverse('certificates')}?status=PAID", look="primary")
+
+
+@page("", post=PAY)
+def cancel(request: HttpRequest, principal: Principal, order_id: str) -> HttpResponse:
+    """Cancels an unpaid order (ORD-3)."""
+    try:
+        actions.cancel(principal, order_id, clock.now())
+        tell(request, _("The order is cancelled."), "order.cancelled")
+    except WrongState as error:
+        alert(request, error)
+    return back_to("order", order_id)

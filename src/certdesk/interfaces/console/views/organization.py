@@ -1,0 +1,226 @@
+"""The RA desk: queue and decision; and the applicant's choice of the way of verification (§3.3)."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from certdesk.foundation.common import clock
+from certdesk.foundation.common.errors import BadParameter, CertdeskError, WrongState
+from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.certificates import queries as certificates
+from certdesk.lifecycle.certificates import rules
+from certdesk.lifecycle.certificates.states import ROWS
+from certdesk.lifecycle.validation import actions, organization_method
+from certdesk.lifecycle.validation import organization_queries as desk
+from certdesk.lifecycle.validation.models import OrganizationState
+from certdesk.lifecycle.validation.organization_queries import OrganizationInfo
+
+from .. import present
+from ..forms.common import put
+from ..forms.small import DecisionForm
+from . import detail, rows
+from .detail import Fact
+from .page import alert, back_to, code_of, page, tell
+
+LIST, DECIDE, APPLY = desk.LIST, "scm:organization:decide", "scm:cert:apply"
+PAGE = 20
+
+
+@page(LIST)
+def queue(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """Who waits longest stands first; decided ones under their own tab."""
+    asked = request.GET.get("status", "")
+    status = asked if asked in ("APPROVED", "REJECTED") else "PENDING"
+    found = desk.queue(principal, status=status, marker=request.GET.get("marker"), limit=PAGE)
+    context = {
+        "title": _("Organization checks"),
+        "lines": [_line(one) for one in found.items],
+        "tabs": [
+            {"label": label, "url": url, "active": state == status}
+            for label, url, state in (
+                (_("Waiting"), reverse("organizations"), "PENDING"),
+                (_("Approved"), "?status=APPROVED", "APPROVED"),
+                (_("Rejected"), "?status=REJECTED", "REJECTED"),
+            )
+        ],
+        "pending": status == "PENDING",
+        "next_url": f"?status={status}&marker={found.next_marker}" if found.next_marker else "",
+    }
+    return render(request, "console/organizations.html", context)
+
+
+def _line(one: OrganizationInfo) -> dict[str, Any]:
+    return {
+        "url": reverse("organization-request", args=[one.certificate.id]),
+        "company": one.company.get("name", "–"),
+        "place": ", ".join(
+            one.company[key] for key in ("city", "province", "country") if one.company.get(key)
+        ),
+        "certificate": one.certificate,
+        "kind": rows.kind(
+            one.certificate.brand, one.certificate.type, one.certificate.domain_type, "BOUGHT", False
+        ),
+        "usual": _(rows.approval(one.certificate.type)),
+        "more_names": len(one.names) - 1,
+        "domain": one.domain,
+        "waiting_since": one.waiting_since,
+        "ended_at": one.ended_at,
+        "method": method_text(one.method),
+        "needed": one.decisions_needed,
+        "why_not": one.why_not,
+        "badge": state_text(one.status),
+        "tone": {"PENDING": "wait", "APPROVED": "good", "REJECTED": "bad"}.get(one.status, "end"),
+        "state": one.status,
+    }
+
+
+@page(LIST, post=DECIDE)
+def request_page(request: HttpRequest, principal: Principal, certificate_id: str) -> HttpResponse:
+    """Company, checklist, decisions so far; approve or reject (ORG-2, ORG-3)."""
+    found = desk.show(principal, certificate_id, DECIDE if request.method == "POST" else LIST)
+    form = DecisionForm(found.checklist, request.POST or None)
+    code = ""
+    if request.method == "POST" and form.is_valid():
+        try:
+            return _decide(request, principal, certificate_id, form)
+        except CertdeskError as error:
+            code = code_of(error)
+            put(form, error)
+    return render(
+        request,
+        "console/organization_request.html",
+        _request_context(principal, found, form, code),
+        status=422 if form.errors else 200,
+    )
+
+
+def _decide(
+    request: HttpRequest, principal: Principal, certificate_id: str, form: DecisionForm
+) -> HttpResponse:
+    wanted = request.POST.get("decision", "")
+    if wanted not in ("approve", "reject"):
+        raise BadParameter(_("Choose to approve or to reject."))
+    given = form.cleaned_data
+    made = actions.decide(
+        principal,
+        certificate_id,
+        approve=wanted == "approve",
+        checked=given["checked"],
+        reason=given["reason"],
+        now=clock.now(),
+    )
+    if wanted == "reject":
+        tell(
+            request,
+            _("The application is rejected; the applicant reads your reason."),
+            "organization.rejected",
+        )
+    elif made.decisions_needed:
+        tell(
+            request,
+            _("Your approval is recorded. A second, different officer has to approve too."),
+            "organization.recorded",
+        )
+    else:
+        tell(request, _("The organization is approved."), "organization.approved")
+    return back_to("organizations")
+
+
+def _request_context(
+    principal: Principal, found: OrganizationInfo, form: DecisionForm, code: str
+) -> dict[str, Any]:
+    certificate = found.certificate
+    resource = rules.resource_of(certificate)
+    pending = found.status == OrganizationState.PENDING
+    return {
+        "title": found.company.get("name", "") or certificate.domain,
+        "crumbs": [{"label": _("Organization checks"), "url": reverse("organizations")}],
+        "request_": found,
+        "pending": pending,
+        "why_not": found.why_not,
+        "badge": state_text(found.status),
+        "tone": {"PENDING": "wait", "APPROVED": "good", "REJECTED": "bad"}.get(found.status, "end"),
+        "form": form,
+        "code": code,
+        "may_decide": found.may_decide and principal.may(DECIDE, resource),
+        "company": company_facts(found.company),
+        "facts": [
+            Fact(
+                _("Type"),
+                rows.kind(
+                    certificate.brand, certificate.type, certificate.domain_type, "BOUGHT", certificate.free
+                ),
+            ),
+            Fact(
+                _("Certificate"),
+                certificate.name,
+                reverse("certificate", args=[certificate.id])
+                if principal.may("scm:cert:get", resource)
+                else "",
+            ),
+            Fact(_("Way of verification"), method_text(found.method)),
+            Fact(_("Usual time"), _(rows.approval(certificate.type))),
+        ],
+        "names": found.names,
+        "waited": present.waited(found.waiting_since, clock.now()),
+    }
+
+
+def company_facts(company: dict[str, str]) -> list[Fact]:
+    labels = {
+        "name": _("Company name"),
+        "unit": _("Department"),
+        "country": _("Country/Region"),
+        "province": _("Province"),
+        "city": _("City"),
+        "registration_number": _("Registration number"),
+        "jurisdiction_country": _("Country of registration"),
+        "business_category": _("Business category"),
+    }
+    return [Fact(label, company.get(key, "")) for key, label in labels.items()]
+
+
+def method_text(method: str) -> str:
+    return {"PHONE": _("Phone call"), "EMAIL": _("Email"), "DOCUMENTS": _("Documents")}.get(method, method)
+
+
+def state_text(state: str) -> str:
+    words = {"PENDING": _("Waiting for a decision"), "APPROVED": _("Approved"), "REJECTED": _("Rejected")}
+    return words.get(state, _("Withdrawn"))
+
+
+@page("scm:cert:get", post=APPLY)
+def method(request: HttpRequest, principal: Principal, certificate_id: str) -> HttpResponse:
+    """For the applicant: how the organization shall be verified, and how long it takes (ORG-1, ISS-5)."""
+    certificate = certificates.fetch(principal, "scm:cert:get", certificate_id)
+    try:
+        if request.method == "POST":
+            organization_method.choose(principal, certificate_id, request.POST.get("method", ""), clock.now())
+            tell(request, _("The way of verification is saved."), "organization.method_saved")
+            return back_to("organization", certificate_id)
+        found = desk.show(principal, certificate_id, "scm:cert:get")
+    except (WrongState, BadParameter) as error:
+        alert(request, error)
+        return back_to("certificate", certificate_id)
+    state = rules.state_of(certificate, clock.now())
+    context = {
+        "title": _("Organization verification"),
+        "state": state.value,
+        "progress": ROWS[state].progress,
+        "request_": found,
+        "pending": found.status == OrganizationState.PENDING,
+        "may_choose": found.status == OrganizationState.PENDING
+        and principal.may(APPLY, rules.resource_of(certificate)),
+        "choices": [
+            ("PHONE", _("Phone call"), _("The officer calls the public phone number of your organization.")),
+            ("EMAIL", _("Email"), _("The officer writes to an address of your organization.")),
+            ("DOCUMENTS", _("Documents"), _("You show the business license or another official document.")),
+        ],
+        "next": present.callout(detail.standing_of(certificate, None, clock.now()), clock.now()),
+        "company": company_facts(found.company),
+        **detail.crumbs(certificate),
+    }
+    return render(request, "console/organization.html", context)

@@ -1,0 +1,127 @@
+"""What all pages share: who asks, by which right, and what a refusal looks like."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from certdesk.foundation.common.errors import CertdeskError, Forbidden, NotFound
+from certdesk.foundation.iam import queries as iam
+from certdesk.foundation.iam.principal import Principal, Via
+from certdesk.interfaces.operations.errors import KINDS
+
+from ..forms.common import sentence
+
+View = Callable[..., HttpResponse]
+
+OPEN = "open"  # signing in and out: for everybody
+OWN = "own"  # about the user alone: for whoever is signed in, whatever the policies
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a page asks for: an IAM action to look at it, one to send its form; empty = not possible."""
+
+    get: str
+    post: str
+
+
+def page(action: str, *, post: str = "") -> Callable[[View], View]:
+    """Declares a page: `action` is needed to see it, `post` to send its form.
+
+    The view is called with the principal after the request; a refusal becomes a page of words.
+    """
+
+    def declare(view: View) -> View:
+        @wraps(view)
+        def answer(request: HttpRequest, **parameters: Any) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return to_login(request)
+            needed = {"GET": action, "HEAD": action, "POST": post}.get(request.method or "", "")
+            if not needed:
+                return HttpResponseNotAllowed(
+                    [name for name, one in (("GET", action), ("POST", post)) if one]
+                )
+            try:
+                principal = principal_of(request)
+                if needed != OWN:
+                    principal.require(needed)
+                return view(request, principal, **parameters)
+            except CertdeskError as error:
+                return refused(request, error)
+
+        answer.rights = Rights(action, post)  # type: ignore[attr-defined]
+        return answer
+
+    return declare
+
+
+def principal_of(request: HttpRequest) -> Principal:
+    """The signed-in user with the policies of this moment; read once a request."""
+    kept: Principal | None = getattr(request, "principal", None)
+    if kept is None:
+        kept = iam.principal_of(
+            str(request.user.pk),
+            Via.CONSOLE,
+            source=str(request.META.get("REMOTE_ADDR", "")),
+            request_id=str(getattr(request, "request_id", "")),
+        )
+        request.principal = kept  # type: ignore[attr-defined]
+    return kept
+
+
+def to_login(request: HttpRequest) -> HttpResponse:
+    """To the sign-in page, and back afterwards; a fragment makes the whole page go there."""
+    login = reverse("account_login")
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204, headers={"HX-Redirect": login})
+    if request.method == "GET":
+        login = f"{login}?{urlencode({'next': request.get_full_path()})}"
+    return HttpResponseRedirect(login)
+
+
+def code_of(error: CertdeskError) -> str:
+    """The code that the API gives for the same refusal; messages carry it as `data-code`."""
+    return error.code or KINDS[error.kind].code
+
+
+def refused(request: HttpRequest, error: CertdeskError) -> HttpResponse:
+    """A refusal as a page: what, why and what to do."""
+    if isinstance(error, NotFound):
+        template = "404.html"
+    elif isinstance(error, Forbidden):
+        template = "403.html"
+    else:
+        template = "console/refused.html"
+    context = {
+        "sentence": error.message,
+        "next_step": error.next_step,
+        "code": code_of(error),
+        "missing_action": error.details.get("action", ""),
+    }
+    return render(request, template, context, status=KINDS[error.kind].status)
+
+
+def tell(request: HttpRequest, text: str, code: str) -> None:
+    """A message of success for the next page."""
+    messages.success(request, text, extra_tags=code)
+
+
+def alert(request: HttpRequest, error: CertdeskError) -> None:
+    """A refusal for the next page."""
+    messages.error(
+        request,
+        sentence(error),
+        extra_tags=code_of(error),
+    )
+
+
+def back_to(name: str, *arguments: object) -> HttpResponse:
+    """After a form was taken: another page, by GET."""
+    return redirect(reverse(name, args=arguments))

@@ -1,0 +1,125 @@
+"""Rows of the certificate list as the templates take them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.certificates import rules, states
+from certdesk.lifecycle.certificates.queries import Row
+from certdesk.lifecycle.certificates.rules import Operation
+from certdesk.lifecycle.certificates.states import State, Tone
+
+from .. import present
+from ..present import Action, Refusal, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """`certificate` of `_components/certificate_row.html`."""
+
+    id: str
+    name: str
+    url: str
+    domain: str
+    more_names: int
+    kind: str
+    status: str
+    progress: int | None
+    next_who: str
+    next_text: str
+    not_after: datetime | None
+    description: str
+    project: str
+    auto_renewal: str
+    served_label: str = ""
+    served_tone: str = "end"
+    tone: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    certificate: Shown
+    action: Action | None
+    operations: tuple[Action, ...]
+    refusals: tuple[Refusal, ...]
+
+
+def line(row: Row, principal: Principal, now: datetime) -> Line:
+    """One row: how it stands, and the buttons that state and policies allow."""
+    resource = rules.resource_of(row)
+    found = present.buttons(
+        rules.offers(row, now),
+        url_of(row.id),
+        lambda action: principal.may(action, resource),
+        row.name,
+        small=True,
+        urgent=states.ROWS[row.state].tone in (Tone.YOU, Tone.BAD),
+    )
+    who, text = present.hint(standing(row), now)
+    shown = Shown(
+        id=row.id,
+        name=row.name,
+        url=reverse("certificate", args=[row.id]),
+        domain=row.domain,
+        more_names=max(0, len(row.sans.split(";")) - 1) if row.sans else 0,
+        kind=kind(row.brand, row.type, row.domain_type, row.source, row.free),
+        status=row.state.value,
+        progress=states.ROWS[row.state].progress,
+        next_who=who,
+        next_text=text,
+        not_after=row.not_after,
+        description=row.description,
+        project=_("default") if row.enterprise_project_id == "0" else row.enterprise_project_id,
+        auto_renewal=renewal(row),
+    )
+    return Line(shown, found.first, found.rest, found.refusals)
+
+
+def renewal(row: Row) -> str:
+    """LST-8: On, Off, or a dash where renewing has no meaning."""
+    if row.source == "UPLOADED" or row.free or row.state is not State.ISSUED:
+        return "–"
+    return _("On") if row.auto_renewal else _("Off")
+
+
+def standing(row: Row) -> Standing:
+    return Standing(
+        state=row.state,
+        since=row.state_since,
+        level=row.level,
+        approval=approval(row.type),
+        failure=row.last_failure,
+        not_after=row.not_after,
+    )
+
+
+def approval(type_code: str) -> str:
+    """Table 3-6; empty for an uploaded certificate or a type that has left the catalogue."""
+    found = catalogue().types.get(type_code)
+    return found.approval if found else ""
+
+
+def kind(brand: str, type_code: str, domain_type: str, source: str, free: bool) -> str:
+    """`DigiCert · OV · Single domain`."""
+    if source == "UPLOADED":
+        return _("Uploaded")
+    book = catalogue()
+    words = [
+        book.brands[brand].title if brand in book.brands else brand,
+        book.types[type_code].title if type_code in book.types else type_code,
+        str(present.DOMAIN_TYPES.get(domain_type, domain_type)),
+    ]
+    if free:
+        words.append(_("free"))
+    return " · ".join(words)
+
+
+def url_of(certificate_id: str) -> Callable[[Operation], str]:
+    """The page (or the POST target) of each operation."""
+    return lambda operation: reverse(operation.value, args=[certificate_id])

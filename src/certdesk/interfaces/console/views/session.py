@@ -1,0 +1,85 @@
+"""Signing in and out, and one's own password."""
+
+from allauth.account.adapter import get_adapter
+from allauth.account.views import LoginView
+from django.conf import settings
+from django.contrib.auth import update_session_auth_hash
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import check_for_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from certdesk.foundation.common.errors import CertdeskError
+from certdesk.foundation.iam import actions as iam
+from certdesk.foundation.iam.models import User
+from certdesk.foundation.iam.principal import Principal
+
+from ..forms.common import put
+from ..forms.small import PasswordForm
+from .page import OPEN, OWN, Rights, page, tell
+
+login = LoginView.as_view()
+login.rights = Rights(OPEN, OPEN)
+
+
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """English or Chinese, kept in a cookie; back to the page where it was chosen."""
+    wanted, back = request.POST.get("language", ""), request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
+        back = "/"
+    response = HttpResponseRedirect(back)
+    if check_for_language(wanted) and wanted in dict(settings.LANGUAGES):
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME, wanted, max_age=365 * 86400, samesite="Lax", httponly=True
+        )
+    return response
+
+
+language.rights = Rights("", OPEN)  # type: ignore[attr-defined]
+
+
+@page("", post=OWN)
+def logout(request: HttpRequest, principal: Principal) -> HttpResponse:
+    get_adapter(request).logout(request)
+    return redirect(reverse("account_login"))
+
+
+@page(OWN)
+def home(request: HttpRequest, principal: Principal) -> HttpResponse:
+    return redirect(reverse("certificates"))
+
+
+@page(OWN, post=OWN)
+def account(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """Who I am, and my password. A password given by somebody else is changed before anything else."""
+    user = User.objects.select_related("account").get(pk=principal.user_id)
+    forced = user.must_change_password
+    form = PasswordForm(request.POST or None, must_change=forced)
+    if request.method == "POST" and form.is_valid() and _change(request, user, form, principal):
+        tell(request, _("The password is changed."), "account.password_changed")
+        return redirect(reverse("certificates") if forced else reverse("account"))
+    template = "console/password.html" if forced else "console/account.html"
+    status = 422 if form.errors else 200
+    return render(request, template, {"form": form, "owner": user, "title": _("Your account")}, status=status)
+
+
+def _change(request: HttpRequest, user: User, form: PasswordForm, principal: Principal) -> bool:
+    """Changes the password and keeps this session; False when it was refused."""
+    given = form.cleaned_data
+    if "old" in given and not user.check_password(given["old"]):
+        form.add_error("old", _("This is not your current password."))
+        return False
+    if user.check_password(given["new"]):
+        form.add_error("new", _("This is your current password. Choose another one."))
+        return False
+    try:
+        iam.set_password(user, given["new"], by=principal)
+    except CertdeskError as error:
+        put(form, error, {"": "new", "password": "new"})
+        return False
+    update_session_auth_hash(request, user)
+    return True

@@ -1,0 +1,106 @@
+"""One table: kinds of refusal to HTTP status, code and the text of the contract (API §2, §10)."""
+
+from dataclasses import dataclass
+
+from certdesk.foundation.common.errors import CertdeskError, Kind
+
+MAX_MESSAGE = 1024
+
+
+@dataclass(frozen=True)
+class Line:
+    status: int
+    code: str
+
+
+KINDS: dict[Kind, Line] = {
+    Kind.BAD_PARAMETER: Line(400, "SCM.0005"),
+    Kind.BAD_NAMES: Line(400, "SCM.0015"),
+    Kind.BAD_CSR: Line(400, "SCM.9002"),
+    Kind.WRONG_STATE: Line(400, "SCM.0010"),
+    Kind.NOT_FOUND: Line(404, "SCM.9404"),
+    Kind.NOT_EXPORTABLE: Line(404, "SCM.0010"),
+    Kind.UNAUTHENTICATED: Line(401, "APIGW.0301"),
+    Kind.FORBIDDEN: Line(403, "SCM.9403"),
+    Kind.CONFLICT: Line(409, "SCM.9409"),
+    Kind.PAYMENT_REFUSED: Line(400, "SCM.0016"),
+    Kind.QUOTA: Line(400, "SCM.0011"),
+    Kind.TOO_MANY: Line(429, "SCM.9429"),
+    Kind.NOT_AVAILABLE: Line(501, "SCM.9001"),
+    Kind.UNAVAILABLE: Line(503, "SCM.9503"),
+}
+CERTIFICATE_MISSING = "SCM.0020"
+UNKNOWN = Line(500, "SCM.9500")
+NO_ROUTE = Line(404, "APIGW.0101")
+WRONG_METHOD = Line(405, "APIGW.0101")
+
+# English, Chinese. The codes of API §2 carry its text; SCM.90xx and SCM.94xx/95xx are our own.
+TEXTS: dict[str, tuple[str, str]] = {
+    "SCM.0003": ("Tenant has no privilege", "租户没有权限"),
+    "SCM.0005": ("Incorrect request parameter", "请求参数错误"),
+    "SCM.0006": ("The uploaded certificate failed to be resolved", "上传的证书解析失败"),
+    "SCM.0008": ("Abnormal certificate ID", "证书ID异常"),
+    "SCM.0010": (
+        "Operation not allowed by the current certificate type or status",
+        "当前证书类型或状态不允许该操作",
+    ),
+    "SCM.0011": ("Maximum number of free certificates reached", "免费证书数量已达上限"),
+    "SCM.0015": (
+        "Number or format of domain names does not meet the certificate's requirements",
+        "域名数量或格式不符合证书要求",
+    ),
+    "SCM.0016": ("Failed to order", "下单失败"),
+    "SCM.0020": ("Incorrect certificate ID", "证书ID错误"),
+    "SCM.9001": ("This capability is not available yet", "该功能尚未提供"),
+    "SCM.9002": ("The CSR was refused", "CSR被拒绝"),
+    "SCM.9403": ("Permission denied", "没有权限"),
+    "SCM.9404": ("Not found", "资源不存在"),
+    "SCM.9409": ("Conflict with another request", "与其他请求冲突"),
+    "SCM.9429": ("Too many requests", "请求过于频繁"),
+    "SCM.9500": ("Internal error", "内部错误"),
+    "SCM.9503": ("Temporarily unavailable", "暂时不可用"),
+    "APIGW.0101": (
+        "The API does not exist or has not been published in the environment",
+        "API不存在或未在该环境发布",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What goes on the wire."""
+
+    status: int
+    code: str
+    message: str
+    retry_after: int | None = None
+
+    @property
+    def body(self) -> dict[str, str]:
+        return {"error_code": self.code, "error_msg": self.message}
+
+
+def refusal(error: CertdeskError, *, about_certificate: bool, chinese: bool = False) -> Refusal:
+    """An expected refusal in the contract's words, then in ours.
+
+    Args:
+        about_certificate: the route names a certificate, so a missing one has the code of its id.
+    """
+    line = KINDS[error.kind]
+    code = error.code or line.code
+    if error.kind is Kind.NOT_FOUND and about_certificate and not error.code:
+        code = CERTIFICATE_MISSING
+    text = TEXTS.get(code)
+    sentence = str(error)
+    message = f"{text[1] if chinese else text[0]}: {sentence}" if text else sentence
+    return Refusal(line.status, code, message[:MAX_MESSAGE], error.retry_after)
+
+
+def unknown(request_id: str, *, chinese: bool = False) -> Refusal:
+    """The bland answer to what nobody expected; the log has the rest under the same id."""
+    text = TEXTS[UNKNOWN.code][1 if chinese else 0]
+    return Refusal(UNKNOWN.status, UNKNOWN.code, f"{text}: quote request id {request_id} to the operator.")
+
+
+def plain(line: Line, *, chinese: bool = False) -> Refusal:
+    return Refusal(line.status, line.code, TEXTS[line.code][1 if chinese else 0])

@@ -1,0 +1,218 @@
+"""Routes of the contract whose capability has not come yet. Each has its real right and answers 501.
+
+The one counted list: a capability that comes takes its lines from here. The count is checked by a test.
+"""
+
+from typing import NoReturn
+
+from certdesk.foundation.common.errors import NotAvailable
+from certdesk.foundation.iam.principal import Principal
+
+from . import registry
+from .registry import Operation
+
+C = "/v3/scm/certificates/{certificate_id}"
+V2 = "/v2/{project_id}/scm"
+Line = tuple[str, str, str, str]
+"""name, method, path, IAM action"""
+
+
+def _crud(chapter: str, path: str, resource: str) -> list[Line]:
+    return [
+        (f"{chapter}.list", "GET", path, f"{resource}:list"),
+        (f"{chapter}.create", "POST", path, f"{resource}:create"),
+        (f"{chapter}.show", "GET", f"{path}/{{id}}", f"{resource}:get"),
+        (f"{chapter}.update", "PUT", f"{path}/{{id}}", f"{resource}:update"),
+        (f"{chapter}.delete", "DELETE", f"{path}/{{id}}", f"{resource}:delete"),
+    ]
+
+
+CERTIFICATES: list[Line] = [
+    ("certificates.import", "POST", "/v3/scm/certificates/import", "scm:cert:upload"),
+    ("certificates.delete", "DELETE", C, "scm:cert:delete"),
+    ("certificates.push", "POST", f"{C}/push", "scm:cert:push"),
+    ("certificates.batch_push", "POST", f"{C}/batch-push", "scm:cert:push"),
+    ("certificates.push_records", "GET", f"{C}/push-records", "scm:cert:get"),
+    ("certificates.deploy", "POST", f"{C}/deploy", "scm:cert:deploy"),
+    (
+        "certificates.deployed_resources",
+        "POST",
+        "/v3/scm/deployed-resources",
+        "scm:cert:listDeployedResources",
+    ),
+    ("certificates.unsubscribe", "DELETE", f"{C}/unsubscribe", "scm:cert:unsubscribe"),
+    ("certificates.resend_proof_mail", "POST", f"{C}/domain-verification/resend", "scm:cert:verify"),
+    ("certificates.reissue", "POST", f"{C}/reissue", "scm:cert:reissue"),
+    ("certificates.confirm_reissue", "POST", f"{C}/reissue/confirm", "scm:cert:reissue"),
+    ("certificates.decline_reissue", "POST", f"{C}/reissue/decline", "scm:cert:reissue"),
+    ("certificates.revoke", "POST", f"{C}/revoke", "scm:cert:revoke"),
+    ("certificates.confirm_revocation", "POST", f"{C}/revoke/confirm", "scm:cert:revoke"),
+    ("certificates.add_domains", "POST", f"{C}/additional-domains", "scm:cert:supplement"),
+    ("certificates.renew", "POST", f"{C}/renew", "scm:cert:subscribe"),
+    ("certificates.show_auto_renewal", "GET", f"{C}/auto-renewal", "scm:cert:autoRenew"),
+    ("certificates.set_auto_renewal", "PUT", f"{C}/auto-renewal", "scm:cert:autoRenew"),
+    ("certificates.cancel_privacy", "DELETE", f"{C}/privacy-authorization", "scm:privacyProtection:delete"),
+    ("certificates.acknowledge_notices", "POST", f"{C}/notices/acknowledge", "scm:notification:update"),
+]
+TAGS_AND_CSRS: list[Line] = [
+    ("notices.enable", "POST", "/v3/scm/notification/enable", "scm:notification:update"),
+    ("notices.disable", "POST", "/v3/scm/notification/disable", "scm:notification:update"),
+    ("tags.create", "POST", "/v3/scm/{resource_id}/tags", "scm:cert:createTag"),
+    ("tags.batch", "POST", "/v3/scm/{resource_id}/tags/action", "scm:cert:batchTags"),
+    ("tags.of_certificate", "GET", "/v3/scm/{resource_id}/tags", "scm:cert:listTagsByCertificate"),
+    ("tags.list", "GET", "/v3/scm/tags", "scm:cert:listTags"),
+    ("tags.search", "POST", "/v3/scm/resource_instances/action", "scm:cert:listCertificatesByTag"),
+    ("csrs.create", "POST", "/v3/scm/csr", "scm:csr:create"),
+    ("csrs.upload", "POST", "/v3/scm/csr/upload", "scm:csr:upload"),
+    ("csrs.list", "GET", "/v3/scm/csr", "scm:csr:list"),
+    ("csrs.show", "GET", "/v3/scm/csr/{id}", "scm:csr:get"),
+    ("csrs.update", "PUT", "/v3/scm/csr/{id}", "scm:csr:update"),
+    ("csrs.delete", "DELETE", "/v3/scm/csr/{id}", "scm:csr:delete"),
+    ("csrs.private_key", "GET", "/v3/scm/csr/{id}/private-key", "scm:csr:downloadPrivateKey"),
+]
+DOMAINS: list[Line] = [
+    ("domains.list", "GET", "/v3/scm/domains", "scm:domain:list"),
+    ("domains.show", "GET", "/v3/scm/domains/{name}", "scm:domain:list"),
+    ("domains.prove", "POST", "/v3/scm/domains/{name}/prove", "scm:domain:prove"),
+    ("domains.preflight", "POST", "/v3/scm/domains/preflight", "scm:domain:prove"),
+    *_crud("dns_connections", "/v3/scm/dns-connections", "scm:dnsConnection"),
+    ("dns_connections.test", "POST", "/v3/scm/dns-connections/{id}/test", "scm:dnsConnection:test"),
+    ("dns_connections.zones", "GET", "/v3/scm/dns-connections/{id}/zones", "scm:dnsConnection:listZones"),
+]
+_RECORDSETS = "/v3/scm/dns-connections/{id}/zones/{zone}/recordsets"
+DOMAINS += [
+    ("recordsets.list", "GET", _RECORDSETS, "dns:recordset:list"),
+    ("recordsets.create", "POST", _RECORDSETS, "dns:recordset:create"),
+    ("recordsets.show", "GET", f"{_RECORDSETS}/{{recordset_id}}", "dns:recordset:get"),
+    ("recordsets.update", "PUT", f"{_RECORDSETS}/{{recordset_id}}", "dns:recordset:update"),
+    ("recordsets.delete", "DELETE", f"{_RECORDSETS}/{{recordset_id}}", "dns:recordset:delete"),
+]
+ISSUERS_AND_TARGETS: list[Line] = [
+    *_crud("issuers", "/v3/scm/issuers", "scm:issuer"),
+    ("issuers.test", "POST", "/v3/scm/issuers/{id}/test", "scm:issuer:test"),
+    ("issuers.health", "GET", "/v3/scm/issuers/{id}/health", "scm:issuer:get"),
+    ("issuers.of_product", "PUT", "/v3/scm/products/{product_id}/issuers", "scm:issuer:update"),
+    *_crud("targets", "/v3/scm/targets", "scm:target"),
+    ("targets.test", "POST", "/v3/scm/targets/{id}/test", "scm:target:test"),
+    ("targets.discover", "POST", "/v3/scm/targets/{id}/discover", "scm:target:discover"),
+    ("bindings.list", "GET", "/v3/scm/bindings", "scm:binding:list"),
+    ("bindings.update", "PUT", "/v3/scm/bindings/{id}", "scm:binding:update"),
+    ("deployments.list", "GET", "/v3/scm/deployments", "scm:cert:deploy"),
+    ("deployments.show", "GET", "/v3/scm/deployments/{id}", "scm:cert:deploy"),
+    ("deployments.retry", "POST", "/v3/scm/deployments/{id}/retry", "scm:cert:deploy"),
+    ("deployments.roll_back", "POST", "/v3/scm/deployments/{id}/rollback", "scm:cert:deploy"),
+    ("deployments.pause", "POST", "/v3/scm/deployments/{id}/pause", "scm:cert:deploy"),
+    ("agents.enrolment_code", "POST", "/v3/scm/agents/enrolment-codes", "scm:agent:createEnrolmentCode"),
+    *_crud("agents", "/v3/scm/agents", "scm:agent"),
+]
+DISCOVERY_AND_CAMPAIGNS: list[Line] = [
+    *_crud("scans", "/v3/scm/scans", "scm:scan"),
+    ("scans.run", "POST", "/v3/scm/scans/{id}/run", "scm:scan:run"),
+    ("endpoints.list", "GET", "/v3/scm/endpoints", "scm:scan:list"),
+    ("endpoints.adopt", "POST", "/v3/scm/endpoints/{id}/adopt", "scm:scan:adopt"),
+    *_crud("campaigns", "/v3/scm/campaigns", "scm:campaign"),
+    ("campaigns.preview", "POST", "/v3/scm/campaigns/{id}/preview", "scm:campaign:preview"),
+    ("campaigns.start", "POST", "/v3/scm/campaigns/{id}/start", "scm:campaign:start"),
+    ("campaigns.pause", "POST", "/v3/scm/campaigns/{id}/pause", "scm:campaign:pause"),
+    ("campaigns.cancel", "POST", "/v3/scm/campaigns/{id}/cancel", "scm:campaign:cancel"),
+    ("campaigns.report", "GET", "/v3/scm/campaigns/{id}/report", "scm:campaign:get"),
+]
+MESSAGES_AND_APPROVALS: list[Line] = [
+    ("messages.list", "GET", "/v3/scm/messages", "scm:message:list"),
+    ("messages.resend", "POST", "/v3/scm/messages/{id}/resend", "scm:message:resend"),
+    *_crud("notification_channels", "/v3/scm/notification-channels", "scm:notification"),
+    *_crud("notification_rules", "/v3/scm/notification-rules", "scm:notification"),
+    ("approvals.list", "GET", "/v3/scm/approvals", "scm:approval:list"),
+    ("approvals.decide", "POST", "/v3/scm/approvals/{id}/decision", "scm:approval:decide"),
+    ("approvals.rules", "GET", "/v3/scm/approval-rules", "scm:approval:listRules"),
+    ("approvals.set_rules", "PUT", "/v3/scm/approval-rules", "scm:approval:updateRules"),
+    (
+        "organization.documents",
+        "POST",
+        "/v3/scm/organization-verifications/{certificate_id}/documents",
+        "scm:cert:apply",
+    ),
+]
+_GROUP_USER = "/v3/groups/{group_id}/users/{user_id}"
+_GROUP_POLICY = "/v3/groups/{group_id}/policies/{policy_id}"
+PEOPLE: list[Line] = [
+    ("policies.simulate", "POST", "/v3/scm/policies/simulate", "iam:policies:simulate"),
+    *_crud("users", "/v3/users", "iam:users"),
+    *_crud("groups", "/v3/groups", "iam:groups"),
+    ("groups.add_user", "PUT", _GROUP_USER, "iam:groups:addUser"),
+    ("groups.remove_user", "DELETE", _GROUP_USER, "iam:groups:removeUser"),
+    ("groups.attach_policy", "PUT", _GROUP_POLICY, "iam:groups:attachPolicy"),
+    ("groups.detach_policy", "DELETE", _GROUP_POLICY, "iam:groups:detachPolicy"),
+    *_crud("policies", "/v3.0/OS-ROLE/roles", "iam:roles"),
+    *_crud("access_keys", "/v3.0/OS-CREDENTIAL/credentials", "iam:credentials"),
+    ("access_keys.temporary", "POST", "/v3.0/OS-CREDENTIAL/securitytokens", "iam:securitytokens:create"),
+    *_crud("projects", "/v1.0/enterprise-projects", "eps:enterpriseProjects"),
+    (
+        "projects.migrate",
+        "POST",
+        "/v1.0/enterprise-projects/{id}/resources-migrate",
+        "eps:resources:migrate",
+    ),
+    ("tokens.create", "POST", "/v3/auth/tokens", "iam:tokens:create"),
+    ("tokens.check", "GET", "/v3/auth/tokens", "iam:tokens:get"),
+    ("audit.list", "GET", "/v3/scm/audit-events", "scm:audit:list"),
+    ("audit.export", "GET", "/v3/scm/audit-events/export", "scm:audit:list"),
+    *_crud("acme_credentials", "/v3/scm/acme-credentials", "scm:acmeCredential"),
+]
+VERSION_2: list[Line] = [
+    ("v2.list", "GET", f"{V2}/certlist", "scm:cert:list"),
+    ("v2.show", "GET", f"{V2}/cert/{{cert_id}}", "scm:cert:get"),
+    ("v2.product_types", "GET", f"{V2}/cert/product", "scm:certType:get"),
+    ("v2.product", "GET", f"{V2}/product/{{product_id}}", "scm:certProduct:get"),
+    ("v2.purchase", "POST", f"{V2}/cert/purchase", "scm:cert:purchase"),
+    ("v2.apply", "POST", f"{V2}/cert/{{cert_id}}/complete", "scm:cert:complete"),
+    ("v2.save", "POST", f"{V2}/cert/{{cert_id}}/save", "scm:cert:complete"),
+    ("v2.read", "POST", f"{V2}/cert/{{cert_id}}/read", "scm:cert:complete"),
+    ("v2.edit", "PUT", f"{V2}/cert/{{cert_id}}", "scm:cert:edit"),
+    ("v2.cancel", "POST", f"{V2}/cert/{{cert_id}}/cancel-cert", "scm:cert:cancel"),
+    ("v2.delete", "DELETE", f"{V2}/cert/{{cert_id}}", "scm:cert:delete"),
+    ("v2.download", "GET", f"{V2}/cert/{{cert_id}}/cert_file", "scm:cert:download"),
+    ("v2.upload", "POST", f"{V2}/cert/upload", "scm:cert:upload"),
+    ("v2.revoke", "POST", f"{V2}/cert/{{cert_id}}/revoke", "scm:cert:revoke"),
+    ("v2.push", "POST", f"{V2}/cert/{{cert_id}}/push", "scm:cert:push"),
+    ("v2.push_history", "GET", f"{V2}/cert/{{cert_id}}/push-history", "scm:pushHistory:list"),
+    ("v2.add_domains", "POST", f"{V2}/cert/{{cert_id}}/supplement", "scm:cert:supplement"),
+    (
+        "v2.cancel_privacy",
+        "DELETE",
+        f"{V2}/privacy-protection/{{cert_id}}",
+        "scm:privacyProtection:delete",
+    ),
+    ("v2.domain_verify", "GET", f"{V2}/cert/{{cert_id}}/domain-verify", "scm:cert:get"),
+    ("v2.check_csr", "POST", f"{V2}/check-csr", "scm:cert:complete"),
+    (
+        "v2.upload_proof",
+        "POST",
+        f"{V2}/cert/{{cert_id}}/info/{{type}}/upload_authentication",
+        "scm:cert:complete",
+    ),
+]
+
+LATER: tuple[Line, ...] = (
+    *CERTIFICATES,
+    *TAGS_AND_CSRS,
+    *DOMAINS,
+    *ISSUERS_AND_TARGETS,
+    *DISCOVERY_AND_CAMPAIGNS,
+    *MESSAGES_AND_APPROVALS,
+    *PEOPLE,
+    *VERSION_2,
+)
+
+
+def not_available(principal: Principal, **parameters: str) -> NoReturn:
+    """Comes with a later release."""
+    raise NotAvailable(
+        "This operation comes with a later release.", next_step="See the list of operations in the manual."
+    )
+
+
+for _name, _method, _path, _action in LATER:
+    registry.add(
+        Operation(_name, _method, _path, _action, not_available, later=True, doc=not_available.__doc__ or "")
+    )

@@ -1,0 +1,155 @@
+"""What requests carry: shapes and outer limits only; the rooms decide what the values may be."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Word = Annotated[str, Field(max_length=64)]
+Line = Annotated[str, Field(max_length=512)]
+Names = Annotated[str, Field(max_length=70_000)]
+"""250 names of 253 characters with their separators."""
+Pem = Annotated[str, Field(max_length=64_000)]
+Number = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+
+
+class Body(BaseModel):
+    """Unknown fields are ignored, and null means absent: clients send both (API §8.4)."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            return {name: value for name, value in given.items() if value is not None}
+        return given
+
+
+class Buy(Body):
+    """API §1.7."""
+
+    cert_brand: Word
+    cert_type: Word
+    domain_type: Word
+    domain_numbers: Number
+    effective_time: Number = 1
+    order_number: Number = 1
+    agree_privacy_protection: bool
+    primary_domain_type: Word = "SINGLE_DOMAIN"
+    single_domain_number: Number | None = None
+    wildcard_domain_number: Number | None = None
+    enterprise_project_id: Word = "0"
+    is_auto_pay: bool = False
+    free: bool = False
+
+
+class Price(Buy):
+    """As buy; nothing has to be accepted to see a price."""
+
+    domain_numbers: Number = 1
+    agree_privacy_protection: bool = True
+
+
+class Apply(Body):
+    """API §1.8; the last three are ours, for EV subjects."""
+
+    domain: Line = ""
+    sans: Names = ""
+    csr: Pem = ""
+    company_name: Line = ""
+    company_unit: Line = ""
+    company_province: Line = ""
+    company_city: Line = ""
+    country: Word = ""
+    applicant_name: Line = ""
+    applicant_phone: Line = ""
+    applicant_email: Line = ""
+    contact_name: Line = ""
+    contact_phone: Line = ""
+    contact_email: Line = ""
+    auto_dns_auth: bool = False
+    agree_privacy_protection: bool = False
+    domain_method: Word = "DNS"
+    key_algorithm: Word = ""
+    ca_hash_algorithm: Word = ""
+    registration_number: Word = ""
+    jurisdiction_country: Word = ""
+    business_category: Line = ""
+
+
+class Issue(Apply):
+    """Issue now (API §10): the application with what to buy for it; the contact may be left out."""
+
+    cert_brand: Word
+    cert_type: Word
+    effective_time: Number = 1
+    enterprise_project_id: Word = "0"
+    free: bool = False
+
+
+class IssueBatch(Body):
+    items: Annotated[list[Issue], Field(min_length=1, max_length=100)]
+
+
+class Pay(Body):
+    payment_method: Word = "BALANCE"
+    voucher_ids: Annotated[list[Word], Field(max_length=20)] = []
+    coupon_code: Word = ""
+
+
+class Decision(Body):
+    """An RA officer's decision."""
+
+    decision: Word
+    checked: Annotated[list[Word], Field(max_length=50)] = []
+    reason: Annotated[str, Field(max_length=2000)] = ""
+
+
+class Edit(Body):
+    """What is left out stays as it is."""
+
+    name: Line | None = None
+    description: Annotated[str, Field(max_length=4096)] | None = None
+    owner: Word | None = None
+
+
+class Method(Body):
+    method: Word
+
+
+class ListQuery(Body):
+    """API §1.1."""
+
+    limit: Number = 10
+    offset: Number = 0
+    sort_dir: Word = "DESC"
+    sort_key: Word = "certUpdateTime"
+    status: Word = "ALL"
+    enterprise_project_id: Word = ""
+    deploy_support: bool = False
+    owned_by_self: bool = True
+    expired_days_since: Number = 0
+    content: Line = ""
+
+
+class SearchQuery(Body):
+    limit: Number = 10
+    marker: Line = ""
+    status: Word = "ALL"
+    content: Line = ""
+    domain: Line = ""
+    tag: Line = ""
+    brand: Word = ""
+    expires_before: Word = ""
+    owner: Word = ""
+    sort: Word = "updated"
+
+
+class PageQuery(Body):
+    limit: Number = 10
+    marker: Line = ""
+    status: Line = ""
+
+
+class DownloadQuery(Body):
+    server: Word = "all"

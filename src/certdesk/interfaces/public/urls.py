@@ -1,0 +1,19 @@
+"""Routes without sign-in: metadata, PKI answers, confirmation links (API §10)."""
+
+from django.urls import URLPattern, path
+
+from . import views
+
+urlpatterns: list[URLPattern] = [
+    path("healthz", views.healthz),
+    path("readyz", views.readyz),
+    path("heartbeat", views.heartbeat),
+    path("metrics", views.metrics),
+    path("openapi.json", views.openapi_file),
+    path("ocsp", views.later),
+    path("ocsp/<path:request_text>", views.later),
+    path("crl/<str:name>.crl", views.later),
+    path("ca/<str:name>.cer", views.later),
+    path("confirm/<str:token>", views.later),
+    path("acme/directory", views.later),
+]

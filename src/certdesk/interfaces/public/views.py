@@ -1,0 +1,74 @@
+"""Faces that ask nobody who he is: health, heartbeat, figures, and the doors of what comes later.
+
+Health answers say counts only, never names.
+"""
+
+import orjson
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET
+
+from certdesk.foundation.common import clock, sql
+from certdesk.foundation.common.errors import NotAvailable
+from certdesk.foundation.sealing import kek
+from certdesk.foundation.sealing.errors import KekRefused
+from certdesk.interfaces.operations import errors
+
+from . import figures, openapi
+
+JSON = "application/json"
+LATE = 90.0  # seconds without a scheduler before heartbeat says 503
+
+
+def _json(answer: object, status: int = 200) -> HttpResponse:
+    response = HttpResponse(orjson.dumps(answer), status=status, content_type=JSON)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@require_GET
+def healthz(request: HttpRequest) -> HttpResponse:
+    """This process answers."""
+    return _json({"status": "ok"})
+
+
+@require_GET
+def readyz(request: HttpRequest) -> HttpResponse:
+    """This process can work: the database answers and the KEK file can be used."""
+    problems = []
+    try:
+        sql.row("SELECT 1 FROM iam_account LIMIT 1")
+    except DatabaseError:
+        problems.append("database")
+    try:
+        kek.load()
+    except KekRefused:
+        problems.append("kek")
+    return _json({"status": "failed" if problems else "ok", "failed": problems}, 503 if problems else 200)
+
+
+@require_GET
+def heartbeat(request: HttpRequest) -> HttpResponse:
+    """How late the oldest periodic job is; 503 when no worker has run one for long."""
+    late = figures.scheduler_late(clock.real_now())
+    return _json({"scheduler_late_s": round(late, 1)}, 503 if late > LATE else 200)
+
+
+@require_GET
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Counts in the Prometheus text format, read from the database: the same on every node."""
+    return HttpResponse(figures.text(clock.real_now()), content_type="text/plain; version=0.0.4")
+
+
+@require_GET
+def openapi_file(request: HttpRequest) -> HttpResponse:
+    """The API's description, made from the registry."""
+    return _json(openapi.document())
+
+
+@csrf_exempt
+def later(request: HttpRequest, **parameters: str) -> HttpResponse:
+    """The door of a face that comes with a later release (OCSP, CRL, CA certificates, confirmations)."""
+    refusal = errors.refusal(NotAvailable("It comes with a later release."), about_certificate=False)
+    return _json(refusal.body, refusal.status)

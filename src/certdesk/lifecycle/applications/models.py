@@ -1,0 +1,77 @@
+"""What was applied for: names, CSR choice, contacts. Personal data stands apart so that it can go."""
+
+from django.db import models
+
+from certdesk.foundation.common.fields import MomentField
+from certdesk.lifecycle.certificates.models import Certificate
+
+
+class Purpose(models.TextChoices):
+    ISSUE = "ISSUE"
+    REISSUE = "REISSUE"
+    ADDITION = "ADDITION"
+
+
+class ApplicationState(models.TextChoices):
+    OPEN = "OPEN"
+    WITHDRAWN = "WITHDRAWN"
+    REFUSED = "REFUSED"
+    FULFILLED = "FULFILLED"
+
+
+class CsrMode(models.TextChoices):
+    SYSTEM = "SYSTEM"
+    UPLOAD = "UPLOAD"
+
+
+class Application(models.Model):
+    id = models.BigAutoField(primary_key=True)
+    certificate = models.ForeignKey(Certificate, on_delete=models.CASCADE, related_name="applications")
+    account_id = models.CharField(max_length=32)
+    purpose = models.CharField(max_length=8, choices=Purpose.choices, default=Purpose.ISSUE)
+    state = models.CharField(max_length=9, choices=ApplicationState.choices, default=ApplicationState.OPEN)
+    csr_mode = models.CharField(max_length=6, choices=CsrMode.choices)
+    key_algorithm = models.CharField(max_length=10)
+    key_id = models.CharField(max_length=32, default="", help_text="keystore.Key once made.")
+    spki = models.BinaryField(
+        null=True, help_text="Public key to certify, DER; from the CSR or the made key."
+    )
+    csr = models.TextField(default="", help_text="Uploaded CSR, PEM.")
+    ca_hash_algorithm = models.CharField(max_length=8, default="DEFAULT")
+    domain_method = models.CharField(max_length=5, default="DNS")
+    auto_dns = models.BooleanField(default=False)
+    names = models.TextField(help_text="`;`-separated, primary first.")
+    company = models.JSONField(default=dict, help_text="name, unit, province, city, country; OV and EV.")
+    submitted_by = models.CharField(max_length=32)
+    submitted_key = models.CharField(max_length=40, default="", help_text="Access key used, if any.")
+    agreed_at = MomentField(help_text="Statement and privacy authorisation.")
+    created_at = MomentField()
+    ended_at = MomentField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["certificate"], name="applications_one_open", condition=models.Q(state="OPEN")
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"application {self.id} of {self.certificate_id}"
+
+
+class Contact(models.Model):
+    """Personal data of one application (APP-10, APP-11, PRV-2). Never in the certificate, log or audit."""
+
+    application = models.OneToOneField(
+        Application, primary_key=True, on_delete=models.CASCADE, related_name="contact"
+    )
+    account_id = models.CharField(max_length=32, db_index=True)
+    applicant_name = models.CharField(max_length=100)
+    applicant_phone = models.CharField(max_length=32)
+    applicant_email = models.CharField(max_length=254)
+    contact_name = models.CharField(max_length=100, default="")
+    contact_phone = models.CharField(max_length=32, default="")
+    contact_email = models.CharField(max_length=254, default="")
+
+    def __str__(self) -> str:
+        return f"contact of application {self.application_id}"

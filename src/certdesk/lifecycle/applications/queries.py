@@ -1,0 +1,72 @@
+"""Reads of applications."""
+
+from dataclasses import dataclass
+
+from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.catalogue.rules import Product
+from certdesk.lifecycle.certificates.models import Certificate
+
+from .form import COMPANY_FIELDS
+from .models import Application, ApplicationState, Contact
+
+
+def open_application(certificate_id: str) -> Application | None:
+    """The application under way; at most one is."""
+    return Application.objects.filter(certificate_id=certificate_id, state=ApplicationState.OPEN).first()
+
+
+def latest(certificate_id: str) -> Application | None:
+    """The last application whatever became of it, e.g. for *Modify and reapply* (REO-1)."""
+    return Application.objects.filter(certificate_id=certificate_id).order_by("-id").first()
+
+
+def product_of(certificate: Certificate) -> Product:
+    """The line of the catalogue that the certificate was bought from."""
+    return catalogue().product(
+        certificate.brand, certificate.type, certificate.domain_type, free=certificate.free
+    )
+
+
+def applicant_address(application_id: int) -> str:
+    """Where mails about the application go; empty when there is no contact."""
+    found = Contact.objects.filter(application_id=application_id).values_list("applicant_email", flat=True)
+    return found.first() or ""
+
+
+@dataclass(frozen=True, slots=True)
+class LastDetails:
+    """What prefills the next application, by the form's field names."""
+
+    values: dict[str, str]
+
+
+def last_details(principal: Principal, certificate_id: str = "") -> LastDetails:
+    """Company and people of the account's last application (APP-11), or of one certificate (REO-1)."""
+    applications = Application.objects.filter(account_id=principal.account_id).select_related("contact")
+    if certificate_id:
+        applications = applications.filter(certificate_id=certificate_id)
+    application = applications.filter(contact__isnull=False).order_by("-id").first()
+    if application is None:
+        return LastDetails({})
+    company = {COMPANY_FIELDS[key]: value for key, value in application.company.items()}
+    contact = application.contact
+    people = {
+        name: getattr(contact, name)
+        for name in (
+            "applicant_name",
+            "applicant_phone",
+            "applicant_email",
+            "contact_name",
+            "contact_phone",
+            "contact_email",
+        )
+    }
+    answers: dict[str, str] = {}
+    if certificate_id:
+        primary, _, rest = application.names.partition(";")
+        answers = {"domain": primary, "sans": rest, "key_algorithm": application.key_algorithm}
+        answers["csr"] = application.csr
+        answers["domain_method"] = application.domain_method
+        answers["ca_hash_algorithm"] = application.ca_hash_algorithm
+    return LastDetails({**company, **people, **answers})

@@ -1,0 +1,92 @@
+"""The catalogue of this process, read once."""
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from certdesk.foundation.common import settings
+
+from .build import Key, Mismatch, build
+from .document import Document
+from .errors import CatalogueRefused
+from .rules import Catalogue
+
+SHIPPED = Path(__file__).with_name("default.toml")
+
+
+def catalogue() -> Catalogue:
+    """The catalogue of `CERTDESK_CATALOGUE`, or the shipped one; parsed once a process.
+
+    Raises:
+        CatalogueRefused: the file cannot be used; says where and why.
+    """
+    return _load(settings.get().catalogue or SHIPPED)
+
+
+@cache
+def _load(path: Path) -> Catalogue:
+    return load(path)
+
+
+def load(path: Path) -> Catalogue:
+    """Reads and checks one file.
+
+    Raises:
+        CatalogueRefused: the file cannot be used; says where and why.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _refused(str(path), f"the file cannot be read: {error}") from None
+    try:
+        return build(Document.model_validate(tomllib.loads(text)))
+    except tomllib.TOMLDecodeError as error:
+        raise _refused(str(path), str(error)) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _refused(_place(path, text, first["loc"]), first["msg"]) from None
+    except Mismatch as error:
+        raise _refused(_place(path, text, error.key), error.sentence) from None
+
+
+def _refused(place: str, sentence: str) -> CatalogueRefused:
+    return CatalogueRefused(
+        f"The catalogue cannot be used. {place}: {sentence.rstrip('.')}.",
+        next_step="Correct the file that CERTDESK_CATALOGUE names, then start again.",
+    )
+
+
+def _place(path: Path, text: str, key: Key) -> str:
+    return f"{path}, line {line_of(text, key)}, key {'.'.join(str(part) for part in key)}"
+
+
+def line_of(text: str, key: Key) -> int:
+    """The line (from 1) where a key stands, or that of the nearest table above it.
+
+    The parser keeps no positions, so the headers are counted: `[a.b]` by its path, the n-th `[[a]]` by n.
+    """
+    lines = text.splitlines()
+    at, rest = _header(lines, key)
+    for name in (str(part) for part in rest if isinstance(part, str)):
+        for number in range(at + 1, len(lines)):
+            if lines[number].lstrip().startswith("["):
+                break
+            if re.match(rf'\s*"?{re.escape(name)}"?\s*=', lines[number]):
+                return number + 1
+    return max(at, 0) + 1
+
+
+def _header(lines: list[str], key: Key) -> tuple[int, Key]:
+    """Index of the deepest table header on the way to `key`, and what is left of the key."""
+    if len(key) > 1 and isinstance(key[1], int):
+        found = [number for number, line in enumerate(lines) if line.strip() == f"[[{key[0]}]]"]
+        return (found[key[1]], key[2:]) if key[1] < len(found) else (-1, key)
+    for depth in range(len(key), 0, -1):
+        header = f"[{'.'.join(str(part) for part in key[:depth])}]"
+        for number, line in enumerate(lines):
+            if line.strip() == header:
+                return number, key[depth:]
+    return -1, key

@@ -1,0 +1,326 @@
+"""The only writers of the inventory. Each runs inside the caller's transaction, or in one of its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from certdesk.foundation.audit import actions as audit
+from certdesk.foundation.common import clock, ids, sql
+from certdesk.foundation.iam.principal import Principal
+from certdesk.foundation.jobs import actions as jobs
+
+from . import rules, states, versions
+from .errors import NoCertificate, StateChanged
+from .rules import Bought, VersionFacts
+from .states import Event, State, Step, Via
+from .versions import add_version, set_names
+
+__all__ = [
+    "Issued",
+    "Known",
+    "New",
+    "add_version",
+    "create_bought",
+    "create_many",
+    "issue_first",
+    "move",
+    "move_through",
+    "note_failure",
+    "set_names",
+]
+
+SETTABLE = frozenset(
+    {"last_failure", "current_version", "not_before", "not_after", "domain", "sans", "auto_renewal"}
+)
+"""Columns that may change together with a state; `state` itself is written here alone (law 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the caller has just written or locked in the same transaction; saves reading it again."""
+
+    account_id: str
+    state: State
+    not_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """Certificates of one order. `names` and `steps` are for purchases that apply in the same moment."""
+
+    order_id: str
+    bought: Bought
+    count: int = 1
+    names: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+
+def create_bought(
+    principal: Principal, order_id: str, bought: Bought, count: int, now: datetime
+) -> list[str]:
+    """Inserts `count` certificates in Pending application (ORD-3); answers their ids.
+
+    Runs in the transaction of the payment, so there is never one without the other (ORD-4).
+    """
+    return create_many(principal, [New(order_id, bought, count)], now)[order_id]
+
+
+def create_many(principal: Principal, orders: Sequence[New], now: datetime) -> dict[str, list[str]]:
+    """The certificates of several orders by one INSERT; answers ids by order.
+
+    Those with `steps` go in at the state that the steps lead to, with one audit row each that lists
+    them; so a purchase for names already proved needs no UPDATE before it is signed.
+    """
+    made: dict[str, list[str]] = {one.order_id: [] for one in orders}
+    missing = [one for one in orders for _ in range(one.count)]
+    while missing:
+        missing = _insert_new(principal, missing, made, now)
+    versions.insert_names(
+        [
+            (certificate_id, principal.account_id, name)
+            for one in orders
+            if one.names
+            for certificate_id in made[one.order_id]
+            for name in one.names
+        ]
+    )
+    told = []
+    for one in orders:
+        if one.steps:
+            was = Known(principal.account_id, State.PAID)
+            after = _walk(was, one.steps, now)
+            told += [(certificate_id, was, after, one.steps) for certificate_id in made[one.order_id]]
+        else:
+            for certificate_id in made[one.order_id]:
+                jobs.emit("certificate.paid", certificate_id)
+    _tell(principal, principal.account_id, told)
+    return made
+
+
+def _insert_new(
+    principal: Principal, wanted: list[New], made: dict[str, list[str]], now: datetime
+) -> list[New]:
+    """One INSERT; answers those whose id another process has just taken, to be made anew."""
+    rows = {str(row["id"]): (one, row) for one in wanted for row in [_new_row(principal, one, now)]}
+    inserted = sql.insert(
+        "certificates_certificate", [row for _, row in rows.values()], "ON CONFLICT (id) DO NOTHING"
+    )
+    mine = set(rows) if inserted == len(rows) else _owned(rows)
+    for certificate_id in sorted(mine):
+        made[rows[certificate_id][0].order_id].append(certificate_id)
+    return [one for certificate_id, (one, _) in rows.items() if certificate_id not in mine]
+
+
+def _owned(rows: Mapping[str, tuple[New, Mapping[str, object]]]) -> set[str]:
+    """Which of the rows really went in: the others belong to another order."""
+    marks = ",".join(["%s"] * len(rows))
+    found = sql.rows(f"SELECT id, order_id FROM certificates_certificate WHERE id IN ({marks})", list(rows))
+    return {row[0] for row in found if row[1] == rows[row[0]][0].order_id}
+
+
+def _new_row(principal: Principal, new: New, now: datetime) -> dict[str, object]:
+    bought, after = new.bought, _walk(Known(principal.account_id, State.PAID), new.steps, now)
+    return {
+        "id": ids.certificate_id(),
+        "account_id": principal.account_id,
+        "owner_id": principal.user_id,
+        "order_id": new.order_id,
+        "source": "BOUGHT",
+        "name": ids.certificate_name(),
+        "description": "",
+        "brand": bought.brand,
+        "type": bought.type,
+        "level": bought.level,
+        "domain_type": bought.domain_type,
+        "primary_domain_type": bought.primary_domain_type,
+        "domain_quota": bought.domain_quota,
+        "single_quota": bought.single_quota,
+        "wildcard_quota": bought.wildcard_quota,
+        "validity_months": bought.validity_months,
+        "free": bought.free,
+        "state": after.value,
+        "state_since": now,
+        "last_failure": "",
+        "enterprise_project_id": bought.enterprise_project_id,
+        **rules.name_columns(new.names),
+        "current_version": 0,
+        "not_before": None,
+        "not_after": None,
+        "auto_renewal": False,
+        "notices": True,
+        "created_at": now,
+        "updated_at": now,
+        "deleted_at": None,
+    }
+
+
+def move(
+    certificate_id: str,
+    event: Event,
+    now: datetime,
+    *,
+    via: Via = Via.ANY,
+    principal: Principal,
+    note: str = "",
+    set: Mapping[str, object] | None = None,  # noqa: A002 reads as SQL's SET at the call
+    known: Known | None = None,
+) -> State:
+    """Takes the certificate one step along the state table.
+
+    Args:
+        note: why, one sentence without personal data; a failure's note is shown on the certificate.
+        set: further columns of `SETTABLE` for the same UPDATE.
+        known: what the caller knows for certain in this transaction.
+
+    Raises:
+        NoCertificate: there is none with this id.
+        WrongState: the table has no such line; nothing is written.
+        StateChanged: another request moved it first; nothing is written.
+    """
+    return move_through(
+        certificate_id, [(event, via)], now, principal=principal, note=note, set=set, known=known
+    )
+
+
+def move_through(
+    certificate_id: str,
+    steps: Sequence[Step],
+    now: datetime,
+    *,
+    principal: Principal,
+    note: str = "",
+    set: Mapping[str, object] | None = None,  # noqa: A002
+    known: Known | None = None,
+) -> State:
+    """Several steps at once: one UPDATE, one audit row that lists them, one topic, that of the last state.
+
+    Raises:
+        as `move`.
+    """
+    with sql.short_transaction():
+        was = known or _read(certificate_id)
+        after = _walk(was, steps, now)
+        columns = _columns(was.state, after, steps[-1][0], now, note, set or {})
+        assignments = ", ".join(f"{column} = %s" for column in columns)
+        touched = sql.execute(
+            f"UPDATE certificates_certificate SET {assignments} WHERE id = %s AND state = %s",
+            [*sql.plain_values(columns), certificate_id, was.state.value],
+        )
+        if not touched:
+            raise StateChanged(certificate_id)
+        _tell(principal, was.account_id, [(certificate_id, was, after, steps)], note)
+    return after
+
+
+def note_failure(certificate_id: str, state: State, words: str, now: datetime) -> bool:
+    """Shows why a step that is tried again has not worked yet; False when `state` was left meanwhile.
+
+    The next step that works, or that fails for good, takes it away.
+    """
+    touched = sql.execute(
+        "UPDATE certificates_certificate SET last_failure = %s, updated_at = %s WHERE id = %s AND state = %s",
+        [words[:500], clock.to_micros(now), certificate_id, state.value],
+    )
+    return touched > 0
+
+
+def _read(certificate_id: str) -> Known:
+    row = sql.row(
+        "SELECT account_id, state, not_after FROM certificates_certificate WHERE id = %s", [certificate_id]
+    )
+    if row is None:
+        raise NoCertificate(certificate_id)
+    return Known(row[0], State(row[1]), sql.moment(row[2]))
+
+
+def _walk(was: Known, steps: Sequence[Step], now: datetime) -> State:
+    state = was.state
+    for event, via in steps:
+        if event not in rules.AFTER_EXPIRY:
+            states.check_not_expired(state, was.not_after, now, event)
+        state = states.step(state, event, via)
+    return state
+
+
+def _columns(
+    before: State, after: State, event: Event, now: datetime, note: str, extra: Mapping[str, object]
+) -> dict[str, object]:
+    unknown = extra.keys() - SETTABLE
+    if unknown:
+        raise ValueError(f"not settable with a state: {', '.join(sorted(unknown))}")
+    columns: dict[str, object] = {"state": after.value, "updated_at": now}
+    if after is not before:
+        columns["state_since"] = now
+    if event in rules.FAILURES:
+        columns["last_failure"] = note[:500]
+    elif event in rules.FRESH_STARTS:
+        columns["last_failure"] = ""
+    if after is State.DELETED:
+        columns["deleted_at"] = now
+    return columns | dict(extra)
+
+
+def _tell(
+    principal: Principal,
+    account_id: str,
+    moves: Sequence[tuple[str, Known, State, Sequence[Step]]],
+    note: str = "",
+) -> None:
+    """An audit row and a topic for each (certificate id, before, after, steps) of one account."""
+    lines = []
+    for certificate_id, was, after, steps in moves:
+        details: dict[str, object] = {
+            "from": was.state.value,
+            "to": after.value,
+            "events": [f"{event.value} ({via.value})" if via else event.value for event, via in steps],
+        }
+        if note:
+            details["note"] = note[:500]
+        lines.append((f"certificate.{steps[-1][0].name.lower()}", f"cert:{certificate_id}", details))
+    audit.record_many(principal, lines, account_id=account_id)
+    for certificate_id, _, after, steps in moves:
+        jobs.emit(f"certificate.{after.value.lower()}", certificate_id, event=steps[-1][0].value)
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate that stands in To be issued, and what was signed for it."""
+
+    certificate_id: str
+    facts: VersionFacts
+
+
+def issue_first(principal: Principal, issued: Sequence[Issued], now: datetime) -> None:
+    """First versions of the principal's certificates whose names are written already: all → Issued.
+
+    In the caller's transaction; one INSERT and one UPDATE a pair of dates, however many there are.
+
+    Raises:
+        StateChanged: one of them is no longer in To be issued; roll back.
+    """
+    after = states.step(State.ISSUING, Event.ISSUE)
+    by_dates: dict[tuple[datetime, datetime], list[str]] = {}
+    for one in issued:
+        by_dates.setdefault((one.facts.not_before, one.facts.not_after), []).append(one.certificate_id)
+    for dates, certificate_ids in by_dates.items():
+        _issue_update(certificate_ids, dates, after, now)
+    rows = [versions.version_row(one.certificate_id, 1, one.facts, now) for one in issued]
+    sql.insert("certificates_version", rows)
+    was = Known(principal.account_id, State.ISSUING)
+    steps = [(Event.ISSUE, Via.ANY)]
+    _tell(principal, principal.account_id, [(one.certificate_id, was, after, steps) for one in issued])
+
+
+def _issue_update(
+    certificate_ids: list[str], dates: tuple[datetime, datetime], after: State, now: datetime
+) -> None:
+    columns = _columns(State.ISSUING, after, Event.ISSUE, now, "", {"current_version": 1})
+    columns |= {"not_before": dates[0], "not_after": dates[1]}
+    marks = ",".join(["%s"] * len(certificate_ids))
+    touched = sql.execute(
+        f"UPDATE certificates_certificate SET {', '.join(f'{column} = %s' for column in columns)}"
+        f" WHERE id IN ({marks}) AND state = %s AND current_version = 0",
+        [*sql.plain_values(columns), *certificate_ids, State.ISSUING.value],
+    )
+    if touched != len(certificate_ids):
+        raise StateChanged(certificate_ids[0])

@@ -1,0 +1,179 @@
+"""The console's list: what needs you first, then what waits, then what is good, then what has ended.
+
+Each group is one indexed branch of a single statement; a page goes on where the last one ended.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from certdesk.foundation.common import clock, sql
+from certdesk.foundation.iam import queries as iam
+from certdesk.foundation.iam.principal import Principal
+
+from . import rules, states
+from .filters import Marker, check_limit, read_marker
+from .rows import EXPIRY, EXPIRY_UNINDEXED, LIST, Row, name_condition, row_of, select, status_condition
+from .states import State, Tone
+
+COUNT_UP_TO = 1_000
+"""Counts on tabs are exact below this; at it they mean "this many or more"."""
+
+
+class Tab(StrEnum):
+    ALL = "all"
+    YOU = "you"
+    WAITING = "waiting"
+    GOOD = "good"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class Group:
+    """One branch: certificates of one tab in one order; `counted` = the condition that counts fastest."""
+
+    name: str
+    tab: Tab
+    where: str
+    params: tuple[object, ...]
+    column: str
+    descending: bool = True
+    counted: str = ""
+
+
+@dataclass(frozen=True)
+class ConsolePage:
+    items: list[Row]
+    next_marker: str | None
+
+
+def groups(now: datetime) -> tuple[Group, ...]:
+    """The branches in the order of the page; together they hold every certificate once."""
+    micros, soon = clock.to_micros(now), clock.to_micros(now + rules.REMINDER)
+    yours, waiting = _in(Tone.YOU, Tone.BAD), _in(Tone.WAIT)
+    not_over = f"(c.state NOT IN ({_codes(states.EXPIRING)}) OR {EXPIRY_UNINDEXED} >= %s)"
+    in_force = "c.state IN ('ISSUED', 'UPLOAD')"
+    # Most certificates are good: read them in the order of the page, by neither state nor expiry.
+    good = f"(c.state || '') IN ('ISSUED', 'UPLOAD') AND {EXPIRY_UNINDEXED} > %s"
+    good_counted = f"{in_force} AND {EXPIRY_UNINDEXED} > %s"
+    near = f"{in_force} AND {EXPIRY} >= %s AND {EXPIRY} <= %s"
+    return (
+        Group("you", Tab.YOU, f"{yours} AND {not_over}", (micros,), "c.updated_at"),
+        Group("soon", Tab.YOU, near, (micros, soon), EXPIRY, False),
+        Group("waiting", Tab.WAITING, f"{waiting} AND {not_over}", (micros,), "c.updated_at"),
+        Group("good", Tab.GOOD, good, (soon,), "c.updated_at", True, good_counted),
+        Group("revoked", Tab.ENDED, "c.state = 'REVOKED'", (), "c.updated_at"),
+        Group("expired", Tab.ENDED, *_expired(now), EXPIRY),
+    )  # fmt: skip
+
+
+def _in(*tones: Tone) -> str:
+    stored = [state for state, row in states.ROWS.items() if row.tone in tones and state is not State.EXPIRED]
+    return f"c.state IN ({_codes(stored)})"
+
+
+def _codes(found: Collection[State]) -> str:
+    return ", ".join(f"'{state.value}'" for state in sorted(found))
+
+
+def _expired(now: datetime) -> tuple[str, tuple[object, ...]]:
+    text, params = status_condition(State.EXPIRED, now)
+    return text, tuple(params)
+
+
+def console_page(
+    principal: Principal,
+    tab: Tab = Tab.ALL,
+    marker: str | None = None,
+    *,
+    content: str = "",
+    status: State | None = None,
+    limit: int = 20,
+    now: datetime | None = None,
+) -> ConsolePage:
+    """A page of the console's list, needs attention first; one SQL statement.
+
+    Args:
+        content: keyword over name and domain names.
+        status: only certificates that people see in this state.
+
+    Raises:
+        BadParameter: limit or marker is not one that the list gives.
+    """
+    check_limit(limit)
+    now = now or clock.now()
+    wanted = [group for group in groups(now) if tab in (Tab.ALL, group.tab)]
+    last = read_marker(marker, [group.name for group in wanted]) if marker else None
+    if last:
+        wanted = wanted[[group.name for group in wanted].index(last.order) :]
+    base, params = _visible(principal, content, status, now)
+    parts: list[str] = []
+    values: list[object] = []
+    for place, group in enumerate(wanted):
+        text, more = _branch(group, base, params, last if place == 0 else None)
+        parts.append(f"SELECT * FROM ({text} LIMIT {limit + 1}) g{place}")
+        values += more
+    found = sql.rows(f"SELECT * FROM ({' UNION ALL '.join(parts)}) t LIMIT {limit + 1}", values)
+    return _page(found, wanted, limit, now)
+
+
+def _visible(
+    principal: Principal, content: str, status: State | None, now: datetime
+) -> tuple[str, list[object]]:
+    text, params = iam.where(
+        principal,
+        LIST,
+        project_column="c.enterprise_project_id",
+        account_column="c.account_id",
+        id_column="c.id",
+        owner_column="c.owner_id",
+    )
+    conditions = [text]
+    found = [name_condition(content)] if content else []
+    found += [status_condition(status, now)] if status else []
+    for more, values in found:
+        conditions.append(more)
+        params = [*params, *values]
+    return " AND ".join(conditions), params
+
+
+def _branch(group: Group, base: str, params: list[object], last: Marker | None) -> tuple[str, list[object]]:
+    where, values = f"{base} AND {group.where}", [*params, *group.params]
+    if last:
+        where += f" AND ({group.column}, c.id) {'<' if group.descending else '>'} (%s, %s)"
+        values += [last.value, last.id]
+    direction = "DESC" if group.descending else "ASC"
+    order = f"{group.column} {direction}, c.id {direction}"
+    return select(where, order, f", '{group.name}' AS part, {group.column} AS place"), values
+
+
+def _page(found: list[sql.Row], wanted: list[Group], limit: int, now: datetime) -> ConsolePage:
+    """UNION ALL promises no order between branches, so the page is put in order here."""
+    order = {group.name: place for place, group in enumerate(wanted)}
+    found.sort(key=lambda values: order[values[-2]])
+    items = [row_of(values, now) for values in found[:limit]]
+    if len(found) <= limit:
+        return ConsolePage(items, None)
+    end = found[limit - 1]
+    return ConsolePage(items, Marker(end[-2], end[-1], end[0]).text())
+
+
+def counts(principal: Principal, now: datetime | None = None) -> dict[Tab, int]:
+    """How many certificates stand under each tab, counted up to `COUNT_UP_TO`; one SQL statement."""
+    now = now or clock.now()
+    base, params = _visible(principal, "", None, now)
+    parts: list[str] = []
+    values: list[object] = []
+    found = groups(now)
+    for group in found:
+        where = f"{base} AND {group.counted or group.where}"
+        few = f"SELECT 1 FROM certificates_certificate c WHERE {where} LIMIT {COUNT_UP_TO}"
+        parts.append(f"(SELECT COUNT(*) FROM ({few}) few)")
+        values += [*params, *group.params]
+    numbers = sql.row(f"SELECT {', '.join(parts)}", values) or ()
+    totals = dict.fromkeys(Tab, 0)
+    for group, number in zip(found, numbers, strict=True):
+        for tab in (Tab.ALL, group.tab):
+            totals[tab] = min(COUNT_UP_TO, totals[tab] + int(number))
+    return totals

@@ -1,0 +1,76 @@
+"""Name and description of a certificate (LST-4)."""
+
+import re
+import unicodedata
+from datetime import datetime
+
+from certdesk.foundation.audit import actions as audit
+from certdesk.foundation.common import sql
+from certdesk.foundation.common.errors import BadParameter
+from certdesk.foundation.iam.principal import Principal
+
+from . import queries
+from .models import Certificate
+
+UPDATE = "scm:cert:update"
+NAME = re.compile(r"[A-Za-z0-9_.-]{3,63}")  # API §1.4
+DESCRIPTION_LIMIT = 255
+
+
+def edit(principal: Principal, certificate_id: str, now: datetime, *, name: str, description: str) -> None:
+    """Changes both; what is the same is left alone.
+
+    Raises:
+        NoCertificate, Forbidden: as `queries.fetch`.
+        BadParameter: a length or character is not allowed; `field` says where.
+    """
+    certificate = queries.fetch(principal, UPDATE, certificate_id)
+    name, description = name.strip(), description.strip()
+    check_name(name)
+    check_description(description)
+    changed = [
+        field
+        for field, value in (("name", name), ("description", description))
+        if getattr(certificate, field) != value
+    ]
+    if not changed:
+        return
+    with sql.short_transaction():
+        Certificate.objects.filter(id=certificate.id).update(
+            name=name, description=description, updated_at=now
+        )
+        audit.record(
+            principal,
+            UPDATE,
+            resource=f"cert:{certificate.id}",
+            details={"changed": changed},
+            account_id=certificate.account_id,
+        )
+
+
+def check_name(name: str) -> None:
+    """Raises:
+    BadParameter: not 3 to 63 letters, digits and . _ -
+    """
+    if not NAME.fullmatch(name):
+        raise BadParameter(
+            "This is not a name for a certificate.",
+            next_step="Use 3 to 63 letters, digits and . _ -",
+            field="name",
+        )
+
+
+def check_description(description: str) -> None:
+    """Raises:
+    BadParameter: longer than 255 characters, or with a control character beside line breaks.
+    """
+    if len(description) > DESCRIPTION_LIMIT:
+        raise BadParameter(
+            f"The description has {len(description)} characters; at most {DESCRIPTION_LIMIT} are allowed.",
+            next_step="Shorten it.",
+            field="description",
+        )
+    if any(unicodedata.category(one) == "Cc" and one not in "\r\n\t" for one in description):
+        raise BadParameter(
+            "The description has a control character.", next_step="Type it anew.", field="description"
+        )

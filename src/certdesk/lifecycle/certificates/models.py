@@ -1,0 +1,137 @@
+"""The inventory: one row a certificate id, its versions, its names."""
+
+from django.db import models
+from django.db.models.functions import Coalesce
+
+from certdesk.foundation.common.fields import MomentField
+
+NO_EXPIRY = 2**63 - 1
+"""Stands for the expiry of what has none, where rows are sorted by it; microseconds."""
+
+
+class Source(models.TextChoices):
+    BOUGHT = "BOUGHT"
+    UPLOADED = "UPLOADED"
+
+
+class Certificate(models.Model):
+    """One certificate id of one account; `state` is written by `actions.move` alone."""
+
+    id = models.CharField(primary_key=True, max_length=16)
+    account_id = models.CharField(max_length=32)
+    owner_id = models.CharField(max_length=32, help_text="User who bought or uploaded it.")
+    order_id = models.CharField(max_length=32, default="")
+    source = models.CharField(max_length=8, choices=Source.choices, default=Source.BOUGHT)
+    name = models.CharField(max_length=63)
+    description = models.CharField(max_length=255, default="")
+    brand = models.CharField(max_length=20, default="", help_text="API value, e.g. GEOTRUST.")
+    type = models.CharField(max_length=24, default="", help_text="API value, e.g. DV_SSL_CERT.")
+    level = models.CharField(max_length=2, default="", help_text="DV, OV or EV.")
+    domain_type = models.CharField(
+        max_length=16, default="", help_text="SINGLE_DOMAIN, MULTI_DOMAIN, WILDCARD."
+    )
+    primary_domain_type = models.CharField(
+        max_length=16, default="", help_text="SINGLE_DOMAIN or WILDCARD_DOMAIN."
+    )
+    domain_quota = models.IntegerField(default=1, help_text="Names bought, primary included (CAT-9).")
+    single_quota = models.IntegerField(default=0, help_text="Additional plain names bought.")
+    wildcard_quota = models.IntegerField(default=0, help_text="Additional wildcard names bought.")
+    validity_months = models.IntegerField(default=12)
+    free = models.BooleanField(default=False)
+    state = models.CharField(max_length=20)
+    state_since = MomentField()
+    last_failure = models.CharField(
+        max_length=500, default="", help_text="Why the last step failed or was refused."
+    )
+    enterprise_project_id = models.CharField(max_length=36, default="0")
+    domain = models.CharField(max_length=255, default="", help_text="Primary name.")
+    sans = models.TextField(
+        default="", help_text="All names of the current version or application, `;`-separated."
+    )
+    current_version = models.IntegerField(default=0, help_text="Number of the current version; 0 = none.")
+    not_before = MomentField(null=True)
+    not_after = MomentField(null=True)
+    auto_renewal = models.BooleanField(default=False)
+    notices = models.BooleanField(default=True)
+    created_at = MomentField()
+    updated_at = MomentField()
+    deleted_at = MomentField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account_id", "state", "updated_at", "id"], name="certificates_by_state"),
+            models.Index(fields=["account_id", "updated_at", "id"], name="certificates_by_update"),
+            # "No expiry yet" sorts last on both databases; queries use the same expression.
+            models.Index(
+                models.F("account_id"),
+                Coalesce("not_after", models.Value(NO_EXPIRY)),
+                models.F("id"),
+                name="certificates_by_expiry",
+            ),
+            models.Index(fields=["order_id"], name="certificates_by_order"),
+            models.Index(fields=["account_id"], name="certificates_free", condition=models.Q(free=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.domain or self.name}"
+
+
+class CertificateName(models.Model):
+    """One name of a certificate, for search by name and by domain."""
+
+    id = models.BigAutoField(primary_key=True)
+    certificate = models.ForeignKey(
+        Certificate, on_delete=models.CASCADE, related_name="names", db_index=False
+    )
+    account_id = models.CharField(max_length=32)
+    name = models.CharField(max_length=255)
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "name"], name="certificates_names")]
+        constraints = [models.UniqueConstraint(fields=["certificate", "name"], name="certificates_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Version(models.Model):
+    """A certificate as it was issued or uploaded (VER-1); kept when it is superseded."""
+
+    id = models.BigAutoField(primary_key=True)
+    certificate = models.ForeignKey(
+        Certificate, on_delete=models.CASCADE, related_name="versions", db_index=False
+    )
+    number = models.IntegerField()
+    cause = models.CharField(max_length=12, help_text="ISSUE, REISSUE, ADDITION, ROLLOVER, UPLOAD.")
+    issuer = models.CharField(
+        max_length=40, help_text="Issuer's slug, e.g. builtin:dv-p256; empty for uploads."
+    )
+    serial = models.CharField(max_length=40, help_text="Lower-case hex.")
+    fingerprint_sha256 = models.CharField(max_length=64)
+    fingerprint_sha1 = models.CharField(max_length=40)
+    spki_sha256 = models.CharField(max_length=64)
+    signature_algorithm = models.CharField(max_length=64)
+    key_algorithm = models.CharField(max_length=10)
+    key_id = models.CharField(
+        max_length=32, default="", help_text="keystore.Key; empty when we never had it."
+    )
+    not_before = MomentField()
+    not_after = MomentField()
+    der = models.BinaryField()
+    chain = models.BinaryField(
+        help_text="PEM of the chain above the leaf, leaf's issuer first; may be empty."
+    )
+    names = models.TextField(help_text="`;`-separated.")
+    created_at = MomentField()
+    superseded_at = MomentField(null=True)
+    revoked_at = MomentField(null=True)
+
+    class Meta:
+        # No index by serial, fingerprint or key: nothing reads by them yet, and each is a page more to
+        # write for every issuance. `authority.Intent` is found by serial.
+        constraints = [
+            models.UniqueConstraint(fields=["certificate", "number"], name="certificates_version_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.certificate_id} v{self.number}"

@@ -1,0 +1,206 @@
+"""Reads of the inventory. Lists are hand-written SQL, keyset pages, and never select DER (law 13, G6)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from certdesk.foundation.audit import queries as audit
+from certdesk.foundation.audit.models import Event
+from certdesk.foundation.common import clock, sql
+from certdesk.foundation.iam import queries as iam
+from certdesk.foundation.iam.principal import Principal
+
+from . import filters as checks
+from . import rules
+from .attention import Tab, console_page, counts
+from .errors import NoCertificate
+from .filters import MOST, ListFilters, Marker, SearchFilters, Sort, SortKey
+from .models import Certificate, Version
+from .rows import EXPIRY, LIST, Row, name_condition, rows_of, status_condition
+from .states import State
+
+__all__ = [
+    "ListPage",
+    "Row",
+    "SearchPage",
+    "Tab",
+    "console_page",
+    "counts",
+    "current_version",
+    "events",
+    "fetch",
+    "list_page",
+    "search_page",
+    "versions",
+]
+
+_NAMED = (
+    "c.id IN (SELECT n.certificate_id FROM certificates_certificatename n"
+    " WHERE n.account_id = %s AND n.name = %s)"
+)
+_SORT_COLUMNS = {
+    SortKey.EXPIRY: (EXPIRY, "c.id"),
+    SortKey.STATUS: ("c.state", "c.updated_at", "c.id"),
+    SortKey.UPDATE: ("c.updated_at", "c.id"),
+}
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """A page of the compatible list; `total` is exact up to 10,000 and never above it."""
+
+    items: list[Row]
+    total: int
+
+
+@dataclass(frozen=True)
+class SearchPage:
+    items: list[Row]
+    next_marker: str | None
+
+
+def fetch(principal: Principal, action: str, certificate_id: str) -> Certificate:
+    """The certificate, if the principal may do `action` with it (law 5).
+
+    Raises:
+        NoCertificate: missing, deleted or of another account; one text for all three.
+        Forbidden: it is there, but no policy allows the action.
+    """
+    found = Certificate.objects.filter(id=certificate_id).exclude(state=State.DELETED).first()
+    if found is None or not principal.owns(found.account_id):
+        raise NoCertificate(certificate_id)
+    principal.require(action, rules.resource_of(found))
+    return found
+
+
+def versions(certificate: Certificate) -> QuerySet[Version]:
+    """All versions, newest first, without DER and chain; the caller fetched the certificate."""
+    return Version.objects.filter(certificate=certificate).defer("der", "chain").order_by("-number")
+
+
+def current_version(certificate: Certificate) -> Version | None:
+    """The version in force, whole; None before the first issuance."""
+    return Version.objects.filter(certificate=certificate, number=certificate.current_version).first()
+
+
+def events(certificate: Certificate) -> QuerySet[Event]:
+    """What happened to it, newest first; the caller fetched the certificate."""
+    return audit.events(resource=f"cert:{certificate.id}", account_id=certificate.account_id)
+
+
+def visible(
+    principal: Principal, action: str = LIST, *, by_id: bool = False
+) -> tuple[list[str], list[object]]:
+    """Conditions on `c` for what the principal may see; deleted ones are seen by nobody.
+
+    Args:
+        by_id: another condition names few ids, so the account's index is to stay out of the way.
+    """
+    text, params = iam.where(
+        principal,
+        action,
+        project_column="c.enterprise_project_id",
+        account_column="(c.account_id || '')" if by_id else "c.account_id",
+        id_column="c.id",
+        owner_column="c.owner_id",
+    )
+    return [text, "c.state <> 'DELETED'"], params
+
+
+def list_page(principal: Principal, filters: ListFilters, now: datetime | None = None) -> ListPage:
+    """The compatible list of API §1.1: offset and an exact total up to 10,000.
+
+    Raises:
+        BadParameter: a parameter is outside its limits.
+    """
+    checks.check_list(filters)
+    now = now or clock.now()
+    conditions, params = visible(principal)
+    for text, more in _list_conditions(filters, now):
+        conditions.append(text)
+        params = [*params, *more]
+    where = " AND ".join(conditions)
+    counted = sql.row(
+        f"SELECT COUNT(*) FROM (SELECT 1 FROM certificates_certificate c WHERE {where} LIMIT {MOST}) few",
+        params,
+    )
+    direction = "ASC" if filters.sort_dir == "ASC" else "DESC"
+    order = ", ".join(f"{column} {direction}" for column in _SORT_COLUMNS[SortKey(filters.sort_key)])
+    items = rows_of(where, params, order, filters.limit, now, offset=filters.offset)
+    return ListPage(items, int(counted[0]) if counted else 0)
+
+
+def _list_conditions(filters: ListFilters, now: datetime) -> list[tuple[str, list[object]]]:
+    found: list[tuple[str, list[object]]] = []
+    if filters.status != "ALL":
+        found.append(status_condition(State(filters.status), now))
+    if filters.enterprise_project_id not in ("", "all"):
+        found.append(("c.enterprise_project_id = %s", [filters.enterprise_project_id]))
+    if filters.deploy_support:
+        found.append(_deployable(now))
+    if filters.expired_days_since:
+        earliest = clock.to_micros(now) - filters.expired_days_since * 86_400_000_000
+        found.append((f"{EXPIRY} >= %s", [earliest]))
+    if filters.content:
+        found.append(name_condition(filters.content))
+    return found
+
+
+def _deployable(now: datetime) -> tuple[str, list[object]]:
+    text = (
+        f"(c.state IN ('ISSUED', 'UPLOAD') AND {EXPIRY} >= %s"
+        " AND EXISTS (SELECT 1 FROM certificates_version k WHERE k.certificate_id = c.id"
+        " AND k.number = c.current_version AND k.key_id <> ''))"
+    )
+    return text, [clock.to_micros(now)]
+
+
+def search_page(
+    principal: Principal, filters: SearchFilters, marker: str | None = None, now: datetime | None = None
+) -> SearchPage:
+    """The fast search of API §10: keyset, no total, the same speed at any depth.
+
+    Raises:
+        BadParameter: a parameter is outside its limits, or the marker is of another list.
+    """
+    checks.check_search(filters)
+    now = now or clock.now()
+    conditions, params = visible(principal, by_id=bool(filters.domain))
+    for text, more in _search_conditions(principal, filters, now):
+        conditions.append(text)
+        params = [*params, *more]
+    column, direction, after = ("c.updated_at", "DESC", "<")
+    if filters.sort == Sort.EXPIRES:
+        column, direction, after = (EXPIRY, "ASC", ">")
+    if marker:
+        last = checks.read_marker(marker, [filters.sort])
+        conditions.append(f"({column}, c.id) {after} (%s, %s)")
+        params = [*params, last.value, last.id]
+    order = f"{column} {direction}, c.id {direction}"
+    found = rows_of(" AND ".join(conditions), params, order, filters.limit + 1, now)
+    items, more_there = found[: filters.limit], len(found) > filters.limit
+    if not more_there:
+        return SearchPage(items, None)
+    last_row = items[-1]
+    value = last_row.expiry_micros if filters.sort == Sort.EXPIRES else clock.to_micros(last_row.updated_at)
+    return SearchPage(items, Marker(filters.sort, value, last_row.id).text())
+
+
+def _search_conditions(
+    principal: Principal, filters: SearchFilters, now: datetime
+) -> list[tuple[str, list[object]]]:
+    found: list[tuple[str, list[object]]] = []
+    if filters.status != "ALL":
+        found.append(status_condition(State(filters.status), now))
+    if filters.domain:
+        found.append((_NAMED, [principal.account_id, filters.domain.lower()]))
+    if filters.brand:
+        found.append(("c.brand = %s", [filters.brand]))
+    if filters.owner:
+        found.append(("c.owner_id = %s", [filters.owner]))
+    if filters.expires_before is not None:
+        found.append((f"{EXPIRY} < %s", [clock.to_micros(filters.expires_before)]))
+    if filters.content:
+        found.append(name_condition(filters.content))
+    return found

@@ -1,0 +1,231 @@
+"""What may be done with a certificate now, and why not; facts of purchases and versions. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from certdesk.foundation.iam.principal import Resource
+
+from . import states
+from .errors import NotExportable
+from .states import Event, State
+
+REMINDER = timedelta(days=30)  # TIM-1: 30 × 86,400 s
+
+
+class Operation(StrEnum):
+    """Everything that the state table may offer; buttons carry it as `data-operation`."""
+
+    APPLY = "apply"
+    VERIFY = "verify"
+    ORGANIZATION = "organization"
+    WITHDRAW = "withdraw"
+    REOPEN = "reopen"
+    DOWNLOAD = "download"
+    DEPLOY = "deploy"
+    PUSH = "push"
+    RENEW = "renew"
+    REISSUE = "reissue"
+    CONFIRM_REISSUE = "confirm-reissue"
+    DECLINE_REISSUE = "decline-reissue"
+    ADD_DOMAINS = "add-domains"
+    REVOKE = "revoke"
+    CONFIRM_REVOCATION = "confirm-revocation"
+    UNSUBSCRIBE = "unsubscribe"
+    DELETE = "delete"
+    PRIVACY = "privacy"
+    UPLOAD = "upload"
+
+
+LATER = frozenset(
+    {
+        Operation.DEPLOY,
+        Operation.PUSH,
+        Operation.RENEW,
+        Operation.REISSUE,
+        Operation.CONFIRM_REISSUE,
+        Operation.DECLINE_REISSUE,
+        Operation.ADD_DOMAINS,
+        Operation.REVOKE,
+        Operation.CONFIRM_REVOCATION,
+        Operation.UNSUBSCRIBE,
+        Operation.DELETE,
+        Operation.PRIVACY,
+        Operation.UPLOAD,
+    }
+)
+"""Operations whose room is still empty in this release: never offered, their routes answer SCM.9001."""
+
+# These end the application with the words of whoever refused it; the words stay on the certificate.
+FAILURES = frozenset(
+    {
+        Event.ORGANIZATION_REJECTED,
+        Event.ISSUER_REFUSED,
+        Event.WITHDRAWAL_REFUSED,
+        Event.ADDITION_REFUSED,
+        Event.UNSUBSCRIPTION_REFUSED,
+        Event.LAPSE,
+    }
+)
+FRESH_STARTS = frozenset({Event.APPLY, Event.ISSUE})  # from here on an old failure is of no interest
+AFTER_EXPIRY = frozenset({Event.LAPSE, Event.DELETE})  # LST-7: a pending step ends with the certificate
+
+
+class Stateful(Protocol):
+    """What the rules look at: a `Certificate` or a row of a list."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def not_after(self) -> datetime | None: ...
+
+
+class Owned(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def account_id(self) -> str: ...
+    @property
+    def enterprise_project_id(self) -> str: ...
+    @property
+    def owner_id(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Bought:
+    """What was bought, the same for each certificate of an order (CAT-9).
+
+    Attributes:
+        domain_quota: names in all; single_quota and wildcard_quota: additional plain and wildcard ones.
+    """
+
+    brand: str
+    type: str
+    level: str
+    domain_type: str
+    primary_domain_type: str
+    domain_quota: int
+    single_quota: int
+    wildcard_quota: int
+    validity_months: int
+    free: bool = False
+    enterprise_project_id: str = "0"
+
+
+@dataclass(frozen=True)
+class VersionFacts:
+    """An issued or uploaded certificate as it goes into the inventory (VER-1).
+
+    Attributes:
+        cause: ISSUE, REISSUE, ADDITION, ROLLOVER or UPLOAD.
+        issuer: slug, e.g. `builtin:dv-p256`; empty for uploads.
+        serial, fingerprints, spki_sha256: lower-case hex.
+        chain: PEM of the chain above the leaf.
+        names: DNS names, primary first.
+    """
+
+    cause: str
+    issuer: str
+    serial: str
+    fingerprint_sha256: str
+    fingerprint_sha1: str
+    spki_sha256: str
+    signature_algorithm: str
+    key_algorithm: str
+    not_before: datetime
+    not_after: datetime
+    der: bytes
+    chain: bytes
+    names: tuple[str, ...]
+    key_id: str = ""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One operation: offered now, or the reason why it is not."""
+
+    operation: Operation
+    offered: bool
+    why_not: str = ""
+
+
+def resource_of(certificate: Owned) -> Resource:
+    """The certificate as policies see it."""
+    return Resource(
+        "cert",
+        certificate.id,
+        certificate.account_id,
+        certificate.enterprise_project_id,
+        certificate.owner_id,
+    )
+
+
+def state_of(certificate: Stateful, now: datetime) -> State:
+    """The state that people see; Expired is computed (LST-7)."""
+    return states.effective(State(certificate.state), certificate.not_after, now)
+
+
+def offers(certificate: Stateful, now: datetime) -> tuple[Offer, ...]:
+    """Every operation with its answer, in the order of the state's table."""
+    state = state_of(certificate, now)
+    listed = states.ROWS[state].operations
+    order = sorted(Operation, key=lambda one: (one not in listed, list(Operation).index(one)))
+    return tuple(_offer(operation, state) for operation in order if operation is not Operation.UPLOAD)
+
+
+def offered(certificate: Stateful, now: datetime) -> tuple[Operation, ...]:
+    """The operations that are possible now; the API's `operations[]` and the console's buttons."""
+    return tuple(one.operation for one in offers(certificate, now) if one.offered)
+
+
+def _offer(operation: Operation, state: State) -> Offer:
+    if operation in LATER:
+        return Offer(operation, False, "This release of Certdesk does not have this operation yet.")
+    if operation in states.ROWS[state].operations:
+        return Offer(operation, True)
+    titles = ", ".join(_titles(operation))
+    return Offer(operation, False, f"Possible only while the certificate is: {titles}.")
+
+
+def _titles(operation: Operation) -> Iterable[str]:
+    """Names of the states that offer the operation, each once."""
+    return dict.fromkeys(row.title for row in states.ROWS.values() if operation in row.operations)
+
+
+def check_downloadable(certificate: Stateful, now: datetime) -> None:
+    """DLD-1: Issued, Hosted, Expired, and the old version while something is pending; never Revoked.
+
+    Raises:
+        NotExportable: DLD-2.
+    """
+    state = state_of(certificate, now)
+    if Operation.DOWNLOAD not in states.ROWS[state].operations:
+        raise NotExportable(
+            f"A certificate that is {states.ROWS[state].title!r} has nothing to download.",
+            next_step=states.ROWS[state].next_step,
+        )
+
+
+def expires_soon(certificate: Stateful, now: datetime) -> bool:
+    """LST-3: from 30 days before notAfter on, for Issued and Hosted ones."""
+    if certificate.not_after is None or state_of(certificate, now) not in (State.ISSUED, State.UPLOAD):
+        return False
+    return now >= certificate.not_after - REMINDER
+
+
+def version_columns(facts: VersionFacts, number: int) -> dict[str, object]:
+    """What the row of the certificate says about its current version."""
+    return {
+        "current_version": number,
+        "not_before": facts.not_before,
+        "not_after": facts.not_after,
+        **name_columns(facts.names),
+    }
+
+
+def name_columns(names: tuple[str, ...]) -> dict[str, object]:
+    return {"domain": names[0] if names else "", "sans": ";".join(names)}

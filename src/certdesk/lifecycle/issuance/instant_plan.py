@@ -1,0 +1,226 @@
+"""What *issue now* will buy and sign: every check before anything is written (API §10).
+
+The checks are those of the slow path, called from here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+
+from certdesk.foundation.common import ids
+from certdesk.foundation.common.errors import CertdeskError
+from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.applications import queries as application_queries
+from certdesk.lifecycle.applications.form import ApplicationForm, from_mapping
+from certdesk.lifecycle.applications.rules import Applicant, Checked, check_application
+from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.catalogue.rules import Product
+from certdesk.lifecycle.orders.rules import BuyRequest
+from certdesk.lifecycle.validation import queries as validation
+from certdesk.lifecycle.validation import rules as validation_rules
+from certdesk.pki.authority.issue import Prepared
+from certdesk.pki.x509 import keys
+from certdesk.pki.x509.csr import ParsedCsr, parse_csr
+from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
+from certdesk.pki.x509.names import parse_name
+
+from . import issuers, pipeline, queries
+from .issuers import Issuer
+from .rules import Approvals, Proof
+
+
+@dataclass(frozen=True, slots=True)
+class IssueRequest:
+    """The body of API §10: what to buy and the application for it.
+
+    Attributes:
+        effective_time: years.
+        form: `domain`, `sans`, `csr` or `key_algorithm`, `agree_privacy_protection`; the rest is optional.
+    """
+
+    cert_brand: str
+    cert_type: str
+    form: ApplicationForm
+    effective_time: int = 1
+    enterprise_project_id: str = "0"
+    free: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A checked request: what will be bought, applied for and, where all is proved, signed."""
+
+    purchase: BuyRequest
+    product: Product
+    checked: Checked
+    proofs: tuple[Proof, ...] = ()
+    key: PrivateKey | None = field(default=None, repr=False)
+    prepared: Prepared | None = None
+
+    @property
+    def spki(self) -> bytes:
+        if self.key is not None:
+            return keys.spki_der(self.key.public_key())
+        return self.checked.spki or b""
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the pipeline reads of an application that has no row yet."""
+
+    account_id: str
+    names: str
+    key_algorithm: str
+    company: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Quantities:
+    """The names of a request as quantities (CAT-9); what `check_application` compares the names with."""
+
+    domain_type: str
+    primary_domain_type: str
+    single_quota: int
+    wildcard_quota: int
+
+
+def check_item(principal: Principal, request: IssueRequest, applicant: Applicant, place: int) -> Wanted:
+    try:
+        return _check(principal, request, applicant)
+    except CertdeskError as error:
+        if place:
+            error.message = f"Item {place + 1}: {error.message}"
+        raise
+
+
+def _check(principal: Principal, request: IssueRequest, applicant: Applicant) -> Wanted:
+    """The rules of buying and applying, before anything is written."""
+    form = request.form
+    csr = parse_csr(form.csr, allow_internal=True) if form.csr.strip() else None  # the names gate follows
+    quantities = _quantities(form, csr)
+    product = catalogue().product(
+        request.cert_brand, request.cert_type, quantities.domain_type, free=request.free
+    )
+    if product.needs_organization:
+        form = _with_last_details(principal, form)
+    checked = check_application(form, quantities, product, applicant, parsed=csr, with_contact=False)
+    multi = quantities.domain_type == "MULTI_DOMAIN"
+    purchase = BuyRequest(
+        cert_brand=request.cert_brand,
+        cert_type=request.cert_type,
+        domain_type=quantities.domain_type,
+        domain_numbers=len(checked.names.names),
+        effective_time=request.effective_time,
+        agree_privacy_protection=form.agree_privacy_protection,
+        primary_domain_type=quantities.primary_domain_type,
+        single_domain_number=quantities.single_quota if multi else None,
+        wildcard_domain_number=quantities.wildcard_quota if multi else None,
+        enterprise_project_id=request.enterprise_project_id,
+        free=request.free,
+    )
+    return Wanted(purchase, product, checked)
+
+
+def _quantities(form: ApplicationForm, csr: ParsedCsr | None) -> _Quantities:
+    """What has to be bought for these names; the gate checks the names themselves afterwards."""
+    texts = [form.domain.strip(" \t"), *form.additional] if form.domain.strip(" \t") else []
+    if csr is not None and len(texts) < 2:
+        texts = list(dict.fromkeys([*(text.lower() for text in texts), *(one.text for one in csr.names)]))
+    wildcard = bool(texts) and texts[0].startswith("*.")
+    if len(texts) < 2:
+        kind = "WILDCARD" if wildcard else "SINGLE_DOMAIN"
+        return _Quantities(kind, "WILDCARD_DOMAIN" if wildcard else "SINGLE_DOMAIN", 0, 0)
+    wildcards = sum(text.startswith("*.") for text in texts[1:])
+    primary = "WILDCARD_DOMAIN" if wildcard else "SINGLE_DOMAIN"
+    return _Quantities("MULTI_DOMAIN", primary, len(texts) - 1 - wildcards, wildcards)
+
+
+def _with_last_details(principal: Principal, form: ApplicationForm) -> ApplicationForm:
+    """OV and EV: the body has no company, so that of the account's last application stands in (APP-11)."""
+    if form.company_name:
+        return form
+    last = application_queries.last_details(principal).values
+    missing = {name: value for name, value in last.items() if not getattr(form, name)}
+    return from_mapping(asdict(form) | missing)
+
+
+def with_proofs(principal: Principal, wanted: Sequence[Wanted], now: datetime) -> list[Wanted]:
+    """Adds the evidence of every name where all have one; one statement for each reuse period."""
+    plans = [
+        validation_rules.plan([parse_name(text, allow_internal=True) for text in one.checked.names.texts])
+        for one in wanted
+    ]
+    book = catalogue()
+    days = [book.reuse_days(one.product, now.date()) for one in wanted]
+    found: dict[int, dict[str, tuple[int, datetime]]] = {}
+    for period in set(days):
+        domains = {
+            record.authorization_domain
+            for plan, one in zip(plans, days, strict=True)
+            if one == period
+            for record in plan
+        }
+        since = validation_rules.reuse_since(period, now)
+        found[period] = validation.reusable(principal.account_id, sorted(domains), since, now)
+    pool = queries.pool_counts() if any(one.checked.csr is None for one in wanted) else {}
+    return [
+        replace(one, proofs=_proofs(plan, found[period])) if _is_instant(one, pool) else one
+        for one, plan, period in zip(wanted, plans, days, strict=True)
+    ]
+
+
+def _take(pool: dict[str, int], algorithm: str) -> bool:
+    """Books one ready-made RSA key; what the pool lacks is made by a worker."""
+    pool[algorithm] = pool.get(algorithm, 0) - 1
+    return pool[algorithm] >= 0
+
+
+def _is_instant(wanted: Wanted, pool: dict[str, int]) -> bool:
+    """DV from an issuer that answers at once, without CAA to ask, and with a key that is there at once."""
+    product, checked = wanted.product, wanted.checked
+    quick_key = checked.csr is not None or not KeyAlgorithm(checked.key_algorithm).is_rsa
+    asks_caa = product.profile == "public" or bool(product.caa_domains)
+    return (
+        not product.needs_organization
+        and product.available
+        and not asks_caa
+        and (quick_key or _take(pool, checked.key_algorithm))
+        and issuer_of(product).capabilities.instant
+    )
+
+
+def _proofs(
+    plan: Sequence[validation_rules.Wanted], evidence: dict[str, tuple[int, datetime]]
+) -> tuple[Proof, ...]:
+    """One proof a name; nothing at all while a single authorisation domain has no evidence."""
+    if any(record.authorization_domain not in evidence for record in plan):
+        return ()
+    return tuple(
+        Proof(name, *evidence[record.authorization_domain]) for record in plan for name in record.names
+    )
+
+
+def issuer_of(product: Product) -> Issuer:
+    return issuers.find(product.issuer)
+
+
+def prepare(principal: Principal, wanted: Wanted, now: datetime) -> Wanted:
+    """Makes the key where it is quick, and has the issuer check everything, before anything is bought."""
+    algorithm = KeyAlgorithm(wanted.checked.key_algorithm)
+    if wanted.checked.csr is None:
+        if algorithm.is_rsa:
+            return wanted  # the pool's key is known only inside the transaction
+        wanted = replace(wanted, key=keys.generate(algorithm))
+    return replace(wanted, prepared=prepared_for(principal, wanted, wanted.spki, now))
+
+
+def prepared_for(principal: Principal, wanted: Wanted, spki: bytes, now: datetime) -> Prepared:
+    checked, product = wanted.checked, wanted.product
+    facts = _Facts(
+        principal.account_id, ";".join(checked.names.texts), checked.key_algorithm, checked.company
+    )
+    months = product.validity_months[0] if product.free else 12 * wanted.purchase.effective_time
+    request = pipeline.make_request(
+        ids.hex32(), facts, product, months, spki, wanted.proofs, Approvals(), now
+    )
+    return issuer_of(product).prepare(request, now)

@@ -1,0 +1,275 @@
+"""Issuance by workers: get the key and ask CAA, record the intent, sign, store; settle what was left open."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+from certdesk.foundation.common import clock
+from certdesk.foundation.common.errors import CertdeskError
+from certdesk.foundation.iam.principal import Principal, system_principal
+from certdesk.foundation.jobs import actions as jobs
+from certdesk.foundation.jobs.errors import RetryAfter
+from certdesk.foundation.jobs.models import Job
+from certdesk.foundation.jobs.registry import Handler, handler, periodic, subscribe
+from certdesk.foundation.jobs.rules import WAITS
+from certdesk.lifecycle.applications import actions as applications
+from certdesk.lifecycle.applications import queries as application_queries
+from certdesk.lifecycle.applications.models import Application
+from certdesk.lifecycle.catalogue.rules import Product
+from certdesk.lifecycle.certificates import actions as certificates
+from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.validation import caa, proofs
+from certdesk.lifecycle.validation.organization import COMPLETE
+from certdesk.pki.authority.issue import Prepared
+from certdesk.pki.authority.lint import Finding
+from certdesk.pki.authority.shapes import Sample
+from certdesk.pki.authority.types import Signed
+from certdesk.pki.keystore import actions as keystore
+from certdesk.pki.keystore.errors import KeyNotReady
+from certdesk.pki.x509 import keys
+from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
+
+from . import issuers, pipeline, reconcile, withdrawal
+from .actions import PLACE, WITHDRAWAL
+from .errors import IssuerRefused
+from .issuers import Issuer
+from .models import Placement
+
+SIGN = "issuance.sign"
+RECONCILE = "issuance.reconcile"
+CAA_SECONDS = 40.0
+CAA_PAUSE = 60.0
+ASK_AGAIN = (
+    "Nothing is lost: it is asked again every minute. Make the name servers of this domain answer for CAA."
+)
+RECONCILE_SECONDS = 5.0
+"""Shorter than the promised minute: whatever was killed, nothing stays open 10 s after a start."""
+
+_FOR_EVER = 1_000_000  # an outage of the issuer never loses an application (ISS-4)
+_LOCK = "issuance:{subject}"
+
+
+def _open(certificate_id: str) -> tuple[Certificate, Application] | None:
+    """The certificate in To be issued with its open application; the application's row is held."""
+    application = application_queries.open_application(certificate_id)
+    locked = proofs.lock(application.id) if application else None
+    certificate = Certificate.objects.filter(id=certificate_id, state=State.ISSUING).first()
+    return (certificate, locked) if certificate and locked else None
+
+
+def _principal(job: Job, certificate: Certificate) -> Principal:
+    return system_principal(certificate.account_id, job.kind)
+
+
+def _refuse(job: Job, error: BaseException) -> None:
+    """Only the issuer's own no ends an application; any other loss is found by the reconciler."""
+    found = _open(job.subject)
+    if isinstance(error, IssuerRefused) and found:
+        pipeline.refuse(_principal(job, found[0]), *found, str(error), clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What must come from outside before the issuer is asked."""
+
+    application_id: int
+    make_key: KeyAlgorithm | None
+    caa: caa.Asked | None
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    key: PrivateKey | None
+    caa: tuple[caa.Said, ...]
+
+
+@handler(PLACE, max_attempts=_FOR_EVER, lock=_LOCK)
+class Place(Handler[Needs, Brought]):
+    """Gets the key and the permission by CAA, then has the certificate signed."""
+
+    def load(self, job: Job) -> Needs | None:
+        found = _open(job.subject)
+        if found is None:
+            return None
+        certificate, application = found
+        product = application_queries.product_of(certificate)
+        needs = Needs(application.id, _key_to_make(application), _caa(application, product))
+        if needs.make_key is None and needs.caa is None:
+            _sign_next(certificate.id)
+            return None
+        return needs
+
+    async def perform(self, work: Needs) -> Brought:
+        key = await asyncio.to_thread(keys.generate, work.make_key) if work.make_key else None
+        said = await caa.ask(work.caa, deadline=CAA_SECONDS) if work.caa else ()
+        return Brought(key, said)
+
+    def store(self, job: Job, work: Needs, result: Brought) -> None:
+        found = _open(job.subject)
+        if found is None or found[1].id != work.application_id:
+            return
+        certificate, application = found
+        if result.key is not None and application.spki is None:
+            key = keystore.store_made(certificate.account_id, result.key)
+            applications.set_key(application.id, key.id, bytes(key.spki))
+        caa.record(application.id, result.caa)
+        refusal = caa.first_refusal(result.caa)
+        if refusal is None:
+            _sign_next(certificate.id)
+        elif refusal.retryable:
+            _ask_again(certificate.id, refusal)
+        else:
+            pipeline.refuse(_principal(job, certificate), *found, refusal.sentence, clock.now())
+
+    def failed(self, job: Job, error: BaseException) -> None:
+        _refuse(job, error)
+
+
+def _ask_again(certificate_id: str, refusal: caa.Said) -> None:
+    """A new job and no error of this one: what was seen is kept and shown meanwhile (DOM-12)."""
+    words = f"{refusal.sentence} {ASK_AGAIN}"
+    certificates.note_failure(certificate_id, State.ISSUING, words, clock.now())
+    run_at = clock.real_now() + timedelta(seconds=CAA_PAUSE)
+    jobs.enqueue(PLACE, subject=certificate_id, run_at=run_at, dedupe_key=f"{PLACE}:{certificate_id}")
+
+
+def _sign_next(certificate_id: str) -> None:
+    jobs.enqueue(SIGN, subject=certificate_id, dedupe_key=f"{SIGN}:{certificate_id}")
+
+
+def _key_to_make(application: Application) -> KeyAlgorithm | None:
+    """Takes a key that is quick to have; answers the algorithm when one must be made in a thread."""
+    if application.spki is not None:
+        return None
+    algorithm = KeyAlgorithm(application.key_algorithm)
+    try:
+        key = keystore.obtain(application.account_id, algorithm)
+    except KeyNotReady:
+        return algorithm
+    applications.set_key(application.id, key.id, bytes(key.spki))
+    return None
+
+
+def _caa(application: Application, product: Product) -> caa.Asked | None:
+    return caa.asked(application, product, issuers.find(product.issuer).capabilities.caa_domains)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What the issuer refuses for good ends the application (ISS-4); what time may heal is tried again."""
+    try:
+        yield
+    except CertdeskError as error:
+        if error.kind in WAITS:
+            raise
+        raise IssuerRefused(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class ToSign:
+    issuer: Issuer
+    prepared: Prepared
+    placement: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToExamine:
+    """The first certificate of a shape, e.g. of a new organisation: linted whole before its turn."""
+
+    sample: Sample
+
+
+Outcome = Signed | tuple[Finding, ...]
+
+
+@handler(SIGN, max_attempts=_FOR_EVER, lock=_LOCK)
+class Sign(Handler[ToSign | ToExamine, Outcome]):
+    """Intent committed with `load`, signed outside any transaction, recorded with `store` (law 3).
+
+    A shape that nobody has proved takes a turn before that: linted outside any transaction, kept, and
+    the job comes again. A kill during it leaves nothing but a job to be taken over.
+    """
+
+    def load(self, job: Job) -> ToSign | ToExamine | None:
+        found = _open(job.subject)
+        if found is None:
+            return None
+        certificate, application = found
+        if application.spki is None:
+            jobs.enqueue(PLACE, subject=certificate.id, dedupe_key=f"{PLACE}:{certificate.id}")
+            return None
+        now = clock.now()
+        principal = _principal(job, certificate)
+        if reconcile.settle_earlier(principal, certificate, now):
+            return None
+        issuer = issuers.find(application_queries.product_of(certificate).issuer)
+        reference = pipeline.next_reference(certificate)
+        with _refusals():
+            request = pipeline.request_of(certificate, application, reference, now)
+            sample = issuer.unproved(request, now)
+            if sample is not None:
+                return ToExamine(sample)
+            prepared = issuer.prepare(request, now)
+        Placement.objects.create(
+            reference=reference,
+            certificate=certificate,
+            application=application,
+            issuer=issuer.slug,
+            created_at=clock.real_now(),
+        )
+        issuer.place([prepared])
+        return ToSign(issuer, prepared, reference)
+
+    async def perform(self, work: ToSign | ToExamine) -> Outcome:
+        if isinstance(work, ToExamine):
+            with _refusals():
+                return await asyncio.to_thread(work.sample.examine)
+        return await asyncio.to_thread(work.issuer.collect, work.prepared)
+
+    def store(self, job: Job, work: ToSign | ToExamine, result: Outcome) -> None:
+        if isinstance(work, ToExamine):
+            work.sample.keep(cast(tuple[Finding, ...], result))
+            _sign_next(job.subject)
+        else:
+            self._accept(job, work, cast(Signed, result))
+
+    def _accept(self, job: Job, work: ToSign, result: Signed) -> None:
+        found = _open(job.subject)
+        if found is None:
+            raise RetryAfter(1, "The application ended while it was being signed.")
+        placement = Placement.objects.select_related("certificate", "application").get(
+            reference=work.placement
+        )
+        work.issuer.accept([result])
+        pipeline.fulfil(_principal(job, found[0]), placement, result, clock.now())
+
+    def failed(self, job: Job, error: BaseException) -> None:
+        _refuse(job, error)
+
+
+@handler(WITHDRAWAL, max_attempts=_FOR_EVER, lock=_LOCK)
+class Withdrawal(Handler[bool, None]):
+    """WDR-2: settles a withdrawal in one transaction."""
+
+    def load(self, job: Job) -> bool | None:
+        certificate = Certificate.objects.filter(id=job.subject, state=State.CANCELCHECKING).first()
+        if certificate is not None:
+            withdrawal.settle(_principal(job, certificate), certificate, clock.now())
+        return None
+
+
+@handler(RECONCILE, max_attempts=3, lock=RECONCILE)
+class Reconcile(Handler[datetime, None]):
+    """Settles what a kill left open; with nothing open it costs three look-ups."""
+
+    def load(self, job: Job) -> datetime | None:
+        reconcile.reconcile()
+        return None
+
+
+subscribe(COMPLETE, PLACE)
+periodic(RECONCILE, RECONCILE_SECONDS, at_start=True)

@@ -1,0 +1,182 @@
+"""The steps that every issuance takes, whoever asks: request, intent, version. One pipeline (law 4)."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol, cast
+
+from certdesk.foundation.common.errors import Conflict
+from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.applications import actions as applications
+from certdesk.lifecycle.applications import queries as application_queries
+from certdesk.lifecycle.applications.models import Application, ApplicationState
+from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.catalogue.rules import Product
+from certdesk.lifecycle.certificates import actions as certificates
+from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.rules import VersionFacts
+from certdesk.lifecycle.certificates.states import Event
+from certdesk.lifecycle.validation import mails
+from certdesk.lifecycle.validation import queries as validation
+from certdesk.lifecycle.validation import rules as validation_rules
+from certdesk.lifecycle.validation.models import OrganizationState, OrganizationVerification
+from certdesk.pki.authority.types import CertificateRequest, LevelName, ProfileName, Signed
+from certdesk.pki.x509.certificates import signature_algorithm
+from certdesk.pki.x509.keys import KeyAlgorithm
+
+from . import rules
+from .models import Placement, PlacementState
+from .rules import Approvals, Proof
+
+
+class Applied(Protocol):
+    """What the pipeline reads of an application; *issue now* has it before the row exists."""
+
+    @property
+    def account_id(self) -> str: ...
+    @property
+    def names(self) -> str: ...
+    @property
+    def key_algorithm(self) -> str: ...
+    @property
+    def company(self) -> dict[str, str]: ...
+
+
+def make_request(
+    reference: str,
+    applied: Applied,
+    product: Product,
+    months: int,
+    spki: bytes,
+    proofs: Sequence[Proof],
+    approvals: Approvals,
+    now: datetime,
+) -> CertificateRequest:
+    """The request for the issuer, with the authorisation for exactly these names and this key.
+
+    Whether the key was blocked meanwhile is the issuer's to refuse.
+
+    Raises:
+        NotProved: a name or the organisation lacks its proof.
+    """
+    digest = hashlib.sha256(spki).digest()
+    names = tuple(applied.names.split(";"))
+    today = now.date()
+    authorization = rules.authorize(
+        reference,
+        applied.account_id,
+        names,
+        digest,
+        proofs,
+        level=product.level,
+        approvals=approvals,
+        fresh_since=validation_rules.reuse_since(catalogue().reuse_days(product, today), now),
+    )
+    start, end = rules.validity(now, months, catalogue().max_validity_days(product.profile, today))
+    return CertificateRequest(
+        authorization=authorization,
+        profile=cast(ProfileName, product.profile),
+        level=cast(LevelName, product.level),
+        strong=product.strong,
+        spki=spki,
+        key_algorithm=KeyAlgorithm(applied.key_algorithm),
+        names=names,
+        subject=rules.subject(product.level, applied.company),
+        not_before=start,
+        not_after=end,
+        allow_internal=product.allow_internal,
+    )
+
+
+def request_of(
+    certificate: Certificate, application: Application, reference: str, now: datetime
+) -> CertificateRequest:
+    """The request of a recorded application, proofs and approvals read afresh."""
+    proofs = [Proof(one.name, one.evidence_id, one.evidence_at) for one in validation.proved(application.id)]
+    return make_request(
+        reference,
+        application,
+        application_queries.product_of(certificate),
+        certificate.validity_months,
+        bytes(application.spki or b""),
+        proofs,
+        approvals_of(application.id),
+        now,
+    )
+
+
+def approvals_of(application_id: int) -> Approvals:
+    """The officers who approved the organisation of an application."""
+    found = OrganizationVerification.objects.filter(application_id=application_id).first()
+    if found is None:
+        return Approvals()
+    officers = found.decisions.filter(approved=True).order_by("id").values_list("officer_id", flat=True)
+    return Approvals(
+        found.state == OrganizationState.APPROVED, tuple(f"user:{officer}" for officer in officers)
+    )
+
+
+def next_reference(certificate: Certificate) -> str:
+    """`<certificate id>.<version>.<try>`: two workers that try at once make the same, so one fails."""
+    prefix = f"{certificate.id}.{certificate.current_version + 1}."
+    return f"{prefix}{Placement.objects.filter(certificate=certificate).count() + 1}"
+
+
+def version_facts(
+    issuer: str, signed: Signed, names: Sequence[str], spki: bytes, key_algorithm: str, key_id: str
+) -> VersionFacts:
+    """The issued certificate as the inventory keeps it (VER-1)."""
+    return VersionFacts(
+        cause="ISSUE",
+        issuer=f"{issuer}:{signed.issuer}",
+        serial=signed.serial,
+        fingerprint_sha256=hashlib.sha256(signed.der).hexdigest(),
+        fingerprint_sha1=hashlib.sha1(signed.der, usedforsecurity=False).hexdigest(),
+        spki_sha256=hashlib.sha256(spki).hexdigest(),
+        signature_algorithm=signature_algorithm(signed.der),
+        key_algorithm=key_algorithm,
+        not_before=signed.not_before,
+        not_after=signed.not_after,
+        der=signed.der,
+        chain=signed.chain_pem,
+        names=tuple(names),
+        key_id=key_id,
+    )
+
+
+def fulfil(principal: Principal, placement: Placement, signed: Signed, now: datetime) -> None:
+    """Version, state, application and placement in the caller's transaction, after `Issuer.accept` (ISS-1).
+
+    Raises:
+        Conflict: the placement or the application was settled by somebody else; nothing may be written.
+    """
+    application, certificate = placement.application, placement.certificate
+    settled = Placement.objects.filter(reference=placement.reference, state=PlacementState.PLACED).update(
+        state=PlacementState.FULFILLED, settled_at=now
+    )
+    if not settled or not applications.end(application.id, ApplicationState.FULFILLED, now):
+        raise Conflict("This placement was settled already.", next_step="Look at the certificate.")
+    facts = version_facts(
+        placement.issuer,
+        signed,
+        application.names.split(";"),
+        bytes(application.spki or b""),
+        application.key_algorithm,
+        application.key_id,
+    )
+    certificates.add_version(certificate.id, facts, now)
+    certificates.move(certificate.id, Event.ISSUE, now, principal=principal)
+    mails.send_issued(certificate, application, signed.not_after)
+
+
+def refuse(
+    principal: Principal, certificate: Certificate, application: Application, words: str, now: datetime
+) -> None:
+    """Approval failed with the CA's words (ISS-4); what was answered is kept (REO-1)."""
+    if not applications.end(application.id, ApplicationState.REFUSED, now):
+        return
+    Placement.objects.filter(
+        certificate=certificate, application=application, state=PlacementState.PLACED
+    ).update(state=PlacementState.REFUSED, failure=words[:500], settled_at=now)
+    certificates.move(certificate.id, Event.ISSUER_REFUSED, now, principal=principal, note=words)
+    mails.send_refusal(certificate, application, words[:500])

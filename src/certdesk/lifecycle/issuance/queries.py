@@ -1,0 +1,104 @@
+"""Reads of issuance, and the few hand-written statements of *issue now*."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from certdesk.foundation.common import clock, sql
+from certdesk.foundation.common.errors import Conflict
+from certdesk.lifecycle.applications import queries as applications
+from certdesk.pki.keystore import queries as keystore
+
+from .rules import Proof
+
+open_application = applications.open_application
+pool_counts = keystore.pool_counts
+
+_PROOFS_A_STATEMENT = 4_000  # SQLite takes 32,766 parameters in one statement
+
+
+def without_job(state: str, kinds: str, limit: int) -> list[str]:
+    """Ids of certificates in `state` for which no job waits or runs whose kind starts with `kinds`."""
+    found = sql.rows(
+        "SELECT c.id FROM certificates_certificate c WHERE c.state = %s AND NOT EXISTS ("
+        " SELECT 1 FROM jobs_job j WHERE j.subject = c.id AND j.state IN ('READY', 'RUNNING')"
+        " AND j.kind LIKE %s) ORDER BY c.id LIMIT %s",
+        [state, f"{kinds}%", limit],
+    )
+    return [str(row[0]) for row in found]
+
+
+def insert_applications(rows: Sequence[Mapping[str, object]]) -> dict[str, int]:
+    """Writes applications in one statement; answers their ids by certificate."""
+    lines = [{**row, "company": sql.json_text(row["company"])} for row in rows]
+    columns = tuple(lines[0])
+    found = sql.rows(
+        sql.insert_text("applications_application", columns, len(lines), "RETURNING certificate_id, id"),
+        sql.flat(columns, lines),
+    )
+    return {str(certificate_id): int(application_id) for certificate_id, application_id in found}
+
+
+def insert_proofs(proofs: Sequence[tuple[int, Sequence[Proof]]]) -> None:
+    """The proof of each name, bound to evidence that was there before (DOM-13)."""
+    lines = [
+        {
+            "application_id": application_id,
+            "name": proof.name,
+            "position": position,
+            "challenge_id": None,
+            "evidence_id": proof.evidence_id,
+            "reused": True,
+            "caa": "",
+        }
+        for application_id, names in proofs
+        for position, proof in enumerate(names)
+    ]
+    for start in range(0, len(lines), _PROOFS_A_STATEMENT):
+        sql.insert("validation_nameproof", lines[start : start + _PROOFS_A_STATEMENT])
+
+
+def insert_placements(placements: Sequence[tuple[str, str, int, str]]) -> None:
+    """(reference, certificate id, application id, issuer) each; real time, like every lease."""
+    now = clock.real_now()
+    sql.insert(
+        "issuance_placement",
+        [
+            {
+                "reference": reference,
+                "certificate_id": certificate_id,
+                "application_id": application_id,
+                "issuer": issuer,
+                "state": "PLACED",
+                "failure": "",
+                "created_at": now,
+                "settled_at": None,
+            }
+            for reference, certificate_id, application_id, issuer in placements
+        ],
+    )
+
+
+def settle(references: Sequence[str], application_ids: Sequence[int], now: datetime) -> None:
+    """Placements and applications are fulfilled, all of them or none.
+
+    Raises:
+        Conflict: the reconciler or a withdrawal was quicker; roll back and release nothing.
+    """
+    changed = sql.execute(
+        "UPDATE issuance_placement SET state = 'FULFILLED', settled_at = %s"
+        f" WHERE reference IN ({_marks(references)}) AND state = 'PLACED'",
+        [sql.plain(now), *references],
+    ) + sql.execute(
+        "UPDATE applications_application SET state = 'FULFILLED', ended_at = %s"
+        f" WHERE id IN ({_marks(application_ids)}) AND state = 'OPEN'",
+        [sql.plain(now), *application_ids],
+    )
+    if changed != len(references) + len(application_ids):
+        raise Conflict(
+            "The issuance was settled by another process meanwhile.",
+            next_step="Look at the certificate; it is issued without anything to do.",
+        )
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join(["%s"] * len(values))

@@ -1,0 +1,128 @@
+"""What may be signed, for how long, and with which subject. Pure (law 4)."""
+
+import calendar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from certdesk.pki.authority.types import Authorization, Subject
+
+from .errors import NotProved
+
+POLICY = "one-pipeline-1"
+"""Version of the rules of this file; it stands in every authorisation for the record."""
+
+_SECOND = timedelta(seconds=1)
+
+
+def validity(issued_at: datetime, months: int, longest_days: int) -> tuple[datetime, datetime]:
+    """notBefore and notAfter, both ends included (TIM-1, CAT-7, ISS-1).
+
+    A year is the calendar date a year on, minus one second; where the issuer's longest certificate is
+    shorter, that is the end.
+
+    Args:
+        longest_days: of the profile on that date.
+    """
+    start = issued_at.replace(microsecond=0)
+    end = add_months(start, months) - _SECOND
+    return start, min(end, start + timedelta(days=longest_days) - _SECOND)
+
+
+def add_months(moment: datetime, months: int) -> datetime:
+    """The same day and time some calendar months on, clamped to the month's end."""
+    years, month = divmod(moment.month - 1 + months, 12)
+    year, month = moment.year + years, month + 1
+    day = min(moment.day, calendar.monthrange(year, month)[1])
+    return moment.replace(year=year, month=month, day=day)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Evidence for exactly one name."""
+
+    name: str
+    evidence_id: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """Who approved the organisation: actors, and whether the verification ended with yes."""
+
+    approved: bool = False
+    officers: tuple[str, ...] = ()
+
+
+def authorize(
+    reference: str,
+    account_id: str,
+    names: Sequence[str],
+    spki_sha256: bytes,
+    proofs: Sequence[Proof],
+    *,
+    level: str,
+    approvals: Approvals,
+    fresh_since: datetime,
+) -> Authorization:
+    """The proof object that the signer asks for; the only place in the project that makes one (law 4).
+
+    Args:
+        proofs: evidence that is not void; any order, more names than needed do no harm.
+        fresh_since: evidence older than this is worth nothing any more (DOM-13).
+
+    Raises:
+        NotProved: names the first name without its own evidence, or the missing approval.
+    """
+    by_name = {proof.name: proof for proof in proofs}
+    if not names:
+        raise NotProved("The application has no names.")
+    for name in names:
+        proof = by_name.get(name)
+        if proof is None:
+            raise NotProved(f"Control of {name} is not proved.")
+        if proof.at < fresh_since:
+            raise NotProved(f"The proof of control of {name} is too old to be used.")
+    _check_approvals(level, approvals)
+    return Authorization(
+        reference=reference,
+        account_id=account_id,
+        names=tuple(names),
+        spki_sha256=spki_sha256,
+        evidence=tuple(by_name[name].evidence_id for name in names),
+        approved_by=approvals.officers,
+        policy=POLICY,
+    )
+
+
+def _check_approvals(level: str, approvals: Approvals) -> None:
+    needed = {"DV": 0, "OV": 1, "EV": 2}[level]
+    if needed and not approvals.approved:
+        raise NotProved("The organization is not verified.")
+    if len(set(approvals.officers)) < needed:
+        raise NotProved(f"{level} certificates need the approval of {needed} different RA officers.")
+
+
+def subject(level: str, company: Mapping[str, str]) -> Subject:
+    """The organisation as it stands in the certificate: nothing for DV, no unit for anybody (ISS-2)."""
+    if level == "DV":
+        return Subject()
+    base = {
+        "country": company.get("country", ""),
+        "state": company.get("province", ""),
+        "locality": company.get("city", ""),
+        "organization": company.get("name", ""),
+    }
+    if level == "OV":
+        return Subject(**base)
+    return Subject(
+        **base,
+        business_category=company.get("business_category", "") or "Private Organization",
+        jurisdiction_country=company.get("jurisdiction_country", "") or base["country"],
+        serial_number=company.get("registration_number", "") or "Not stated",
+    )
+
+
+def is_stale(created_at: datetime, now: datetime, seconds: float) -> bool:
+    """Whether something left open is old enough to be settled; a clock set back makes it stale too."""
+    return now - created_at >= timedelta(seconds=seconds) or created_at > now + timedelta(seconds=seconds)

@@ -1,0 +1,179 @@
+"""Reads of orders and money; each takes the principal and shows only what its policies allow (law 5)."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from certdesk.foundation.common import sql
+from certdesk.foundation.common.errors import BadParameter, NotFound
+from certdesk.foundation.iam import queries as iam
+from certdesk.foundation.iam.principal import Principal, Resource
+
+from .errors import NoOrder
+from .models import Balance, Entry, Order
+from .rules import AccountFacts
+from .states import OrderState
+
+VIEW, PAY, VIEW_BALANCE = "bss:order:view", "bss:order:pay", "bss:balance:view"
+PAGE_SIZES = (10, 20, 50)
+
+
+@dataclass(frozen=True)
+class OrdersPage:
+    items: list[Order]
+    next_marker: str | None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A paid order with the names of its certificates and its lines in the ledger."""
+
+    order: Order
+    price_lines: list[dict[str, Any]]
+    certificate_ids: list[str]
+    entries: list[Entry]
+
+
+def order(principal: Principal, order_id: str, action: str = VIEW) -> Order:
+    """The order, if the principal may do `action` with it.
+
+    Raises:
+        NoOrder: missing, or of another account.
+        Forbidden: no policy allows it.
+    """
+    found = Order.objects.filter(id=order_id).first()
+    if found is None or not principal.owns(found.account_id):
+        raise NoOrder(order_id)
+    principal.require(action, resource_of(found))
+    return found
+
+
+def resource_of(found: Order) -> Resource:
+    """The order as policies see it."""
+    return Resource("order", found.id, found.account_id, found.enterprise_project_id, found.user_id)
+
+
+def orders_page(
+    principal: Principal, *, limit: int = 10, marker: str | None = None, state: str = ""
+) -> OrdersPage:
+    """Orders of the principal's account, newest first; `marker` is the one that the last page gave.
+
+    Raises:
+        BadParameter: limit or marker is not one that we gave.
+    """
+    if limit not in PAGE_SIZES:
+        raise BadParameter(f"limit {limit} is not offered.", next_step="Use 10, 20 or 50.", field="limit")
+    if state and state not in list(OrderState):
+        known = ", ".join(OrderState)
+        raise BadParameter(f"status {state!r} is unknown.", next_step=f"Use one of: {known}.", field="status")
+    visible, params = iam.where(principal, VIEW, owner_column="user_id", resource_type="order")
+    conditions = [visible]
+    if state:
+        conditions.append("state = %s")
+        params = [*params, state]
+    if marker:
+        conditions.append("id < %s")
+        params = [*params, _from_marker(marker)]
+    found = list(
+        Order.objects.raw(
+            f"SELECT * FROM orders_order WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT %s",
+            [*params, limit + 1],
+        )
+    )
+    more = len(found) > limit
+    return OrdersPage(found[:limit], _to_marker(found[limit - 1].id) if more else None)
+
+
+def _to_marker(order_id: str) -> str:
+    return base64.urlsafe_b64encode(order_id.encode()).decode().rstrip("=")
+
+
+def _from_marker(marker: str) -> str:
+    try:
+        return base64.b64decode(marker + "=" * (-len(marker) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise BadParameter(
+            "marker is not one that this list gave.", next_step="Start without it.", field="marker"
+        ) from None
+
+
+def certificate_ids(order_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Ids of the certificates that each order made; the caller has the orders already."""
+    found: dict[str, list[str]] = {order_id: [] for order_id in order_ids}
+    if order_ids:
+        marks = ",".join(["%s"] * len(order_ids))
+        for certificate_id, order_id in sql.rows(
+            f"SELECT id, order_id FROM certificates_certificate WHERE order_id IN ({marks}) ORDER BY id",
+            list(order_ids),
+        ):
+            found[order_id].append(certificate_id)
+    return found
+
+
+def receipt(principal: Principal, order_id: str) -> Receipt:
+    """What was bought and paid, for the receipt page.
+
+    Raises:
+        as `order`.
+    """
+    found = order(principal, order_id)
+    entries = list(Entry.objects.filter(posting=f"pay:{order_id}").order_by("id"))
+    return Receipt(found, found.request.get("price", []), certificate_ids([order_id])[order_id], entries)
+
+
+def balance(principal: Principal) -> dict[str, int]:
+    """Cash of the principal's account, minor units by currency.
+
+    Raises:
+        Forbidden: no policy allows it.
+    """
+    principal.require(VIEW_BALANCE, Resource("balance", account_id=principal.account_id))
+    return dict(Balance.objects.filter(account_id=principal.account_id).values_list("currency", "cash"))
+
+
+def cash(account_id: str, currency: str) -> int:
+    """Minor units there are now; for the reason of a refused payment."""
+    found = sql.row(
+        "SELECT cash FROM orders_balance WHERE account_id = %s AND currency = %s", [account_id, currency]
+    )
+    return int(found[0]) if found else 0
+
+
+def account_facts(account_id: str, *, free: bool = False) -> AccountFacts:
+    """What buying depends on. With `free`, locks the account, so that two requests cannot share a quota."""
+    lock = " FOR UPDATE" if free and not sql.is_sqlite() else ""
+    found = sql.row(f"SELECT currency, special_enterprise FROM iam_account WHERE id = %s{lock}", [account_id])
+    if found is None:
+        raise NotFound(f"There is no account {account_id}.")
+    used = 0
+    if free:
+        count = sql.row(
+            "SELECT COUNT(*) FROM certificates_certificate WHERE account_id = %s AND free", [account_id]
+        )
+        used = int(count[0]) if count else 0
+    return AccountFacts(str(found[0]), bool(found[1]), used)
+
+
+def project_exists(account_id: str, project_id: str) -> bool:
+    """An enterprise project of the account that may take new things; the default one always is."""
+    return project_id == "0" or bool(
+        sql.row(
+            "SELECT 1 FROM iam_enterpriseproject WHERE id = %s AND account_id = %s AND enabled",
+            [project_id, account_id],
+        )
+    )
+
+
+def due_to_close(now: datetime, limit: int) -> list[tuple[str, str]]:
+    """(order id, account id) of unpaid orders whose 24 hours are over."""
+    return [
+        (row[0], row[1])
+        for row in sql.rows(
+            "SELECT id, account_id FROM orders_order WHERE state = 'UNPAID' AND closes_at <= %s"
+            " ORDER BY closes_at LIMIT %s",
+            [sql.plain(now), limit],
+        )
+    ]

@@ -1,0 +1,159 @@
+"""Proof of domain control, kept per name; organisation verification by RA officers."""
+
+from django.db import models
+
+from certdesk.foundation.common.fields import MomentField
+from certdesk.lifecycle.applications.models import Application
+
+
+class Challenge(models.Model):
+    """The record (or file, or mail) asked for one authorisation domain of one application (DOM-15)."""
+
+    id = models.BigAutoField(primary_key=True)
+    application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="challenges")
+    account_id = models.CharField(max_length=32)
+    certificate_id = models.CharField(max_length=16, db_index=True)
+    authorization_domain = models.CharField(max_length=255)
+    method = models.CharField(max_length=5, default="DNS")
+    record_name = models.CharField(max_length=300, default="")
+    record_type = models.CharField(max_length=5, default="")
+    value = models.CharField(max_length=300)
+    value_made_at = MomentField(help_text="Renewed after 30 days (DOM-11).")
+    verified_at = MomentField(null=True)
+    checks_made = models.IntegerField(default=0)
+    next_check_at = MomentField(null=True, help_text="Real time.")
+    busy_until = MomentField(null=True, help_text="Real time: a *Verify* is under way until then.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application", "authorization_domain"], name="validation_challenge_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.authorization_domain}"
+
+
+class Check(models.Model):
+    """One look at the outside world and what it answered (DOM-4, DOM-11)."""
+
+    id = models.BigAutoField(primary_key=True)
+    challenge = models.ForeignKey(Challenge, on_delete=models.CASCADE, related_name="checks")
+    at = MomentField()
+    perspective = models.CharField(max_length=40, default="local")
+    answer = models.CharField(
+        max_length=20, help_text="MATCH, NO_RECORD, WRONG_VALUE, NXDOMAIN, SERVFAIL, TIMEOUT, …."
+    )
+    seen = models.TextField(default="", help_text="One sentence: what was seen.")
+    cause = models.TextField(default="", help_text="Likely cause and way out (table 3-5).")
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.answer}"
+
+
+class Evidence(models.Model):
+    """A domain was proved: reusable by the account within the issuer's period (DOM-13), unless void (WDR-5)."""
+
+    id = models.BigAutoField(primary_key=True)
+    account_id = models.CharField(max_length=32)
+    authorization_domain = models.CharField(max_length=255)
+    name = models.CharField(
+        max_length=255, help_text="Exact name, for methods that prove only it; else empty.", default=""
+    )
+    method = models.CharField(max_length=5)
+    br_method = models.CharField(max_length=20, help_text="Baseline Requirements section, e.g. 3.2.2.4.7.")
+    perspective = models.CharField(max_length=40, default="local")
+    seen = models.TextField()
+    at = MomentField()
+    application_id = models.BigIntegerField(db_index=True, help_text="Under which it was gathered.")
+    void_at = MomentField(null=True)
+
+    class Meta:
+        verbose_name_plural = "evidence"
+        indexes = [models.Index(fields=["account_id", "authorization_domain", "at"], name="validation_reuse")]
+
+    def __str__(self) -> str:
+        return f"{self.authorization_domain} by {self.br_method}"
+
+
+class NameProof(models.Model):
+    """One name of one application and the evidence that covers it (per name, never derived)."""
+
+    id = models.BigAutoField(primary_key=True)
+    application = models.ForeignKey(
+        Application, on_delete=models.CASCADE, related_name="proofs", db_index=False
+    )
+    name = models.CharField(max_length=255)
+    position = models.IntegerField()
+    challenge = models.ForeignKey(
+        Challenge, null=True, on_delete=models.CASCADE, related_name="proofs", db_index=False
+    )
+    evidence = models.ForeignKey(Evidence, null=True, on_delete=models.PROTECT, db_index=False)
+    reused = models.BooleanField(default=False)
+    caa = models.TextField(default="", help_text="What the last CAA look-up said.")
+
+    class Meta:
+        # Each index is a page more to write for every issuance; the constraint serves look-ups by application.
+        indexes = [
+            models.Index(
+                fields=["challenge"],
+                name="validation_asked",
+                condition=models.Q(challenge__isnull=False),
+            )
+        ]
+        constraints = [models.UniqueConstraint(fields=["application", "name"], name="validation_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OrganizationState(models.TextChoices):
+    PENDING = "PENDING"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    ENDED = "ENDED"  # the application was withdrawn
+
+
+class OrganizationVerification(models.Model):
+    """The check of one applicant organisation (ORG-1..3)."""
+
+    id = models.BigAutoField(primary_key=True)
+    application = models.OneToOneField(Application, on_delete=models.CASCADE, related_name="organization")
+    account_id = models.CharField(max_length=32)
+    certificate_id = models.CharField(max_length=16, db_index=True)
+    level = models.CharField(max_length=2)
+    method = models.CharField(max_length=9, default="PHONE")
+    state = models.CharField(
+        max_length=8, choices=OrganizationState.choices, default=OrganizationState.PENDING
+    )
+    created_at = MomentField()
+    ended_at = MomentField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "state", "id"], name="validation_queue")]
+
+    def __str__(self) -> str:
+        return f"organization of {self.certificate_id} {self.state}"
+
+
+class OrganizationDecision(models.Model):
+    id = models.BigAutoField(primary_key=True)
+    verification = models.ForeignKey(
+        OrganizationVerification, on_delete=models.CASCADE, related_name="decisions"
+    )
+    officer_id = models.CharField(max_length=32)
+    officer_name = models.CharField(max_length=64)
+    officer_key = models.CharField(max_length=40, default="")
+    approved = models.BooleanField()
+    checked = models.JSONField(default=list, help_text="Ids of the checklist items that were checked.")
+    reason = models.CharField(max_length=500, default="")
+    at = MomentField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["verification", "officer_id"], name="validation_officer_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.officer_name}: {'approved' if self.approved else 'rejected'}"

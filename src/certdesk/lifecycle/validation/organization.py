@@ -1,0 +1,188 @@
+"""Organisation verification: begin it, decide it, end it (ORG-1..3, ORG-5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from certdesk.foundation.audit import actions as audit
+from certdesk.foundation.common.errors import NotFound, WrongState
+from certdesk.foundation.common.sql import short_transaction
+from certdesk.foundation.iam.principal import Principal
+from certdesk.foundation.jobs import actions as jobs
+from certdesk.lifecycle.applications import actions as applications
+from certdesk.lifecycle.applications.models import Application, ApplicationState
+from certdesk.lifecycle.certificates import actions as certificates
+from certdesk.lifecycle.certificates import queries as certificate_queries
+from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.states import Event
+
+from . import mails, organization_rules, proofs
+from .models import OrganizationDecision, OrganizationState, OrganizationVerification
+from .organization_rules import Officer
+
+DECIDE = "scm:organization:decide"
+COMPLETE = "validation.complete"
+"""Topic: everything that an application needs is proved, so the issuer may be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a decision led to: the certificate's status and the approvals still wanted."""
+
+    status: str
+    decisions_needed: int
+
+
+def begin(certificate: Certificate, application: Application, now: datetime) -> OrganizationVerification:
+    """Puts the organisation into the officers' queue and tells the applicant (ORG-1)."""
+    verification, made = OrganizationVerification.objects.get_or_create(
+        application=application,
+        defaults={
+            "account_id": certificate.account_id,
+            "certificate_id": certificate.id,
+            "level": certificate.level,
+            "created_at": now,
+        },
+    )
+    if made:
+        mails.send_organization(certificate, application)
+    return verification
+
+
+def end(application_id: int, now: datetime) -> None:
+    """The application is withdrawn; nobody decides about it any more."""
+    OrganizationVerification.objects.filter(
+        application_id=application_id, state=OrganizationState.PENDING
+    ).update(state=OrganizationState.ENDED, ended_at=now)
+
+
+def decide(
+    principal: Principal,
+    certificate_id: str,
+    *,
+    approve: bool,
+    checked: Sequence[str],
+    reason: str,
+    now: datetime,
+) -> Decided:
+    """Writes an officer's decision; the last one that is needed carries the certificate on.
+
+    Args:
+        checked: ids of the checklist; an approval needs all of them.
+        reason: shown to the applicant; a rejection needs it.
+
+    Raises:
+        NotFound, Forbidden: no such certificate, no right, or the officer is the applicant.
+        WrongState: the organisation is not (or no longer) waiting for a decision.
+        Conflict: this officer has decided before.
+    """
+    certificate = certificate_queries.fetch(principal, DECIDE, certificate_id)
+    with short_transaction():
+        verification = _locked(certificate_id)
+        organization_rules.check_decision(verification.level, approve=approve, checked=checked, reason=reason)
+        earlier = list(verification.decisions.order_by("id"))
+        _check_officer(principal, verification.application, earlier)
+        _write(principal, verification, approve, checked, reason, now)
+        wanted = organization_rules.approvals_needed(verification.level) - len(earlier) - 1
+        if not approve:
+            return _reject(principal, certificate, verification, reason, now)
+        if wanted > 0:
+            return Decided(certificate.state, wanted)
+        return _approve(principal, certificate, verification, now)
+
+
+def _locked(certificate_id: str) -> OrganizationVerification:
+    """The pending verification, held so that two officers decide one after the other.
+
+    The application is held before it, as everywhere: a withdrawal at the same moment makes no deadlock.
+    """
+    newest = OrganizationVerification.objects.filter(certificate_id=certificate_id).order_by("-id")
+    verification = newest.first()
+    if verification is not None:
+        proofs.lock(verification.application_id)
+        verification = newest.select_for_update().first()
+    if verification is None:
+        raise NotFound(
+            "No organization of this certificate was ever up for verification.",
+            next_step="Open the queue of organization verifications.",
+        )
+    if verification.state != OrganizationState.PENDING:
+        raise WrongState(
+            f"The organization is not waiting for a decision: it is {verification.state.lower()}.",
+            next_step="Open the queue of organization verifications.",
+        )
+    return verification
+
+
+def _check_officer(
+    principal: Principal, application: Application, earlier: Sequence[OrganizationDecision]
+) -> None:
+    organization_rules.check_officer(
+        Officer(principal.user_id, principal.access_key),
+        Officer(application.submitted_by, application.submitted_key),
+        [Officer(one.officer_id, one.officer_key) for one in earlier],
+    )
+
+
+def _write(
+    principal: Principal,
+    verification: OrganizationVerification,
+    approve: bool,
+    checked: Sequence[str],
+    reason: str,
+    now: datetime,
+) -> None:
+    OrganizationDecision.objects.create(
+        verification=verification,
+        officer_id=principal.user_id,
+        officer_name=principal.name[:64],
+        officer_key=principal.access_key,
+        approved=approve,
+        checked=sorted(set(checked)),
+        reason=reason.strip(),
+        at=now,
+    )
+    audit.record(
+        principal,
+        DECIDE,
+        resource=f"cert:{verification.certificate_id}",
+        account_id=verification.account_id,
+        details={"approved": approve, "checked": sorted(set(checked))},
+    )
+
+
+def _approve(
+    principal: Principal, certificate: Certificate, verification: OrganizationVerification, now: datetime
+) -> Decided:
+    _settle(verification, OrganizationState.APPROVED, now)
+    state = certificates.move(certificate.id, Event.ORGANIZATION_APPROVED, now, principal=principal)
+    jobs.emit(COMPLETE, certificate.id)
+    return Decided(state.value, 0)
+
+
+def _reject(
+    principal: Principal,
+    certificate: Certificate,
+    verification: OrganizationVerification,
+    reason: str,
+    now: datetime,
+) -> Decided:
+    _settle(verification, OrganizationState.REJECTED, now)
+    applications.end(verification.application_id, ApplicationState.REFUSED, now)
+    state = certificates.move(
+        certificate.id, Event.ORGANIZATION_REJECTED, now, principal=principal, note=reason.strip()
+    )
+    mails.send_refusal(certificate, verification.application, reason.strip())
+    return Decided(state.value, 0)
+
+
+def _settle(verification: OrganizationVerification, state: OrganizationState, now: datetime) -> None:
+    """The condition on PENDING decides once more, should the lock ever be missing."""
+    changed = OrganizationVerification.objects.filter(
+        id=verification.id, state=OrganizationState.PENDING
+    ).update(state=state, ended_at=now)
+    if not changed:
+        raise WrongState(
+            "Another officer has just decided about this organization.",
+            next_step="Open the queue of organization verifications again.",
+        )

@@ -1,0 +1,119 @@
+"""Organisation verification: what an officer checks and who may decide (ORG-1, ORG-2, ORG-5). Pure."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from certdesk.foundation.common.errors import BadParameter, Conflict, Forbidden
+
+REASON_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to check."""
+
+    id: str
+    text: str
+
+
+_COMMON = (
+    Item("exists", "The organization is registered under exactly this name (official register or licence)."),
+    Item("address", "Country, province and city agree with the register."),
+    Item("phone", "The organization was reached by a phone number from an independent source."),
+    Item("applicant", "The organization confirmed that it asked for this certificate."),
+    Item("domains", "The domain names belong to the organization or it may use them."),
+)
+_EXTENDED = (
+    Item("jurisdiction", "Jurisdiction, registration number and business category agree with the register."),
+    Item("operations", "The organization is active and has existed long enough, or has a bank account."),
+    Item("authority", "The person who applied is employed there and may apply in its name."),
+    Item("lists", "Neither the organization nor its place stands on a list of denied parties."),
+)
+CHECKLISTS: dict[str, tuple[Item, ...]] = {"OV": _COMMON, "EV": _COMMON + _EXTENDED}
+
+
+def checklist(level: str) -> tuple[Item, ...]:
+    return CHECKLISTS[level]
+
+
+def approvals_needed(level: str) -> int:
+    """EV needs two different officers (ORG-2)."""
+    return 2 if level == "EV" else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Officer:
+    """Who decides, by everything that tells two people apart (ORG-5)."""
+
+    user_id: str
+    access_key: str = ""
+
+
+def check_officer(officer: Officer, applicant: Officer, earlier: Sequence[Officer]) -> None:
+    """The applicant decides nothing, and nobody decides twice.
+
+    Raises:
+        Forbidden: the officer is the applicant, by user or by access key.
+        Conflict: this officer, or this officer's key, has decided before.
+    """
+    if not officer.user_id:
+        raise Forbidden(
+            "An organization is verified by a person, not by a job.",
+            next_step="Sign in as an RA officer.",
+            details={"action": "scm:organization:decide"},
+        )
+    if _same(officer, applicant):
+        raise Forbidden(
+            "You applied for this certificate, so you may not decide about its organization.",
+            next_step="Ask another RA officer.",
+            details={"action": "scm:organization:decide"},
+        )
+    if any(_same(officer, one) for one in earlier):
+        raise Conflict(
+            "You have decided about this organization already.",
+            next_step="An EV certificate needs a second, different officer.",
+        )
+
+
+def why_not(officer: Officer, applicant: Officer, earlier: Sequence[Officer]) -> str:
+    """Why this person may not decide, for pages that would offer it; empty when he may."""
+    try:
+        check_officer(officer, applicant, earlier)
+    except (Forbidden, Conflict) as refusal:
+        return refusal.message
+    return ""
+
+
+def _same(one: Officer, other: Officer) -> bool:
+    return one.user_id == other.user_id or bool(one.access_key and one.access_key == other.access_key)
+
+
+def check_decision(level: str, *, approve: bool, checked: Collection[str], reason: str) -> None:
+    """An approval ticks the whole checklist, a rejection gives its reason (ORG-2, ORG-3)."""
+    known = {item.id: item for item in checklist(level)}
+    unknown = sorted(set(checked) - set(known))
+    if unknown:
+        raise BadParameter(
+            f"The checklist of {level} has no item {unknown[0][:40]!r}.",
+            next_step=f"Its items are: {', '.join(known)}.",
+            field="checked",
+        )
+    if len(reason) > REASON_LIMIT:
+        raise BadParameter(
+            f"The reason has {len(reason)} characters; at most {REASON_LIMIT} are allowed.",
+            next_step="Shorten it.",
+            field="reason",
+        )
+    if not approve and not reason.strip():
+        raise BadParameter(
+            "A rejection needs a reason, which the applicant reads.",
+            next_step="Write what has to be changed.",
+            field="reason",
+        )
+    missing = [item for item in known.values() if item.id not in set(checked)]
+    if approve and missing:
+        raise BadParameter(
+            f"Not everything was checked: {missing[0].text}",
+            next_step=f"Check and tick: {', '.join(item.id for item in missing)}.",
+            field="checked",
+        )

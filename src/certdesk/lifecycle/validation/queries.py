@@ -1,0 +1,189 @@
+"""Reads of proofs and of organisation verification."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Max
+
+from certdesk.foundation.common import clock, sql
+from certdesk.foundation.common.errors import WrongState
+from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.applications import queries as applications
+from certdesk.lifecycle.applications.models import Application
+from certdesk.lifecycle.certificates import queries as certificates
+from certdesk.lifecycle.certificates.models import Certificate
+
+from . import rules
+from .models import Challenge, Check, NameProof
+
+CHECKS_SHOWN = 10  # a challenge, on the average
+
+
+def reusable(
+    account_id: str, domains: Sequence[str], since: datetime, now: datetime
+) -> dict[str, tuple[int, datetime]]:
+    """Authorisation domain -> id and time of the youngest evidence that counts now (DOM-13).
+
+    Evidence that proves one exact name only (`name` is filled) is not for other names.
+    """
+    if not domains:
+        return {}
+    marks = ",".join(["%s"] * len(domains))
+    found = sql.rows(
+        "SELECT authorization_domain, id, at FROM validation_evidence"
+        f" WHERE account_id = %s AND authorization_domain IN ({marks}) AND at >= %s AND at <= %s"
+        " AND void_at IS NULL AND name = '' ORDER BY at, id",
+        [account_id, *domains, clock.to_micros(since), clock.to_micros(now)],
+    )
+    return {str(domain): (int(evidence), clock.from_micros(at)) for domain, evidence, at in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """A name and the evidence that covers it now."""
+
+    name: str
+    evidence_id: int
+    evidence_at: datetime
+
+
+def proved(application_id: int) -> list[Proved]:
+    """The names whose evidence stands, in their order; a name without it is simply not here."""
+    found = (
+        NameProof.objects.filter(
+            application_id=application_id, evidence__isnull=False, evidence__void_at__isnull=True
+        )
+        .order_by("position")
+        .values_list("name", "evidence_id", "evidence__at")
+    )
+    return [Proved(name, evidence_id, at) for name, evidence_id, at in found if evidence_id is not None]
+
+
+def all_proved(application: Application) -> bool:
+    """Whether every single name of the application has its own evidence."""
+    names = application.names.split(";")
+    return [one.name for one in proved(application.id)] == names
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    at: datetime
+    perspective: str
+    answer: str
+    seen: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class NameInfo:
+    """One name: how it stands and what to set up for it (API §10, C/domain-verification)."""
+
+    domain: str
+    authorization_domain: str
+    status: rules.NameStatus
+    reused: bool
+    record_name: str
+    record_type: str
+    record_value: str
+    commands: tuple[str, ...]
+    checked_at: datetime | None
+    seen: str
+    cause: str
+    checks: tuple[CheckLine, ...]
+    verified_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProofInfo:
+    """Every name of the last application of a certificate."""
+
+    certificate_id: str
+    state: str
+    method: str
+    auto_dns: bool
+    value_expires_at: datetime | None
+    domains: tuple[NameInfo, ...]
+
+
+def proof_info(principal: Principal, certificate_id: str, action: str = "scm:cert:get") -> ProofInfo:
+    """How the names stand.
+
+    Raises:
+        NotFound, Forbidden: from `certificates.fetch`.
+        WrongState: nothing was applied for yet.
+    """
+    certificate = certificates.fetch(principal, action, certificate_id)
+    return info_of(certificate)
+
+
+def info_of(certificate: Certificate) -> ProofInfo:
+    """As `proof_info`, for a certificate that was fetched before."""
+    application = applications.latest(certificate.id)
+    if application is None:
+        raise WrongState(
+            "Nothing was applied for yet, so there is no domain name to verify.",
+            next_step="Submit the application first.",
+        )
+    checks = _checks(application.id)
+    proofs = list(
+        NameProof.objects.filter(application=application)
+        .select_related("challenge", "evidence")
+        .order_by("position")
+    )
+    made = [one.challenge.value_made_at for one in proofs if one.challenge and not one.challenge.verified_at]
+    return ProofInfo(
+        certificate_id=certificate.id,
+        state=certificate.state,
+        method=application.domain_method,
+        auto_dns=application.auto_dns,
+        value_expires_at=min(made) + rules.VALUE_LIFE if made else None,
+        domains=tuple(_name_info(proof, checks) for proof in proofs),
+    )
+
+
+def _checks(application_id: int) -> dict[int, tuple[CheckLine, ...]]:
+    """The last looks of each challenge, the newest first."""
+    count = Challenge.objects.filter(application_id=application_id).count()
+    newest = Check.objects.filter(challenge__application_id=application_id).order_by("-id")
+    latest = (
+        Check.objects.filter(challenge__application_id=application_id)
+        .values("challenge_id")
+        .annotate(last=Max("id"))
+        .values_list("last", flat=True)
+    )
+    lines: dict[int, list[CheckLine]] = {}
+    seen: set[int] = set()
+    for check in [*newest[: CHECKS_SHOWN * count], *Check.objects.filter(id__in=list(latest))]:
+        if check.id not in seen:
+            seen.add(check.id)
+            line = CheckLine(check.at, check.perspective, check.answer, check.seen, check.cause)
+            lines.setdefault(check.challenge_id, []).append(line)
+    return {challenge: tuple(found) for challenge, found in lines.items()}
+
+
+def _name_info(proof: NameProof, checks: dict[int, tuple[CheckLine, ...]]) -> NameInfo:
+    challenge, evidence = proof.challenge, proof.evidence
+    lines = checks.get(challenge.id, ()) if challenge else ()
+    last = lines[0] if lines else None
+    good = evidence is not None and evidence.void_at is None
+    domain = challenge.authorization_domain if challenge else ""
+    if not challenge and evidence is not None:
+        domain = evidence.authorization_domain
+    record_name = challenge.record_name if challenge else ""
+    record_type = challenge.record_type if challenge else ""
+    return NameInfo(
+        domain=proof.name,
+        authorization_domain=domain,
+        status=rules.name_status(proved=good, last_answer=last.answer if last else ""),
+        reused=proof.reused,
+        record_name=record_name,
+        record_type=record_type,
+        record_value=challenge.value if challenge else "",
+        commands=rules.commands(record_type, record_name),
+        checked_at=last.at if last else evidence.at if evidence else None,
+        seen=last.seen if last else evidence.seen if evidence else "",
+        cause=last.cause if last else "",
+        checks=lines,
+        verified_at=evidence.at if evidence is not None and good else None,
+    )

@@ -1,0 +1,1 @@
+"""The built-in CA: hierarchy, profiles, and the one path prepare, lint, sign."""

@@ -1,0 +1,202 @@
+"""The issuing authorities of this process: key, name and constant extensions, loaded and encoded once.
+
+The only place of the project that asks the keystore for an authority's private key (law 4).
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, SignatureAlgorithmOID
+
+from certdesk.foundation.common import settings
+from certdesk.pki.keystore import use
+from certdesk.pki.keystore.actions import HOUSE
+from certdesk.pki.x509 import certificates
+from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
+
+from . import der, profiles, queries
+from .errors import AuthorityMissing
+from .types import LevelName
+
+Sign = Callable[[bytes], bytes]
+
+_HASHES: dict[KeyAlgorithm, hashes.SHA256 | hashes.SHA384] = {
+    KeyAlgorithm.EC_P256: hashes.SHA256(),
+    KeyAlgorithm.EC_P384: hashes.SHA384(),
+    KeyAlgorithm.RSA_2048: hashes.SHA256(),
+    KeyAlgorithm.RSA_4096: hashes.SHA384(),
+}
+SERVER_AUTH = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+KEY_USAGE = x509.KeyUsage(True, False, False, False, False, False, False, False, False)  # digitalSignature
+_NULL = b"\x05\x00"
+_SIGNATURES = {
+    KeyAlgorithm.EC_P256: der.sequence(der.object_identifier(SignatureAlgorithmOID.ECDSA_WITH_SHA256)),
+    KeyAlgorithm.EC_P384: der.sequence(der.object_identifier(SignatureAlgorithmOID.ECDSA_WITH_SHA384)),
+    KeyAlgorithm.RSA_2048: der.sequence(der.object_identifier(SignatureAlgorithmOID.RSA_WITH_SHA256), _NULL),
+    KeyAlgorithm.RSA_4096: der.sequence(der.object_identifier(SignatureAlgorithmOID.RSA_WITH_SHA384), _NULL),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """One issuing authority, ready to sign.
+
+    Attributes:
+        signature: AlgorithmIdentifier of its signatures, DER.
+        name: its subject, DER, the issuer of what it signs.
+        extensions: every extension of a leaf but the SAN, DER; `constant` is their SHA-256.
+        chain_pem: its own certificate and those above it, without the root.
+    """
+
+    slug: str
+    level: LevelName
+    algorithm: KeyAlgorithm
+    certificate: x509.Certificate
+    not_before: datetime
+    not_after: datetime
+    signature: bytes
+    name: bytes
+    extensions: bytes
+    constant: str
+    chain_pem: bytes
+    sign: Sign = field(repr=False)
+
+    def assemble(self, tbs: bytes, signature: bytes) -> bytes:
+        """Certificate, DER: exactly these TBS bytes with a signature."""
+        return der.sequence(tbs, self.signature, der.bit_string(signature))
+
+
+_loaded: dict[tuple[str, str], Issuer] = {}
+
+
+def find(slug: str) -> Issuer:
+    """The issuer of that slug, loaded at its first use in this process.
+
+    Raises:
+        AuthorityMissing: there is none.
+    """
+    base = settings.get().pki_base_url
+    held = _loaded.get((slug, base))
+    if held is None:
+        held = _loaded[slug, base] = _load(slug, base)
+    return held
+
+
+def forget() -> None:
+    """Drop what this process holds, e.g. when the hierarchy was made anew."""
+    _loaded.clear()
+
+
+def slug_for(level: LevelName, strong: bool, key_algorithm: KeyAlgorithm) -> str:
+    """Which authority signs: RSA keys under RSA, EC under EC; Pro under its own stronger chain (CAT-4).
+
+    Raises:
+        AuthorityMissing: there is no such chain, e.g. for a Pro type with a P-256 key.
+    """
+    if not strong:
+        return f"{level.lower()}-{'rsa2048' if key_algorithm.is_rsa else 'p256'}"
+    chain = {KeyAlgorithm.EC_P384: "p384", KeyAlgorithm.RSA_4096: "rsa4096"}.get(key_algorithm)
+    if chain is None or level == "DV":
+        raise AuthorityMissing(
+            f"The built-in CA signs no {level} Pro certificate for a key of the type {key_algorithm}.",
+            next_step="Choose the type OV Pro or EV Pro and a key EC_P384 or RSA_4096.",
+        )
+    return f"{level.lower()}-{chain}"
+
+
+def _load(slug: str, base: str) -> Issuer:
+    row = queries.authority(slug)
+    if row is None:
+        raise AuthorityMissing(
+            f"The built-in CA has no authority {slug} yet.",
+            next_step="Run: certdesk migrate, then start again.",
+        )
+    certificate = x509.load_der_x509_certificate(row.certificate_der)
+    algorithm = KeyAlgorithm(row.algorithm)
+    level: LevelName = row.level
+    extensions = _leaf_extensions(slug, level, certificate, base)
+    return Issuer(
+        slug=slug,
+        level=level,
+        algorithm=algorithm,
+        certificate=certificate,
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        signature=_SIGNATURES[algorithm],
+        name=certificate.subject.public_bytes(),
+        extensions=extensions,
+        constant=hashlib.sha256(_SIGNATURES[algorithm] + extensions).hexdigest(),
+        chain_pem=certificates.to_pem(row.certificate_der).encode(),
+        sign=signer(use.private_key(row.key_id, HOUSE), algorithm),
+    )
+
+
+def signer(key: PrivateKey, algorithm: KeyAlgorithm) -> Sign:
+    """Bytes in, signature out, with the hash of the authority's algorithm."""
+    chosen = _HASHES[algorithm]
+    if isinstance(key, rsa.RSAPrivateKey):
+        rsa_key, scheme = key, padding.PKCS1v15()
+        return lambda data: rsa_key.sign(data, scheme, chosen)
+    ec_key, ecdsa = key, ec.ECDSA(chosen)
+    return lambda data: ec_key.sign(data, ecdsa)
+
+
+def hash_of(algorithm: KeyAlgorithm) -> hashes.SHA256 | hashes.SHA384:
+    return _HASHES[algorithm]
+
+
+def key_of(key_id: str) -> PrivateKey:
+    """The private key of an authority, for the certificates of the hierarchy itself."""
+    return use.private_key(key_id, HOUSE)
+
+
+def pointers(slug: str, base: str) -> tuple[x509.AuthorityInformationAccess, x509.CRLDistributionPoints]:
+    """Where the issuer `slug` answers: OCSP, its certificate and its CRL."""
+    locations = (
+        (AuthorityInformationAccessOID.OCSP, f"{base}/ocsp"),
+        (AuthorityInformationAccessOID.CA_ISSUERS, f"{base}/ca/{slug}.cer"),
+    )
+    access = x509.AuthorityInformationAccess(
+        [x509.AccessDescription(oid, x509.UniformResourceIdentifier(url)) for oid, url in locations]
+    )
+    crl = x509.UniformResourceIdentifier(f"{base}/crl/{slug}.crl")
+    return access, x509.CRLDistributionPoints([x509.DistributionPoint([crl], None, None, None)])
+
+
+def policy(level: LevelName) -> x509.CertificatePolicies:
+    oid = x509.ObjectIdentifier(profiles.POLICIES[level])
+    return x509.CertificatePolicies([x509.PolicyInformation(oid, None)])
+
+
+def _leaf_extensions(slug: str, level: LevelName, certificate: x509.Certificate, base: str) -> bytes:
+    key_id = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    access, crl = pointers(slug, base)
+    return b"".join(
+        (
+            extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_id)),
+            extension(access),
+            extension(policy(level)),
+            extension(SERVER_AUTH),
+            extension(KEY_USAGE, critical=True),
+            extension(crl),
+        )
+    )
+
+
+def extension(value: x509.ExtensionType, *, critical: bool = False) -> bytes:
+    """Extension, DER (RFC 5280 §4.1)."""
+    return der.sequence(
+        der.object_identifier(value.oid),
+        der.TRUE if critical else b"",
+        der.octet_string(value.public_bytes()),
+    )
+
+
+def certificate_der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)

@@ -1,0 +1,88 @@
+"""Whole lint runs in workers: shapes ahead of their use, certificates afterwards where it is due (law 3)."""
+
+import asyncio
+from dataclasses import dataclass
+
+from certdesk.foundation.audit import actions as audit
+from certdesk.foundation.common import clock
+from certdesk.foundation.iam.principal import system_principal
+from certdesk.foundation.jobs.models import Job
+from certdesk.foundation.jobs.registry import Handler, handler, periodic
+
+from . import lint, queries, samples
+from .issue import LINT
+from .lint import Finding
+from .queries import Issued
+from .shapes import Sample
+from .types import LevelName
+
+PROVE = "authority.prove"
+LINT_FAILED = "authority.lint.failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    certificate: Issued
+    level: LevelName
+
+
+@handler(LINT)
+class Lint(Handler[list[Due], dict[str, tuple[Finding, ...]]]):
+    """Lints issued certificates whole; an error found now is an incident and goes to the audit."""
+
+    def load(self, job: Job) -> list[Due] | None:
+        found = queries.issued(job.payload["serials"])
+        return [Due(each, queries.level_of(each.authority)) for each in found] or None
+
+    async def perform(self, work: list[Due]) -> dict[str, tuple[Finding, ...]]:
+        return await asyncio.to_thread(_lint_all, work)
+
+    def store(self, job: Job, work: list[Due], result: dict[str, tuple[Finding, ...]]) -> None:
+        queries.set_linted(list(result), clock.real_now())
+        for due in work:
+            _report(due, result[due.certificate.serial])
+
+
+def _lint_all(work: list[Due]) -> dict[str, tuple[Finding, ...]]:
+    return {
+        due.certificate.serial: lint.errors(
+            lint.whole(due.certificate.certificate_der, due.level), due.certificate.profile
+        )
+        for due in work
+    }
+
+
+def _report(due: Due, findings: tuple[Finding, ...]) -> None:
+    if findings:
+        audit.record(
+            system_principal("", LINT),
+            LINT_FAILED,
+            resource=f"issued:{due.certificate.serial}",
+            details={
+                "issuer": due.certificate.authority,
+                "profile": due.certificate.profile,
+                "codes": [finding.code for finding in findings],
+            },
+        )
+
+
+@handler(PROVE, lock=PROVE)
+class Prove(Handler[list[Sample], list[tuple[Finding, ...]]]):
+    """Proves the common shapes ahead, so that a web process seldom has to load the linter."""
+
+    def load(self, job: Job) -> list[Sample] | None:
+        return samples.missing(clock.now()) or None
+
+    async def perform(self, work: list[Sample]) -> list[tuple[Finding, ...]]:
+        return await asyncio.to_thread(_examine_all, work)
+
+    def store(self, job: Job, work: list[Sample], result: list[tuple[Finding, ...]]) -> None:
+        for sample, findings in zip(work, result, strict=True):
+            sample.keep(findings)
+
+
+def _examine_all(work: list[Sample]) -> list[tuple[Finding, ...]]:
+    return [sample.examine() for sample in work]
+
+
+periodic(PROVE, 24 * 3600, at_start=True)

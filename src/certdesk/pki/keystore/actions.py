@@ -1,0 +1,104 @@
+"""Make, store, obtain, destroy and block keys: the only writers of the keystore."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from certdesk.foundation.common import clock, sql
+from certdesk.foundation.jobs import actions as jobs
+from certdesk.foundation.sealing import actions as sealing
+from certdesk.pki.x509 import keys
+from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
+
+from . import queries, rules
+from .errors import KeyNotReady
+from .models import BlockedKey, Key, State
+
+SECRET_PURPOSE = "private-key"  # noqa: S105 - the label of the sealed row
+HOUSE = "system"  # the tenant of the pool and of the authority
+REFILL = "keystore.refill"
+
+
+def make(tenant: str, algorithm: KeyAlgorithm, purpose: str = "subscriber") -> Key:
+    """A new key, sealed and stored. RSA takes 50 ms to seconds: not in a web request, use `obtain`."""
+    return store_made(tenant, keys.generate(algorithm), purpose)
+
+
+def store_made(tenant: str, private_key: PrivateKey, purpose: str = "subscriber") -> Key:
+    """Seal and store a key that was made outside a transaction, e.g. in a worker's thread."""
+    return _store(tenant, private_key, purpose, State.ASSIGNED)
+
+
+def store_in_pool(private_key: PrivateKey) -> Key:
+    """A ready-made key that belongs to nobody yet."""
+    return _store(HOUSE, private_key, "subscriber", State.POOL)
+
+
+def _store(tenant: str, private_key: PrivateKey, purpose: str, state: State) -> Key:
+    public_key = private_key.public_key()
+    algorithm = keys.algorithm_of(public_key)
+    if algorithm is None:
+        raise ValueError(f"the keystore holds no {keys.describe(public_key)} keys")
+    with sql.short_transaction():
+        return Key.objects.create(
+            tenant=tenant,
+            algorithm=algorithm.value,
+            purpose=purpose,
+            spki=keys.spki_der(public_key),
+            spki_sha256=keys.spki_sha256(public_key).hex(),
+            secret_id=sealing.seal(tenant, SECRET_PURPOSE, keys.private_to_der(private_key)),
+            state=state,
+            created_at=clock.real_now(),
+        )
+
+
+def obtain(tenant: str, algorithm: KeyAlgorithm) -> Key:
+    """A key for a subscriber, quickly: EC is made at once, RSA is taken from the pool.
+
+    Raises:
+        KeyNotReady: the pool has no such RSA key now; retry in some seconds, or make one in a worker's
+            thread and `store_made` it.
+    """
+    if not algorithm.is_rsa:
+        return make(tenant, algorithm)
+    with sql.short_transaction():
+        key_id = queries.take_from_pool(tenant, algorithm)
+        if key_id is None:
+            raise KeyNotReady(
+                "A private key is still being made.", next_step="Try again in a few seconds.", retry_after=3
+            )
+        key = Key.objects.get(id=key_id)
+        _hand_over(key, tenant)
+        jobs.enqueue(REFILL, dedupe_key=REFILL)
+    return key
+
+
+def _hand_over(key: Key, tenant: str) -> None:
+    """The seal binds the tenant, so the secret is sealed anew for its owner."""
+    plain = sealing.unseal(key.secret_id, HOUSE, SECRET_PURPOSE)
+    old, key.secret_id = key.secret_id, sealing.seal(tenant, SECRET_PURPOSE, plain)
+    key.save(update_fields=["secret_id"])
+    sealing.destroy(old)
+
+
+def destroy(key_id: str) -> None:
+    """Destroy the secret; the row stays, with the public key, for the record. Twice is no error."""
+    with sql.short_transaction():
+        key = Key.objects.filter(id=key_id).exclude(state=State.DESTROYED).first()
+        if key is None:
+            return
+        sealing.destroy(key.secret_id)
+        Key.objects.filter(id=key_id).update(state=State.DESTROYED, secret_id="")
+
+
+def block(spki_sha256: bytes | str, reason: str, now: datetime) -> None:
+    """Refuse a key for ever in every account (REV-6). The first reason stays."""
+    digest = spki_sha256 if isinstance(spki_sha256, str) else spki_sha256.hex()
+    BlockedKey.objects.get_or_create(spki_sha256=digest, defaults={"reason": reason[:120], "at": now})
+
+
+def fill_pool(generate: Callable[[KeyAlgorithm], PrivateKey] = keys.generate) -> int:
+    """Fill the pool in this process, for the first start and for tests; answers keys made."""
+    wanted = rules.lacking(queries.pool_counts())
+    for algorithm in wanted:
+        store_in_pool(generate(algorithm))
+    return len(wanted)

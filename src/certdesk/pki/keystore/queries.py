@@ -1,0 +1,45 @@
+"""Reads of the keystore, and the claim of a key from the pool, hand-written for the hot path."""
+
+from certdesk.foundation.common import sql
+from certdesk.pki.x509.keys import KeyAlgorithm
+
+from .models import State
+
+
+def is_blocked(spki_sha256: bytes | str) -> bool:
+    """Whether the key is on the list of compromised ones; takes the digest as 32 bytes or in hex."""
+    digest = spki_sha256 if isinstance(spki_sha256, str) else spki_sha256.hex()
+    return sql.row("SELECT 1 FROM keystore_blockedkey WHERE spki_sha256 = %s", [digest]) is not None
+
+
+def pool_counts() -> dict[str, int]:
+    """Ready keys by algorithm."""
+    found = sql.rows("SELECT algorithm, count(*) FROM keystore_key WHERE state = 'POOL' GROUP BY algorithm")
+    return {algorithm: int(count) for algorithm, count in found}
+
+
+def take_from_pool(tenant: str, algorithm: KeyAlgorithm) -> str | None:
+    """Give one ready key to a tenant in one statement; its id, or None when the pool is empty."""
+    skip = "" if sql.is_sqlite() else " FOR UPDATE SKIP LOCKED"
+    taken = sql.row(
+        "UPDATE keystore_key SET state = %s, tenant = %s WHERE state = 'POOL' AND id ="
+        " (SELECT id FROM keystore_key WHERE state = 'POOL' AND algorithm = %s"
+        f" ORDER BY id LIMIT 1{skip}) RETURNING id",
+        [State.ASSIGNED, tenant, algorithm],
+    )
+    return str(taken[0]) if taken else None
+
+
+def secret_of(key_id: str, tenant: str) -> tuple[str, str] | None:
+    """(secret id, purpose) of a tenant's key that still exists."""
+    found = sql.row(
+        "SELECT secret_id, purpose FROM keystore_key WHERE id = %s AND tenant = %s AND state = 'ASSIGNED'",
+        [key_id, tenant],
+    )
+    return (str(found[0]), str(found[1])) if found else None
+
+
+def is_held(spki_sha256: bytes) -> bool:
+    """Whether this service made or keeps the private half, in whatever account."""
+    found = sql.row("SELECT 1 FROM keystore_key WHERE spki_sha256 = %s LIMIT 1", [spki_sha256.hex()])
+    return found is not None

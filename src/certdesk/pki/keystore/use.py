@@ -1,0 +1,68 @@
+"""Where a private key is held in plain: to sign with, or to hand to its owner (promise 13)."""
+
+from certdesk.foundation.audit import actions as audit
+from certdesk.foundation.common import sql
+from certdesk.foundation.iam.principal import Principal, Resource
+from certdesk.foundation.sealing import actions as sealing
+from certdesk.pki.x509 import keys
+from certdesk.pki.x509.keys import PrivateKey
+
+from . import queries
+from .actions import HOUSE, SECRET_PURPOSE
+from .errors import KeyMissing
+
+_authority_keys: dict[str, PrivateKey] = {}
+
+
+def private_key(key_id: str, tenant: str) -> PrivateKey:
+    """The key, ready to sign. Keys of the authority are loaded once a process, others each time.
+
+    Our own seal proves the bytes, so the RSA consistency check (40 ms, holding the interpreter) is skipped.
+
+    Raises:
+        KeyMissing: no such key in this account, or destroyed.
+        SealBroken, KekRefused: from the sealing room.
+    """
+    held = _authority_keys.get(key_id) if tenant == HOUSE else None
+    if held is not None:
+        return held
+    found = queries.secret_of(key_id, tenant)
+    if found is None:
+        raise KeyMissing(
+            "This account has no such private key, or it was destroyed.", next_step="Make a new key."
+        )
+    secret_id, purpose = found
+    key = keys.private_from_der(sealing.unseal(secret_id, tenant, SECRET_PURPOSE))
+    if purpose == "authority" and tenant == HOUSE:
+        _authority_keys[key_id] = key
+    return key
+
+
+def forget_loaded() -> None:
+    """Drop the authority keys that this process holds, e.g. after a restore put other ones in place."""
+    _authority_keys.clear()
+
+
+def export(principal: Principal, key_id: str, resource: Resource, *, right: str) -> PrivateKey:
+    """The key for its owner, with an audit row that names actor, right and owner.
+
+    Args:
+        resource: the certificate the key belongs to; its account is the key's tenant.
+        right: the IAM action that allows it, e.g. `scm:cert:export`; checked here again.
+
+    Raises:
+        Forbidden, NotFound: the principal lacks the right, or the resource is of another account.
+        KeyMissing: as in `private_key`.
+    """
+    principal.require(right, resource)
+    tenant = resource.account_id or principal.account_id
+    with sql.short_transaction():
+        key = private_key(key_id, tenant)
+        audit.record(
+            principal,
+            "keystore.export",
+            resource=f"{resource.type}:{resource.id}",
+            account_id=tenant,
+            details={"key": key_id, "right": right, "owner": resource.owner_id or tenant},
+        )
+    return key

@@ -1,0 +1,78 @@
+"""Settings: environment over file over defaults; unknown or impossible values refuse to start."""
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from certdesk.config.settings import SettingsRefused, load
+
+
+def test_defaults_are_on_loopback() -> None:
+    settings = load({})
+    assert (settings.http, settings.https) == ("127.0.0.1:8080", "127.0.0.1:8443")
+    assert settings.base_url == "http://127.0.0.1:8080"
+    assert settings.pki_base_url == "http://127.0.0.1:8080"
+    assert settings.kek_path == Path("data.kek")
+
+
+def test_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "certdesk.toml"
+    file.write_text('http = "127.0.0.1:9000"\nworkers = 3\n', encoding="utf-8")
+    settings = load({"CERTDESK_SETTINGS": str(file), "CERTDESK_HTTP": "127.0.0.1:9001"})
+    assert (settings.http, settings.workers) == ("127.0.0.1:9001", 3)
+
+
+def test_lists_are_comma_separated() -> None:
+    settings = load(
+        {
+            "CERTDESK_DNS_RESOLVERS": "127.0.0.1:53, 127.0.0.1:54",
+            "CERTDESK_ALLOW_NETWORKS": "10.0.0.0/8,fd00::/8",
+            "CERTDESK_VALIDATION_HTTP_PORTS": "8080",
+        }
+    )
+    assert settings.dns_resolvers == ("127.0.0.1:53", "127.0.0.1:54")
+    assert settings.allow_networks == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+    assert settings.validation_http_ports == (8080,)
+
+
+@pytest.mark.parametrize(
+    ("variables", "fragment"),
+    [
+        ({"CERTDESK_DATABSE_URL": "x"}, "Unknown setting CERTDESK_DATABSE_URL"),
+        ({"CERTDESK_HTTP": "8080"}, "not host:port"),
+        ({"CERTDESK_HTTP": "127.0.0.1:70000"}, "not host:port"),
+        ({"CERTDESK_HTTPS": "127.0.0.1:x"}, "not host:port"),
+        ({"CERTDESK_HTTP": "", "CERTDESK_HTTPS": ""}, "nothing would listen"),
+        ({"CERTDESK_WORKERS": "-1"}, "CERTDESK_WORKERS"),
+        ({"CERTDESK_WORKERS": "many"}, "CERTDESK_WORKERS"),
+        ({"CERTDESK_LAB": "perhaps"}, "CERTDESK_LAB"),
+        ({"CERTDESK_LAB_CLOCK": "/tmp/clock"}, "needs CERTDESK_LAB=1"),
+        ({"CERTDESK_DATABASE_URL": "mysql://x"}, "postgresql://"),
+        ({"CERTDESK_EXTERNAL_URL": "ftp://x"}, "http:// or https://"),
+        ({"CERTDESK_PKI_URL": "https://x"}, "http://"),
+        ({"CERTDESK_SMTP_URL": "mail.example.com"}, "smtp://"),
+        ({"CERTDESK_DNS_RESOLVERS": "127.0.0.1"}, "not host:port"),
+        ({"CERTDESK_ALLOW_NETWORKS": "10.0.0.1/8"}, "CERTDESK_ALLOW_NETWORKS"),
+        ({"CERTDESK_VALIDATION_HTTP_PORTS": "0"}, "CERTDESK_VALIDATION_HTTP_PORTS"),
+        ({"CERTDESK_LOG_LEVEL": "loud"}, "CERTDESK_LOG_LEVEL"),
+        ({"CERTDESK_SETTINGS": "/nowhere/certdesk.toml"}, "cannot be read"),
+    ],
+)
+def test_an_unknown_or_impossible_value_refuses_to_start(variables: dict[str, str], fragment: str) -> None:
+    with pytest.raises(SettingsRefused, match=fragment):
+        load(variables)
+
+
+def test_an_unknown_name_in_the_file_refuses_to_start(tmp_path: Path) -> None:
+    file = tmp_path / "certdesk.toml"
+    file.write_text('htpp = "127.0.0.1:9000"\n', encoding="utf-8")
+    with pytest.raises(SettingsRefused, match="unknown setting htpp"):
+        load({"CERTDESK_SETTINGS": str(file)})
+
+
+def test_a_file_that_is_no_toml_refuses_to_start(tmp_path: Path) -> None:
+    file = tmp_path / "certdesk.toml"
+    file.write_text("http: 1\n", encoding="utf-8")
+    with pytest.raises(SettingsRefused, match="cannot be read"):
+        load({"CERTDESK_SETTINGS": str(file)})

@@ -1,0 +1,54 @@
+"""What every test stands on: a scratch data folder, settings, no sockets beyond loopback."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+
+# Before Django is configured: the tests never touch the developer's data.
+_scratch = Path(tempfile.mkdtemp(prefix="certdesk-test-"))
+for _name in [name for name in os.environ if name.startswith("CERTDESK_")]:
+    if _name not in ("CERTDESK_REQUIRE_ALL", "CERTDESK_SIZE", "CERTDESK_TEST_DATABASE_URL"):
+        del os.environ[_name]
+os.environ["CERTDESK_DATA"] = str(_scratch / "data")
+if os.environ.get("CERTDESK_TEST_DATABASE_URL"):
+    os.environ["CERTDESK_DATABASE_URL"] = os.environ["CERTDESK_TEST_DATABASE_URL"]
+(_scratch / "data").mkdir()
+atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
+os.environ["DJANGO_SETTINGS_MODULE"] = "certdesk.config.django"
+assert django_settings.DATABASES  # configured here: pytest-django then sets Django up
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The key files that every sealed value needs, made once in the scratch folder."""
+    from certdesk.config.settings import load
+    from certdesk.foundation.common import session_key
+    from certdesk.foundation.sealing import kek
+
+    settings = load()
+    kek.ensure_kek_file(settings.kek_path)
+    session_key.ensure(settings)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What touches the database runs on PostgreSQL too; the browser and the outside processes once."""
+    for item in items:
+        uses = set(getattr(item, "fixturenames", ()))
+        touches = item.get_closest_marker("django_db") or uses & {"db", "transactional_db", "live_server"}
+        if touches and not item.get_closest_marker("browser"):
+            item.add_marker("postgres")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """CERTDESK_REQUIRE_ALL=1: a skipped test is a failed run, so that nothing is left out unseen."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if skipped and os.environ.get("CERTDESK_REQUIRE_ALL") == "1" and exitstatus == 0:
+        reporter.write_line(
+            f"CERTDESK_REQUIRE_ALL=1: {len(skipped)} skipped tests make this run fail", red=True
+        )
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

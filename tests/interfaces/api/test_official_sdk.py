@@ -1,0 +1,181 @@
+"""The official SDK, unchanged, drives the main job against a real server (API §8.7)."""
+
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+from huaweicloudsdkcore.auth.credentials import GlobalCredentials
+from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException, ServerResponseException
+from huaweicloudsdkcore.region.region import Region
+from huaweicloudsdkscm.v3 import (
+    ApplyCertificateRequest,
+    ApplyCertificateRequestBody,
+    CancelCertificateRequestRequest,
+    DeleteCertificateRequest,
+    ExportCertificateRequest,
+    ListCertificatesRequest,
+    PurchaseCertificateRequestBody,
+    ScmClient,
+    ShowCertificateRequest,
+    SubscribeCertificateRequest,
+)
+from pytest_django.live_server_helper import LiveServer
+
+from certdesk.foundation.common import clock
+from certdesk.foundation.common import settings as house
+from certdesk.foundation.iam.principal import system_principal
+from certdesk.foundation.jobs import testing as jobs
+from certdesk.lab.dns_server import LabDns
+from certdesk.lifecycle.orders import actions as orders
+from tests.support.authority import start_ca
+from tests.support.signed import Person, account, person
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server]
+NAME = "www.sdk-example.com"
+
+
+@pytest.fixture
+def alice() -> Person:
+    start_ca(clock.now())
+    owner = account()
+    house_principal = system_principal(owner.id)
+    orders.credit(owner.id, "CNY", 100_000_00, "top-up", clock.now(), house_principal)
+    return person(owner, "alice", "users")
+
+
+@pytest.fixture
+def dns() -> object:
+    before = house.get()
+    with LabDns() as server:
+        house.install(before.model_copy(update={"dns_resolvers": (server.server,)}))
+        yield server
+    house.install(before)
+
+
+def client(live_server: LiveServer, someone: Person) -> ScmClient:
+    credentials = GlobalCredentials(someone.access_key, someone.secret_key)
+    return ScmClient.new_builder().with_credentials(credentials).with_endpoint(live_server.url).build()
+
+
+def buy(scm: ScmClient, **more: object) -> str:
+    body = PurchaseCertificateRequestBody(
+        cert_brand="GEOTRUST",
+        cert_type="DV_SSL_CERT",
+        domain_type="SINGLE_DOMAIN",
+        effective_time=1,
+        domain_numbers=1,
+        order_number=1,
+        agree_privacy_protection=True,
+        is_auto_pay=True,
+        **more,
+    )
+    answer = scm.subscribe_certificate(SubscribeCertificateRequest(body=body))
+    assert answer.order_id
+    return str(answer.cert[0].cert_id)
+
+
+def apply(scm: ScmClient, certificate_id: str) -> None:
+    body = ApplyCertificateRequestBody(
+        domain=NAME,
+        applicant_name="Alice Example",
+        applicant_phone="13800138000",
+        applicant_email="alice@example.com",
+        agree_privacy_protection=True,
+        domain_method="DNS",
+        key_algorithm="EC_P256",
+        auto_dns_auth=False,
+    )
+    request = ApplyCertificateRequest(certificate_id=certificate_id, body=body)
+    assert scm.apply_certificate(request).request_info == "success"
+
+
+def status(scm: ScmClient, certificate_id: str) -> str:
+    return str(scm.show_certificate(ShowCertificateRequest(certificate_id=certificate_id)).status)
+
+
+# rule: APP-1
+# rule: WDR-2
+# rule: ISS-1
+def test_buy_apply_withdraw_apply_prove_issue_export(
+    live_server: LiveServer, alice: Person, dns: LabDns
+) -> None:
+    scm = client(live_server, alice)
+    certificate_id = buy(scm)
+    assert len(certificate_id) == 16
+    assert status(scm, certificate_id) == "PAID"
+
+    apply(scm, certificate_id)
+    assert status(scm, certificate_id) == "CHECKING"
+    cancelled = scm.cancel_certificate_request(CancelCertificateRequestRequest(certificate_id=certificate_id))
+    assert (cancelled.cert_id, cancelled.message) == (certificate_id, "success")
+    jobs.run_due()
+    assert status(scm, certificate_id) == "PAID"
+
+    apply(scm, certificate_id)
+    shown = scm.show_certificate(ShowCertificateRequest(certificate_id=certificate_id))
+    assert shown.domain == NAME
+    assert shown.application_info.applicant_email == "alice@example.com"
+    record = shown.authentification[0]
+    assert record.record_type == "TXT"
+    assert record.domain == NAME
+    dns.set(record.record_name, record.record_type, [record.record_value.strip('"')])
+    jobs.run_all(timedelta(minutes=1))
+    assert status(scm, certificate_id) == "ISSUED"
+
+    listed = scm.list_certificates(
+        ListCertificatesRequest(limit=10, offset=0, status="ISSUED", content="sdk-ex")
+    )
+    assert listed.total_count == 1
+    assert (listed.certificates[0].id, listed.certificates[0].deploy_support) == (certificate_id, True)
+    exported = scm.export_certificate(ExportCertificateRequest(certificate_id=certificate_id))
+    leaf = x509.load_pem_x509_certificate(exported.certificate.encode())
+    assert leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
+        x509.DNSName
+    ) == [NAME]
+    assert exported.entire_certificate == exported.certificate + exported.certificate_chain
+    assert "PRIVATE KEY" in exported.private_key
+
+
+# rule: DLD-2
+def test_refusals_arrive_as_the_sdk_knows_them(live_server: LiveServer, alice: Person) -> None:
+    scm = client(live_server, alice)
+    certificate_id = buy(scm)
+    with pytest.raises(ClientRequestException) as refused:
+        scm.export_certificate(ExportCertificateRequest(certificate_id=certificate_id))
+    assert (refused.value.status_code, refused.value.error_code) == (404, "SCM.0010")
+    assert refused.value.request_id
+    with pytest.raises(ClientRequestException) as refused:
+        scm.show_certificate(ShowCertificateRequest(certificate_id="scs0000000000000"))
+    assert (refused.value.status_code, refused.value.error_code) == (404, "SCM.0020")
+    with pytest.raises(ClientRequestException) as refused:
+        scm.cancel_certificate_request(CancelCertificateRequestRequest(certificate_id=certificate_id))
+    assert (refused.value.status_code, refused.value.error_code) == (400, "SCM.0010")
+    with pytest.raises(ServerResponseException) as later:
+        scm.delete_certificate(DeleteCertificateRequest(certificate_id=certificate_id))
+    assert (later.value.status_code, later.value.error_code) == (501, "SCM.9001")
+    stranger = client(live_server, person(account(), "charlie", "admins"))
+    for call, request in (
+        (stranger.show_certificate, ShowCertificateRequest(certificate_id=certificate_id)),
+        (stranger.export_certificate, ExportCertificateRequest(certificate_id=certificate_id)),
+        (stranger.cancel_certificate_request, CancelCertificateRequestRequest(certificate_id=certificate_id)),
+    ):
+        with pytest.raises(ClientRequestException) as refused:
+            call(request)
+        assert refused.value.status_code == 404
+    with pytest.raises(ClientRequestException) as refused:
+        client(live_server, Person(alice.user, alice.access_key, "x" * 40)).list_certificates(
+            ListCertificatesRequest()
+        )
+    assert (refused.value.status_code, refused.value.error_code) == (401, "APIGW.0301")
+
+
+def test_the_sdk_finds_the_account_by_itself(live_server: LiveServer, alice: Person) -> None:
+    credentials = GlobalCredentials(alice.access_key, alice.secret_key).with_iam_endpoint(live_server.url)
+    scm = (
+        ScmClient.new_builder()
+        .with_credentials(credentials)
+        .with_region(Region("cn-north-4", live_server.url))
+        .build()
+    )
+    assert scm.list_certificates(ListCertificatesRequest(content="中 文+/*~")).total_count == 0
+    assert credentials.domain_id == alice.account.id

