@@ -21,6 +21,16 @@ if os.environ.get("CERTDESK_TEST_DATABASE_URL"):
 atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
 os.environ["DJANGO_SETTINGS_MODULE"] = "certdesk.config.django"
 assert django_settings.DATABASES  # configured here: pytest-django then sets Django up
+assert django_settings.CERTDESK.data == _scratch / "data", "Django was set up before this folder was chosen"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """A test process that found the module's name would set Django up with this process's folder.
+
+    They would then share it, and a test that takes the KEK away for a moment would break those beside it.
+    """
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:

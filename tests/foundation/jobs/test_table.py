@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
@@ -323,3 +324,17 @@ def test_a_job_acts_with_the_rights_its_user_has_when_it_runs() -> None:
         rights.principal_for(job)
     house = rights.principal_for(Job(kind="test.note", payload={"account_id": account.id}))
     assert (house.actor, house.account_id) == ("job:test.note", account.id)
+
+
+def test_a_claim_takes_no_more_than_its_limit_whatever_the_plan() -> None:
+    """PostgreSQL may run a subquery again for every row; each run then locks and takes one more job."""
+    for n in range(5):
+        actions.enqueue("test.note", {"n": n})
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            for method in ("hashjoin", "mergejoin", "hashagg", "material", "sort"):
+                cursor.execute(f"SET LOCAL enable_{method} = off")
+    now = clock.real_now()
+    assert len(queries.claim("first", now, now + HOUR, 2)) == 2
+    assert len(queries.claim_expired("second", now + 2 * HOUR, now + 3 * HOUR, 1)) == 1
+    assert Job.objects.filter(state=State.RUNNING).count() == 2

@@ -28,9 +28,12 @@ _EXPIRED = """
 SELECT j.id FROM jobs_job j WHERE j.state = 'RUNNING' AND j.lease_until < %s
 ORDER BY j.lease_until LIMIT %s"""
 
+# MATERIALIZED: chosen once. A subquery may run again for every row, and each run of a locking one takes
+# further jobs, beyond the limit.
 _TAKE = """
+WITH chosen AS MATERIALIZED ({chosen})
 UPDATE jobs_job SET state = 'RUNNING', fence = fence + 1, attempts = attempts + 1, worker = %s,
-    lease_until = %s WHERE id IN ({chosen}) RETURNING {columns}"""
+    lease_until = %s WHERE id IN (SELECT id FROM chosen) RETURNING {columns}"""
 
 
 def claim(worker: str, now: datetime, lease_until: datetime, limit: int) -> list[Job]:
@@ -51,7 +54,7 @@ def _take(chosen: str, worker: str, now: datetime, lease_until: datetime, limit:
         chosen += " FOR UPDATE OF j SKIP LOCKED"
     found = sql.rows(
         _TAKE.format(chosen=chosen, columns=COLUMNS),
-        [worker, clock.to_micros(lease_until), clock.to_micros(now), limit],
+        [clock.to_micros(now), limit, worker, clock.to_micros(lease_until)],
     )
     return [_job(row) for row in sorted(found, key=lambda row: (row[4], row[0]))]
 
