@@ -546,7 +546,7 @@ def test_several_names_share_a_record_and_show_their_own_status(office: Office) 
     names = {"domain": "example.com", "sans": "www.example.com\nother.example.net"}
     applied(client, certificate_id, **names)
     page = text(client.get(f"/certificates/{certificate_id}/verify"))
-    assert page.count('class="cd-record"') == 2
+    assert page.count('class="cd-proof"') == 2
     office.desk.publish(certificate_id, leave_out=("example.net", "other.example.net"))
     seen = text(client.post(f"/certificates/{certificate_id}/verify", headers={"HX-Request": "true"}))
     assert "2 of 3 domain names are verified." in seen

@@ -216,7 +216,7 @@ def _has_project(account_id: str, project: str) -> bool:
 def _check_name(name: str, what: str) -> None:
     if not _NAME.fullmatch(name):
         raise BadParameter(
-            f"{name!r} is not a name for a {what}.",
+            f"{name!r} cannot be the name of {'an' if what[0] in 'aeiou' else 'a'} {what}.",
             next_step="Use 1 to 64 letters, digits and _ . @ -, beginning with a letter or digit.",
             field="name",
         )

@@ -19,7 +19,7 @@ from certdesk.lifecycle.validation import organization_queries
 from .templatetags.certdesk_ui import duration
 from .views.page import principal_of
 
-LIST, QUEUE = "scm:cert:list", "scm:organization:list"
+LIST, APPLY, QUEUE = "scm:cert:list", "scm:cert:apply", "scm:organization:list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
         return 0
 
     def yours() -> int:
-        return tab_counts(request, principal)[Tab.YOU]
+        return tab_counts(request, principal)[Tab.YOU] if principal.may(APPLY) else 0
 
     def requests() -> int:
         return organization_queries.pending(principal)

@@ -1,7 +1,7 @@
 """What pages say about a certificate: who must act, what comes next, which buttons. Pure but for words."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
@@ -160,6 +160,17 @@ def buttons(
     return Buttons(first, tuple(actions), tuple(refusals))
 
 
+def replaced(found: Buttons, first: Action) -> Buttons:
+    """`first` becomes the one button; the one of before stays among the others."""
+    others = (replace(found.first, look=""), *found.rest) if found.first else found.rest
+    return Buttons(first, others, found.refusals)
+
+
+def ends(standing: Standing, now: datetime) -> bool:
+    """Whether only another certificate helps: it has expired, or does so in its last 30 days."""
+    return standing.state is State.EXPIRED or soon(standing, now)
+
+
 def _why_not(operation: Operation) -> str:
     titles = dict.fromkeys(_(row.title) for row in ROWS.values() if operation.value in row.operations)
     return _("Possible only while the certificate is: %(states)s.") % {"states": _(", ").join(titles)}
@@ -168,7 +179,8 @@ def _why_not(operation: Operation) -> str:
 def waited(since: datetime, now: datetime) -> str:
     """`6 hours`: the time that somebody has waited, never below a minute's rounding."""
     span = now - since
-    return duration(span) if span >= timedelta(minutes=1) else _("less than a minute")
+    whole = span - span % timedelta(minutes=1)
+    return duration(whole) if whole else _("less than a minute")
 
 
 def hint(standing: Standing, now: datetime) -> tuple[str, str]:
@@ -192,10 +204,12 @@ def hint(standing: Standing, now: datetime) -> tuple[str, str]:
         case State.CANCELCHECKING:
             return _("CA"), _("stops the application, then it can be submitted again.")
         case State.EXPIRED:
-            return "", _("It can not be renewed any more. Buy a new certificate.")
+            return _("You"), _("buy a new certificate; an expired one can not be renewed.")
         case State.ISSUED if soon(standing, now):
-            return "", _("Buy its successor in time.")
-    return "", _(ROWS[standing.state].next_step) if standing.state is not State.ISSUED else ""
+            return _("You"), _("buy its successor in time.")
+        case State.ISSUED:
+            return "", _("In force. Nothing is needed now.")
+    return "", _(ROWS[standing.state].next_step)
 
 
 def soon(standing: Standing, now: datetime) -> bool:

@@ -74,6 +74,16 @@ def fetch(principal: Principal, action: str, certificate_id: str) -> Certificate
     return found
 
 
+def of_order(principal: Principal, order_id: str) -> list[Certificate]:
+    """What came of an order, deleted ones left out; only those that the principal may look at."""
+    found = Certificate.objects.filter(account_id=principal.account_id, order_id=order_id)
+    return [
+        one
+        for one in found.exclude(state=State.DELETED).order_by("id")
+        if principal.may("scm:cert:get", rules.resource_of(one))
+    ]
+
+
 def versions(certificate: Certificate) -> QuerySet[Version]:
     """All versions, newest first, without DER and chain; the caller fetched the certificate."""
     return Version.objects.filter(certificate=certificate).defer("der", "chain").order_by("-number")

@@ -8,10 +8,21 @@ from django.utils.translation import gettext as _
 
 from certdesk.foundation.common.errors import CertdeskError
 
+from .. import dynamic_words
+
+
+def say(text: str) -> str:
+    """A sentence of a lower room in the reader's language; one that holds names and figures is known by its
+    shape (`dynamic_words.py`); what is not known stays as the room wrote it."""
+    if not text:
+        return ""
+    known = _(text)
+    return known if known != text else dynamic_words.say(text)
+
 
 def sentence(error: CertdeskError) -> str:
     """A refusal in the reader's language where it is known; else as the room wrote it."""
-    return " ".join(_(part) for part in (error.message, error.next_step) if part)
+    return " ".join(say(part) for part in (error.message, error.next_step) if part)
 
 
 def put(form: forms.Form, error: CertdeskError, renamed: dict[str, str] | None = None) -> None:

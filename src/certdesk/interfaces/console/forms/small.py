@@ -69,7 +69,7 @@ class DecisionForm(forms.Form):
         label=gettext_lazy("Reason"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "maxlength": REASON_LIMIT}),
-        help_text=gettext_lazy("The applicant reads it when you reject."),
+        help_text=gettext_lazy("Needed when you reject: the applicant reads it."),
     )
 
     def __init__(self, items: Sequence[Item], data: Any = None, *, initial: Any = None) -> None:

@@ -1,6 +1,7 @@
 """Orders in words and amounts, for confirmation, order and receipt."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -11,6 +12,7 @@ from certdesk.lifecycle.catalogue.rules import amount_text
 from certdesk.lifecycle.orders.models import Order
 from certdesk.lifecycle.orders.states import OrderState
 
+from ..presentation import money
 from ..templatetags.certdesk_ui import moment
 from . import rows
 from .detail import Fact
@@ -46,6 +48,33 @@ def amount(minor: int, currency: str) -> str:
     return amount_text(minor, digits(currency))
 
 
+def words(minor: int, currency: str) -> str:
+    """Minor units for running text: `¥ 1,820.00`."""
+    return money(Decimal(minor).scaleb(-digits(currency)), currency).replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def why_unpaid(order: Order, cash: int | None) -> str:
+    """Why nobody can pay the order now, and what helps; empty when nothing is in the way.
+
+    Args:
+        cash: the balance in minor units; None for those who may not see it.
+    """
+    if order.state != OrderState.UNPAID or cash is None or cash >= order.amount:
+        return ""
+    return _(
+        "The balance is too small: %(needed)s needed, %(there)s there. "
+        "Ask your operator to credit the account, then pay."
+    ) % {"needed": words(order.amount, order.currency), "there": words(cash, order.currency)}
+
+
+def ended(order: Order) -> str:
+    """How an order came to be closed."""
+    return {
+        "cancelled by the buyer": _("The buyer cancelled it. Nothing was paid."),
+        "closed by itself after 24 hours": _("It was not paid within 24 hours. Nothing was paid."),
+    }.get(order.unpaid_reason, order.unpaid_reason)
+
+
 def bill(order: Order) -> Bill:
     """How the amount came about (CAT-8): names of each kind × unit price × years × certificates."""
     asked = order.request.get("request", {})
@@ -61,7 +90,7 @@ def _line(line: dict[str, Any], asked: dict[str, Any], order: Order) -> BillLine
         else ngettext("%(count)d domain name", "%(count)d domain names", names)
     ) % {"count": names}
     note = _("%(unit)s a year each × %(years)s × %(certificates)s") % {
-        "unit": amount(int(line["unit"]), order.currency),
+        "unit": words(int(line["unit"]), order.currency),
         "years": ngettext("%(count)d year", "%(count)d years", int(asked.get("effective_time", 1)))
         % {"count": int(asked.get("effective_time", 1))},
         "certificates": ngettext("%(count)d certificate", "%(count)d certificates", order.quantity)
@@ -95,7 +124,7 @@ def facts(order: Order) -> list[Fact]:
         Fact(_("Quantity"), str(order.quantity)),
         Fact(_("Order"), order.id, mono=True),
         Fact(_("Ordered"), moment(order.created_at)),
-        Fact(_("Closes unpaid"), moment(order.closes_at) if order.state == OrderState.UNPAID else ""),
+        Fact(_("Closes if unpaid"), moment(order.closes_at) if order.state == OrderState.UNPAID else ""),
         Fact(_("Paid"), moment(order.paid_at) if order.paid_at else ""),
     ]
 

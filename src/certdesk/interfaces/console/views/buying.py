@@ -1,6 +1,5 @@
 """Buying: what → order confirmation → payment → receipt (chapter 2)."""
 
-from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -20,7 +19,6 @@ from certdesk.lifecycle.orders.states import OrderState
 
 from ..forms.buying import RENAMED, BuyForm, PayForm
 from ..forms.common import put, sentence
-from ..presentation import money
 from . import bills
 from .page import back_to, code_of, page, tell
 
@@ -138,16 +136,22 @@ def _confirmation(principal: Principal, order: Order, form: PayForm, code: str) 
         "bill": bills.bill(order),
         "facts": bills.facts(order),
         "order": order,
+        "reason": bills.why_unpaid(order, _cash(principal, order)),
         "cancel_url": reverse("cancel-order", args=[order.id]),
         "private_ca_matters": True,
     }
 
 
 def _balance(principal: Principal, order: Order) -> str:
+    cash = _cash(principal, order)
+    return "" if cash is None else bills.words(cash, order.currency)
+
+
+def _cash(principal: Principal, order: Order) -> int | None:
+    """Minor units of the order's currency; None for those who may not see the balance."""
     if not principal.may(queries.VIEW_BALANCE):
-        return ""
-    minor = queries.balance(principal).get(order.currency, 0)
-    return money(Decimal(minor).scaleb(-bills.digits(order.currency)), order.currency)
+        return None
+    return queries.balance(principal).get(order.currency, 0)
 
 
 def _path(at: str) -> list[dict[str, str]]:

@@ -95,7 +95,7 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
         "next_url": asked.url(marker=found.next_marker) if found.next_marker else "",
         "previous_url": asked.url() if asked.marker else "",
         "buy": Action(_("Buy certificate"), reverse("buy"), "buy", look="primary", icon="plus"),
-        "may_buy": principal.may("scm:cert:subscribe") and principal.may("bss:order:pay"),
+        "may_buy": rows.may_buy(principal),
         "private_ca_matters": True,
     }
     return render(request, "console/certificates.html", context)

@@ -15,7 +15,9 @@ from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates import queries, rules
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.certificates.states import ROWS, State
+from certdesk.lifecycle.certificates.states import ROWS, State, Tone
+from certdesk.lifecycle.validation import queries as proofs
+from certdesk.lifecycle.validation.rules import NameStatus
 
 from .. import present
 from ..present import Standing
@@ -70,7 +72,10 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
         lambda action: principal.may(action, resource),
         certificate.name,
         small=False,
+        urgent=ROWS[standing.state].tone is not Tone.WAIT,
     )
+    if present.ends(standing, now) and rows.may_buy(principal):
+        buttons = present.replaced(buttons, rows.successor(certificate, urgent=True, small=False))
     versions = list(queries.versions(certificate))
     return {
         "title": certificate.domain or certificate.name,
@@ -84,13 +89,32 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
         "next": present.callout(standing, now),
         "buttons": buttons,
         "private_ca_matters": True,
-        "names": certificate.sans.split(";") if ";" in certificate.sans else [],
+        "names": names(certificate, standing.state),
         "facts": facts(principal, certificate, application, versions),
         "versions": versions,
         "events": history(certificate),
         "edit": reverse("edit", args=[certificate.id]) if principal.may("scm:cert:update", resource) else "",
         "failure": certificate.last_failure if standing.state is not State.UNPASSED else "",
     }
+
+
+def names(certificate: Certificate, state: State) -> list[dict[str, str]]:
+    """Several names; while they are being verified each says whether it is."""
+    if ";" not in certificate.sans:
+        return []
+    proved: dict[str, bool] = {}
+    if state is State.CHECKING:
+        proved = {
+            one.domain: one.status is NameStatus.VERIFIED for one in proofs.info_of(certificate).domains
+        }
+    return [
+        {
+            "name": name,
+            "tone": "" if name not in proved else "good" if proved[name] else "you",
+            "label": "" if name not in proved else _("Verified") if proved[name] else _("Not verified yet"),
+        }
+        for name in certificate.sans.split(";")
+    ]
 
 
 def crumb(label: str, url: str) -> dict[str, str]:
@@ -185,9 +209,12 @@ def facts(
 def quota(certificate: Certificate) -> str:
     if certificate.domain_type != "MULTI_DOMAIN":
         return "1"
+    wildcards = certificate.wildcard_quota + (certificate.primary_domain_type == "WILDCARD_DOMAIN")
+    if not wildcards:
+        return str(certificate.domain_quota)
     return _("%(count)d in all, %(wildcard)d of them wildcard") % {
         "count": certificate.domain_quota,
-        "wildcard": certificate.wildcard_quota + (certificate.primary_domain_type == "WILDCARD_DOMAIN"),
+        "wildcard": wildcards,
     }
 
 

@@ -13,12 +13,16 @@ from django.utils.translation import gettext as _
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import WrongState
 from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.certificates import queries as certificates
+from certdesk.lifecycle.certificates import rules as certificate_rules
+from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.orders import actions, queries, rules
 from certdesk.lifecycle.orders.models import Order
 from certdesk.lifecycle.orders.states import OrderState
 
 from ..present import Action
-from . import bills
+from . import bills, rows
 from .page import alert, back_to, page, tell
 
 VIEW, PAY = "bss:order:view", "bss:order:pay"
@@ -49,16 +53,18 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
     now, marker, state = clock.now(), request.GET.get("marker", ""), request.GET.get("status", "")
     known = state in [one.value for one in OrderState]
     found = queries.orders_page(principal, limit=PAGE, marker=marker or None, state=state if known else "")
+    cash = queries.balance(principal) if principal.may(queries.VIEW_BALANCE) else None
     context = {
         "title": _("My Orders"),
-        "lines": [_line(order, principal, now) for order in found.items],
+        "subtitle": _balance(principal, cash),
+        "lines": [_line(order, principal, now, cash) for order in found.items],
         "tabs": _tabs(state if known else ""),
         "filtered": known,
         "next_url": f"?{urlencode({'marker': found.next_marker, 'status': state if known else ''})}"
         if found.next_marker
         else "",
         "previous_url": reverse("orders") if marker else "",
-        "may_buy": principal.may("scm:cert:subscribe") and principal.may(PAY),
+        "may_buy": rows.may_buy(principal),
         "buy": Action(_("Buy certificate"), reverse("buy"), "buy", look="primary", icon="plus"),
     }
     return render(request, "console/orders.html", context)
@@ -75,7 +81,15 @@ def _tabs(state: str) -> list[dict[str, Any]]:
     ]
 
 
-def _line(order: Order, principal: Principal, now: datetime) -> Line:
+def _balance(principal: Principal, cash: dict[str, int] | None) -> str:
+    """Beside the heading: what is there to pay from."""
+    if cash is None:
+        return ""
+    currency = queries.account_facts(principal.account_id).currency
+    return _("Balance: %(amount)s") % {"amount": bills.words(cash.get(currency, 0), currency)}
+
+
+def _line(order: Order, principal: Principal, now: datetime, cash: dict[str, int] | None) -> Line:
     state = rules.state_of(order, now)
     return Line(
         id=order.id,
@@ -85,7 +99,7 @@ def _line(order: Order, principal: Principal, now: datetime) -> Line:
         state=state.value,
         label=bills.state_label(state),
         tone=bills.BADGES[state],
-        reason=order.unpaid_reason if state is OrderState.UNPAID else "",
+        reason=_reason(order, state, cash),
         amount=bills.amount(order.amount, order.currency),
         cash=bills.amount(order.cash, order.currency),
         voucher=bills.amount(order.voucher + order.coupon, order.currency)
@@ -96,6 +110,13 @@ def _line(order: Order, principal: Principal, now: datetime) -> Line:
         created_at=order.created_at,
         action=_pay(order, state, principal, small=True),
     )
+
+
+def _reason(order: Order, state: OrderState, cash: dict[str, int] | None) -> str:
+    """Why it is not paid: for the open ones as it is now, for the closed ones as it was then."""
+    if state is OrderState.CANCELLED:
+        return bills.ended(order)
+    return bills.why_unpaid(order, None if cash is None else cash.get(order.currency, 0))
 
 
 def _pay(order: Order, state: OrderState, principal: Principal, *, small: bool) -> Action | None:
@@ -131,6 +152,9 @@ def receipt(request: HttpRequest, principal: Principal, order_id: str) -> HttpRe
 def _context(found: queries.Receipt, principal: Principal, *, receipt: bool) -> dict[str, Any]:
     order, now = found.order, clock.now()
     state = rules.state_of(order, now)
+    made = certificates.of_order(principal, order.id)
+    waiting = [one for one in made if one.state == State.PAID]
+    cash = queries.balance(principal) if principal.may(queries.VIEW_BALANCE) else None
     may_cancel = state is OrderState.UNPAID and principal.may(PAY, queries.resource_of(order))
     return {
         "title": _("Receipt") if receipt else order.id,
@@ -142,11 +166,12 @@ def _context(found: queries.Receipt, principal: Principal, *, receipt: bool) -> 
         "bill": bills.bill(order),
         "facts": bills.facts(order),
         "paid": _paid_lines(order),
-        "certificates": [
-            {"id": one, "url": reverse("certificate", args=[one])} for one in found.certificate_ids
-        ],
+        "reason": _reason(order, state, cash),
+        "waiting": len(waiting),
+        "certificates": [_made(one, now) for one in made],
         "pay": _pay(order, state, principal, small=False),
-        "apply": _apply(found, principal) if state is OrderState.PAID else None,
+        "apply": _apply(waiting, principal),
+        "again": _again(principal) if state is not OrderState.UNPAID else None,
         "cancel_url": reverse("cancel-order", args=[order.id]) if may_cancel else "",
         "receipt": receipt,
         "receipt_url": reverse("receipt", args=[order.id])
@@ -171,13 +196,27 @@ def _paid_lines(order: Order) -> list[dict[str, str]]:
     ]
 
 
-def _apply(found: queries.Receipt, principal: Principal) -> Action | None:
+def _made(certificate: Certificate, now: datetime) -> dict[str, Any]:
+    return {
+        "id": certificate.id,
+        "name": certificate.name,
+        "domain": certificate.domain,
+        "state": certificate_rules.state_of(certificate, now).value,
+        "url": reverse("certificate", args=[certificate.id]),
+    }
+
+
+def _again(principal: Principal) -> Action | None:
+    return Action(_("Buy certificate"), reverse("buy"), "buy") if rows.may_buy(principal) else None
+
+
+def _apply(waiting: list[Certificate], principal: Principal) -> Action | None:
     """One certificate: straight to its application; several: to the list."""
-    if not found.certificate_ids or not principal.may("scm:cert:apply"):
+    if not waiting or not principal.may("scm:cert:apply"):
         return None
-    if len(found.certificate_ids) == 1:
+    if len(waiting) == 1:
         return Action(
-            _("Apply for certificate"), reverse("apply", args=found.certificate_ids), "apply", look="primary"
+            _("Apply for certificate"), reverse("apply", args=[waiting[0].id]), "apply", look="primary"
         )
     return Action(_("Go to the certificates"), f"{reverse('certificates')}?status=PAID", look="primary")
 

@@ -19,7 +19,7 @@ from certdesk.lifecycle.validation.models import OrganizationState
 from certdesk.lifecycle.validation.organization_queries import OrganizationInfo
 
 from .. import present
-from ..forms.common import put
+from ..forms.common import put, say
 from ..forms.small import DecisionForm
 from . import detail, rows
 from .detail import Fact
@@ -70,7 +70,7 @@ def _line(one: OrganizationInfo) -> dict[str, Any]:
         "ended_at": one.ended_at,
         "method": method_text(one.method),
         "needed": one.decisions_needed,
-        "why_not": one.why_not,
+        "why_not": say(one.why_not),
         "badge": state_text(one.status),
         "tone": {"PENDING": "wait", "APPROVED": "good", "REJECTED": "bad"}.get(one.status, "end"),
         "state": one.status,
@@ -140,7 +140,7 @@ def _request_context(
         "crumbs": [{"label": _("Organization checks"), "url": reverse("organizations")}],
         "request_": found,
         "pending": pending,
-        "why_not": found.why_not,
+        "why_not": say(found.why_not),
         "badge": state_text(found.status),
         "tone": {"PENDING": "wait", "APPROVED": "good", "REJECTED": "bad"}.get(found.status, "end"),
         "form": form,

@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from certdesk.foundation.common import settings
 from certdesk.foundation.common.errors import NotFound
 from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.outbox import queries
@@ -36,6 +37,7 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
             *({"label": label(one), "url": f"?state={one}", "active": wanted == one} for one in State),
         ],
         "filtered": wanted in State.values,
+        "unsent": not settings.get().smtp_url,
         "next_url": more,
         "previous_url": reverse("outbox") if before else "",
     }

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -16,7 +17,7 @@ from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal, Via
 from certdesk.interfaces.operations.errors import KINDS
 
-from ..forms.common import sentence
+from ..forms.common import say, sentence
 
 View = Callable[..., HttpResponse]
 
@@ -80,10 +81,14 @@ def to_login(request: HttpRequest) -> HttpResponse:
     """To the sign-in page, and back afterwards; a fragment makes the whole page go there."""
     login = reverse("account_login")
     if request.headers.get("HX-Request"):
-        return HttpResponse(status=204, headers={"HX-Redirect": login})
-    if request.method == "GET":
-        login = f"{login}?{urlencode({'next': request.get_full_path()})}"
-    return HttpResponseRedirect(login)
+        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+        back = f"{shown.path}?{shown.query}" if shown.query else shown.path
+        return HttpResponse(status=204, headers={"HX-Redirect": _and_back(login, back)})
+    return HttpResponseRedirect(_and_back(login, request.get_full_path() if request.method == "GET" else ""))
+
+
+def _and_back(login: str, path: str) -> str:
+    return f"{login}?{urlencode({'next': path})}" if path else login
 
 
 def code_of(error: CertdeskError) -> str:
@@ -99,11 +104,13 @@ def refused(request: HttpRequest, error: CertdeskError) -> HttpResponse:
         template = "403.html"
     else:
         template = "console/refused.html"
+    missing = str(error.details.get("action", ""))
+    plain = bool(missing) and missing in error.message  # then the page's own words say as much
     context = {
-        "sentence": error.message,
-        "next_step": error.next_step,
+        "sentence": "" if plain else say(error.message),
+        "next_step": "" if plain else say(error.next_step),
         "code": code_of(error),
-        "missing_action": error.details.get("action", ""),
+        "missing_action": missing,
     }
     return render(request, template, context, status=KINDS[error.kind].status)
 

@@ -14,19 +14,28 @@ from certdesk.lifecycle.catalogue.rules import CertificateType, Product
 from certdesk.lifecycle.orders import queries
 
 from .. import present
-from . import bills
+from . import bills, rows
 from .page import page
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    brand: str
+class Offer:
+    """One product: its unit prices, empty where that kind of name is not sold, and the way to buy it."""
+
     domain_type: str
     plain: str
     wildcard: str
-    free: bool
     reason: str
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A brand: what it offers for each domain type, None where it offers nothing."""
+
+    brand: str
+    free: bool
+    offers: tuple[tuple[str, Offer | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +47,14 @@ class Group:
     verification: str
     security: str
     approval: str
+    domain_types: tuple[str, ...]
     lines: tuple[Line, ...]
 
 
 @page("scm:certProduct:get")
 def prices(request: HttpRequest, principal: Principal) -> HttpResponse:
     currency = queries.account_facts(principal.account_id).currency
-    may_buy = principal.may("scm:cert:subscribe") and principal.may("bss:order:pay")
+    may_buy = rows.may_buy(principal)
     book = catalogue()
     groups = [
         _group(kind, [one for one in book.products if one.type == kind.code], currency, may_buy)
@@ -55,24 +65,42 @@ def prices(request: HttpRequest, principal: Principal) -> HttpResponse:
 
 
 def _group(kind: CertificateType, products: list[Product], currency: str, may_buy: bool) -> Group:
-    lines = tuple(_line(one, currency, may_buy) for one in products)
+    sold = [one for one in present.DOMAIN_TYPES if any(one == product.domain_type for product in products)]
+    brands = dict.fromkeys((one.brand_title, one.free) for one in products)
     return Group(
-        _(kind.title), _(kind.scenario), _(kind.verification), _(kind.security), _(kind.approval), lines
+        _(kind.title),
+        _(kind.scenario),
+        _(kind.verification),
+        _(kind.security),
+        _(kind.approval),
+        tuple(str(present.DOMAIN_TYPES[one]) for one in sold),
+        tuple(
+            Line(brand, free, tuple(_cell(products, brand, free, one, currency, may_buy) for one in sold))
+            for brand, free in brands
+        ),
     )
 
 
-def _line(product: Product, currency: str, may_buy: bool) -> Line:
+def _cell(
+    products: list[Product], brand: str, free: bool, domain_type: str, currency: str, may_buy: bool
+) -> tuple[str, Offer | None]:
+    found = [
+        one for one in products if (one.brand_title, one.free, one.domain_type) == (brand, free, domain_type)
+    ]
+    title = str(present.DOMAIN_TYPES[domain_type])
+    return title, _offer(found[0], currency, may_buy) if found else None
+
+
+def _offer(product: Product, currency: str, may_buy: bool) -> Offer:
     chosen = {
         "cert_type": "FREE" if product.free else product.type,
         "cert_brand": product.brand,
         "domain_type": product.domain_type,
     }
-    return Line(
-        brand=product.brand_title,
+    return Offer(
         domain_type=str(present.DOMAIN_TYPES[str(product.domain_type)]),
-        plain=_amount(product.plain_price.get(currency), currency),
+        plain="0" if product.free else _amount(product.plain_price.get(currency), currency),
         wildcard=_amount(product.wildcard_price.get(currency), currency),
-        free=product.free,
         reason="" if product.available else _(product.reason),
         url=f"{reverse('buy')}?{urlencode(chosen)}" if may_buy and product.available else "",
     )

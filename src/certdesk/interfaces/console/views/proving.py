@@ -1,5 +1,6 @@
 """Verifying domain names (§3.2): records to add, what the checks saw, *Verify*."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,12 +22,13 @@ from certdesk.lifecycle.validation import actions
 from certdesk.lifecycle.validation.queries import NameInfo, ProofInfo, info_of
 from certdesk.lifecycle.validation.rules import NameStatus
 
-from ..forms.common import sentence
+from ..forms.common import say, sentence
 from . import detail, fragments
 from .page import alert, back_to, code_of, page, tell
 
 GET, VERIFY = "scm:cert:get", "scm:cert:verify"
-CHECKS = 20
+CHECKS, COMMANDS = 20, 4
+WRONG = frozenset({"WRONG_VALUE", "CNAME_LOOP"})
 
 TONES = {NameStatus.PENDING: "you", NameStatus.VERIFIED: "good", NameStatus.FAILED: "bad"}
 
@@ -90,7 +92,10 @@ def proofs(request: HttpRequest, principal: Principal, certificate_id: str) -> H
     state = rules.state_of(certificate, clock.now())
     if state is not State.CHECKING and request.GET.get("state") == State.CHECKING:
         return _proved(request, certificate, state)
-    return render(request, "console/_proofs.html", context(principal, certificate, None))
+    found = context(principal, certificate, None)
+    if request.GET.get("seen") == found["seen"]:
+        return fragments.unchanged()
+    return render(request, "console/_proofs.html", found)
 
 
 def _proved(request: HttpRequest, certificate: Certificate, state: State) -> HttpResponse:
@@ -111,20 +116,27 @@ def context(principal: Principal, certificate: Certificate, problem: CertdeskErr
     state = rules.state_of(certificate, now)
     waiting = state is State.CHECKING
     brand = catalogue().brands.get(certificate.brand)
+    open_now = [one for one in info.domains if one.status is not NameStatus.VERIFIED]
+    looks = checks(info)
     return {
         "title": certificate.domain or certificate.name,
         "title_is_domain": bool(certificate.domain),
         "state": state.value,
         "state_title": _(ROWS[state].title),
         "waiting": waiting,
-        "records": records(info),
-        "proved": [one for one in info.domains if one.status is NameStatus.VERIFIED],
+        "records": records(open_now),
+        "proved": records([one for one in info.domains if one.status is NameStatus.VERIFIED]),
+        "zone": zone_lines(open_now),
+        "wrong": bool(open_now) and all(is_wrong(one) for one in open_now),
+        "many": len(info.domains) > 1,
         "summary": summary(info),
-        "checks": checks(info),
-        "commands": list(dict.fromkeys(line for one in info.domains for line in one.commands))[:8],
+        "checks": looks,
+        "commands": list(dict.fromkeys(line for one in open_now for line in one.commands))[:COMMANDS],
+        "seen": seen_mark(info, looks),
         "expires_at": info.value_expires_at,
         "may_verify": waiting and principal.may(VERIFY, rules.resource_of(certificate)),
         "needs_organization": certificate.level in ("OV", "EV"),
+        "org_next": state is State.CHECKING_ORG,
         "brand": brand.title if brand else certificate.brand,
         "problem": sentence(problem) if problem else "",
         "problem_code": code_of(problem) if problem else "",
@@ -144,10 +156,36 @@ def summary(info: ProofInfo) -> str:
     ) % {"done": done, "all": len(info.domains)}
 
 
-def records(info: ProofInfo) -> list[Record]:
+def seen_mark(info: ProofInfo, looks: list[Seen]) -> str:
+    """Short and the same as long as the page would show the same."""
+    shown = repr(([(one.domain, one.status, one.record_value) for one in info.domains], looks))
+    return hashlib.sha256(shown.encode()).hexdigest()[:16]
+
+
+def is_wrong(one: NameInfo) -> bool:
+    """A record stands there, but not the one that proves the name."""
+    return bool(one.checks) and one.checks[0].answer in WRONG
+
+
+def zone_lines(names: list[NameInfo]) -> str:
+    """The records as lines of a zone file, for platforms that import them."""
+    lines = [
+        f"{one.record_name}. 300 IN {one.record_type} {_value(one)}"
+        + ("." if one.record_type == "CNAME" else "")
+        for one in names
+        if one.record_name
+    ]
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _value(one: NameInfo) -> str:
+    return f'"{one.record_value}"' if one.record_type == "TXT" else one.record_value
+
+
+def records(names: list[NameInfo]) -> list[Record]:
     """Names that share a record stand together (DOM-15)."""
     groups: dict[tuple[str, str], list[NameInfo]] = {}
-    for one in info.domains:
+    for one in names:
         groups.setdefault((one.record_name or one.domain, one.record_value), []).append(one)
     return [_record(group) for group in groups.values()]
 
@@ -158,13 +196,12 @@ def _record(group: list[NameInfo]) -> Record:
     words = {
         NameStatus.PENDING: _("Waiting for the record"),
         NameStatus.VERIFIED: _("Verified, proof of before") if first.reused else _("Verified"),
-        NameStatus.FAILED: _("Not found yet"),
+        NameStatus.FAILED: _("Another value found") if is_wrong(first) else _("Not found yet"),
     }
     rows: tuple[Pair, ...] = ()
     small: tuple[Pair, ...] = ()
     if first.record_name:
-        value = f'"{first.record_value}"' if first.record_type == "TXT" else first.record_value
-        rows = (Pair(pgettext("DNS record", "Name"), first.record_name), Pair(_("Value"), value))
+        rows = (Pair(pgettext("DNS record", "Name"), first.record_name), Pair(_("Value"), _value(first)))
         small = (
             Pair(_("Type"), first.record_type),
             Pair(_("Alias"), _("No")),
@@ -183,6 +220,6 @@ def checks(info: ProofInfo) -> list[Seen]:
             place = "" if line.perspective == "local" else line.perspective
             found.setdefault(
                 (line.at, line.seen, line.perspective),
-                Seen(line.at, line.seen or line.answer, line.cause, place, tone),
+                Seen(line.at, say(line.seen) or line.answer, say(line.cause), place, tone),
             )
     return sorted(found.values(), key=lambda seen: seen.at, reverse=True)[:CHECKS]

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates import rules, states
+from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.queries import Row
 from certdesk.lifecycle.certificates.rules import Operation
 from certdesk.lifecycle.certificates.states import State, Tone
@@ -61,7 +63,10 @@ def line(row: Row, principal: Principal, now: datetime) -> Line:
         small=True,
         urgent=states.ROWS[row.state].tone in (Tone.YOU, Tone.BAD),
     )
-    who, text = present.hint(standing(row), now)
+    stands = standing(row)
+    if present.ends(stands, now) and may_buy(principal):
+        found = present.replaced(found, successor(row, urgent=stands.state is not State.EXPIRED, small=True))
+    who, text = present.hint(stands, now)
     shown = Shown(
         id=row.id,
         name=row.name,
@@ -79,6 +84,22 @@ def line(row: Row, principal: Principal, now: datetime) -> Line:
         auto_renewal=renewal(row),
     )
     return Line(shown, found.first, found.rest, found.refusals)
+
+
+def may_buy(principal: Principal) -> bool:
+    return principal.may("scm:cert:subscribe") and principal.may("bss:order:pay")
+
+
+def successor(of: Row | Certificate, *, urgent: bool, small: bool) -> Action:
+    """To the purchase page, with the same product chosen."""
+    same = {
+        "cert_type": "FREE" if of.free else of.type,
+        "cert_brand": of.brand,
+        "domain_type": of.domain_type,
+    }
+    url = reverse("buy") if of.source == "UPLOADED" else f"{reverse('buy')}?{urlencode(same)}"
+    look = "primary" if urgent else ""
+    return Action(_("Buy a successor"), url, "buy", look=look, small=small, for_name=of.name)
 
 
 def renewal(row: Row) -> str:

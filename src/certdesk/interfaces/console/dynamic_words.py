@@ -1,0 +1,102 @@
+"""Sentences of lower rooms that hold names and figures, for translation: those rooms know no language.
+
+A shape is the sentence with its changing parts named; what matches a shape whole is put into the reader's
+language, part by part. A test makes the sentences with the rooms' own code and finds each of them here.
+"""
+
+import re
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
+SHAPES = (
+    # what a look at the DNS saw (connectors/dns/proof.py)
+    _("The %(type)s record at %(owner)s has the expected value (seen at %(servers)s)."),
+    _("%(some)s of %(all)s servers have the expected %(type)s record at %(owner)s."),
+    _("The %(type)s record at %(owner)s has %(values)s, not the expected value."),
+    _("The name %(owner)s has no %(type)s record (asked %(servers)s)."),
+    _("The name %(owner)s does not exist: NXDOMAIN from %(servers)s."),
+    _("The question for %(owner)s failed: SERVFAIL from %(servers)s."),
+    _("The question for %(owner)s was refused: REFUSED from %(servers)s."),
+    _("The question for %(owner)s got no answer in time from %(servers)s."),
+    _("The name %(owner)s leads nowhere: %(detail)s."),
+    # the likely cause (connectors/dns/causes.py)
+    _("Server %(servers)s does not have it yet: wait until the change has reached every server%(wait)s."),
+    _("Servers %(servers)s do not have it yet: wait until the change has reached every server%(wait)s."),
+    _(" (resolvers may keep what they have for up to %(seconds)s s, the TTL)"),
+    _(" (the resolver keeps what it has for %(seconds)s s more)"),
+    _("The name servers of the domain have private addresses: the operator has not allowed them."),
+    _(
+        "The servers to which %(domain)s is delegated do not serve it: a wrong DNS platform was selected, "
+        "or the domain's NS records at the registrar are old."
+    ),
+    _("The name servers of %(domain)s are broken: ask the DNS provider, then try again."),
+    _("The name servers of %(domain)s cannot be reached at present: try again later."),
+    _(
+        "A foreign CNAME stands at %(owner)s, pointing to %(target)s: an old record or another service's; "
+        "replace its value%(wait)s."
+    ),
+    _("The record is set wrongly: %(what)s."),
+    _("quotation marks stand inside the value; remove them"),
+    _("spaces or line breaks stand in the value; remove them"),
+    _("capital and small letters differ from the value shown"),
+    _("a dot was added at the value's end; remove it"),
+    _("more text than the value stands in the record; leave only the value"),
+    _("the value was cut; copy the whole of it"),
+    _(
+        "A foreign CNAME stands at %(owner)s: the name is an alias of %(target)s, whose values count; "
+        "set the value there or remove the CNAME."
+    ),
+    _(
+        "A foreign CNAME stands at %(owner)s: the name is an alias of %(target)s, which has no %(type)s "
+        "record; set the value there or remove the CNAME."
+    ),
+    _(
+        "The record of an earlier application is probably left: delete it, "
+        "so that the new value counts%(wait)s."
+    ),
+    _("The record holds another value: check it against the one shown%(wait)s."),
+    _("The CNAME records are set wrongly: %(detail)s; remove the one at %(owner)s."),
+    _("The domain %(domain)s is not registered, or not delegated by its parent."),
+    _("The record has the wrong type: a %(other)s record with the value was set; it must be %(type)s."),
+    _(
+        "The record stands at %(place)s: the platform adds the zone %(zone)s by itself; "
+        "enter %(host)s as host record."
+    ),
+    _("The record stands at %(place)s; it must stand at %(owner)s."),
+    _(
+        "The name servers of %(zone)s do not have the record: it was set on another DNS platform, "
+        "or not saved, or only just now%(wait)s."
+    ),
+    # paying, and what is not there
+    _("The balance is too small: %(needed)s needed, %(there)s there."),
+    _("Have the account credited, then pay the order again."),
+    _("There is no certificate %(id)s."),
+    _("Check the id in the list of certificates."),
+    _("There is no order %(id)s."),
+    _("Check the id in the list of orders."),
+    _("You have decided about this organization already."),
+    _("You applied for this certificate, so you may not decide about its organization."),
+    _("Ask another RA officer."),
+    _("An EV certificate needs a second, different officer."),
+)
+
+
+def _pattern(shape: str) -> re.Pattern[str]:
+    """Every `%(part)s` stands for any text, also none."""
+    parts = re.split(r"%\((\w+)\)s", shape)
+    text = "".join(f"(?P<{part}>.*?)" if index % 2 else re.escape(part) for index, part in enumerate(parts))
+    return re.compile(text, re.S)
+
+
+PATTERNS = tuple((_pattern(shape), shape) for shape in SHAPES)
+
+
+def say(text: str) -> str:
+    """The sentence in the reader's language; as it came where no shape fits."""
+    for pattern, shape in PATTERNS:
+        found = pattern.fullmatch(text)
+        if found:
+            said = {name: say(part) if part else "" for name, part in found.groupdict().items()}
+            return gettext(shape) % said
+    return text
