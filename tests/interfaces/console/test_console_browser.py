@@ -91,6 +91,45 @@ def test_a_form_is_sent_once_however_often_it_is_clicked(office: Any, live_serve
         assert browser.apart(Order.objects.count) == 1
 
 
+def test_back_after_paying_pays_nothing_again(office: Any, live_server: Any) -> None:
+    # rule: ORD-4
+    from certdesk.lifecycle.certificates.models import Certificate
+
+    with browser.open_browser(live_server.url, session=session(office)) as watched:
+        page = watched.page
+        watched.go("/certificates/buy")
+        page.locator("button[data-operation=buy]").click()
+        page.locator("[data-operation=pay]").click()  # the statement is not accepted yet
+        page.locator("[aria-invalid=true]").wait_for()
+        assert page.evaluate("document.activeElement.name") == "agree_privacy_protection"
+        page.get_by_label("I have read and agree").check()
+        page.locator("[data-operation=pay]").dblclick()
+        page.locator("[data-code='order.paid']").wait_for()
+        page.go_back()  # the refused form lies in the history: it must not be sent anew
+        page.wait_for_url("**/receipt")
+        page.reload()
+        assert browser.apart(Certificate.objects.count) == 1
+        assert watched.complaints == []
+
+
+def test_the_open_verify_page_keeps_what_the_reader_does(office: Any, live_server: Any) -> None:
+    certificate_id = browser.apart(office.desk.buy)
+    browser.apart(lambda: office.desk.apply(certificate_id, domain="www.store.example.org"))
+    with browser.open_browser(live_server.url, session=session(office)) as watched:
+        page = watched.page
+        watched.go(f"/certificates/{certificate_id}/verify")
+        page.locator(".cd-proof summary").click()
+        with page.expect_response("**/verify/live*") as asked:
+            pass
+        assert asked.value.status == 204
+        assert page.locator(".cd-proof[open]").count() == 0
+        page.locator("[data-operation=verify]").click()
+        page.get_by_text("NXDOMAIN").first.wait_for()
+        assert page.evaluate("document.activeElement.dataset.operation") == "verify"
+        page.context.clear_cookies()
+        page.wait_for_url(f"**/login?next=*{certificate_id}*")
+
+
 def test_the_form_shows_only_what_belongs_to_the_choice(office: Any, live_server: Any) -> None:
     with browser.open_browser(live_server.url, session=session(office)) as watched:
         watched.go("/certificates/buy")

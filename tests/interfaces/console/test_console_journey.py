@@ -187,7 +187,8 @@ def test_the_price_follows_the_choice(office: Office) -> None:
     more = DV | {"domain_type": "MULTI_DOMAIN", "domain_numbers": "10", "order_number": "3"}
     assert "¥" in text(client.get("/certificates/buy/price", more))
     assert "Free of charge" in text(client.get("/certificates/buy/price", DV | {"cert_type": "FREE"}))
-    assert "quantities" in text(client.get("/certificates/buy/price", DV | {"order_number": "x"}))
+    assert "quantities" in text(client.get("/certificates/buy/price", DV | {"order_number": ""}))
+    assert "whole number" in text(client.get("/certificates/buy/price", DV | {"order_number": "x"}))
     wrong = DV | {"cert_type": "EV_SSL_CERT", "domain_type": "WILDCARD"}
     assert "cd-error" in text(client.get("/certificates/buy/price", wrong))
 
@@ -561,3 +562,79 @@ def test_orders_and_receipts_of_several_certificates_lead_to_the_list(office: Of
     client.post(f"/certificates/buy/confirm/{order_id}", PAY)
     assert "/certificates?status=PAID" in text(client.get(f"/orders/{order_id}/receipt"))
     assert 'data-operation="pay"' not in text(client.get(f"/orders/{order_id}"))
+
+
+def test_an_order_says_how_its_certificates_stand(office: Office) -> None:
+    client = office.client()
+    certificate_id = bought(client)
+    order_id = Certificate.objects.get(id=certificate_id).order_id
+    page = text(client.get(f"/orders/{order_id}"))
+    assert "1 certificate is ready to be applied for" in page
+    assert f'href="/certificates/{certificate_id}/apply"' in page
+    applied(client, certificate_id, domain="www.shop.example.com")
+    page = text(client.get(f"/orders/{order_id}"))
+    assert 'data-operation="apply"' not in page
+    assert 'data-status="CHECKING"' in page
+    assert "www.shop.example.com" in page
+
+
+def test_the_verify_page_is_sent_again_only_when_it_changed(office: Office) -> None:
+    client = office.client()
+    certificate_id = bought(client)
+    applied(client, certificate_id, domain="www.shop.example.com")
+    page = text(client.get(f"/certificates/{certificate_id}/verify"))
+    found = re.search(r"verify/live\?state=CHECKING&amp;seen=([0-9a-f]+)", page)
+    assert found is not None
+    live = f"/certificates/{certificate_id}/verify/live?state=CHECKING&seen={found[1]}"
+    assert client.get(live).status_code == 204
+    client.post(f"/certificates/{certificate_id}/verify")
+    assert client.get(live).status_code == 200
+
+
+def test_a_wrong_record_is_to_be_corrected_and_all_can_be_copied_at_once(office: Office) -> None:
+    # rule: DOM-11
+    client = office.client()
+    certificate_id = bought(client, domain_type="MULTI_DOMAIN", domain_numbers="2")
+    applied(client, certificate_id, domain="a.example.org", sans="b.example.net")
+    verify = f"/certificates/{certificate_id}/verify"
+    assert "_dnsauth.b.example.net. 300 IN TXT &quot;" in text(client.get(verify))
+    for name in ("a.example.org", "b.example.net"):
+        office.desk.dns.set(f"_dnsauth.{name}", "TXT", ["something else"])
+    seen = text(client.post(verify, headers={"HX-Request": "true"}))
+    assert "correct the DNS record" in seen
+    assert "Another value found" in seen
+
+
+def test_verified_names_stand_apart_and_on_the_certificate(office: Office) -> None:
+    client = office.client()
+    certificate_id = bought(client, domain_type="MULTI_DOMAIN", domain_numbers="2")
+    applied(client, certificate_id, domain="a.example.org", sans="b.example.net")
+    office.desk.publish(certificate_id, leave_out=("example.net", "b.example.net"))
+    page = text(client.post(f"/certificates/{certificate_id}/verify", headers={"HX-Request": "true"}))
+    assert "add this DNS record" in page
+    assert page.index("b.example.net") < page.index("Verified names")
+    shown = text(client.get(f"/certificates/{certificate_id}"))
+    assert "Verified" in shown
+    assert "Not verified yet" in shown
+
+
+def test_the_orders_show_the_balance_and_what_is_missing(office: Office) -> None:
+    # rule: ORD-7
+    client = office.client()
+    order_id = order(client, cert_type="EV_SSL_CERT_PRO", order_number="100", cert_brand="SYMANTEC")
+    for path in ("/orders", f"/orders/{order_id}", f"/certificates/buy/confirm/{order_id}"):
+        assert "balance is too small" not in text(client.get(path))
+    second = order(client, cert_type="EV_SSL_CERT_PRO", order_number="100", cert_brand="SYMANTEC")
+    client.post(f"/certificates/buy/confirm/{order_id}", PAY)
+    for path in ("/orders", f"/orders/{second}", f"/certificates/buy/confirm/{second}"):
+        assert "Ask your operator to credit the account" in text(client.get(path))
+    client.post(f"/orders/{second}/cancel")
+    assert "The buyer cancelled it" in text(client.get(f"/orders/{second}"))
+    assert "Balance: ¥" in text(client.get("/orders"))
+
+
+def test_the_price_names_the_quantity_that_cannot_be(office: Office) -> None:
+    wrong = DV | {"domain_type": "MULTI_DOMAIN", "domain_numbers": "251"}
+    page = text(office.client().get("/certificates/buy/price", wrong))
+    assert "Domain quantity" in page
+    assert "250" in page

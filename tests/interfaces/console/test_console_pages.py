@@ -298,3 +298,38 @@ def test_custom_policies_hide_single_buttons(office: Office) -> None:
     assert 'data-operation="apply"' in page
     assert 'data-operation="buy"' not in page
     assert 'data-operation="edit"' not in text(client.get(f"/certificates/{certificate_id}"))
+
+
+def test_what_expires_leads_to_its_successor(office: Office) -> None:
+    made = issued(office.desk.alice, now=clock.now() - timedelta(days=359))
+    wanted = "/certificates/buy?cert_type=DV_SSL_CERT&amp;cert_brand=GEOTRUST&amp;domain_type=SINGLE_DOMAIN"
+    for path in ("/certificates", f"/certificates/{made}"):
+        page = text(office.client().get(path))
+        assert wanted in page
+        assert "Buy a successor" in page
+        assert "Buy a successor" not in text(office.client("rita").get(path))
+
+
+def test_a_fragment_after_the_session_ended_leads_back_to_the_page(office: Office) -> None:
+    shown = "http://testserver/certificates/scs1/verify?a=1"
+    answer = Client().get(
+        "/certificates/scs1/verify/live", headers={"HX-Request": "1", "HX-Current-URL": shown}
+    )
+    assert answer.headers["HX-Redirect"] == "/login?next=%2Fcertificates%2Fscs1%2Fverify%3Fa%3D1"
+
+
+def test_officers_are_told_of_their_own_work_only(office: Office) -> None:
+    office.desk.buy()
+    assert 'class="cd-count"' in text(office.client().get("/certificates"))
+    assert 'class="cd-count"' not in text(office.client("otto").get("/certificates"))
+
+
+def test_the_own_account_is_one_click_away(office: Office) -> None:
+    for path in PAGES:
+        assert 'href="/account"' in text(office.client().get(path))
+
+
+def test_a_missing_permission_is_said_in_the_readers_language(office: Office) -> None:
+    page = text(office.client("rita", "zh-hans").get("/certificates/buy"))
+    assert "scm:cert:subscribe" in page
+    assert "You may not" not in page

@@ -95,7 +95,13 @@ class PayForm(forms.Form):
     """The confirmation page: statement and payment method."""
 
     agree_privacy_protection = forms.BooleanField(
-        label=gettext_lazy("I have read and agree to the Cloud Certificate Manager Statement"), required=False
+        label=gettext_lazy("I have read and agree to the Cloud Certificate Manager Statement"),
+        error_messages={
+            "required": gettext_lazy(
+                "The Cloud Certificate Manager Statement has not been accepted. "
+                "Read it and tick the box to pay."
+            )
+        },
     )
     payment_method = forms.ChoiceField(
         label=gettext_lazy("Payment method"), widget=forms.RadioSelect, initial="BALANCE"

@@ -183,6 +183,23 @@
     }
   });
 
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const said = document.getElementById(event.detail.target.id)?.dataset.announce;
+    if (said) announce(said);
+  });
+
+  // A page that answers a form (it was refused) takes the place of a plain visit in the history: going back to it or
+  // loading it again then never sends the form anew. The first thing to correct gets the focus.
+  const answered = () => {
+    if (!("posted" in root.dataset)) return;
+    history.replaceState(null, "", location.href);
+    const wrong = document.querySelector('main [aria-invalid="true"]');
+    const said = document.querySelector('main [role="alert"]');
+    if (said && !wrong) said.tabIndex = -1;
+    (wrong || said)?.focus();
+  };
+  document.addEventListener("DOMContentLoaded", answered);
+
   const prepare = () => document.querySelectorAll("[data-confirm-name]").forEach(guardConfirmation);
   document.addEventListener("DOMContentLoaded", prepare);
   document.addEventListener("htmx:load", prepare);

@@ -84,7 +84,17 @@ def price(request: HttpRequest, principal: Principal) -> HttpResponse:
             context = {"price": found, "free": asked.free}
         except CertdeskError as error:
             context = {"problem": sentence(error)}
+    else:
+        context = {"problem": _first_error(form)}
     return render(request, "console/_price.html", context)
+
+
+def _first_error(form: BuyForm) -> str:
+    """What is wrong with a quantity that was typed; a field still empty is no fault yet."""
+    for name, errors in form.errors.items():
+        if form.data.get(name):
+            return f"{form[name].label}: {errors[0]}"
+    return ""
 
 
 @page(PAY, post=PAY)

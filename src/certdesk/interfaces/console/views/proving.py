@@ -131,6 +131,7 @@ def context(principal: Principal, certificate: Certificate, problem: CertdeskErr
         "many": len(info.domains) > 1,
         "summary": summary(info),
         "checks": looks,
+        "latest": looks[0] if looks and len(info.domains) == 1 else None,
         "commands": list(dict.fromkeys(line for one in open_now for line in one.commands))[:COMMANDS],
         "seen": seen_mark(info, looks),
         "expires_at": info.value_expires_at,

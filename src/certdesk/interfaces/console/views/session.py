@@ -64,7 +64,8 @@ def account(request: HttpRequest, principal: Principal) -> HttpResponse:
         return redirect(reverse("certificates") if forced else reverse("account"))
     template = "console/password.html" if forced else "console/account.html"
     status = 422 if form.errors else 200
-    return render(request, template, {"form": form, "owner": user, "title": _("Your account")}, status=status)
+    context = {"form": form, "owner": user, "title": _("Your account"), "secret": True}
+    return render(request, template, context, status=status)
 
 
 def _change(request: HttpRequest, user: User, form: PasswordForm, principal: Principal) -> bool:
