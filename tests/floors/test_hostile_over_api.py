@@ -116,6 +116,13 @@ def has_surrogate(text: str) -> bool:
     return any("\ud800" <= one <= "\udfff" for one in text)
 
 
+def at_the_door(text: str) -> str:
+    """What the API says of a text that no operation ever sees."""
+    if has_surrogate(text):
+        return "not JSON"
+    return "U+0000" if "\0" in text else ""
+
+
 def is_good(text: str) -> bool:
     try:
         parse_name(text)
@@ -136,8 +143,8 @@ def test_every_bad_name_is_refused_with_its_sentence(desk: Desk) -> None:
             fragment = "No domain name was given"
         elif len(text) > LONGEST_FIELD:
             fragment = "domain"
-        elif has_surrogate(text):
-            fragment = "not JSON"
+        else:
+            fragment = at_the_door(text) or fragment
         refused(desk.apply(certificate_id, domain=text), fragment, repr(text))
         cases += 1
     assert desk.state(desk.single) == desk.state(desk.wildcard) == "PAID"
@@ -151,8 +158,7 @@ def test_every_bad_name_is_refused_by_issue_now(desk: Desk) -> None:
     for text, fragment in bad_names():
         if len(text) > LONGEST_FIELD or not text.strip(" \t") or is_good(text.strip(" \t")):
             continue
-        if has_surrogate(text):
-            fragment = "not JSON"
+        fragment = at_the_door(text) or fragment
         body = json.dumps({**PRODUCT, "domain": text, "key_algorithm": "EC_P256"}).encode("ascii")
         refused(desk.who.post(f"{C}/issue", body), fragment, repr(text))
     assert desk.who.get(f"{C}?limit=10").json["total_count"] == before
@@ -163,7 +169,7 @@ def fragment_of(case: HostileCsr) -> str:
         return "domain"  # no CSR and no name
     if len(case.pem) > 1024 * 1024:
         return "larger than 1048576 bytes"
-    return "csr" if len(case.pem) > 64_000 else case.fragment
+    return at_the_door(case.pem) or ("csr" if len(case.pem) > 64_000 else case.fragment)
 
 
 # rule: APP-3

@@ -79,6 +79,21 @@ def test_the_official_signer_and_ours_agree(
     check(sent, path=uri_path.encode(), query=uri_query, body=body or b"")
 
 
+@pytest.mark.parametrize("stated", [signature.UNSIGNED, signature.EMPTY_HASH])
+def test_without_a_body_a_stated_hash_may_say_so_either_way(stated: str) -> None:
+    """The official signer puts the header's value into the canonical request as it stands."""
+    sent = {"host": "h", "x-sdk-content-sha256": stated, "x-sdk-date": "20261123T120000Z"}
+    names = tuple(sorted(sent))
+    lines = "".join(f"{name}:{sent[name]}\n" for name in names)
+    canonical = "\n".join(("GET", "/a/", "", lines, ";".join(names), stated))
+    mac = signature.mac(SECRET.encode(), sent["x-sdk-date"], canonical)
+    signed = f"SDK-HMAC-SHA256 Access={KEY}, SignedHeaders={';'.join(names)}, Signature={mac}"
+    sent["authorization"] = signed
+    check(sent, method="GET", path=b"/a", query="", body=b"")
+    with pytest.raises(BadSignature):
+        check(sent, method="GET", path=b"/a", query="", body=b"{}")
+
+
 @pytest.mark.parametrize(("seconds", "passes"), [(900, True), (-900, True), (901, False), (-901, False)])
 def test_the_clock_window_is_15_minutes(seconds: int, passes: bool) -> None:
     late = NOW + timedelta(seconds=seconds)

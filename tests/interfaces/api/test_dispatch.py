@@ -1,5 +1,6 @@
 """What every API request goes through: route, signature, permission, body, errors, headers."""
 
+import io
 import re
 import threading
 from datetime import timedelta
@@ -16,11 +17,11 @@ from certdesk.foundation.iam import actions, queries
 from certdesk.foundation.iam import requests as signed_requests
 from certdesk.foundation.iam.models import IdempotencyKey, UsedSignature
 from certdesk.foundation.iam.principal import Principal
-from certdesk.interfaces.api import dispatch
+from certdesk.interfaces.api import bodies, dispatch
 from certdesk.interfaces.api.router import Router
 from certdesk.interfaces.operations import docs, errors, registry
 from certdesk.interfaces.operations.index import OPERATIONS
-from certdesk.interfaces.operations.later import LATER
+from certdesk.interfaces.operations.later import LATER, PUBLIC
 from certdesk.interfaces.operations.registry import Operation, Reply
 from tests.support.signed import HOST, Person, account, person, send
 
@@ -47,7 +48,7 @@ def test_every_operation_declares_its_action() -> None:
 
 
 # rule: IAM-5
-@pytest.mark.parametrize("name", sorted(OPERATIONS))
+@pytest.mark.parametrize("name", sorted(set(OPERATIONS) - PUBLIC))
 def test_unsigned_is_401(name: str) -> None:
     operation = OPERATIONS[name]
     answer = send(Client(), operation.method, path_of(operation), b"{}", {"Content-Type": "application/json"})
@@ -55,11 +56,18 @@ def test_unsigned_is_401(name: str) -> None:
     assert answer.response["X-Request-Id"]
 
 
+def test_what_a_client_gets_its_signature_from_needs_none() -> None:
+    for name in sorted(PUBLIC):
+        operation = OPERATIONS[name]
+        answer = send(Client(), operation.method, path_of(operation), b"{}", {"Content-Type": "a/b"})
+        assert (answer.status, answer.code) == (501, "SCM.9001")
+
+
 # rule: IAM-5
 def test_a_user_without_policies_gets_403_that_names_the_action(alice: Person) -> None:
     bob = person(alice.account, "bob")
     for operation in OPERATIONS.values():
-        if operation.everyone:
+        if operation.everyone or operation.public:
             continue
         answer = bob.send(operation.method, path_of(operation), {})
         assert (answer.status, answer.code) == (403, "SCM.9403"), operation.name
@@ -400,6 +408,47 @@ def test_a_body_is_capped_before_anyone_is_asked_who_he_is(alice: Person) -> Non
     assert (answer.status, answer.code) == (400, "SCM.0005")
 
 
+BATCH = "/v3/scm/certificates/batch-issue"
+
+
+def test_a_batch_may_carry_twelve_mebibytes(alice: Person) -> None:
+    """100 items with CSRs do not fit into one."""
+    filled = b'{"items": [], "filling": "' + b"a" * (12 * 1024 * 1024 - 28) + b'"}'
+    assert len(filled) == 12 * 1024 * 1024
+    assert "larger" not in alice.post(BATCH, filled).text
+    answer = alice.post(BATCH, filled + b" ")
+    assert (answer.status, answer.code) == (400, "SCM.0005")
+    assert "larger than 12582912 bytes" in answer.text
+
+
+def raw_post(path: str, body: io.BytesIO, **meta: str) -> tuple[int, str]:
+    answer = Client().generic("POST", path, **{"wsgi.input": body, **meta})
+    return answer.status_code, answer.json()["error_msg"]
+
+
+def test_a_body_too_large_is_read_away_so_that_the_refusal_arrives() -> None:
+    body = io.BytesIO(b"x" * 3_000_000 + b"next request")
+    status, _ = raw_post(LATER_POST, body, CONTENT_LENGTH="3000000")
+    assert (status, body.read()) == (400, b"next request")
+    endless = io.BytesIO(b"x" * 40_000_000)
+    raw_post(LATER_POST, endless, CONTENT_LENGTH="40000000")
+    assert endless.tell() == bodies.MOST_READ_AWAY
+
+
+def test_a_body_without_its_length_is_411_with_the_cause() -> None:
+    body = io.BytesIO(b"{}")
+    status, text = raw_post(LATER_POST, body, HTTP_TRANSFER_ENCODING="chunked")
+    assert (status, body.read()) == (411, b"")
+    assert "Content-Length" in text
+
+
+def test_a_body_that_is_cut_off_is_refused_so() -> None:
+    status, text = raw_post(LATER_POST, io.BytesIO(b"{"), CONTENT_LENGTH="5")
+    assert (status, "ended before" in text) == (400, True)
+    status, text = raw_post(LATER_POST, io.BytesIO(b"{"), CONTENT_LENGTH="five")
+    assert (status, "larger" in text) == (400, True)
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -417,6 +466,38 @@ def test_queries(alice: Person, echo: dict[str, Operation], query: str, status: 
 def test_get_and_delete_with_a_content_type_and_no_body(alice: Person) -> None:
     assert alice.send("GET", DOMAINS).status == 200
     assert alice.send("DELETE", "/v3/scm/csr/x").status == 501
+
+
+def nul_path(operation: Operation) -> str:
+    return re.sub(r"\{[a-z_]+\}", "%00", operation.path)
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_a_text_with_nul_is_refused_at_the_door(alice: Person, name: str) -> None:
+    """In an id, in each parameter and in each field: PostgreSQL takes none, SQLite reads half of it."""
+    operation = OPERATIONS[name]
+    if operation.parameters:
+        assert alice.send(operation.method, nul_path(operation), {}).status == 404
+    for field in operation.query.model_fields if operation.query else ():
+        answer = alice.send(operation.method, f"{path_of(operation)}?{field}=a%00b")
+        assert (answer.status, answer.code) == (400, "SCM.0005"), field
+    for field in operation.request.model_fields if operation.request else ():
+        for value in ("\0", ["a\0b"], [{"x": {"y\0": 1}}]):
+            answer = alice.send(operation.method, path_of(operation), {field: value})
+            assert (answer.status, answer.code) == (400, "SCM.0005"), field
+            assert "U+0000" in answer.text
+
+
+def test_a_marker_cannot_bring_nul_in(alice: Person) -> None:
+    for path in (
+        "/v3/scm/orders?marker=AAAA",
+        "/v3/scm/certificates/search?marker=WyJ1cGRhdGVkIiwxLCJcdTAwMDAiXQ",
+    ):
+        assert (alice.get(path).status, alice.get(path).code) == (400, "SCM.0005")
+
+
+def test_a_backslash_before_u0000_is_no_nul(alice: Person, echo: dict[str, Operation]) -> None:
+    assert alice.post("/v3/echo", b'{"names": ["\\\\u0000"]}').status == 202
 
 
 # --- errors --------------------------------------------------------------------------------------
@@ -488,15 +569,23 @@ def test_a_key_lives_24_hours(
 
 
 # rule: IAM-10
-def test_while_the_first_runs_the_second_gets_409(alice: Person, echo: dict[str, Operation]) -> None:
+def test_while_the_first_runs_the_second_gets_409(
+    alice: Person, echo: dict[str, Operation], monkeypatch: pytest.MonkeyPatch
+) -> None:
     me = queries.principal_of(alice.user, "api")  # type: ignore[arg-type]
     body = orjson.dumps({"number": 1})
     turn = signed_requests.begin(me, "test.echo", "k", b"/v3/echo\n" + body, clock.real_now())
     answer = alice.post("/v3/echo", body, **{"Idempotency-Key": "k"})
     assert (answer.status, answer.code, answer.response["Retry-After"]) == (409, "SCM.9409", "1")
     with signed_requests.noting(turn):
-        signed_requests.note(202, '{"cert_id":"c"}')  # what the first left before it was killed
+        signed_requests.note(202, '{"cert_id":"c"}')  # what the first leaves if it is killed
+    answer = alice.post("/v3/echo", body, **{"Idempotency-Key": "k"})
+    assert (answer.status, answer.response["Retry-After"]) == (409, "1")  # nobody knows that it is dead
+    later = clock.real_now() + signed_requests.ABANDONED_AFTER
+    monkeypatch.setattr(clock, "real_now", lambda: later)
     assert alice.post("/v3/echo", body, **{"Idempotency-Key": "k"}).json == {"cert_id": "c"}
+    signed_requests.finish(turn, 200, '{"cert_id":"c","serial":"1"}')  # it was only slow
+    assert alice.post("/v3/echo", body, **{"Idempotency-Key": "k"}).json["serial"] == "1"
 
 
 def test_after_an_unexpected_end_the_key_is_free_only_if_nothing_can_have_happened(

@@ -59,6 +59,27 @@ def test_people_money_and_keys(home: Path) -> None:
     assert set(key) == {"access_key", "secret_key"}
 
 
+# rule: IAM-7
+def test_access_keys_are_switched_off_and_on(home: Path) -> None:
+    made = json.loads(certdesk(home, "access-key", "create", "--user", "alice", "--json").stdout)
+    access_key = made["access_key"]
+
+    def enabled(*command: str) -> bool:
+        listed = json.loads(certdesk(home, "access-key", "list", *command, "--json").stdout)["access_keys"]
+        assert made["secret_key"] not in str(listed)
+        return bool({one["access_key"]: one["enabled"] for one in listed}[access_key])
+
+    assert enabled()
+    done = json.loads(certdesk(home, "access-key", "disable", access_key, "--json").stdout)
+    assert done == {"access_key": access_key, "enabled": False}
+    assert not enabled("--user", "alice")
+    assert access_key in certdesk(home, "access-key", "list").stdout
+    assert certdesk(home, "access-key", "enable", access_key).returncode == 0
+    assert enabled()
+    missing = certdesk(home, "access-key", "disable", "NONE")
+    assert (missing.returncode, "no access key NONE" in missing.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("command", "fragment"),
     [

@@ -80,11 +80,15 @@ def test_a_signed_request_goes_through_and_trusted_addresses_alone_count(
             with Client(url, *keys) as through:
                 assert through.get("/v3/scm/certificates")["total_count"] == 0
             order = _bought(home.url, *keys, forged)
+            # Through the proxy: what it does not drop would stand in the place of its own header.
+            names = {"X_Forwarded_For": "203.0.113.9", "X_Forwarded-For": "203.0.113.9"}
+            hidden = _bought(url, *keys, names)
             with Client(url, keys[0], "wrong") as wrong, pytest.raises(ApiRefused, match="401"):
                 wrong.get("/v3/scm/certificates")
         assert _source_of_the_order(home, order["order_id"]) == (
             "203.0.113.9" if trusted.startswith("127.") else "127.0.0.1"
         )
+        assert _source_of_the_order(home, hidden["order_id"]) == "127.0.0.1"
 
 
 def _bought(base: str, access_key: str, secret_key: str, forged: dict[str, str]) -> dict[str, str]:

@@ -19,6 +19,8 @@ def test_health_and_readiness(client: Client) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.get("/readyz").json() == {"status": "ok", "failed": []}
     assert client.post("/healthz").status_code == 405
+    for probe in ("/healthz", "/readyz", "/heartbeat", "/metrics", "/openapi.json"):
+        assert client.head(probe).status_code == client.get(probe).status_code, probe
 
 
 def test_not_ready_without_the_kek_file(client: Client, tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -82,6 +82,11 @@ def test_a_plain_application_passes_with_the_default_key():
     assert checked.ca_hash_algorithm == "DEFAULT"
 
 
+def test_automatic_dns_is_refused_until_it_is_there():
+    found = refused(NotAvailable, auto_dns_auth=True)
+    assert (found.kind, found.field) == (Kind.NOT_AVAILABLE, "auto_dns_auth")
+
+
 def test_the_statement_must_be_accepted():
     assert refused(agree_privacy_protection=False).field == "agree_privacy_protection"
 

@@ -6,7 +6,7 @@ import pytest
 
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common.errors import BadParameter, Forbidden, NotFound
-from certdesk.lifecycle.certificates import editing
+from certdesk.lifecycle.certificates import editing, queries
 from certdesk.lifecycle.certificates.models import Certificate
 from tests.support.inventory import NOW, bought, new_account, person
 
@@ -28,10 +28,26 @@ def test_both_change_together_and_are_audited_without_their_text(house, mine):
     editing.edit(person(house), mine, LATER, name=" gate.1 ", description="The gate.")
     row = Certificate.objects.get()
     assert (row.name, row.description, row.updated_at) == ("gate.1", "The gate.", LATER)
-    event = Event.objects.get(resource=f"cert:{mine}")
+    event = Event.objects.get(resource=f"cert:{mine}", action=editing.UPDATE)
     assert (event.action, "The gate" in event.details) == ("scm:cert:update", False)
     editing.edit(person(house), mine, LATER, name="gate.1", description="The gate.")
-    assert Event.objects.filter(resource=f"cert:{mine}").count() == 1
+    assert Event.objects.filter(resource=f"cert:{mine}", action=editing.UPDATE).count() == 1
+
+
+def test_what_is_not_given_stays_what_another_made_it_meanwhile(house, mine, monkeypatch):
+    """Bob's description is written between the moment Alice's rename was read and that of its UPDATE."""
+    fetch = queries.fetch
+
+    def fetch_and_be_slow(principal, action, certificate_id):
+        found = fetch(principal, action, certificate_id)
+        monkeypatch.undo()
+        editing.edit(person(house, "bob"), mine, NOW, description="Bob's.")
+        return found
+
+    monkeypatch.setattr(queries, "fetch", fetch_and_be_slow)
+    editing.edit(person(house), mine, LATER, name="gate")
+    row = Certificate.objects.get()
+    assert (row.name, row.description) == ("gate", "Bob's.")
 
 
 @pytest.mark.parametrize("name", ["ab", "a" * 64, "with space", "ü-name", ""])

@@ -107,9 +107,23 @@ def test_fewer_or_more_names_are_refused(number):
 
 def test_the_numbers_of_names_must_agree():
     assert "make 4" in refused(replace(MULTI, domain_numbers=5), "domain_numbers")
-    refused(replace(MULTI, single_domain_number=0, wildcard_domain_number=3), "single_domain_number")
-    refused(replace(MULTI, wildcard_domain_number=249, domain_numbers=250), "wildcard_domain_number")
+    refused(replace(MULTI, wildcard_domain_number=249, domain_numbers=250), "domain_numbers")
+    refused(replace(MULTI, wildcard_domain_number=250, domain_numbers=250), "wildcard_domain_number")
     refused(replace(MULTI, wildcard_domain_number=-1), "wildcard_domain_number")
+    refused(replace(MULTI, single_domain_number=-1), "single_domain_number")
+    refused(replace(MULTI, single_domain_number=0, wildcard_domain_number=0), "domain_numbers")
+    only_total = replace(MULTI, single_domain_number=None, wildcard_domain_number=4)
+    refused(only_total, "wildcard_domain_number")  # 4 names are one primary and 3 more
+
+
+# rule: CAT-9
+@pytest.mark.parametrize("single", [0, None])
+def test_a_name_and_its_wildcard_are_a_whole_certificate(single):
+    pair = replace(MULTI, domain_numbers=2, single_domain_number=single, wildcard_domain_number=1)
+    assert check(pair).quantities == Quantities(plain=1, wildcard=1)
+    assert check(pair).bought.domain_quota == 2
+    most = replace(pair, domain_numbers=250, single_domain_number=0, wildcard_domain_number=249)
+    assert check(most).bought.wildcard_quota == 249
 
 
 @pytest.mark.parametrize("kind", ["DV_SSL_CERT", "DV_SSL_CERT_BASIC", "EV_SSL_CERT", "EV_SSL_CERT_PRO"])

@@ -74,8 +74,8 @@ def test_a_purchase_takes_the_same_few_statements_whatever_its_size(house, alice
     give(house, PRICE * 101)
     for number in (1, 100):
         with django_assert_num_queries(
-            8
-        ):  # account, balance, order, entries, certificates, audit, savepoint × 2
+            9
+        ):  # account, balance, order, entries, certificates, audit of both, savepoint × 2
             actions.buy(alice, replace(REQUEST, order_number=number), NOW, auto_pay=True)
 
 
@@ -315,6 +315,35 @@ def test_an_account_pays_in_its_own_currency(alice):
         actions.buy(person(nowhere), REQUEST, NOW, auto_pay=False)
 
 
+# rule: ORD-3
+def test_orders_are_filtered_by_the_state_that_people_see(house, alice):
+    give(house, PRICE)
+    unpaid = actions.buy(alice, REQUEST, NOW, auto_pay=False).order_id
+    paid = actions.buy(alice, REQUEST, NOW, auto_pay=True).order_id
+
+    def listed(state, now):
+        return [one.id for one in queries.orders_page(alice, state=state, now=now).items]
+
+    for word, number, until, after in (
+        ("UNPAID", "6", [unpaid], []),
+        ("CANCELLED", "4", [], [unpaid]),
+        ("PAID", "5", [paid], [paid]),
+    ):
+        for state in (word, number):
+            assert listed(state, NOW + DAY - SECOND) == until
+            assert listed(state, NOW + DAY) == after
+
+
+def test_an_unknown_way_of_paying_is_wrong_and_a_known_one_comes_later(alice):
+    order_id = actions.buy(alice, REQUEST, NOW, auto_pay=False).order_id
+    with pytest.raises(BadParameter) as refused:
+        actions.pay(alice, order_id, NOW, "XYZ")
+    assert refused.value.field == "payment_method"
+    for method in ("VOUCHER", "COUPON"):
+        with pytest.raises(NotAvailable):
+            actions.pay(alice, order_id, NOW, method)
+
+
 def test_orders_are_listed_newest_first_by_pages(house, alice):
     made = [actions.buy(alice, REQUEST, NOW, auto_pay=False).order_id for _ in range(12)]
     first = queries.orders_page(alice, limit=10)
@@ -322,8 +351,9 @@ def test_orders_are_listed_newest_first_by_pages(house, alice):
     assert [order.id for order in first.items + second.items] == sorted(made, reverse=True)
     assert second.next_marker is None
     actions.cancel(alice, made[0], NOW)
-    assert [order.id for order in queries.orders_page(alice, state="CANCELLED").items] == [made[0]]
-    for wrong in ({"limit": 7}, {"marker": "é"}, {"marker": "****"}, {"state": "6"}):
+    page = queries.orders_page(alice, state="CANCELLED", now=NOW)
+    assert [order.id for order in page.items] == [made[0]]
+    for wrong in ({"limit": 7}, {"marker": "é"}, {"marker": "****"}, {"state": "7"}):
         with pytest.raises(BadParameter):
             queries.orders_page(alice, **wrong)
     assert queries.orders_page(person(house, "bob", "scm:*")).items == []

@@ -92,6 +92,15 @@ def call(name, principal, body=None, **more):
     return registry.call(name, principal, body=body, **more)[1]
 
 
+def products(principal, limit=50):
+    """All pages."""
+    found, marker = [], ""
+    while marker is not None:
+        page = call("catalogue.products", principal, query={"limit": limit, "marker": marker})
+        found, marker = found + page["items"], page["next_marker"]
+    return found
+
+
 def refused(principal, field, **changes):
     before = Order.objects.count()
     with pytest.raises(CertdeskError) as error:
@@ -132,7 +141,7 @@ def test_wildcards_among_several_names_are_for_ov_and_ov_pro(alice, cert_type):
 # rule: CAT-5
 # rule: CAT-6
 def test_the_list_of_products_tells_what_each_type_means(alice):
-    items = call("catalogue.products", alice)["items"]
+    items = products(alice)
     brands = {"DigiCert", "GeoTrust", "GlobalSign", "CFCA", "TrustAsia", "vTrus"}
     assert {one["brand_name"] for one in items} == brands
     assert {one["cert_type"] for one in items} == set(TYPES)
@@ -156,6 +165,26 @@ def test_the_list_of_products_tells_what_each_type_means(alice):
         assert not (level == "EV" and one["domain_type"] == "WILDCARD")
 
 
+def test_products_come_in_pages(alice):
+    ten, fifty = products(alice, 10), products(alice, 50)
+    assert [one["product_id"] for one in ten] == [one["product_id"] for one in fifty]
+    assert len(call("catalogue.products", alice)["items"]) == 10
+    for wrong in ({"limit": 30}, {"marker": "NONE"}):
+        with pytest.raises(BadParameter):
+            call("catalogue.products", alice, query=wrong)
+
+
+@pytest.mark.parametrize("field", ["domain_numbers", "order_number", "effective_time"])
+def test_true_is_no_number(alice, field):
+    only_dv = {"single_domain_number": None, "wildcard_domain_number": None}
+    refused(alice, field, **{**DV, **only_dv, field: True})
+
+
+@pytest.mark.parametrize("accepted", ["yes", "true", 1, "on"])
+def test_the_statement_is_accepted_by_true_alone(alice, accepted):
+    refused(alice, "agree_privacy_protection", agree_privacy_protection=accepted)
+
+
 # rule: CAT-6
 def test_a_brand_without_an_issuer_is_shown_with_the_reason_and_not_sold(alice, tmp_path, monkeypatch):
     text = SHIPPED.read_text(encoding="utf-8")
@@ -163,7 +192,7 @@ def test_a_brand_without_an_issuer_is_shown_with_the_reason_and_not_sold(alice, 
     path.write_text(text.replace('title = "CFCA"\nissuer = "builtin"', 'title = "CFCA"'), encoding="utf-8")
     mine = settings.get().model_copy(update={"catalogue": path})
     monkeypatch.setattr(settings, "_installed", mine)
-    items = call("catalogue.products", alice)["items"]
+    items = products(alice)
     reasons = {one["reason"] for one in items if not one["available"]}
     assert {one["brand_name"] for one in items if not one["available"]} == {"CFCA"}
     assert reasons == {"no issuer is configured for CFCA."}
@@ -181,7 +210,7 @@ def test_the_price_shown_before_is_the_price_paid_exactly(house, alice, body):
     assert (order["amount"], order["cash"], order["currency"]) == (shown["amount"], shown["amount"], "CNY")
     left = call("balance.show", alice)["cash"]
     assert Decimal(left) + Decimal(shown["amount"]) == 10**6
-    product = {one["product_id"]: one for one in call("catalogue.products", alice)["items"]}[
+    product = {one["product_id"]: one for one in products(alice)}[
         ".".join((body["cert_brand"], body["cert_type"], body["domain_type"]))
     ]
     wildcard = body.get("wildcard_domain_number", 0) + ("primary_domain_type" in body)
@@ -201,8 +230,10 @@ def test_multi_domain_is_a_primary_name_and_additional_ones_of_each_kind(house, 
     found = {one["id"]: one["wildcard_count"] for one in call("certificates.list", alice)["certificates"]}
     assert found[bought["cert_id"]] == 3
     refused(alice, "domain_numbers", domain_numbers=7)
-    refused(alice, "single_domain_number", single_domain_number=0, domain_numbers=3)
-    refused(alice, "wildcard_domain_number", wildcard_domain_number=249, domain_numbers=250)
+    refused(alice, "domain_numbers", single_domain_number=0, domain_numbers=4)
+    refused(alice, "wildcard_domain_number", wildcard_domain_number=250, domain_numbers=250)
+    pair = {**MULTI, "single_domain_number": 0, "wildcard_domain_number": 1, "domain_numbers": 2}
+    call("orders.buy", alice, pair)  # example.com with *.example.com
 
 
 # rule: ORD-1

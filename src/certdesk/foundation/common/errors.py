@@ -22,6 +22,7 @@ class Kind(StrEnum):
     CONFLICT = "conflict"  # another request got there first; retry
     PAYMENT_REFUSED = "payment_refused"
     QUOTA = "quota"
+    LENGTH_REQUIRED = "length_required"  # a body without its length (411)
     TOO_MANY = "too_many"  # slow down; see `retry_after`
     NOT_AVAILABLE = "not_available"  # a capability that is not built yet (501)
     UNAVAILABLE = "unavailable"  # a part that we need does not answer now (503)

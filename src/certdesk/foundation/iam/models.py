@@ -156,6 +156,10 @@ class IdempotencyKey(models.Model):
     body_sha256 = models.CharField(max_length=64)
     status = models.IntegerField(null=True, help_text="HTTP status of the answer; null while it runs.")
     answer = models.TextField(default="")
+    interim_status = models.IntegerField(
+        null=True, help_text="What a repeat gets once the request is taken for dead."
+    )
+    interim_answer = models.TextField(default="")
     created_at = MomentField(db_index=True)
 
     class Meta:

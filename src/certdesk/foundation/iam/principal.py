@@ -8,7 +8,7 @@ from certdesk.foundation.common.errors import Forbidden, NotFound
 from . import rules
 from .rules import Asker, Decision, PolicyGrant, Relevant, Resource
 
-__all__ = ["Decision", "PolicyGrant", "Principal", "Resource", "Via", "system_principal"]
+__all__ = ["NOBODY", "Decision", "PolicyGrant", "Principal", "Resource", "Via", "system_principal"]
 
 
 _DECIDED_LIMIT = 1_000
@@ -128,6 +128,9 @@ def forbidden(decision: Decision) -> Forbidden:
         details={"action": decision.action},
     )
 
+
+NOBODY = Principal("nobody", "", "nobody", Via.API)
+"""Who has not said who he is: of no account, may nothing."""
 
 _EVERYTHING = (PolicyGrant("the house", rules.allow("*")),)
 

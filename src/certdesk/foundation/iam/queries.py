@@ -13,7 +13,7 @@ from certdesk.foundation.common.errors import NotFound
 from certdesk.foundation.sealing import actions as sealing
 
 from . import predicates, rules
-from .models import User
+from .models import AccessKey, User
 from .predicates import Columns
 from .principal import PolicyGrant, Principal, Via
 
@@ -73,6 +73,12 @@ def principal_by_key(access_key: str) -> KnownKey | None:
         else:
             _known[access_key] = (time.monotonic() + CACHE_SECONDS, known)
     return known
+
+
+def access_keys(account_id: str, user_id: str = "") -> list[AccessKey]:
+    """Access keys of an account or of one of its users, oldest first; the caller may see them."""
+    found = AccessKey.objects.filter(user__account_id=account_id).select_related("user")
+    return list((found.filter(user_id=user_id) if user_id else found).order_by("created_at", "access_key"))
 
 
 def look_in_vain() -> None:

@@ -21,8 +21,9 @@ from .signature import Message
 REPEAT = timedelta(seconds=2)
 IDEMPOTENCY_LIFE = timedelta(hours=24)
 ABANDONED_AFTER = timedelta(seconds=15)
-"""A request without any kept answer after this time is taken for dead, and a repeat runs in its place.
-One that lives after all cannot finish: `finish` and `note` then refuse, and its transaction rolls back."""
+"""A request without a final answer after this time is taken for dead: a repeat gets the interim answer
+that it noted, or runs in its place where it noted none. One of those that lives after all cannot finish:
+`finish` and `note` then refuse, and its transaction rolls back."""
 READING = frozenset({"GET", "HEAD"})
 MAX_IDEMPOTENCY_KEY = 128
 _PRUNE_BATCH = 100
@@ -32,10 +33,17 @@ INSERT INTO iam_usedsignature (signature, seen_at, expires_at) VALUES (%s, %s, %
 ON CONFLICT (signature) DO NOTHING
 """
 _BEGIN = """
-INSERT INTO iam_idempotencykey (user_id, operation, key, body_sha256, status, answer, created_at)
-VALUES (%s, %s, %s, %s, NULL, '', %s)
+INSERT INTO iam_idempotencykey
+(user_id, operation, key, body_sha256, status, answer, interim_status, interim_answer, created_at)
+VALUES (%s, %s, %s, %s, NULL, '', NULL, '', %s)
 ON CONFLICT (user_id, operation, key) DO NOTHING
 """
+_NOTE = "UPDATE iam_idempotencykey SET interim_status = %s, interim_answer = %s WHERE id = %s"
+_FORGET = "DELETE FROM iam_idempotencykey WHERE id = %s AND status IS NULL AND interim_status IS NULL"
+_SETTLE = (
+    "UPDATE iam_idempotencykey SET status = interim_status, answer = interim_answer"
+    " WHERE id = %s AND status IS NULL AND interim_status IS NOT NULL"
+)
 
 
 def authenticate(message: Message, authorization: str, now: datetime) -> Principal:
@@ -122,7 +130,7 @@ def begin(principal: Principal, operation: str, key: str, body: bytes, now: date
 
     Raises:
         BadParameter: the key is malformed, or was used with another body.
-        StillRunning: the first request has no answer yet.
+        StillRunning: the first request is under way.
     """
     if not 0 < len(key) <= MAX_IDEMPOTENCY_KEY or not key.isascii() or not key.isprintable():
         raise BadParameter(
@@ -131,21 +139,18 @@ def begin(principal: Principal, operation: str, key: str, body: bytes, now: date
         )
     digest = hashlib.sha256(body).hexdigest()
     scope = [principal.user_id, operation, key]
+    abandoned = clock.to_micros(now - ABANDONED_AFTER)
     with sql.short_transaction():
         sql.execute(
             "DELETE FROM iam_idempotencykey WHERE user_id = %s AND operation = %s AND key = %s"
-            " AND (created_at <= %s OR (status IS NULL AND created_at <= %s))",
-            [
-                *scope,
-                clock.to_micros(now - IDEMPOTENCY_LIFE),
-                clock.to_micros(now - ABANDONED_AFTER),
-            ],
+            " AND (created_at <= %s OR (status IS NULL AND interim_status IS NULL AND created_at <= %s))",
+            [*scope, clock.to_micros(now - IDEMPOTENCY_LIFE), abandoned],
         )
         is_first = sql.execute(_BEGIN, [*scope, digest, clock.to_micros(now)]) == 1
         found = sql.row(
-            "SELECT id, body_sha256, status, answer FROM iam_idempotencykey"
-            " WHERE user_id = %s AND operation = %s AND key = %s",
-            scope,
+            "SELECT id, body_sha256, status, answer, interim_status, interim_answer, created_at <= %s"
+            " FROM iam_idempotencykey WHERE user_id = %s AND operation = %s AND key = %s",
+            [abandoned, *scope],
         )
     if found is None or is_first:
         return Turn(Outcome.RUN, found[0] if found else 0)
@@ -153,13 +158,15 @@ def begin(principal: Principal, operation: str, key: str, body: bytes, now: date
 
 
 def _repeat(found: sql.Row, digest: str) -> Turn:
-    row_id, body_sha256, status, answer = found
+    row_id, body_sha256, status, answer, interim_status, interim_answer, is_dead = found
     if body_sha256 != digest:
         raise BadParameter(
             "This Idempotency-Key was used with another body.",
             next_step="Use a new key for a new request.",
             field="Idempotency-Key",
         )
+    if status is None and is_dead:
+        status, answer = interim_status, interim_answer
     if status is None:
         raise StillRunning(
             "The first request with this Idempotency-Key is still running.",
@@ -175,9 +182,11 @@ def finish(turn: Turn, status: int, answer: str) -> None:
     Raises:
         StillRunning: this request was taken for dead and a repeat took its place; roll back.
     """
-    if not sql.execute(
-        "UPDATE iam_idempotencykey SET status = %s, answer = %s WHERE id = %s", [status, answer, turn.row_id]
-    ):
+    _keep("UPDATE iam_idempotencykey SET status = %s, answer = %s WHERE id = %s", turn, status, answer)
+
+
+def _keep(statement: str, turn: Turn, status: int, answer: str) -> None:
+    if not sql.execute(statement, [status, answer, turn.row_id]):
         raise StillRunning(
             "Another request with this Idempotency-Key has taken the place of this one.",
             next_step="Ask again in a moment with the same key and body.",
@@ -200,18 +209,28 @@ def noting(turn: Turn) -> Iterator[None]:
 
 def note(status: int, answer: str) -> None:
     """For an operation of several transactions: keeps, in its first one, what to answer to a repeat
-    if this process ends before the last. Does nothing for a request without an Idempotency-Key."""
+    if this process ends before the last. Does nothing for a request without an Idempotency-Key.
+
+    Raises:
+        StillRunning: as `finish`.
+    """
     turn = _noting.get()
     if turn is not None:
-        finish(turn, status, answer)
+        _keep(_NOTE, turn, status, answer)
 
 
 def give_up(turn: Turn) -> None:
     """Forgets the key of a request that was refused or failed: it did nothing, so it may be sent again.
 
-    One that noted an interim answer did something: its key stays with that answer.
+    One that noted an interim answer did something: its key stays, with that answer for good.
     """
-    sql.execute("DELETE FROM iam_idempotencykey WHERE id = %s AND status IS NULL", [turn.row_id])
+    if not sql.execute(_FORGET, [turn.row_id]):
+        settle(turn)
+
+
+def settle(turn: Turn) -> None:
+    """The request is over without an answer of its own: the interim one, if it noted any, is its last."""
+    sql.execute(_SETTLE, [turn.row_id])
 
 
 def prune(now: datetime) -> int:

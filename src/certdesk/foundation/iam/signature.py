@@ -165,9 +165,9 @@ def _payload_hash(message: Message) -> str:
 
     UNSIGNED-PAYLOAD is for file uploads alone: a JSON body is always signed.
     """
-    if not message.body:
-        return EMPTY_HASH
     stated = message.header("x-sdk-content-sha256")
+    if not message.body:  # the client may have hashed nothing, or said that it did not
+        return stated if stated in (UNSIGNED, EMPTY_HASH) else EMPTY_HASH
     if stated == UNSIGNED:
         if not (message.header("content-type") or "").lower().startswith("multipart/form-data"):
             raise BadSignature("the body must be signed")

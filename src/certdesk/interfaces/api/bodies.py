@@ -1,59 +1,100 @@
-"""Reading a request's body: size before anything else, then JSON with a limit on its depth."""
+"""Reading a request's body: size before anything else, then JSON with a limit on its depth.
 
-from typing import Any
+No text with U+0000 passes: PostgreSQL cannot hold it, and SQLite reads a text only as far as it.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 import orjson
-from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, UnreadablePostError
+from django.http import HttpRequest
 
-from certdesk.foundation.common.errors import BadParameter
+from certdesk.foundation.common.errors import BadParameter, CertdeskError, Kind
 
-MAX_BYTES = 1024 * 1024
+NUL = "\x00"
+MOST_READ_AWAY = 16 * 1024 * 1024
 MAX_DEPTH = 32
 MAX_PARAMETERS = 100
+_PIECE = 64 * 1024
 
 
-def raw(request: HttpRequest) -> bytes:
+def raw(request: HttpRequest, most: int) -> bytes:
     """The body's bytes.
 
+    Args:
+        most: bytes that the operation takes.
+
     Raises:
-        BadParameter: it is larger than 1 MiB, or was cut off.
+        BadParameter: it is larger, or was cut off.
+        CertdeskError: it came without its length (411).
     """
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if not (length.isascii() and length.isdigit()) or int(length) > MAX_BYTES:
-        raise _too_large()
-    if length == "0":
-        return b""
-    try:
-        return request.body
-    except RequestDataTooBig:
-        raise _too_large() from None
-    except UnreadablePostError:
-        raise BadParameter("The body ended before its Content-Length.") from None
+    given = request.META.get("CONTENT_LENGTH") or "0"
+    length = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
+    if length == 0 and "HTTP_TRANSFER_ENCODING" in request.META:
+        _read_away(request.META["wsgi.input"], MOST_READ_AWAY)
+        raise CertdeskError(
+            "The body came without its length.",
+            next_step="Send Content-Length instead of Transfer-Encoding: chunked.",
+            kind=Kind.LENGTH_REQUIRED,
+        )
+    if length is None or length > most:
+        _read_away(request, MOST_READ_AWAY if length is None else min(length, MOST_READ_AWAY))
+        raise BadParameter(f"The body is larger than {most} bytes.", next_step="Send less at once.")
+    body = b"".join(_pieces(request, length))
+    if len(body) < length:
+        raise BadParameter("The body ended before its Content-Length.")
+    return body
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _pieces(source: _Readable, length: int) -> Iterator[bytes]:
+    """The next `length` bytes, or as many as come. Not `request.body`: its limit is that of the forms."""
+    while length:
+        try:
+            piece = source.read(length)
+        except OSError:  # Django's UnreadablePostError is one: the client went away
+            return
+        if not piece:
+            return
+        length -= len(piece)
+        yield piece
+
+
+def _read_away(source: _Readable, most: int) -> None:
+    """A refusal sent before the body has been read would reach a client as a broken connection."""
+    while most > 0 and (piece := b"".join(_pieces(source, min(most, _PIECE)))):
+        most -= len(piece)
 
 
 def query(text: str) -> dict[str, str]:
     """The query's parameters; of a repeated one the last counts.
 
     Raises:
-        BadParameter: more than 100 parameters, or no UTF-8.
+        BadParameter: more than 100 parameters, no UTF-8, or U+0000 in one.
     """
     try:
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="strict"))
+        found = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="strict"))
     except ValueError:
         raise BadParameter(f"The query is not UTF-8 or has more than {MAX_PARAMETERS} parameters.") from None
+    for name, value in found.items():
+        if NUL in name or NUL in value:
+            raise _nul("The query", name.replace(NUL, ""))
+    return found
 
 
-def _too_large() -> BadParameter:
-    return BadParameter(f"The body is larger than {MAX_BYTES} bytes.", next_step="Send less at once.")
+def _nul(what: str, field: str = "") -> BadParameter:
+    return BadParameter(f"{what} holds the character U+0000.", next_step="Leave it out.", field=field)
 
 
 def json(body: bytes) -> Any:
     """The body as JSON; an empty one is an empty object.
 
     Raises:
-        BadParameter: no JSON, or nested too deeply.
+        BadParameter: no JSON, nested too deeply, or U+0000 in a text, however deep.
     """
     if not body.strip():
         return {}
@@ -66,7 +107,18 @@ def json(body: bytes) -> Any:
     brackets = body.count(b"{") + body.count(b"[")
     if brackets > MAX_DEPTH and _depth(found) > MAX_DEPTH:
         raise BadParameter(f"The body is nested more than {MAX_DEPTH} levels deep.")
+    if b"\\u0000" in body and _has_nul(found):  # JSON has no other way to write it
+        raise _nul("The body")
     return found
+
+
+def _has_nul(found: Any) -> bool:
+    """Whether any text in it, names of fields included, holds U+0000."""
+    if isinstance(found, str):
+        return NUL in found
+    if isinstance(found, dict):
+        return any(NUL in name or _has_nul(value) for name, value in found.items())
+    return isinstance(found, list) and any(map(_has_nul, found))
 
 
 def _depth(found: Any) -> int:

@@ -12,10 +12,10 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 
 from certdesk.foundation.common import clock, ids, sql
-from certdesk.foundation.common.errors import CertdeskError
+from certdesk.foundation.common.errors import CertdeskError, NotFound
 from certdesk.foundation.iam import requests as signed
 from certdesk.foundation.iam.errors import BadSignature
-from certdesk.foundation.iam.principal import Principal
+from certdesk.foundation.iam.principal import NOBODY, Principal
 from certdesk.foundation.iam.requests import Outcome, Turn
 from certdesk.foundation.iam.signature import Message
 from certdesk.interfaces.operations import errors, registry
@@ -74,11 +74,12 @@ def handle(request: HttpRequest) -> HttpResponse:
 def _run(
     request: HttpRequest, operation: Operation, values: tuple[str, ...], request_id: str
 ) -> tuple[int, Json | File | bytes]:
-    body = bodies.raw(request)
-    principal = authenticate(request, body).at(
-        source=str(request.META.get("REMOTE_ADDR", "")), request_id=request_id
-    )
+    body = bodies.raw(request, operation.max_body)
+    known = NOBODY if operation.public else authenticate(request, body)
+    principal = known.at(source=str(request.META.get("REMOTE_ADDR", "")), request_id=request_id)
     registry.authorize(operation, principal)
+    if any(bodies.NUL in value for value in values):
+        raise NotFound("There is nothing with U+0000 in its id.", next_step="Check the id.")
     parameters = dict(zip(operation.parameters, values, strict=True))
     given = bodies.json(body) if operation.request is not None else None
     query = bodies.query(request.META.get("QUERY_STRING", "")) if operation.query is not None else None
@@ -138,8 +139,10 @@ def _once(
         signed.give_up(turn)
         raise
     except Exception:
-        if operation.one_transaction:  # it was rolled back whole; otherwise something may have happened
-            signed.give_up(turn)
+        if operation.one_transaction:
+            signed.give_up(turn)  # it was rolled back whole
+        else:
+            signed.settle(turn)  # something may have happened
         raise
     return outcome
 

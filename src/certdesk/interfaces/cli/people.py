@@ -83,10 +83,69 @@ def access_key_create(
     """Make an access key; the secret key is shown this once."""
     start.django()
     from certdesk.foundation.iam import actions as iam
+
+    access_key, secret_key = iam.create_access_key(_user(user, account))
+    show({"access_key": access_key, "secret_key": secret_key}, as_json)
+
+
+def _user(name: str, account: str):  # type: ignore[no-untyped-def]  # as `account_named`
     from certdesk.foundation.iam.models import User
 
-    owner = User.objects.filter(account=account_named(account), name=user).first()
-    if owner is None:
-        raise NotFound(f"There is no user {user!r} in this account.")
-    access_key, secret_key = iam.create_access_key(owner)
-    show({"access_key": access_key, "secret_key": secret_key}, as_json)
+    found = User.objects.filter(account=account_named(account), name=name).first()
+    if found is None:
+        raise NotFound(f"There is no user {name!r} in this account.")
+    return found
+
+
+@access_keys.command("list")
+def access_key_list(
+    user: Annotated[str, typer.Option(help="Only those of this user.")] = "",
+    account: AccountName = "",
+    as_json: Json = False,
+) -> None:
+    """Show the access keys of an account, without their secrets."""
+    start.django()
+    from certdesk.foundation.common import clock
+    from certdesk.foundation.iam import queries as iam
+
+    found = iam.access_keys(account_named(account).id, _user(user, account).id if user else "")
+    keys = [
+        {
+            "access_key": one.access_key,
+            "user": one.user.name,
+            "enabled": one.enabled,
+            "created_at": clock.wire(one.created_at),
+            "description": one.description,
+        }
+        for one in found
+    ]
+    if as_json:
+        show({"access_keys": keys}, as_json)
+        return
+    for key in keys:
+        show(key, as_json)
+
+
+AccessKeyName = Annotated[str, typer.Argument(metavar="ACCESS_KEY", help="As `access-key list` shows it.")]
+
+
+@access_keys.command("disable")
+def access_key_disable(access_key: AccessKeyName, account: AccountName = "", as_json: Json = False) -> None:
+    """Switch an access key off; requests signed with it are refused within seconds."""
+    _switch(access_key, account, as_json, on=False)
+
+
+@access_keys.command("enable")
+def access_key_enable(access_key: AccessKeyName, account: AccountName = "", as_json: Json = False) -> None:
+    """Switch an access key on again."""
+    _switch(access_key, account, as_json, on=True)
+
+
+def _switch(access_key: str, account: str, as_json: bool, *, on: bool) -> None:
+    start.django()
+    from certdesk.foundation.iam import actions as iam
+    from certdesk.foundation.iam.principal import Via, system_principal
+
+    by = replace(system_principal(account_named(account).id), via=Via.CLI)
+    iam.set_access_key_enabled(access_key, on, by=by)
+    show({"access_key": access_key, "enabled": on}, as_json)

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from ipaddress import ip_address
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 
 from certdesk.foundation.common import ids, settings
-from certdesk.interfaces.api import dispatch
+from certdesk.interfaces.api import bodies, dispatch
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -49,6 +50,7 @@ def console(get_response: GetResponse) -> GetResponse:
     somebody else knows changes it before any other page works."""
 
     def answer(request: HttpRequest) -> HttpResponse:
+        _refuse_nul(request)
         user = getattr(request, "user", None)
         if user is None or not user.is_authenticated:
             return get_response(request)
@@ -58,6 +60,15 @@ def console(get_response: GetResponse) -> GetResponse:
         return response
 
     return answer
+
+
+def _refuse_nul(request: HttpRequest) -> None:
+    """U+0000 is in no id and no word to look for; PostgreSQL takes no text with it. Forms refuse it
+    themselves."""
+    if bodies.NUL in request.path_info:
+        raise Http404
+    if any(bodies.NUL in value for value in request.GET.values()):
+        raise BadRequest("U+0000 in the query")
 
 
 def _to_account(request: HttpRequest) -> HttpResponse:

@@ -9,7 +9,7 @@ from certdesk.lifecycle.applications.form import ApplicationForm
 from certdesk.lifecycle.issuance import actions
 from certdesk.lifecycle.issuance.actions import IssueRequest, IssueResult
 
-from .registry import Reply, operation
+from .registry import MAX_BATCH_BODY, Reply, operation
 from .schemas import Apply, Issue, IssueBatch
 from .shapes import Shape
 
@@ -65,6 +65,7 @@ def issue(principal: Principal, body: Issue) -> Shape | Reply:
     also=(APPLY, PAY),
     request=IssueBatch,
     idempotent=True,
+    max_body=MAX_BATCH_BODY,
 )
 def batch_issue(principal: Principal, body: IssueBatch) -> Shape | Reply:
     """As issue, for up to 100; one that is refused refuses them all before anything is bought."""

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import BadParameter, NotAvailable
 from certdesk.foundation.iam.principal import Principal
@@ -20,7 +22,7 @@ from certdesk.pki.x509 import bundles, keys
 from certdesk.pki.x509.certificates import load_chain_pem, to_pem
 from certdesk.pki.x509.keys import PrivateKey
 
-from . import shapes
+from . import paging, shapes
 from .registry import File, operation
 from .schemas import DownloadQuery, Edit, ListQuery, PageQuery, SearchQuery
 from .shapes import Shape
@@ -41,7 +43,9 @@ def list_certificates(principal: Principal, query: ListQuery) -> Shape:
 def search(principal: Principal, query: SearchQuery) -> Shape:
     """The fast search: keyset pages, no total."""
     if query.tag:
-        raise BadParameter("Search by tag is not available yet.", next_step="Leave it out.", field="tag")
+        raise NotAvailable(
+            "Search by tag comes with a later release.", next_step="Leave it out.", field="tag"
+        )
     given = query.model_dump(exclude={"marker", "tag", "expires_before"})
     filters = SearchFilters(**given, expires_before=_moment(query.expires_before))
     page = queries.search_page(principal, filters, query.marker or None, clock.now())
@@ -95,15 +99,8 @@ def edit(principal: Principal, certificate_id: str, body: Edit) -> Shape:
     """Name and description (LST-4)."""
     if body.owner is not None:
         raise NotAvailable("Changing the owner comes with a later release.", field="owner")
-    found = queries.fetch(principal, editing.UPDATE, certificate_id)
     now = clock.now()
-    editing.edit(
-        principal,
-        certificate_id,
-        now,
-        name=found.name if body.name is None else body.name,
-        description=found.description if body.description is None else body.description,
-    )
+    editing.edit(principal, certificate_id, now, name=body.name, description=body.description)
     return shown(queries.fetch(principal, editing.UPDATE, certificate_id), now)
 
 
@@ -120,29 +117,26 @@ def verify(principal: Principal, certificate_id: str) -> Shape:
     return shapes.verified(report.status, report.info)
 
 
-@operation("certificates.versions", "GET", f"{C}/versions", GET)
-def versions(principal: Principal, certificate_id: str) -> Shape:
+@operation("certificates.versions", "GET", f"{C}/versions", GET, query=PageQuery)
+def versions(principal: Principal, certificate_id: str, query: PageQuery) -> Shape:
     """Every certificate that this id ever stood for, newest first (VER-1)."""
     found = queries.fetch(principal, GET, certificate_id)
-    items = [shapes.version(one, found.current_version) for one in queries.versions(found)]
-    return {"items": items, "next_marker": None}
+    selected = queries.versions(found)
+    if query.marker:
+        selected = selected.filter(number__lt=paging.number(query.marker))
+    page, more = paging.cut(selected, query.limit)
+    items = [shapes.version(one, found.current_version) for one in page]
+    return {"items": items, "next_marker": str(page[-1].number) if more else None}
 
 
 @operation("certificates.events", "GET", f"{C}/events", GET, query=PageQuery)
 def events(principal: Principal, certificate_id: str, query: PageQuery) -> Shape:
     """What happened to it, newest first."""
     found = queries.fetch(principal, GET, certificate_id)
-    if query.limit not in (10, 20, 50):
-        raise BadParameter(
-            f"limit {query.limit} is not offered.", next_step="Use 10, 20 or 50.", field="limit"
-        )
     selected = queries.events(found)
     if query.marker:
-        if not (query.marker.isascii() and query.marker.isdigit() and len(query.marker) < 19):
-            raise BadParameter("marker is not one that this list gave.", field="marker")
-        selected = selected.filter(id__lt=int(query.marker))
-    rows = list(selected[: query.limit + 1])
-    page = rows[: query.limit]
+        selected = selected.filter(id__lt=paging.number(query.marker))
+    page, more = paging.cut(selected, query.limit)
     items = [
         {
             "id": str(one.id),
@@ -153,11 +147,11 @@ def events(principal: Principal, certificate_id: str, query: PageQuery) -> Shape
             "source": one.source,
             "request_id": one.request_id,
             "action": one.action,
-            "details": one.details,
+            "details": orjson.loads(one.details or "{}"),
         }
         for one in page
     ]
-    return {"items": items, "next_marker": str(page[-1].id) if len(rows) > query.limit else None}
+    return {"items": items, "next_marker": str(page[-1].id) if more else None}
 
 
 @operation("certificates.export", "POST", f"{C}/export", DOWNLOAD)

@@ -55,6 +55,8 @@ def _sorted(*, is_later: bool) -> list[Operation]:
 
 
 def _actions(found: Operation) -> str:
+    if found.public:
+        return "any request, unsigned"
     if found.everyone:
         return "any signed request"
     return " + ".join(f"`{action}`" for action in (found.action, *found.also))

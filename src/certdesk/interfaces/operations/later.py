@@ -204,6 +204,9 @@ LATER: tuple[Line, ...] = (
     *VERSION_2,
 )
 
+PUBLIC = frozenset({"tokens.create"})
+"""Unsigned by nature: a password in the body says who asks."""
+
 
 def not_available(principal: Principal, **parameters: str) -> NoReturn:
     """Comes with a later release."""
@@ -214,5 +217,14 @@ def not_available(principal: Principal, **parameters: str) -> NoReturn:
 
 for _name, _method, _path, _action in LATER:
     registry.add(
-        Operation(_name, _method, _path, _action, not_available, later=True, doc=not_available.__doc__ or "")
+        Operation(
+            _name,
+            _method,
+            _path,
+            _action,
+            not_available,
+            later=True,
+            doc=not_available.__doc__ or "",
+            public=_name in PUBLIC,
+        )
     )

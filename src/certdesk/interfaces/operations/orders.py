@@ -1,5 +1,6 @@
 """Buying and paying: buy, orders, products, prices, balance (API §1 #10, §10)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from certdesk.foundation.common import clock
@@ -7,12 +8,12 @@ from certdesk.foundation.common.errors import NotAvailable
 from certdesk.foundation.iam.models import Account
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.catalogue.queries import catalogue
-from certdesk.lifecycle.catalogue.rules import amount_text
+from certdesk.lifecycle.catalogue.rules import Product, amount_text
 from certdesk.lifecycle.orders import actions, queries, rules
 from certdesk.lifecycle.orders.models import Order
 from certdesk.lifecycle.orders.rules import BuyRequest
 
-from . import shapes
+from . import paging, shapes
 from .registry import operation
 from .schemas import Buy, PageQuery, Pay, Price
 from .shapes import Shape
@@ -111,12 +112,23 @@ def receipt(principal: Principal, order_id: str) -> Shape:
     }
 
 
-@operation("catalogue.products", "GET", "/v3/scm/products", "scm:certProduct:get")
-def products(principal: Principal) -> Shape:
+@operation("catalogue.products", "GET", "/v3/scm/products", "scm:certProduct:get", query=PageQuery)
+def products(principal: Principal, query: PageQuery) -> Shape:
     """Everything that is or could be for sale, with the reason where it is not (CAT-6)."""
     book = catalogue()
-    items = [shapes.product(one, book.types[one.type], dict(book.currencies)) for one in book.products]
-    return {"items": items, "next_marker": None}
+    page, more = paging.cut(_after(book.products, query.marker), query.limit)
+    items = [shapes.product(one, book.types[one.type], dict(book.currencies)) for one in page]
+    return {"items": items, "next_marker": page[-1].id if more else None}
+
+
+def _after(found: Sequence[Product], marker: str) -> Sequence[Product]:
+    """Those behind the product that the marker names."""
+    if not marker:
+        return found
+    places = [place for place, one in enumerate(found, start=1) if one.id == marker]
+    if not places:
+        raise paging.unknown_marker()
+    return found[places[0] :]
 
 
 @operation("catalogue.price", "POST", "/v3/scm/prices", "scm:certProduct:get", request=Price)

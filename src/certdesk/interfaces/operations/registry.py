@@ -20,6 +20,8 @@ Model = TypeVar("Model", bound=BaseModel)
 _ACTION = re.compile(r"[a-z][a-z0-9]*:[A-Za-z0-9_-]+:[A-Za-z0-9_]+")
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+MAX_BODY = 1024 * 1024
+MAX_BATCH_BODY = 12 * 1024 * 1024  # what the contract allows a signed request (API §4.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,12 @@ class Operation:
         name: `chapter.verb`, the name that console and command line call.
         path: with `{parameter}` segments, which become keyword arguments.
         action: the IAM action it needs; `also` are needed beside it (ORD-1).
+        public: nobody has to sign it: it is where a client gets what it signs with.
         everyone: every signed-in principal may call it, whatever its policies (the SDK asks these first).
         idempotent: accepts `Idempotency-Key` (IAM-10).
         one_transaction: the whole operation is one transaction, so its kept answer joins it.
         later: it answers 501 until its capability comes.
+        max_body: bytes that a request may carry.
     """
 
     name: str
@@ -73,6 +77,8 @@ class Operation:
     one_transaction: bool = False
     later: bool = False
     doc: str = ""
+    public: bool = False
+    max_body: int = MAX_BODY
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -99,6 +105,7 @@ def operation(
     idempotent: bool = False,
     one_transaction: bool = False,
     later: bool = False,
+    max_body: int = MAX_BODY,
 ) -> Callable[[Run], Run]:
     """Declares the function below it as an operation.
 
@@ -126,6 +133,7 @@ def operation(
                 one_transaction,
                 later,
                 (run.__doc__ or "").strip(),
+                max_body=max_body,
             )
         )
         return run
@@ -195,7 +203,7 @@ def authorize(found: Operation, principal: Principal) -> None:
     Raises:
         Forbidden: naming the missing action.
     """
-    if found.everyone:
+    if found.everyone or found.public:
         return
     principal.require(found.action)
     for action in found.also:

@@ -2,14 +2,22 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+
+
+def _no_bool(given: object) -> object:
+    if isinstance(given, bool):
+        raise ValueError("a number is needed, not true or false")
+    return given
+
 
 Word = Annotated[str, Field(max_length=64)]
 Line = Annotated[str, Field(max_length=512)]
 Names = Annotated[str, Field(max_length=70_000)]
 """250 names of 253 characters with their separators."""
 Pem = Annotated[str, Field(max_length=64_000)]
-Number = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+Number = Annotated[int, Field(ge=-(2**31), lt=2**31), BeforeValidator(_no_bool)]
+"""In a query it is text; in a body a number or its text, but neither true nor false."""
 
 
 class Body(BaseModel):
@@ -34,7 +42,7 @@ class Buy(Body):
     domain_numbers: Number
     effective_time: Number = 1
     order_number: Number = 1
-    agree_privacy_protection: bool
+    agree_privacy_protection: StrictBool
     primary_domain_type: Word = "SINGLE_DOMAIN"
     single_domain_number: Number | None = None
     wildcard_domain_number: Number | None = None
@@ -47,7 +55,7 @@ class Price(Buy):
     """As buy; nothing has to be accepted to see a price."""
 
     domain_numbers: Number = 1
-    agree_privacy_protection: bool = True
+    agree_privacy_protection: StrictBool = True
 
 
 class Apply(Body):
@@ -68,7 +76,7 @@ class Apply(Body):
     contact_phone: Line = ""
     contact_email: Line = ""
     auto_dns_auth: bool = False
-    agree_privacy_protection: bool = False
+    agree_privacy_protection: StrictBool = False
     domain_method: Word = "DNS"
     key_algorithm: Word = ""
     ca_hash_algorithm: Word = ""

@@ -61,6 +61,8 @@ def _operation(found: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
             },
         },
     }
+    if found.public:
+        described["security"] = []
     if found.request is not None:
         name = found.request.__name__
         schema = found.request.model_json_schema(ref_template=f"{_SCHEMAS}{{model}}")

@@ -7,7 +7,7 @@ import orjson
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import NotAvailable
@@ -27,13 +27,13 @@ def _json(answer: object, status: int = 200) -> HttpResponse:
     return response
 
 
-@require_GET
+@require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """This process answers."""
     return _json({"status": "ok"})
 
 
-@require_GET
+@require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """This process can work: the database answers and the KEK file can be used."""
     problems = []
@@ -48,20 +48,20 @@ def readyz(request: HttpRequest) -> HttpResponse:
     return _json({"status": "failed" if problems else "ok", "failed": problems}, 503 if problems else 200)
 
 
-@require_GET
+@require_safe
 def heartbeat(request: HttpRequest) -> HttpResponse:
     """How late the oldest periodic job is; 503 when no worker has run one for long."""
     late = figures.scheduler_late(clock.real_now())
     return _json({"scheduler_late_s": round(late, 1)}, 503 if late > LATE else 200)
 
 
-@require_GET
+@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Counts in the Prometheus text format, read from the database: the same on every node."""
     return HttpResponse(figures.text(clock.real_now()), content_type="text/plain; version=0.0.4")
 
 
-@require_GET
+@require_safe
 def openapi_file(request: HttpRequest) -> HttpResponse:
     """The API's description, made from the registry."""
     return _json(openapi.document())

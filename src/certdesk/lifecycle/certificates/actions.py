@@ -29,6 +29,9 @@ __all__ = [
     "set_names",
 ]
 
+BOUGHT = "certificate.bought"
+"""The first event of a certificate that stands in Pending application."""
+
 SETTABLE = frozenset(
     {"last_failure", "current_version", "not_before", "not_after", "domain", "sans", "auto_renewal"}
 )
@@ -84,7 +87,7 @@ def create_many(principal: Principal, orders: Sequence[New], now: datetime) -> d
             for name in one.names
         ]
     )
-    told = []
+    told, bought = [], list[audit.Line]()
     for one in orders:
         if one.steps:
             was = Known(principal.account_id, State.PAID)
@@ -93,7 +96,8 @@ def create_many(principal: Principal, orders: Sequence[New], now: datetime) -> d
         else:
             for certificate_id in made[one.order_id]:
                 jobs.emit("certificate.paid", certificate_id)
-    _tell(principal, principal.account_id, told)
+                bought.append((BOUGHT, f"cert:{certificate_id}", {"order": one.order_id}))
+    _tell(principal, principal.account_id, told, more=bought)
     return made
 
 
@@ -265,9 +269,11 @@ def _tell(
     account_id: str,
     moves: Sequence[tuple[str, Known, State, Sequence[Step]]],
     note: str = "",
+    more: Sequence[audit.Line] = (),
 ) -> None:
-    """An audit row and a topic for each (certificate id, before, after, steps) of one account."""
-    lines = []
+    """An audit row and a topic for each (certificate id, before, after, steps) of one account; `more`
+    are further audit rows for the same INSERT."""
+    lines = [*more]
     for certificate_id, was, after, steps in moves:
         details: dict[str, object] = {
             "from": was.state.value,

@@ -17,33 +17,37 @@ NAME = re.compile(r"[A-Za-z0-9_.-]{3,63}")  # API §1.4
 DESCRIPTION_LIMIT = 255
 
 
-def edit(principal: Principal, certificate_id: str, now: datetime, *, name: str, description: str) -> None:
-    """Changes both; what is the same is left alone.
+def edit(
+    principal: Principal,
+    certificate_id: str,
+    now: datetime,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+) -> None:
+    """Changes what is given; what is the same is left alone, and what is not given stays another's.
 
     Raises:
         NoCertificate, Forbidden: as `queries.fetch`.
         BadParameter: a length or character is not allowed; `field` says where.
     """
     certificate = queries.fetch(principal, UPDATE, certificate_id)
-    name, description = name.strip(), description.strip()
-    check_name(name)
-    check_description(description)
-    changed = [
-        field
-        for field, value in (("name", name), ("description", description))
-        if getattr(certificate, field) != value
-    ]
+    given = {"name": name, "description": description}
+    wanted = {field: value.strip() for field, value in given.items() if value is not None}
+    if "name" in wanted:
+        check_name(wanted["name"])
+    if "description" in wanted:
+        check_description(wanted["description"])
+    changed = {field: value for field, value in wanted.items() if getattr(certificate, field) != value}
     if not changed:
         return
     with sql.short_transaction():
-        Certificate.objects.filter(id=certificate.id).update(
-            name=name, description=description, updated_at=now
-        )
+        Certificate.objects.filter(id=certificate.id).update(**changed, updated_at=now)
         audit.record(
             principal,
             UPDATE,
             resource=f"cert:{certificate.id}",
-            details={"changed": changed},
+            details={"changed": list(changed)},
             account_id=certificate.account_id,
         )
 

@@ -19,7 +19,7 @@ STATUSES = ("ALL", *(state.value for state in State if state is not State.DELETE
 
 
 class SortKey(StrEnum):
-    """API §1.1; `certStatus` sorts by the stored state."""
+    """API §1.1; `certStatus` sorts by the state that people see."""
 
     EXPIRY = "certExpiredTime"
     STATUS = "certStatus"
@@ -101,6 +101,7 @@ def read_marker(text: str, orders: Collection[str]) -> Marker:
         plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         order, value, certificate_id = json.loads(plain)
         known = order in orders and type(value) is int and abs(value) < 2**63 and type(certificate_id) is str
+        known = known and "\x00" not in certificate_id  # PostgreSQL takes no text with it
     except (binascii.Error, ValueError, TypeError):
         known = False
     if not known:

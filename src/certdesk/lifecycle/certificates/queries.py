@@ -17,7 +17,7 @@ from .attention import Tab, console_page, counts
 from .errors import NoCertificate
 from .filters import MOST, ListFilters, Marker, SearchFilters, Sort, SortKey
 from .models import Certificate, Version
-from .rows import EXPIRY, LIST, Row, name_condition, rows_of, status_condition
+from .rows import EXPIRY, LIST, Row, effective_state, name_condition, rows_of, status_condition
 from .states import State
 
 __all__ = [
@@ -41,7 +41,7 @@ _NAMED = (
 )
 _SORT_COLUMNS = {
     SortKey.EXPIRY: (EXPIRY, "c.id"),
-    SortKey.STATUS: ("c.state", "c.updated_at", "c.id"),
+    SortKey.STATUS: ("c.updated_at", "c.id"),  # behind the state that people see
     SortKey.UPDATE: ("c.updated_at", "c.id"),
 }
 
@@ -136,7 +136,10 @@ def list_page(principal: Principal, filters: ListFilters, now: datetime | None =
         params,
     )
     direction = "ASC" if filters.sort_dir == "ASC" else "DESC"
-    order = ", ".join(f"{column} {direction}" for column in _SORT_COLUMNS[SortKey(filters.sort_key)])
+    columns: tuple[str, ...] = _SORT_COLUMNS[SortKey(filters.sort_key)]
+    if filters.sort_key == SortKey.STATUS:
+        columns = (effective_state(now), *columns)
+    order = ", ".join(f"{column} {direction}" for column in columns)
     items = rows_of(where, params, order, filters.limit, now, offset=filters.offset)
     return ListPage(items, int(counted[0]) if counted else 0)
 

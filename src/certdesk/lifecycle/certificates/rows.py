@@ -16,6 +16,7 @@ EXPIRY = f"COALESCE(c.not_after, {NO_EXPIRY})"
 EXPIRY_UNINDEXED = f"({EXPIRY} + 0)"
 """The same for a condition beside a better index: planners take a range for more selective than it is."""
 
+_EXPIRING = ", ".join(f"'{one.value}'" for one in sorted(states.EXPIRING))
 _COLUMNS = """c.id, c.name, c.domain, c.sans, c.description, c.source, c.brand, c.type, c.level,
  c.domain_type, c.primary_domain_type, c.domain_quota, c.wildcard_quota, c.validity_months, c.free, c.state,
  c.not_after, c.account_id, c.owner_id, c.enterprise_project_id, c.auto_renewal, c.updated_at, c.last_failure,
@@ -112,12 +113,17 @@ def rows_of(
 
 def status_condition(state: State, now: datetime) -> tuple[str, list[object]]:
     """Certificates that people see in `state`; LST-7 as SQL."""
-    expiring = ", ".join(f"'{one.value}'" for one in sorted(states.EXPIRING))
     if state is State.EXPIRED:
-        return f"(c.state IN ({expiring}) AND {EXPIRY} < %s)", [clock.to_micros(now)]
+        return f"(c.state IN ({_EXPIRING}) AND {EXPIRY} < %s)", [clock.to_micros(now)]
     if state in states.EXPIRING:
         return f"(c.state = %s AND {EXPIRY_UNINDEXED} >= %s)", [state.value, clock.to_micros(now)]
     return "c.state = %s", [state.value]
+
+
+def effective_state(now: datetime) -> str:
+    """The state that people see, as SQL for an ORDER BY; LST-7."""
+    over = f"c.state IN ({_EXPIRING}) AND {EXPIRY} < {clock.to_micros(now)}"
+    return f"CASE WHEN {over} THEN '{State.EXPIRED.value}' ELSE c.state END"
 
 
 def name_condition(keyword: str) -> tuple[str, list[object]]:

@@ -203,12 +203,13 @@ def pay(
         statement_accepted: accepted now, for an order whose purchase left it open (ORD-2).
 
     Raises:
-        BadParameter: the statement was never accepted.
+        BadParameter: the statement was never accepted, or a method that nobody knows.
         NoOrder, Forbidden: as `queries.order`.
         NotPayable: it is paid, cancelled or closed, or another request has just done that.
         PaymentRefused: the balance is too small; the order keeps the reason (ORD-7).
         NotAvailable: vouchers and coupons.
     """
+    rules.check_method(method)
     if method != "BALANCE":
         raise NotAvailable(
             f"Payment by {method} is not built yet.", next_step="Pay with BALANCE.", field="payment_method"

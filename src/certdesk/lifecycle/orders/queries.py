@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from certdesk.foundation.common import sql
+from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import BadParameter, NotFound
 from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal, Resource
 
 from .errors import NoOrder
 from .models import Balance, Entry, Order
-from .rules import AccountFacts
-from .states import OrderState
+from .rules import AccountFacts, states_of
 
 VIEW, PAY, VIEW_BALANCE = "bss:order:view", "bss:order:pay", "bss:balance:view"
 PAGE_SIZES = (10, 20, 50)
+_SEEN = "CASE WHEN state = 'UNPAID' AND closes_at <= %s THEN 'CANCELLED' ELSE state END"
+"""`rules.state_of` as SQL."""
 
 
 @dataclass(frozen=True)
@@ -57,23 +58,29 @@ def resource_of(found: Order) -> Resource:
 
 
 def orders_page(
-    principal: Principal, *, limit: int = 10, marker: str | None = None, state: str = ""
+    principal: Principal,
+    *,
+    limit: int = 10,
+    marker: str | None = None,
+    state: str = "",
+    now: datetime | None = None,
 ) -> OrdersPage:
     """Orders of the principal's account, newest first; `marker` is the one that the last page gave.
 
+    Args:
+        state: what people see (`rules.state_of`), as a word or as its number.
+
     Raises:
-        BadParameter: limit or marker is not one that we gave.
+        BadParameter: limit, marker or state is not one that we gave.
     """
     if limit not in PAGE_SIZES:
         raise BadParameter(f"limit {limit} is not offered.", next_step="Use 10, 20 or 50.", field="limit")
-    if state and state not in list(OrderState):
-        known = ", ".join(OrderState)
-        raise BadParameter(f"status {state!r} is unknown.", next_step=f"Use one of: {known}.", field="status")
+    wanted = states_of(state) if state else ()
     visible, params = iam.where(principal, VIEW, owner_column="user_id", resource_type="order")
     conditions = [visible]
-    if state:
-        conditions.append("state = %s")
-        params = [*params, state]
+    if wanted:
+        conditions.append(f"{_SEEN} IN ({', '.join(['%s'] * len(wanted))})")
+        params = [*params, sql.plain(now or clock.now()), *wanted]
     if marker:
         conditions.append("id < %s")
         params = [*params, _from_marker(marker)]
@@ -93,7 +100,10 @@ def _to_marker(order_id: str) -> str:
 
 def _from_marker(marker: str) -> str:
     try:
-        return base64.b64decode(marker + "=" * (-len(marker) % 4), altchars=b"-_", validate=True).decode()
+        found = base64.b64decode(marker + "=" * (-len(marker) % 4), altchars=b"-_", validate=True).decode()
+        if "\x00" in found:  # PostgreSQL takes no text with it
+            raise ValueError(found)
+        return found
     except (binascii.Error, ValueError):
         raise BadParameter(
             "marker is not one that this list gave.", next_step="Start without it.", field="marker"

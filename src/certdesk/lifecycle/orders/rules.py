@@ -15,6 +15,7 @@ from .states import OrderState
 
 OPEN_FOR = timedelta(hours=24)  # ORD-3: an unpaid order closes by itself
 MOST_CERTIFICATES = 100
+METHODS = ("BALANCE", "VOUCHER", "COUPON")
 SINGLE, WILDCARD = "SINGLE_DOMAIN", "WILDCARD_DOMAIN"
 
 
@@ -168,7 +169,8 @@ def _in_limits(name: str, value: int, least: int, most: int) -> None:
 def _additional(request: BuyRequest, product: Product) -> tuple[int, int]:
     """Additional plain and wildcard names (CAT-9); both 0 unless multi-domain.
 
-    Where only the total is given, as on the purchase page, the rest is plain.
+    Where only the total is given, as on the purchase page, the rest is plain. Either kind may be absent:
+    a name with its wildcard is a multi-domain certificate without additional plain names.
     """
     _in_limits("domain_numbers", request.domain_numbers, *product.names)
     wildcard = request.wildcard_domain_number or 0
@@ -177,10 +179,12 @@ def _additional(request: BuyRequest, product: Product) -> tuple[int, int]:
         _in_limits("wildcard_domain_number", wildcard, 0, 0)
         return 0, 0
     most = product.names[1]
-    _in_limits("wildcard_domain_number", wildcard, 0, most - 2)
     single = request.single_domain_number
-    single = request.domain_numbers - 1 - wildcard if single is None else single
-    _in_limits("single_domain_number", single, 1, most - 1)
+    if single is None:
+        _in_limits("wildcard_domain_number", wildcard, 0, request.domain_numbers - 1)
+        return request.domain_numbers - 1 - wildcard, wildcard
+    _in_limits("wildcard_domain_number", wildcard, 0, most - 1)
+    _in_limits("single_domain_number", single, 0, most - 1)
     if request.domain_numbers != 1 + single + wildcard:
         raise BadParameter(
             f"domain_numbers is {request.domain_numbers}, but one primary name, {single} plain and"
@@ -252,6 +256,32 @@ def billing_status(state: OrderState) -> int:
         OrderState.CANCELLED: 4,
         OrderState.REFUNDED: 5,  # completed; the refund stands beside it
     }[state]
+
+
+def check_method(method: str) -> None:
+    """Raises:
+    BadParameter: not a way of paying.
+    """
+    if method not in METHODS:
+        raise BadParameter(
+            f"payment_method {method!r} is unknown.", next_step="Use BALANCE.", field="payment_method"
+        )
+
+
+def states_of(status: str) -> tuple[OrderState, ...]:
+    """The states that a filter names: by word, or by the number of `billing_status`.
+
+    Raises:
+        BadParameter: neither.
+    """
+    found = tuple(one for one in OrderState if status in (one.value, str(billing_status(one))))
+    if not found:
+        raise BadParameter(
+            f"status {status!r} is unknown.",
+            next_step=f"Use one of: {', '.join(OrderState)}, or 4, 5, 6.",
+            field="status",
+        )
+    return found
 
 
 def stored(request: BuyRequest, bought: Bought, lines: Sequence[PriceLine]) -> dict[str, Any]:

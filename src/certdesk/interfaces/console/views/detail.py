@@ -284,6 +284,7 @@ TONES = {
 
 def event_words() -> dict[str, str]:
     return {
+        "certificate.bought": _("Bought"),
         "certificate.apply": _("Application submitted"),
         "certificate.domains_proved": _("Domain names verified"),
         "certificate.organization_approved": _("Organization approved"),
