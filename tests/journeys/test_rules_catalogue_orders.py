@@ -86,6 +86,26 @@ def test_a_wildcard_among_several_names_reaches_ov_certificates_only(
         alice.apply(certificate_id, "www.example.com", sans="a.example.com", **COMPANY)
 
 
+def test_a_name_and_its_wildcard_are_bought_and_issued_together(desk: Desk, alice: Caller) -> None:
+    # rule: CAT-9
+    names = {"domain_numbers": 2, "single_domain_number": 0, "wildcard_domain_number": 1}
+    certificate_id = alice.buy(**MULTI, **OV, **names)
+    issue(desk, alice, certificate_id, "example.com", sans="*.example.com", **COMPANY)
+    assert san(alice.leaf(certificate_id)) == ["example.com", "*.example.com"]
+    again = alice(
+        "certificates.issue",
+        body={
+            "cert_brand": "GEOTRUST",
+            **OV,
+            "domain": "example.com",
+            "sans": "*.example.com",
+            "agree_privacy_protection": True,
+            **COMPANY,
+        },
+    )
+    assert again["status"] in ("ISSUED", "CHECKING")  # bought: no word of numbers that it does not carry
+
+
 def test_an_application_stays_within_each_kind_that_was_bought(desk: Desk, alice: Caller) -> None:
     # rule: CAT-9
     kinds = {"domain_numbers": 4, "single_domain_number": 1, "wildcard_domain_number": 2}

@@ -38,6 +38,20 @@ def test_pages_stand_when_nothing_is_there(office: Office, path: str, language: 
     assert response.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/certificates/%00", 404),
+        ("/orders/%00/receipt", 404),
+        ("/organization-verifications/%00", 404),
+        ("/certificates?content=%00", 400),
+        ("/orders?marker=AAAA", 400),
+    ],
+)
+def test_an_address_with_nul_leads_nowhere(office: Office, path: str, status: int) -> None:
+    assert office.client().get(path).status_code == status
+
+
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_pages_stand_in_the_middle_of_the_work(office: Office, language: str) -> None:
     made = fill(office)

@@ -40,7 +40,7 @@ class BuyForm(forms.Form):
     wildcard_domain_number = forms.IntegerField(
         label=gettext_lazy("Additional wildcard names"),
         min_value=0,
-        max_value=248,
+        max_value=249,
         required=False,
         help_text=gettext_lazy("Of the quantity above; only OV and OV Pro may hold wildcard names."),
     )
