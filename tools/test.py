@@ -20,10 +20,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # One test process a core; the tests of one file stay together, because their fixtures are shared.
 SPREAD = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "loadfile")
-# program -> the Debian package that brings it
+# program -> the Debian packages that bring it
 PROGRAMS = {
     "chromium": "chromium",
     "named": "bind9",
+    "pdns_server": "pdns-server pdns-backend-sqlite3",
     "dig": "bind9-dnsutils",
     "strace": "strace",
     "openssl": "openssl",
@@ -59,7 +60,7 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def bring_programs() -> None:
     """Installs the missing programs by apt, when this user may; says so when not."""
-    packages = [package for program, package in PROGRAMS.items() if not find(program)]
+    packages = " ".join(needed for program, needed in PROGRAMS.items() if not find(program)).split()
     if not packages:
         return
     prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]

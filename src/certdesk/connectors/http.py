@@ -1,4 +1,4 @@
-"""The one egress gate for HTTP (law 11): every fetch of a URL that others chose goes through here.
+"""The one egress gate for HTTP (law 11): every request to a URL that others chose goes through here.
 
 Resolve once, connect to that address, check the peer's address, bound size and time, recheck redirects.
 Plain asyncio streams with h11: nothing below may resolve a name or follow a redirect by itself.
@@ -7,8 +7,8 @@ Plain asyncio streams with h11: nothing below may resolve a name or follow a red
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import h11
@@ -42,12 +42,22 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """What is sent: `headers` beside Host and our own; they may hold secrets, so they are not shown."""
+
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class _Gate:
     ports: Collection[int]
     networks: Collection[Network]
     max_bytes: int
     resolve: Resolve
     tls: ssl.SSLContext
+    sent: Sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,7 @@ async def fetch(
     max_redirects: int,
     resolver: Resolve | None = None,
     verify_tls: bool = True,
+    sent: Sent | None = None,
 ) -> Fetched:
     """GET `url` and what it redirects to (301, 302, 307, 308), every hop under the same rules.
 
@@ -84,13 +95,19 @@ async def fetch(
         total_timeout: seconds for everything: resolving, all redirects, the whole body.
         resolver: how names become addresses; default the operating system's.
         verify_tls: false for domain checks, which must work before a name has a good certificate.
+        sent: another method, own headers or a body; never together with redirects, which would hand the
+            credentials in it to another server.
 
     Raises:
         EgressRefused: scheme, port, address or redirect is not allowed.
         ConnectorError: no answer, a broken one or one over its limits.
     """
+    if sent is not None and max_redirects:
+        raise ValueError("a request of one's own follows no redirects")
     context = ssl.create_default_context() if verify_tls else _unverified()
-    gate = _Gate(ports, tuple(allow_networks), max_bytes, resolver or _system_resolve, context)
+    gate = _Gate(
+        ports, tuple(allow_networks), max_bytes, resolver or _system_resolve, context, sent or Sent()
+    )
     try:
         async with asyncio.timeout(total_timeout):
             return await _follow(url, gate, max_redirects)
@@ -145,7 +162,7 @@ def _path(parts: SplitResult) -> str:
 async def _get(target: _Target, gate: _Gate, redirects: tuple[str, ...]) -> Fetched:
     reader, writer, address = await _connect(target, gate)
     try:
-        return await _exchange(target, gate.max_bytes, reader, writer, address, redirects)
+        return await _exchange(target, gate, reader, writer, address, redirects)
     except h11.ProtocolError as error:
         raise ConnectorError(f"{target.url:.200} answered no valid HTTP: {error}.", permanent=False) from None
     except (OSError, asyncio.IncompleteReadError) as error:
@@ -205,14 +222,17 @@ async def _resolved(host: str, resolve: Resolve) -> Sequence[str]:
 
 async def _exchange(
     target: _Target,
-    max_bytes: int,
+    gate: _Gate,
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     address: str,
     redirects: tuple[str, ...],
 ) -> Fetched:
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEADER_BYTES)
-    writer.write(connection.send(_request(target)) + connection.send(h11.EndOfMessage()))
+    writer.write(connection.send(_request(target, gate.sent)))
+    if gate.sent.body:
+        writer.write(connection.send(h11.Data(data=gate.sent.body)))
+    writer.write(connection.send(h11.EndOfMessage()))
     await writer.drain()
     head: h11.Response | None = None
     body = bytearray()
@@ -224,9 +244,9 @@ async def _exchange(
             head = event
         elif isinstance(event, h11.Data):
             body += event.data
-            if len(body) > max_bytes:
+            if len(body) > gate.max_bytes:
                 raise ConnectorError(
-                    f"{target.url:.200} answered more than {max_bytes} bytes.", permanent=True
+                    f"{target.url:.200} answered more than {gate.max_bytes} bytes.", permanent=True
                 )
         elif isinstance(event, h11.EndOfMessage) and head is not None:
             return Fetched(head.status_code, _headers(head), bytes(body), target.url, address, redirects)
@@ -236,18 +256,23 @@ async def _exchange(
             )
 
 
-def _request(target: _Target) -> h11.Request:
-    return h11.Request(
-        method="GET",
-        target=target.path,
-        headers=[
-            ("Host", target.host_header),
-            ("User-Agent", "certdesk"),
-            ("Accept", "*/*"),
-            ("Accept-Encoding", "identity"),
-            ("Connection", "close"),
-        ],
-    )
+def _request(target: _Target, sent: Sent) -> h11.Request:
+    headers = {
+        "Host": target.host_header,
+        "User-Agent": "certdesk",
+        "Accept": "*/*",
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+        **sent.headers,
+    }
+    if sent.body or sent.method not in ("GET", "DELETE"):
+        headers["Content-Length"] = str(len(sent.body))
+    try:
+        return h11.Request(method=sent.method, target=target.path, headers=list(headers.items()))
+    except h11.LocalProtocolError:  # its text shows the header's value, which may be a secret
+        raise ConnectorError(
+            f"The request to {target.url:.200} cannot be written: a header is not valid.", True
+        ) from None
 
 
 def _headers(head: h11.Response) -> tuple[tuple[str, str], ...]:

@@ -7,18 +7,19 @@ received, the body's own hash, the query's own text.
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+
+from certdesk.foundation.common import sdk_signature
+from certdesk.foundation.common.sdk_signature import EMPTY_HASH, mac, sign
 
 from .errors import BadSignature
 
-ALGORITHM = "SDK-HMAC-SHA256"
+__all__ = ["Authorization", "Message", "canonical_request", "mac", "read", "sign", "verify"]
+
 WINDOW = timedelta(minutes=15)
 UNSIGNED = "UNSIGNED-PAYLOAD"
-EMPTY_HASH = hashlib.sha256(b"").hexdigest()
-DATE_FORMAT = "%Y%m%dT%H%M%SZ"
 REQUIRED = frozenset({"host", "x-sdk-date"})
 # Takes the place of the secret of a key that does not exist, so that both failures do the same work.
 NO_SECRET = b"0" * 40
@@ -109,55 +110,21 @@ def _date(text: str) -> datetime:
         raise BadSignature("X-Sdk-Date is not a date") from None
 
 
-def mac(secret: bytes, date: str, canonical: str) -> str:
-    """Hex HMAC over the string to sign; the key is the secret key itself."""
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    return hmac.new(secret, f"{ALGORITHM}\n{date}\n{digest}".encode(), hashlib.sha256).hexdigest()
-
-
 def canonical_request(message: Message, signed_headers: tuple[str, ...]) -> str:
     """The six parts of §4.2.
 
     Raises:
         BadSignature: a header that is said to be signed did not come, or the body is not signed.
     """
-    lines = []
+    headers = []
     for name in signed_headers:
         value = message.header(name)
         if value is None:
             raise BadSignature()
-        lines.append(f"{name}:{value.strip()}\n")
-    return "\n".join(
-        (
-            message.method.upper(),
-            canonical_path(message.path),
-            canonical_query(message.query),
-            "".join(lines),
-            ";".join(signed_headers),
-            _payload_hash(message),
-        )
+        headers.append((name, value))
+    return sdk_signature.canonical_request(
+        message.method, message.path, message.query, headers, _payload_hash(message)
     )
-
-
-def canonical_path(path: bytes) -> str:
-    quoted = quote(path, safe="/~")
-    return quoted if quoted.endswith("/") else quoted + "/"
-
-
-def canonical_query(query: str) -> str:
-    """Keys sorted, then values; `+` on the wire is a space, as the parser reads it."""
-    if not query:
-        return ""
-    pairs = []
-    for part in query.split("&"):
-        if part:
-            key, _, value = part.partition("=")
-            pairs.append((_plain(key), _plain(value)))
-    return "&".join(f"{quote(key, safe='~')}={quote(value, safe='~')}" for key, value in sorted(pairs))
-
-
-def _plain(text: str) -> bytes:
-    return unquote_to_bytes(text.replace("+", " "))
 
 
 def _payload_hash(message: Message) -> str:
@@ -176,31 +143,3 @@ def _payload_hash(message: Message) -> str:
     if stated is not None and stated.lower() != actual:
         raise BadSignature()
     return stated or actual
-
-
-def sign(
-    method: str,
-    url: str,
-    access_key: str,
-    secret: str,
-    *,
-    now: datetime,
-    body: bytes = b"",
-    headers: Mapping[str, str] | None = None,
-) -> dict[str, str]:
-    """Headers of a signed request, for our own clients.
-
-    Args:
-        url: whole URL; its host and port are the signed Host.
-        headers: further headers to send and sign, e.g. Content-Type.
-    """
-    parts = urlsplit(url)
-    sent = {"Host": parts.netloc, "X-Sdk-Date": now.astimezone(UTC).strftime(DATE_FORMAT), **(headers or {})}
-    lowered = {name.lower(): value for name, value in sent.items()}
-    message = Message(method, unquote_to_bytes(parts.path or "/"), parts.query, lowered.get, body)
-    names = tuple(sorted(lowered))
-    signature = mac(secret.encode(), lowered["x-sdk-date"], canonical_request(message, names))
-    sent["Authorization"] = (
-        f"{ALGORITHM} Access={access_key}, SignedHeaders={';'.join(names)}, Signature={signature}"
-    )
-    return sent
