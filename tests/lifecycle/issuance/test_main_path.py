@@ -82,6 +82,7 @@ def test_a_dv_certificate_goes_all_the_way(desk: Desk) -> None:
     assert mails == {"dns-record": "ada@example.com", "issued": "ada@example.com"}
     moves = Event.objects.filter(resource=f"cert:{certificate_id}", action__startswith="certificate.")
     assert [event.action for event in moves.order_by("id")] == [
+        "certificate.bought",
         "certificate.apply",
         "certificate.domains_proved",
         "certificate.issue",
