@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from certdesk.connectors.dns import caa
 from certdesk.connectors.dns.caa import CaaResult, check_caa, parse_issue
 from certdesk.lab.dns_server import LabDns
 
@@ -115,6 +116,13 @@ CASES = [
 ]
 
 
+DEEP = f"{'a.' * 100}example.com"
+CASES += [
+    Case("another at the top of a very deep name", at(TOP, OTHER), False, name=DEEP, names="other.example"),
+    Case("ours at the top of a very deep name", at(TOP, ISSUE), True, name=DEEP, names=OURS),
+]
+
+
 @pytest.fixture
 def dns() -> Iterator[LabDns]:
     with LabDns() as server:
@@ -161,6 +169,15 @@ def test_each_server_must_permit() -> None:
         assert ask(CASES[0], one, two).permitted
         two.misbehave("*", "SERVFAIL")
         assert ask(CASES[0], one, two).permitted
+
+
+def test_a_climb_that_runs_out_of_questions_permits_nothing(
+    dns: LabDns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # rule: DOM-12
+    monkeypatch.setattr(caa, "_QUESTIONS", 40)
+    result = ask(Case("", {}, False, name=DEEP), dns)
+    assert (result.permitted, result.retryable) == (False, True), result
 
 
 def test_the_climb_is_told(dns: LabDns) -> None:

@@ -81,6 +81,16 @@ def test_refusals() -> None:
             actions.create_user(owner, name, None, [])
     with pytest.raises(BadParameter):
         actions.create_user(owner, "bob", None, ["nobody"])
+    for address in (
+        "bob",
+        "bob@",
+        "bob@a b",
+        "bob@a.example,eve@b.example",
+        "b@a.example\r\nBcc: eve@b.example",
+    ):
+        with pytest.raises(BadParameter) as refused:
+            actions.create_user(owner, "bob", None, [], email=address)
+        assert refused.value.field == "email"
     with pytest.raises(BadParameter):
         actions.create_account("gamma", "yuan")
     with pytest.raises(NotFound):

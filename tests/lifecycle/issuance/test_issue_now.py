@@ -6,11 +6,11 @@ import pytest
 from cryptography import x509
 
 from certdesk.foundation.common import clock
-from certdesk.foundation.common.errors import BadParameter, CertdeskError, Forbidden
+from certdesk.foundation.common.errors import BadParameter, CertdeskError, Conflict, Forbidden
 from certdesk.lifecycle.applications.form import ApplicationForm
 from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.issuance import actions
+from certdesk.lifecycle.issuance import actions, issue_now
 from certdesk.lifecycle.issuance.actions import IssueRequest
 from certdesk.lifecycle.issuance.models import Placement
 from certdesk.lifecycle.orders.models import Balance, Order
@@ -157,6 +157,27 @@ def test_ov_waits_for_an_officer_with_the_company_of_the_last_application(desk: 
     approve(desk, result.certificate_id, "olga")
     desk.run()
     assert desk.state(result.certificate_id) == "ISSUED"
+
+
+def test_evidence_that_is_voided_at_that_moment_issues_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # rule: WDR-5
+    from certdesk.lifecycle.validation.models import Evidence
+
+    desk.issued("www.example.com")
+    real = issue_now.with_proofs
+
+    def read_then_withdrawn(*args: object) -> object:
+        found = real(*args)  # type: ignore[arg-type]
+        Evidence.objects.update(void_at=clock.now())
+        return found
+
+    monkeypatch.setattr(issue_now, "with_proofs", read_then_withdrawn)
+    with pytest.raises(Conflict):
+        issue(desk)
+    assert (Certificate.objects.count(), Version.objects.count()) == (1, 1)
+    assert issue(desk)[0].status == "CHECKING"
 
 
 def test_evidence_of_another_account_is_nobodys_proof(desk: Desk) -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import BadParameter, CertdeskError, Conflict, Kind
-from certdesk.foundation.jobs import testing
+from certdesk.foundation.jobs import running, testing
+from certdesk.foundation.jobs.errors import RetryAfter
 from certdesk.foundation.jobs.models import Job
+from certdesk.foundation.jobs.running import Loaded
 from certdesk.lifecycle.applications.form import ApplicationForm
 from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.certificates.models import Certificate, Version
@@ -22,6 +24,7 @@ from certdesk.pki.authority.issue import Prepared
 from certdesk.pki.authority.models import Intent
 from certdesk.pki.authority.shapes import Sample
 from certdesk.pki.authority.types import CertificateRequest, Signed
+from tests.support.authority import request as authority_request
 from tests.support.desk import Desk
 
 HOUR = timedelta(hours=1)
@@ -139,6 +142,59 @@ def test_a_young_placement_is_left_to_who_works_on_it(desk: Desk, faulty) -> Non
     assert not Placement.objects.filter(state="PLACED").exists()
 
 
+def signing(desk: Desk) -> Loaded:
+    """The signature under way: its intent is committed, and it takes long."""
+    certificate_id = desk.buy()
+    desk.apply(certificate_id, domain="www.example.com")
+    desk.publish(certificate_id)
+    testing.run_due(3)  # the look, the key, the shape
+    loaded = running.start(*running.claim("slow", 1))
+    assert loaded is not None
+    assert loaded.job.kind == actions.SIGN
+    age = timedelta(seconds=2 * STALE_SECONDS)
+    Placement.objects.filter(state="PLACED").update(created_at=clock.real_now() - age)
+    Intent.objects.filter(state="INTENDED").update(created_at=clock.real_now() - age)
+    return loaded
+
+
+def finished(loaded: Loaded) -> None:
+    running.finish(loaded, loaded.work.issuer.collect(loaded.work.prepared))
+
+
+def test_a_slow_signature_of_a_worker_that_lives_is_left_alone(desk: Desk) -> None:
+    loaded = signing(desk)
+    reconcile()
+    assert Placement.objects.get().state == "PLACED"
+    finished(loaded)
+    assert desk.state(loaded.job.subject) == "ISSUED"
+    everything_is_settled()
+
+
+def test_a_signature_that_comes_after_its_placement_was_dropped_is_made_again(desk: Desk) -> None:
+    loaded = signing(desk)
+    Job.objects.filter(id=loaded.job.id).update(lease_until=clock.real_now() - HOUR)
+    reconcile()
+    assert Placement.objects.get().state == "DROPPED"
+    with pytest.raises(RetryAfter) as late:
+        finished(loaded)
+    running.fail(loaded.job, late.value)
+    assert Job.objects.get(id=loaded.job.id).state == "READY"
+    desk.run(HOUR)
+    assert desk.state(loaded.job.subject) == "ISSUED"
+    everything_is_settled()
+
+
+def test_an_intent_that_no_placement_stands_for_is_abandoned(desk: Desk) -> None:
+    asked = [authority_request(now=clock.now()) for _ in range(2)]
+    prepared = [BuiltIn().prepare(one, clock.now()) for one in asked]
+    BuiltIn().place(prepared)
+    past = clock.real_now() - timedelta(seconds=STALE_SECONDS)
+    Intent.objects.filter(serial=prepared[0].serial).update(created_at=past)
+    assert reconcile() == 1
+    states = dict(Intent.objects.values_list("serial", "state"))
+    assert [states[one.serial] for one in prepared] == ["ABANDONED", "INTENDED"]
+
+
 def test_what_was_signed_under_a_dropped_placement_is_never_stored(desk: Desk, faulty) -> None:
     """A frozen process wakes after the reconciler has settled its placement."""
     desk.issued("www.example.com")
@@ -150,8 +206,8 @@ def test_what_was_signed_under_a_dropped_placement_is_never_stored(desk: Desk, f
             return signed
 
     faulty(Frozen("none", Killed()))
-    with pytest.raises(CertdeskError):
-        actions.issue_now(desk.alice, IssueRequest("GEOTRUST", "DV_SSL_CERT", FORM), clock.now())
+    result = actions.issue_now(desk.alice, IssueRequest("GEOTRUST", "DV_SSL_CERT", FORM), clock.now())
+    assert (result.status, result.serial) == ("ISSUING", "")  # paid for, and nothing to ask again
     faulty(BuiltIn())
     assert Version.objects.count() == 1
     started_again(desk)

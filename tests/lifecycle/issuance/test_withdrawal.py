@@ -80,6 +80,32 @@ def test_evidence_of_another_application_stays_reusable(desk: Desk) -> None:
     assert desk.state(certificate_id) == "ISSUED"
 
 
+@pytest.mark.parametrize("level", ["DV_SSL_CERT", "OV_SSL_CERT"])
+def test_an_application_under_way_keeps_the_evidence_that_a_withdrawal_voids_for_later_ones(
+    desk: Desk, level: str
+) -> None:
+    # rule: WDR-5
+    first, second = desk.buy("OV_SSL_CERT"), desk.buy(level, "MULTI_DOMAIN", 2)
+    desk.apply(first, domain="www.example.com", **COMPANY)
+    desk.publish(first)
+    desk.run()
+    details = COMPANY if level == "OV_SSL_CERT" else {}
+    desk.apply(second, domain="www.example.com", sans="www.example.org", **details)
+    withdraw(desk, first)
+    desk.run()
+    assert desk.state(first) == "PAID"
+    desk.publish(second)
+    desk.run(timedelta(hours=1))
+    if level == "OV_SSL_CERT":
+        from tests.lifecycle.issuance.test_main_path import approve
+
+        approve(desk, second, "olga")
+        desk.run()
+    assert desk.state(second) == "ISSUED"
+    again = desk.apply(first, domain="www.example.com", **COMPANY)
+    assert not NameProof.objects.get(application_id=again).reused
+
+
 def test_once_the_ca_has_approved_the_withdrawal_fails(desk: Desk) -> None:
     certificate_id = desk.buy("OV_SSL_CERT")
     with pytest.raises(CertdeskError) as caught:

@@ -7,8 +7,11 @@ import pytest
 
 from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import CertdeskError, Forbidden, Kind, NotFound
+from certdesk.foundation.iam.models import User
+from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.outbox.models import Message
+from certdesk.lifecycle.applications.models import Contact
 from certdesk.lifecycle.catalogue.queries import SHIPPED
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.validation import actions, proofs, queries
@@ -120,6 +123,16 @@ def test_each_look_is_logged_with_time_perspective_and_answer(desk: Desk) -> Non
     line = queries.proof_info(desk.alice, certificate_id).domains[0].checks[0]
     assert (line.perspective, line.answer) == ("local", "NXDOMAIN")
     assert clock.now() - line.at < timedelta(minutes=1)
+
+
+def test_an_address_that_takes_no_mail_stops_nothing(desk: Desk) -> None:
+    User.objects.update(email="not an address")
+    certificate_id = applied(desk, "www.example.com")
+    Contact.objects.all().delete()
+    desk.publish(certificate_id)
+    desk.run(HOUR)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert not Message.objects.filter(template="issued").exists()
 
 
 def test_a_value_older_than_30_days_is_renewed_and_mailed_anew(desk: Desk) -> None:
@@ -252,6 +265,23 @@ def test_caa_that_permits_or_says_nothing_lets_it_pass(asking_caa: Desk) -> None
     said = dict(NameProof.objects.values_list("name", "caa"))
     assert "permits" in said["www.example.com"]
     assert "No CAA record" in said["www.example.org"]
+
+
+@pytest.mark.parametrize(
+    ("age", "state"),
+    [(timedelta(hours=7, minutes=59), "ISSUED"), (timedelta(hours=8, seconds=1), "UNPASSED")],
+)
+def test_an_answer_of_caa_is_good_for_eight_hours(asking_caa: Desk, age: timedelta, state: str) -> None:
+    # rule: DOM-12
+    desk = asking_caa
+    certificate_id = desk.buy()
+    desk.apply(certificate_id, domain="www.example.com")
+    desk.publish(certificate_id)
+    testing.run_due(2)  # the look, then CAA; the issuer comes back much later
+    NameProof.objects.update(caa_at=clock.now() - age)
+    desk.dns.set("example.com", "CAA", ['0 issue "other.example"'])
+    desk.run()
+    assert desk.state(certificate_id) == state
 
 
 def test_caa_that_cannot_be_read_is_asked_again(asking_caa: Desk) -> None:

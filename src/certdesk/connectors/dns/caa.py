@@ -26,7 +26,7 @@ from certdesk.connectors.dns.walk import route
 from certdesk.connectors.egress import Network
 
 CHECK_SECONDS = 30.0
-_MOST_LABELS = 32  # every level costs questions to all servers of its zone
+_QUESTIONS = 400  # in all: every level costs questions to all servers of its zone
 
 # Tags whose meaning we know: the critical flag of any other one refuses (RFC 8659 §4.1). The contact tags
 # (Baseline Requirements A.1) and issuemail (RFC 9495) say nothing about TLS certificates.
@@ -101,6 +101,8 @@ async def check_caa(
 ) -> CaaResult:
     """Climb from `name` to the first name with CAA records (RFC 8659 §3) and read them.
 
+    A name may have 127 levels; where time or questions run out before the last one, nothing is permitted.
+
     Args:
         name: the name to be certified as A-labels; a leading `*.` is left off.
         wildcard: issuewild counts before issue.
@@ -114,10 +116,10 @@ async def check_caa(
         frozenset(account_uris),
         frozenset(validation_methods),
     )
-    path, budget = route(resolvers, allow_networks, hints), Budget(CHECK_SECONDS, 400)
+    path, budget = route(resolvers, allow_networks, hints), Budget(CHECK_SECONDS, _QUESTIONS)
     looked_at: list[str] = []
     current = parse_name(name.removeprefix("*."))
-    while current != dns.name.root and len(looked_at) < _MOST_LABELS:
+    while current != dns.name.root:  # to the end: a climb cut short would pass by the records above it
         looked_at.append(show(current))
         answers = await look_up(current, dns.rdatatype.CAA, path, budget)
         result = _at(current, answers, asker, wildcard=wildcard, looked_at=tuple(looked_at))

@@ -9,7 +9,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
 from certdesk.foundation.audit import actions as audit
-from certdesk.foundation.common import clock, sql
+from certdesk.foundation.common import clock, mail_address, sql
 from certdesk.foundation.common.errors import BadParameter, Conflict, NotFound
 from certdesk.foundation.sealing import actions as sealing
 
@@ -83,10 +83,12 @@ def create_user(
     """A user in the named groups of its account. Without a password it acts by access keys alone.
 
     Raises:
-        BadParameter: name or password have a wrong form, or a group does not exist.
+        BadParameter: name, address or password have a wrong form, or a group does not exist.
         Conflict: the account has a user of that name.
     """
     _check_name(name, "user")
+    if email:
+        mail_address.check(email, whose="user", field="email")
     user = User(
         account=account, name=name, login=_login(account, name), email=email, created_at=clock.real_now()
     )

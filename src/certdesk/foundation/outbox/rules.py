@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from certdesk.foundation.common.errors import BadParameter
+from certdesk.foundation.common import mail_address
 
 LOCALES = ("en", "zh-hans")
 LONGEST_ANSWER = 500
@@ -25,7 +25,6 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
 """Each template with the names that its context must have."""
 
 _NOT_PRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
-_ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\\\"]{1,64}@[^\s@,;:<>()\[\]\\\"]{1,255}")
 
 
 @dataclass(frozen=True)
@@ -48,13 +47,7 @@ def check_recipient(recipient: str) -> str:
     Raises:
         BadParameter: it is none, or holds what could start another header or recipient.
     """
-    if _NOT_PRINTABLE.search(recipient) or not _ADDRESS.fullmatch(recipient):
-        raise BadParameter(
-            "The mail address of the recipient is not valid.",
-            next_step="Give one address like name@example.com.",
-            field="recipient",
-        )
-    return recipient
+    return mail_address.check(recipient, whose="recipient", field="recipient")
 
 
 def check_template(template: str, context: Mapping[str, object]) -> None:

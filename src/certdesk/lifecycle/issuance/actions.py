@@ -23,6 +23,7 @@ from .issue_now import issue_now as issue_now
 from .submission import applicant_of, submit
 
 PLACE = "issuance.place"
+SIGN = "issuance.sign"
 WITHDRAWAL = "issuance.withdrawal"
 APPLY, CANCEL = "scm:cert:apply", "scm:cert:cancel"
 

@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from certdesk.foundation.common.errors import BadParameter
+import structlog
+
+from certdesk.foundation.common.errors import BadParameter, Conflict
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.lifecycle.applications import actions as applications
@@ -19,6 +21,7 @@ from certdesk.lifecycle.certificates.states import Event, State, Via
 from certdesk.lifecycle.orders import actions as orders
 from certdesk.lifecycle.orders.actions import OrderResult
 from certdesk.lifecycle.orders.rules import Purchase
+from certdesk.pki.authority.errors import NotIntended
 from certdesk.pki.authority.issue import Prepared
 from certdesk.pki.authority.types import Signed
 from certdesk.pki.keystore import actions as keystore
@@ -31,6 +34,8 @@ from .instant_plan import Wanted, check_item, issuer_of, prepare, prepared_for, 
 from .issuers import Issuer
 from .submission import applicant_of, submit
 
+log = structlog.get_logger(__name__)
+
 BATCH_LIMIT = 100
 APPLY = "scm:cert:apply"
 _AT_ONCE = ((Event.APPLY, Via.ANY), (Event.DOMAINS_PROVED, Via.DOMAIN_ONLY))
@@ -41,7 +46,8 @@ class IssueResult:
     """What one request came to.
 
     Attributes:
-        status: the certificate's; `UNPAID` where there is none for lack of money.
+        status: the certificate's; `UNPAID` where there is none for lack of money, `ISSUING` where a worker
+            finishes what this request could not.
         serial, certificate, certificate_chain: filled when it was issued at once.
         reason: why it is unpaid, one sentence.
     """
@@ -122,11 +128,23 @@ def issue_batch(
             states = slow | {one.certificate_id: State.ISSUING.value for one in ready}
             on_bought([_result(order, {}, states) for order in bought])
     signed = [one.issuer.collect(one.prepared) for one in ready]
-    if ready:
+    issued = _released(principal, ready, signed, now) if ready else {}
+    return [_result(order, issued, slow) for order in bought]
+
+
+def _released(
+    principal: Principal, ready: Sequence[_Ready], signed: Sequence[Signed], now: datetime
+) -> dict[str, Signed]:
+    """What was stored, by certificate. Nothing where the reconciler took this request for dead and was
+    quicker: all is paid and applied for, so it goes on without it and nobody has to ask again.
+    """
+    try:
         with short_transaction():
             _store(principal, ready, signed, now)
-    issued = {one.certificate_id: result for one, result in zip(ready, signed, strict=True)}
-    return [_result(order, issued, slow) for order in bought]
+    except (NotIntended, Conflict) as error:
+        log.warning("issued later", certificates=[one.certificate_id for one in ready], reason=str(error))
+        return {}
+    return {one.certificate_id: result for one, result in zip(ready, signed, strict=True)}
 
 
 def _purchase(wanted: Wanted) -> Purchase:
@@ -140,6 +158,7 @@ def _record(principal: Principal, pairs: Sequence[tuple[OrderResult, Wanted]], n
     quick = [(order.certificate_ids[0], one) for order, one in pairs if order.paid and one.proofs]
     if not quick:
         return []
+    _refuse_void(quick)
     held = [_key(principal, one) for _, one in quick]
     rows = []
     for (certificate_id, one), (key_id, spki) in zip(quick, held, strict=True):
@@ -172,6 +191,16 @@ def _record(principal: Principal, pairs: Sequence[tuple[OrderResult, Wanted]], n
     for issuer in {one.issuer for one in ready}:
         issuer.place([one.prepared for one in ready if one.issuer is issuer])
     return ready
+
+
+def _refuse_void(quick: Sequence[tuple[str, Wanted]]) -> None:
+    """The proofs were read before this transaction; a withdrawal since then has voided them (WDR-5)."""
+    ids = {proof.evidence_id for _, one in quick for proof in one.proofs}
+    if queries.standing_evidence(ids) != len(ids):
+        raise Conflict(
+            "The application that had proved these names was withdrawn at this moment. Nothing was bought.",
+            next_step="Send the request again: the names have to be proved anew.",
+        )
 
 
 def _key(principal: Principal, wanted: Wanted) -> tuple[str, bytes]:
@@ -228,7 +257,7 @@ def _result(order: OrderResult, issued: dict[str, Signed], slow: dict[str, str])
     certificate_id = order.certificate_ids[0]
     signed = issued.get(certificate_id)
     if signed is None:
-        return IssueResult(certificate_id, slow[certificate_id], order.order_id)
+        return IssueResult(certificate_id, slow.get(certificate_id, State.ISSUING.value), order.order_id)
     return IssueResult(
         certificate_id,
         State.ISSUED.value,

@@ -24,6 +24,7 @@ from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.validation import caa, proofs
 from certdesk.lifecycle.validation.organization import COMPLETE
+from certdesk.pki.authority.errors import NotIntended
 from certdesk.pki.authority.issue import Prepared
 from certdesk.pki.authority.lint import Finding
 from certdesk.pki.authority.shapes import Sample
@@ -34,12 +35,11 @@ from certdesk.pki.x509 import keys
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 
 from . import issuers, pipeline, reconcile, withdrawal
-from .actions import PLACE, WITHDRAWAL
+from .actions import PLACE, SIGN, WITHDRAWAL
 from .errors import IssuerRefused
 from .issuers import Issuer
 from .models import Placement
 
-SIGN = "issuance.sign"
 RECONCILE = "issuance.reconcile"
 CAA_SECONDS = 40.0
 CAA_PAUSE = 60.0
@@ -116,7 +116,7 @@ class Place(Handler[Needs, Brought]):
         if result.key is not None and application.spki is None:
             key = keystore.store_made(certificate.account_id, result.key)
             applications.set_key(application.id, key.id, bytes(key.spki))
-        caa.record(application.id, result.caa)
+        caa.record(application.id, result.caa, clock.now())
         refusal = caa.first_refusal(result.caa)
         if refusal is None:
             _sign_next(certificate.id)
@@ -156,6 +156,12 @@ def _key_to_make(application: Application) -> KeyAlgorithm | None:
 
 def _caa(application: Application, product: Product) -> caa.Asked | None:
     return caa.asked(application, product, issuers.find(product.issuer).capabilities.caa_domains)
+
+
+def _caa_is_old(application: Application, certificate: Certificate, now: datetime) -> bool:
+    """An outage of the issuer may last longer than the answers of CAA are good for (DOM-12)."""
+    asked = _caa(application, application_queries.product_of(certificate))
+    return asked is not None and not caa.is_fresh(application.id, now)
 
 
 @contextmanager
@@ -199,10 +205,10 @@ class Sign(Handler[ToSign | ToExamine, Outcome]):
         if found is None:
             return None
         certificate, application = found
-        if application.spki is None:
+        now = clock.now()
+        if application.spki is None or _caa_is_old(application, certificate, now):
             jobs.enqueue(PLACE, subject=certificate.id, dedupe_key=f"{PLACE}:{certificate.id}")
             return None
-        now = clock.now()
         principal = _principal(job, certificate)
         if reconcile.settle_earlier(principal, certificate, now):
             return None
@@ -244,7 +250,10 @@ class Sign(Handler[ToSign | ToExamine, Outcome]):
         placement = Placement.objects.select_related("certificate", "application").get(
             reference=work.placement
         )
-        work.issuer.accept([result])
+        try:
+            work.issuer.accept([result])
+        except NotIntended as error:  # settled meanwhile by somebody who took this worker for dead
+            raise RetryAfter(1, str(error)) from error
         pipeline.fulfil(_principal(job, found[0]), placement, result, clock.now())
 
     def failed(self, job: Job, error: BaseException) -> None:

@@ -1,6 +1,6 @@
 """Reads of issuance, and the few hand-written statements of *issue now*."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from certdesk.foundation.common import clock, sql
@@ -25,6 +25,26 @@ def without_job(state: str, kinds: str, limit: int) -> list[str]:
         [state, f"{kinds}%", limit],
     )
     return [str(row[0]) for row in found]
+
+
+def lost_intents(before: datetime, after: datetime, limit: int) -> list[str]:
+    """Serials of open intents from outside these moments that no open placement stands for."""
+    found = sql.rows(
+        "SELECT i.serial FROM authority_intent i WHERE i.state = 'INTENDED'"
+        " AND (i.created_at <= %s OR i.created_at > %s) AND NOT EXISTS (SELECT 1 FROM issuance_placement p"
+        " WHERE p.reference = i.reference AND p.state = 'PLACED') ORDER BY i.created_at LIMIT %s",
+        [clock.to_micros(before), clock.to_micros(after), limit],
+    )
+    return [str(row[0]) for row in found]
+
+
+def standing_evidence(ids: Collection[int]) -> int:
+    """How many of these proofs are not void at this moment."""
+    found = sql.row(
+        f"SELECT count(*) FROM validation_evidence WHERE void_at IS NULL AND id IN ({_marks(list(ids))})",
+        list(ids),
+    )
+    return int(found[0]) if found else 0
 
 
 def insert_applications(rows: Sequence[Mapping[str, object]]) -> dict[str, int]:

@@ -4,21 +4,24 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal, system_principal
 from certdesk.foundation.jobs import actions as jobs
+from certdesk.foundation.jobs.models import Job
+from certdesk.foundation.jobs.models import State as JobState
 from certdesk.lifecycle.applications.models import ApplicationState
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.validation import actions as validation
 from certdesk.lifecycle.validation import proofs
+from certdesk.pki.authority import issue as authority
 
 from . import issuers, pipeline, queries
-from .actions import PLACE, WITHDRAWAL
+from .actions import PLACE, SIGN, WITHDRAWAL
 from .models import Placement, PlacementState
 
 log = structlog.get_logger(__name__)
@@ -29,21 +32,36 @@ BATCH = 100  # law 13: rows of one round
 
 
 def reconcile(stale_seconds: float = STALE_SECONDS) -> int:
-    """Settles stale placements and gives every waiting certificate its job back; answers how many.
+    """Settles stale placements and intents and gives every waiting certificate its job back; how many.
 
     Every step may be done twice and by two workers at once; the conditional updates decide.
     """
     settled = sum(_settled(placement.reference) for placement in _stale(stale_seconds))
+    settled += _abandon(stale_seconds)
     for state, kind in ((State.ISSUING, PLACE), (State.CANCELCHECKING, WITHDRAWAL)):
         settled += _restart(state, f"{kind.partition('.')[0]}.", _enqueuer(kind))
     return settled + _restart(State.CHECKING, validation.CHECK, _check)
 
 
 def _stale(seconds: float) -> list[Placement]:
-    """Older than `seconds`, or dated in the future because the clock was set back since."""
+    """Older than `seconds`, or dated in the future because the clock was set back since.
+
+    Not those whose worker is alive: a slow signature is no lost one.
+    """
     now, age = clock.real_now(), timedelta(seconds=seconds)
     old = Q(created_at__lte=now - age) | Q(created_at__gt=now + age)
-    return list(Placement.objects.filter(old, state=PlacementState.PLACED).order_by("created_at")[:BATCH])
+    alive = Job.objects.filter(
+        kind=SIGN, state=JobState.RUNNING, lease_until__gt=now, subject=OuterRef("certificate_id")
+    )
+    found = Placement.objects.filter(old, ~Exists(alive), state=PlacementState.PLACED)
+    return list(found.order_by("created_at")[:BATCH])
+
+
+def _abandon(seconds: float) -> int:
+    """Intents without an open placement, such as those of the listener's own certificate."""
+    now, age = clock.real_now(), timedelta(seconds=seconds)
+    with short_transaction():
+        return sum(authority.abandon(serial) for serial in queries.lost_intents(now - age, now + age, BATCH))
 
 
 def _settled(reference: str) -> int:

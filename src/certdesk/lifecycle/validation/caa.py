@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from certdesk.connectors.dns.caa import check_caa
 from certdesk.connectors.protocol import ConnectorError
@@ -10,6 +11,7 @@ from certdesk.foundation.common import settings
 from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.catalogue.rules import Product
 
+from . import rules
 from .models import NameProof
 
 AT_ONCE = 32
@@ -88,7 +90,15 @@ def first_refusal(said: Sequence[Said]) -> Said | None:
     return min(refusals, key=lambda one: one.retryable, default=None)
 
 
-def record(application_id: int, said: Sequence[Said]) -> None:
-    """Keeps what was said beside each name."""
+def record(application_id: int, said: Sequence[Said], now: datetime) -> None:
+    """Keeps what was said beside each name, and when."""
     for one in said:
-        NameProof.objects.filter(application_id=application_id, name=one.name).update(caa=one.sentence)
+        NameProof.objects.filter(application_id=application_id, name=one.name).update(
+            caa=one.sentence, caa_at=now
+        )
+
+
+def is_fresh(application_id: int, now: datetime) -> bool:
+    """Whether the answer for every single name is young enough to issue on it."""
+    moments = NameProof.objects.filter(application_id=application_id).values_list("caa_at", flat=True)
+    return all(rules.caa_is_fresh(moment, now) for moment in moments)

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+import structlog
+
 from certdesk.foundation.common import clock, settings
+from certdesk.foundation.common.errors import BadParameter
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.outbox import actions as outbox
 from certdesk.lifecycle.applications import queries as applications
@@ -11,6 +14,8 @@ from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.certificates.models import Certificate
 
 from .models import Challenge
+
+log = structlog.get_logger(__name__)
 
 
 def send_records(
@@ -61,22 +66,29 @@ def send(
     *,
     page: str = "",
 ) -> None:
-    """To the applicant's address, else to that of the user who applied; without either nothing is sent."""
+    """To the applicant's address, else to that of the user who applied; without either nothing is sent.
+
+    A message never stops the change that it tells of: an address that cannot be used is noted in the log.
+    """
     user = User.objects.filter(id=application.submitted_by).values("email", "language").first()
     recipient = applications.applicant_address(application.id) or (user["email"] if user else "")
     if not recipient:
         return
-    outbox.send(
-        certificate.account_id,
-        template,
-        recipient,
-        {
-            "certificate_id": certificate.id,
-            "domain": application.names.partition(";")[0],
-            "link": f"{settings.get().base_url}/certificates/{certificate.id}{page}",
-            **context,
-        },
-        certificate_id=certificate.id,
-        locale=user["language"] if user else "en",
-        dedupe_key=dedupe_key,
-    )
+    values = {
+        "certificate_id": certificate.id,
+        "domain": application.names.partition(";")[0],
+        "link": f"{settings.get().base_url}/certificates/{certificate.id}{page}",
+        **context,
+    }
+    try:
+        outbox.send(
+            certificate.account_id,
+            template,
+            recipient,
+            values,
+            certificate_id=certificate.id,
+            locale=user["language"] if user else "en",
+            dedupe_key=dedupe_key,
+        )
+    except BadParameter as refused:
+        log.warning("message not sent", message=dedupe_key, reason=refused.message)

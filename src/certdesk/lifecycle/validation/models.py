@@ -90,8 +90,9 @@ class NameProof(models.Model):
         Challenge, null=True, on_delete=models.CASCADE, related_name="proofs", db_index=False
     )
     evidence = models.ForeignKey(Evidence, null=True, on_delete=models.PROTECT, db_index=False)
-    reused = models.BooleanField(default=False)
+    reused = models.BooleanField(default=False)  # the evidence stood when the application was opened
     caa = models.TextField(default="", help_text="What the last CAA look-up said.")
+    caa_at = MomentField(null=True, help_text="When it said so: good for 8 hours.")
 
     class Meta:
         # Each index is a page more to write for every issuance; the constraint serves look-ups by application.

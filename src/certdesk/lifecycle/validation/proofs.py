@@ -144,5 +144,5 @@ def _settle(challenge: Challenge, sight: Sight, now: datetime) -> None:
 
 
 def void(application_id: int, now: datetime) -> int:
-    """WDR-5: what was gathered under a withdrawn application proves nothing from now on."""
+    """WDR-5: what was gathered under a withdrawn application proves nothing for those opened from now on."""
     return Evidence.objects.filter(application_id=application_id, void_at__isnull=True).update(void_at=now)

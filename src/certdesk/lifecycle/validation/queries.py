@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import WrongState
@@ -49,11 +49,15 @@ class Proved:
 
 
 def proved(application_id: int) -> list[Proved]:
-    """The names whose evidence stands, in their order; a name without it is simply not here."""
+    """The names whose evidence stands, in their order; a name without it is simply not here.
+
+    Reused evidence stood when the application was opened. It stays good for that application if the one
+    it was gathered under is withdrawn later: void is for those opened afterwards (WDR-5), and the proof
+    of control itself is as true as before (Baseline Requirements 4.2.1).
+    """
+    stands = Q(evidence__void_at__isnull=True) | Q(reused=True)
     found = (
-        NameProof.objects.filter(
-            application_id=application_id, evidence__isnull=False, evidence__void_at__isnull=True
-        )
+        NameProof.objects.filter(stands, application_id=application_id, evidence__isnull=False)
         .order_by("position")
         .values_list("name", "evidence_id", "evidence__at")
     )
@@ -166,7 +170,7 @@ def _name_info(proof: NameProof, checks: dict[int, tuple[CheckLine, ...]]) -> Na
     challenge, evidence = proof.challenge, proof.evidence
     lines = checks.get(challenge.id, ()) if challenge else ()
     last = lines[0] if lines else None
-    good = evidence is not None and evidence.void_at is None
+    good = evidence is not None and (evidence.void_at is None or proof.reused)
     domain = challenge.authorization_domain if challenge else ""
     if not challenge and evidence is not None:
         domain = evidence.authorization_domain

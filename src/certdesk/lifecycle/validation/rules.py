@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from certdesk.pki.x509.names import Name, authorization_domain, proof_owner
 
+CAA_LIFE = timedelta(hours=8)  # Baseline Requirements 3.2.2.8
 VALUE_LIFE = timedelta(days=30)  # DOM-11; Baseline Requirements 3.2.2.4.7
 FIRST_DELAY = timedelta(seconds=30)
 LONGEST_DELAY = timedelta(minutes=30)
@@ -57,6 +58,11 @@ def record_value(record_type: str, zone: str, random_hex: Callable[[int], str]) 
 def value_is_old(made_at: datetime, now: datetime) -> bool:
     """A value may be used up to and with the second 30 days after it was made."""
     return now - made_at > VALUE_LIFE
+
+
+def caa_is_fresh(asked_at: datetime | None, now: datetime) -> bool:
+    """Whether it may still be issued on an answer of that moment; never when it lies in the future."""
+    return asked_at is not None and timedelta(0) <= now - asked_at <= CAA_LIFE
 
 
 def next_delay(checks_made: int, chance: float) -> timedelta:
