@@ -4,19 +4,21 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import transaction
 
-from certdesk.foundation.audit import actions, queries, sealer, verify
+from certdesk.foundation.audit import actions, heads, queries, sealer, verify
 from certdesk.foundation.audit.models import Checkpoint, Event, Head, SigningKey
 from certdesk.foundation.audit.verify import Finding, digest, verify_file
 from certdesk.foundation.audit.verify_database import export, public_keys, verify_database
-from certdesk.foundation.common import clock, sql
+from certdesk.foundation.common import clock, settings, sql
 from certdesk.foundation.iam.principal import Principal, Via, system_principal
+from certdesk.foundation.sealing import kek
 
 pytestmark = pytest.mark.django_db
 ACCOUNT = "a" * 32
@@ -407,3 +409,90 @@ def test_the_commands_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "forged" in capsys.readouterr().out
     assert verify.main([]) == 2
     assert verify.main([str(tmp_path)]) == 2
+
+
+@pytest.fixture
+def kept(tmp_path: Path, django_capture_on_commit_callbacks: Any) -> Iterator[Path]:
+    """The heads file of an installation of its own: nine rows of Alice's account and two of the house."""
+    before = settings.get()
+    settings.install(before.model_copy(update={"kek_file": tmp_path / "own.kek"}))
+    kek.ensure_kek_file()
+    sealer._loaded.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        sealed()
+        write(2, system_principal(""))
+        actions.seal_pending()
+    yield heads.path()
+    settings.install(before)
+    sealer._loaded.clear()
+
+
+def cut_back_to(place: int) -> None:
+    """What only the file outside the database still tells of."""
+    Event.objects.filter(account_id=ACCOUNT, sequence__gt=place).delete()
+    Checkpoint.objects.filter(account_id=ACCOUNT, sequence__gt=place).delete()
+    last = event_at(place).digest if place else verify.GENESIS
+    Head.objects.filter(account_id=ACCOUNT).update(sequence=place, digest=last)
+
+
+def test_the_heads_are_kept_outside_the_database(kept: Path) -> None:
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert {one["account_id"]: one["sequence"] for one in heads.read()} == {ACCOUNT: 9, "system": 2}
+    report = verify_database(heads=heads.read())
+    assert (report.ok, report.heads) == (True, 2)
+
+
+def test_a_chain_cut_back_to_a_checkpoint_is_named(kept: Path, tmp_path: Path) -> None:
+    cut_back_to(6)
+    assert verify_database().ok
+    assert found(verify_database(heads=heads.read())) == [("truncated", 7, 9)]
+    path = exported(tmp_path)
+    assert verify.main([str(path), "--key", public_keys()[0]]) == 0
+    assert verify.main([str(path), "--key", public_keys()[0], "--heads", str(kept)]) == 1
+    assert verify.main([str(path), "--heads", str(tmp_path / "absent")]) == 2
+
+
+def test_an_account_removed_with_all_that_tells_of_it_is_named(kept: Path) -> None:
+    cut_back_to(0)
+    Head.objects.filter(account_id=ACCOUNT).delete()
+    assert verify_database().ok
+    findings = verify_database(heads=heads.read()).findings
+    assert [(one.kind, one.account_id, one.first, one.last) for one in findings] == [
+        ("truncated", ACCOUNT, 1, 9)
+    ]
+
+
+def test_a_chain_that_went_on_after_being_cut_back_is_named(
+    kept: Path, django_capture_on_commit_callbacks: Any
+) -> None:
+    cut_back_to(6)
+    with django_capture_on_commit_callbacks(execute=True):
+        sealed(5)
+    assert [one["sequence"] for one in heads.read()] == [9, 11, 2]
+    assert found(verify_database(ACCOUNT, heads.read())) == [("rechained", 9, 9)]
+
+
+def test_an_earlier_head_never_replaces_a_later_one(kept: Path) -> None:
+    before = kept.read_bytes()
+    heads.keep([one | {"sequence": 1} for one in heads.read()])
+    assert kept.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_to_does_not_stop_the_sealer(kept: Path) -> None:
+    kept.with_name(kept.name + ".new").mkdir()
+    heads.keep([one | {"sequence": 99} for one in heads.read()])
+    assert max(one["sequence"] for one in heads.read()) == 9
+
+
+def test_heads_of_a_database_that_is_gone_are_set_aside_for_a_new_one(kept: Path) -> None:
+    assert not heads.set_aside_of_another()
+    for model in (Event, Checkpoint, Head):
+        model.objects.all().delete()
+    assert heads.set_aside_of_another()
+    assert (kept.exists(), heads.read()) == (False, [])
+
+
+def test_rows_that_wait_are_told(kept: Path) -> None:
+    write(1)
+    report = verify_database(heads=heads.read()).as_dict()
+    assert (report["ok"], report["unsealed"], len(report["waiting"])) == (True, 1, 1)

@@ -137,6 +137,22 @@ def test_a_row_that_cannot_be_opened_is_named_and_keeps_its_kek() -> None:
     assert kek.load().versions == (1, 2)
 
 
+def test_a_row_that_cannot_be_opened_does_not_keep_the_others_from_a_new_kek() -> None:
+    secrets = seal_many(3)
+    broken, gone, *_ = secrets
+    Secret.objects.filter(id=broken).update(wrapped_key=b"x" * 60)
+    actions.rotate()
+    Secret.objects.filter(id=gone).update(kek_version=0)
+    for version in (3, 4):
+        report = actions.rotate()
+        assert (report.version, report.resumed, report.rewrapped) == (version, False, 1)
+        assert (set(report.broken), report.remaining, report.retired) == ({broken, gone}, 2, (version - 1,))
+        assert kek.load().versions == (1, version)
+    for secret in (broken, gone):
+        del secrets[secret]
+    assert_all_readable(secrets)
+
+
 def test_old_versions_stay_when_other_nodes_still_need_them() -> None:
     seal_many(2)
     assert actions.rotate(retire=False).retired == ()

@@ -104,6 +104,13 @@ def rows_until(account_id: str, last_place: int, chunk: int = 1000) -> Iterator[
         last_id = rows[-1][0]
 
 
+def digest_at(account_id: str, place: int) -> str:
+    """The digest of the row at that place; empty when there is none."""
+    statement = "SELECT digest FROM audit_event WHERE account_id = %s AND sequence = %s"
+    found = sql.row(statement, [account_id, place])
+    return str(found[0]) if found else ""
+
+
 def last_beyond(account_id: str) -> int:
     """The last place of rows behind the end, 0 when there are none: the sealer never leaves any.
 

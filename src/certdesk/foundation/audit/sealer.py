@@ -7,16 +7,18 @@ committed after a higher one, and a watermark would lose it.
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.db import transaction
 
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.sealing import actions as sealing
 
-from . import queries
+from . import heads, queries
 from .models import SigningKey
-from .verify import GENESIS, checkpoint_text, digest
+from .verify import GENESIS, Row, checkpoint_text, digest
 
 CHUNK = 100
 PAUSE = 0.002
@@ -38,28 +40,36 @@ def seal_pending(limit: int = 1000) -> int:
     Zero also when another worker is sealing at this moment.
     """
     sealed = 0
-    while sealed < limit:
-        with sql.short_transaction():
-            count = _seal_chunk(min(CHUNK, limit - sealed))
-        sealed += count
-        if count < CHUNK:
-            break
-        time.sleep(PAUSE)  # law 13: lets waiting writers through
+    ends: dict[str, Row] = {}
+    try:
+        while sealed < limit:
+            with sql.short_transaction():
+                count, new = _seal_chunk(min(CHUNK, limit - sealed))
+            sealed += count
+            ends |= new
+            if count < CHUNK:
+                break
+            time.sleep(PAUSE)  # law 13: lets waiting writers through
+    finally:
+        if ends:
+            transaction.on_commit(partial(heads.keep, tuple(ends.values())))
     return sealed
 
 
-def _seal_chunk(limit: int) -> int:
+def _seal_chunk(limit: int) -> tuple[int, dict[str, Row]]:
+    """How many events were sealed, and the new checkpoint of each account."""
     if not queries.take_sealing_lock():
-        return 0
+        return 0, {}
     events = queries.unsealed(limit)
     signer = _signer() if events else None
+    ends = {}
     for account_id, group in groupby(events, key=lambda event: str(event["account_id"])):
         assert signer is not None  # noqa: S101 there are events
-        _seal_account(account_id, list(group), signer)
-    return len(events)
+        ends[account_id] = _seal_account(account_id, list(group), signer)
+    return len(events), ends
 
 
-def _seal_account(account_id: str, events: Iterable[dict[str, object]], signer: Signer) -> None:
+def _seal_account(account_id: str, events: Iterable[dict[str, object]], signer: Signer) -> Row:
     sequence, head = queries.head(account_id) or (0, GENESIS)
     places: list[tuple[object, int, str]] = []
     for event in events:
@@ -71,6 +81,10 @@ def _seal_account(account_id: str, events: Iterable[dict[str, object]], signer: 
     at = clock.to_micros(clock.real_now())
     signature = signer.key.sign(checkpoint_text(account_id, sequence, head, at))
     queries.add_checkpoint(account_id, sequence, head, at, signature, signer.public)
+    return {
+        "account_id": account_id, "sequence": sequence, "digest": head, "at": at,
+        "signature": signature.hex(), "public_key": signer.public.hex(),
+    }  # fmt: skip
 
 
 def _signer() -> Signer:

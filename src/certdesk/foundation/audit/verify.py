@@ -1,14 +1,16 @@
 """Checks exported audit logs: one file, standard library only, so that it can be taken anywhere.
 
-    python verify.py audit.jsonl [--key PUBLIC_KEY_HEX]
+    python verify.py audit.jsonl [--key PUBLIC_KEY_HEX] [--heads FILE]
 
 It reads the JSON lines of an export. With the package `cryptography` beside it, it checks the
-signatures of the checkpoints as well; `--key` names the key that must have signed them. The sealer
-uses the same functions, so there is one definition of the chain.
+signatures of the checkpoints as well; `--key` names the key that must have signed them, `--heads` the
+file of the last checkpoints that is kept outside the database. The sealer uses the same functions, so
+there is one definition of the chain.
 
 What a chain alone can show: each row whose content is not the one that was sealed, rows that are
 missing, moved or put in between. What needs a checkpoint: rows cut off at the end, and rows sealed
-anew by somebody without the key; of these the range since the last sound checkpoint is named.
+anew by somebody without the key; of these the range since the last sound checkpoint is named. What
+needs the heads: a chain cut back to an older checkpoint, and an account of which nothing is left.
 """
 
 import hashlib
@@ -26,6 +28,7 @@ FIELDS = (
 GENESIS = "0" * 64
 """The digest before the first row of an account."""
 FARTHEST = 1000  # so many rows removed and hidden by new numbers are looked for
+MOST_WAITING = 100  # so many rows that wait for the sealer are named
 MOST_FAILING = 300  # beyond so many failing rows, moved ones are named as changed
 
 Row = Mapping[str, Any]
@@ -71,11 +74,15 @@ class Finding:
 
 @dataclass
 class Report:
-    """`ok` when nothing is wrong; rows that wait for the sealer are named but are no fault."""
+    """`ok` when nothing is wrong; rows that wait for the sealer are named but are no fault.
+
+    `heads`: checkpoints kept outside the database that the chains were compared with.
+    """
 
     events: int = 0
     unsealed: int = 0
     checkpoints: int = 0
+    heads: int = 0
     signatures_checked: bool = False
     findings: list[Finding] = field(default_factory=list)
 
@@ -84,12 +91,16 @@ class Report:
         return [f"{one.kind}: {one}" for one in self.findings if one.kind != "unsealed"]
 
     @property
+    def waiting(self) -> list[str]:
+        return [str(one) for one in self.findings if one.kind == "unsealed"][:MOST_WAITING]
+
+    @property
     def ok(self) -> bool:
         return not self.problems
 
     def as_dict(self) -> dict[str, object]:
         values = {name: value for name, value in vars(self).items() if name != "findings"}
-        return {"ok": self.ok, **values, "problems": self.problems}
+        return {"ok": self.ok, **values, "waiting": self.waiting, "problems": self.problems}
 
 
 class Chain:
@@ -305,6 +316,20 @@ def sound_checkpoints(
     return sound
 
 
+def sound_heads(heads: Iterable[Row], keys: Iterable[str], report: Report) -> dict[str, dict[int, str]]:
+    """As `sound_checkpoints`, for those that were kept apart; counted apart, too."""
+    counted = report.checkpoints
+    sound = sound_checkpoints(heads, keys, report)
+    report.heads += report.checkpoints - counted
+    report.checkpoints = counted
+    return sound
+
+
+def read_heads(path: Path) -> list[Row]:
+    """The checkpoints kept in that file; raises ValueError for a line that is not of its form."""
+    return _index(path)[1]
+
+
 def _verifier() -> Any:
     try:
         from cryptography.exceptions import InvalidSignature
@@ -336,11 +361,14 @@ def verify_rows(
     report.unsealed += chain.waiting
 
 
-def verify_file(path: Path, keys: Iterable[str] = ()) -> Report:
+def verify_file(path: Path, keys: Iterable[str] = (), heads_file: Path | None = None) -> Report:
     """Checks an export; raises ValueError for a line that is not of its form."""
-    report = Report()
+    report, keys = Report(), list(keys)
     places, checkpoints, heads = _index(path)
     sound = sound_checkpoints(checkpoints, keys, report)
+    if heads_file is not None:
+        for account_id, kept in sound_heads(read_heads(heads_file), keys, report).items():
+            sound.setdefault(account_id, {}).update(kept)
     with path.open("rb") as file:
         for account_id in sorted({*places, *sound, *heads}):
             rows = _read(file, sorted(places.get(account_id, ())))
@@ -379,13 +407,13 @@ def _read(file: Any, lines: Iterable[tuple[float, int]]) -> Iterator[Row]:
 
 def main(arguments: list[str]) -> int:
     """Exit status: 0 nothing is wrong, 1 something is, 2 the file cannot be read."""
-    keys = [arguments[place + 1] for place, word in enumerate(arguments[:-1]) if word == "--key"]
-    files = [word for word in arguments if word != "--key" and word not in keys]
-    if len(files) != 1:
-        sys.stderr.write("Usage: python verify.py audit.jsonl [--key PUBLIC_KEY_HEX]\n")
+    keys, heads = _values(arguments, "--key"), _values(arguments, "--heads")
+    files = [word for word in arguments if word not in ("--key", "--heads", *keys, *heads)]
+    if len(files) != 1 or len(heads) > 1:
+        sys.stderr.write("Usage: python verify.py audit.jsonl [--key PUBLIC_KEY_HEX] [--heads FILE]\n")
         return 2
     try:
-        report = verify_file(Path(files[0]), keys)
+        report = verify_file(Path(files[0]), keys, Path(heads[0]) if heads else None)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -396,6 +424,10 @@ def main(arguments: list[str]) -> int:
     counts = f"{report.events} rows, {report.unsealed} not sealed yet, {report.checkpoints} checkpoints"
     sys.stdout.write(f"{counts}, signatures {checked}{named}: {'sound' if report.ok else 'NOT SOUND'}\n")
     return 0 if report.ok else 1
+
+
+def _values(arguments: list[str], option: str) -> list[str]:
+    return [arguments[place + 1] for place, word in enumerate(arguments[:-1]) if word == option]
 
 
 if __name__ == "__main__":

@@ -1,23 +1,27 @@
 """The verifier on the database itself, and the export that `verify.py` reads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from . import queries, sealer
-from .verify import Report, canonical, sound_checkpoints, verify_rows
+from .verify import Report, Row, canonical, sound_checkpoints, sound_heads, verify_rows
 
 
-def verify_database(account_id: str | None = None) -> Report:
+def verify_database(account_id: str | None = None, heads: Sequence[Row] = ()) -> Report:
     """Checks one account's chain or all of them.
+
+    Args:
+        heads: the checkpoints that were kept outside the database (`heads.read`), read before this call.
 
     Checkpoints count only when a key signed them that is sealed under the key-encryption key: who can
     write to the database alone cannot put his own key in its place.
     """
     report = Report()
     keys = sealer.trusted_keys() or {"none"}
-    for one in [account_id] if account_id is not None else queries.accounts():
+    kept = sound_heads(heads, keys, report)
+    for one in [account_id] if account_id is not None else sorted({*queries.accounts(), *kept}):
         end, last = _end(one)
         sound = sound_checkpoints(queries.checkpoints(one, end), keys, report).get(one, {})
-        verify_rows(one, queries.rows_until(one, last), sound, end, report)
+        verify_rows(one, queries.rows_until(one, last), sound | kept.get(one, {}), end, report)
     return report
 
 

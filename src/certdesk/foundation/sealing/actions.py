@@ -8,6 +8,7 @@ from certdesk.foundation.common import clock, ids, settings, sql
 from . import envelope, kek, queries
 from .envelope import Label, Sealed
 from .errors import KekRefused, SealBroken, SecretMissing
+from .kek import KeyRing
 from .models import Secret
 
 BATCH = 100  # rows a transaction (law 13)
@@ -22,8 +23,8 @@ class RotationReport:
         version: the KEK that now wraps every secret.
         rewrapped: rows moved to it in this run.
         remaining: rows still under an older one; 0 when the rotation is complete.
-        broken: ids that cannot be opened and were left as they are.
-        retired: versions removed from the file.
+        broken: ids that cannot be opened and were left as they are, under the version they name.
+        retired: versions removed from the file: those that no row names any more.
         resumed: an interrupted rotation was finished, no new version was made.
     """
 
@@ -104,14 +105,30 @@ def rotate(*, retire: bool = True) -> RotationReport:
 
     A call after an interrupted one finishes that one. Old versions leave the file only when no row needs
     them. With `retire=False` they stay: for several nodes that each have a copy of the file.
+
+    Rows that nobody can open are passed over: they must not keep the others from a new KEK.
     """
     path = settings.get().kek_path
-    resumed = len(kek.load(path).versions) > 1 and queries.count_under(kek.load(path).current) > 0
+    resumed = _was_interrupted(kek.load(path))
     if not resumed:
         kek.add_version(path)
     rewrapped, broken = _rewrap_all()
     remaining, retired = _retire_unused(retire)
     return RotationReport(kek.load(path).current, rewrapped, remaining, broken, retired, resumed)
+
+
+def _was_interrupted(ring: KeyRing) -> bool:
+    """Whether a row that can be opened still stands under an older version."""
+    broken: list[str] = []
+    while rows := queries.under_old_keks(ring.current, BATCH, broken):
+        for label, sealed in rows:
+            try:
+                envelope.rewrap(label, sealed, ring)
+            except (SealBroken, KekRefused):
+                broken.append(label.id)
+            else:
+                return True
+    return False
 
 
 def _rewrap_all() -> tuple[int, tuple[str, ...]]:
@@ -125,7 +142,7 @@ def _rewrap_all() -> tuple[int, tuple[str, ...]]:
             for label, sealed in old_rows:
                 try:
                     changes.append((label.id, sealed, envelope.rewrap(label, sealed, ring)))
-                except SealBroken:
+                except (SealBroken, KekRefused):  # changed, or its version has left the file
                     broken.append(label.id)
             done += queries.swap_wrapped(changes) if changes else 0
         if not old_rows:
@@ -139,7 +156,8 @@ def _retire_unused(allowed: bool) -> tuple[int, tuple[int, ...]]:
     with sql.short_transaction():
         queries.wait_for_writers()
         remaining = queries.count_under(ring.current)
-        unused = ring.versions[:-1] if allowed and not remaining else ()
+        needed = queries.versions()
+        unused = tuple(one for one in ring.versions[:-1] if allowed and one not in needed)
         if unused:
             kek.retire(path, unused)
     return remaining, unused

@@ -7,19 +7,16 @@ The file is checked by `stat` at every use (1 µs), so each process follows a ro
 
 import base64
 import binascii
-import fcntl
 import json
-import os
 import secrets
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from certdesk.foundation.common import clock, settings
+from certdesk.foundation.common import clock, private_file, settings
 
 from .errors import KekRefused
 
@@ -77,9 +74,9 @@ def ensure_kek_file(path: Path | None = None) -> Path:
             f"The KEK file {path} stands inside the data folder, so each backup would carry it.",
             next_step="Set CERTDESK_KEK_FILE to a path outside the data folder.",
         )
-    with _locked(path):
+    with private_file.locked(path):
         if not path.exists():
-            _write(path, [_line(1, secrets.token_bytes(KEY_BYTES))])
+            private_file.replace(path, [_line(1, secrets.token_bytes(KEY_BYTES))])
     load(path)
     return path
 
@@ -102,22 +99,22 @@ def load(path: Path | None = None) -> KeyRing:
 
 def add_version(path: Path) -> int:
     """Append a fresh KEK; from now on it wraps what is sealed. Answers its version."""
-    with _locked(path):
+    with private_file.locked(path):
         version = load(path).current + 1
-        _write(path, [*_lines(path), _line(version, secrets.token_bytes(KEY_BYTES))])
+        private_file.replace(path, [*_lines(path), _line(version, secrets.token_bytes(KEY_BYTES))])
     return version
 
 
 def retire(path: Path, versions: Sequence[int]) -> None:
     """Remove KEKs that wrap no secret any more; the current one is never removed."""
-    with _locked(path):
+    with private_file.locked(path):
         current = load(path).current
         kept = [
             line
             for line in _lines(path)
             if (version := json.loads(line)["version"]) not in versions or version == current
         ]
-        _write(path, kept)
+        private_file.replace(path, kept)
 
 
 def _mark(path: Path) -> _Mark:
@@ -172,31 +169,3 @@ def _line(version: int, key: bytes) -> str:
             "made_at": clock.real_now().isoformat(timespec="seconds"),
         }
     )
-
-
-def _write(path: Path, lines: Sequence[str]) -> None:
-    """Replace the file in one step, on disk before anything is sealed with a new key."""
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write("\n".join(lines) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """One writer at a time, also across processes; the kernel drops the lock of a killed one."""
-    handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

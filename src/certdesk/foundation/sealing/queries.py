@@ -36,6 +36,11 @@ def count_under(version_below: int) -> int:
     return int(found[0]) if found else 0
 
 
+def versions() -> set[int]:
+    """The KEK versions that rows name."""
+    return {int(row[0]) for row in sql.rows("SELECT DISTINCT kek_version FROM sealing_secret")}
+
+
 def swap_wrapped(changes: Sequence[tuple[str, Sealed, Sealed]]) -> int:
     """Compare-and-set: a row that somebody changed in between stays as it is. Answers rows changed."""
     with connection.cursor() as cursor:

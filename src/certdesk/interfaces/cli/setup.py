@@ -31,6 +31,7 @@ def prepare(settings: Settings) -> None:
     """Everything that must stand before the first request; does nothing that is already done."""
     from django.core.management import call_command
 
+    from certdesk.foundation.audit import heads
     from certdesk.foundation.common import clock, session_key
     from certdesk.foundation.iam import actions as iam
     from certdesk.foundation.sealing import actions as sealing
@@ -40,6 +41,7 @@ def prepare(settings: Settings) -> None:
     kek.ensure_kek_file(settings.kek_path)
     session_key.ensure(settings)
     call_command("migrate", verbosity=0, interactive=False)
+    heads.set_aside_of_another()
     sealing.check_kek()
     iam.ensure_system_policies()
     authority.bootstrap(clock.now())
