@@ -18,7 +18,7 @@ NOT_SETTINGS = frozenset(
     {"CERTDESK_SETTINGS", "CERTDESK_REQUIRE_ALL", "CERTDESK_SIZE", "CERTDESK_TEST_DATABASE_URL"}
 )
 LISTS = frozenset({"dns_resolvers", "validation_http_ports", "allow_networks", "trusted_proxies"})
-EMPTY_MEANS_NONE = frozenset({"kek_file", "lab_clock", "catalogue"})
+EMPTY_MEANS_NONE = frozenset({"kek_file", "lab_clock", "catalogue", "weak_keys"})
 
 
 class SettingsRefused(Exception):

@@ -14,6 +14,8 @@ from certdesk.lifecycle.applications.contacts import same_company
 from certdesk.lifecycle.applications.form import ApplicationForm, from_mapping
 from certdesk.lifecycle.applications.rules import Applicant, allowed_algorithms, check_application
 from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.pki.authority import subjects
+from certdesk.pki.authority.errors import RequestRefused
 
 
 @dataclass(frozen=True)
@@ -215,11 +217,34 @@ def test_a_public_ev_certificate_needs_a_true_registration_number():
         ("company_city", "x\x00"),
         ("country", "CHN"),
         ("country", "C1"),
+        ("country", "UK"),
+        ("country", "ZZ"),
+        ("country", "XX"),
+        ("jurisdiction_country", "UK"),
+        ("company_name", "Example\u2028Ltd"),
+        ("registration_number", "HRB_1"),
+        ("registration_number", "京A1"),
         ("business_category", "Sole Trader"),
     ],
 )
 def test_bad_company_fields_are_refused(field, value):
     assert refused(product=Product(level="OV"), **(COMPANY | {field: value})).field == field
+
+
+@pytest.mark.parametrize("space", ["\u3000", "\u00a0", "\u2009"])
+def test_other_spaces_become_plain_ones(space):
+    # rule: APP-15
+    name = f"{space}例子{space}有限公司 "
+    found = check(product=Product(level="OV"), **(COMPANY | {"company_name": name})).company
+    assert found["name"] == "例子 有限公司"
+
+
+def test_what_the_authority_would_refuse_is_refused_at_once(monkeypatch):
+    def refused_later(level, subject):
+        raise RequestRefused("The subject is odd.", next_step="Correct it.", field="locality")
+
+    monkeypatch.setattr(subjects, "refuse_subject", refused_later)
+    assert refused(product=Product(level="OV"), **COMPANY).field == "company_city"
 
 
 def test_63_characters_of_company_pass():

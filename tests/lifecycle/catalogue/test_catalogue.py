@@ -13,7 +13,7 @@ from certdesk.foundation.common.errors import BadParameter
 from certdesk.lifecycle.catalogue import queries, rules
 from certdesk.lifecycle.catalogue.errors import CatalogueRefused, NoPrice, NoSuchProduct, NotForSale
 from certdesk.lifecycle.catalogue.queries import SHIPPED, catalogue, load
-from certdesk.lifecycle.catalogue.rules import DomainType, Quantities
+from certdesk.lifecycle.catalogue.rules import Dated, DomainType, Quantities
 
 BRANDS = {
     "SYMANTEC": "DigiCert",
@@ -173,18 +173,25 @@ def test_prices_are_exact(product, names, years, certificates, currency):
 @pytest.mark.parametrize(
     ("day", "days", "reuse"),
     [
-        (date(2019, 1, 1), 398, 398),
-        (date(2026, 3, 14), 398, 398),
-        (date(2026, 3, 15), 200, 200),
-        (date(2027, 3, 14), 200, 200),
-        (date(2027, 3, 15), 100, 100),
-        (date(2029, 3, 14), 100, 100),
-        (date(2029, 3, 15), 47, 10),
+        (date(2019, 1, 1), 397, 398),
+        (date(2026, 3, 14), 397, 398),
+        (date(2026, 3, 15), 199, 200),
+        (date(2027, 3, 14), 199, 200),
+        (date(2027, 3, 15), 99, 100),
+        (date(2029, 3, 14), 99, 100),
+        (date(2029, 3, 15), 46, 10),
     ],
 )
 def test_public_limits_change_on_their_day(day, days, reuse):
     assert BOOK.max_validity_days("public", day) == days
     assert BOOK.reuse_days(replace(PAID[0], profile="public"), day) == reuse
+
+
+def test_the_catalogue_may_shorten_certificates_and_never_lengthen_them():
+    for days, expected in ((90, 90), (300, 199)):
+        own = replace(BOOK.profiles["public"], validity=(Dated(date(2000, 1, 1), days),))
+        book = replace(BOOK, profiles={**BOOK.profiles, "public": own})
+        assert book.max_validity_days("public", date(2026, 11, 23)) == expected
 
 
 def test_private_limits_hold_a_year_and_what_a_renewal_carries_over():
@@ -254,7 +261,7 @@ FIRST_PRICE = 'single = { CNY = "400.00", USD = "57.00" }'
         (
             "since = 2027-03-15, days = 100",
             "since = 2027-03-15",
-            "profiles.public.validity.2.days",
+            "profiles.public.reuse.2.days",
             "required",
         ),
     ],

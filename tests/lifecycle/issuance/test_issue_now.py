@@ -1,11 +1,14 @@
 """Issue now and its batch: what is proved is answered at once, the rest goes the slow way."""
 
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from cryptography import x509
+from django.db import connection
 
-from certdesk.foundation.common import clock
+from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import BadParameter, CertdeskError, Conflict, Forbidden
 from certdesk.lifecycle.applications.form import ApplicationForm
 from certdesk.lifecycle.applications.models import Application
@@ -14,9 +17,11 @@ from certdesk.lifecycle.issuance import actions, issue_now
 from certdesk.lifecycle.issuance.actions import IssueRequest
 from certdesk.lifecycle.issuance.models import Placement
 from certdesk.lifecycle.orders.models import Balance, Order
+from certdesk.pki.authority import lint
 from certdesk.pki.authority.models import Intent
 from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.keystore.models import Key
+from certdesk.pki.x509.errors import WeakKey
 from certdesk.pki.x509.keys import KeyAlgorithm
 from tests.support.authority import pooled_key
 from tests.support.desk import COMPANY, Desk
@@ -157,6 +162,41 @@ def test_ov_waits_for_an_officer_with_the_company_of_the_last_application(desk: 
     approve(desk, result.certificate_id, "olga")
     desk.run()
     assert desk.state(result.certificate_id) == "ISSUED"
+
+
+@pytest.mark.parametrize("proved", [True, False])
+def test_a_blocked_key_is_refused_before_anything_is_bought(desk: Desk, tmp_path: Path, proved: bool) -> None:
+    # rule: APP-12
+    if proved:
+        desk.issued("www.example.com")
+    csr, spki = csr_for("www.example.com")
+    listed = tmp_path / "weak.txt"
+    listed.write_text(hashlib.sha256(spki).hexdigest(), encoding="utf-8")
+    settings.install(settings.get().model_copy(update={"weak_keys": listed}))
+    orders = Order.objects.count()
+    with pytest.raises(WeakKey):
+        issue(desk, request(csr=csr, key_algorithm=""))
+    with pytest.raises(WeakKey):
+        desk.apply(desk.buy(), domain="www.example.com", csr=csr)
+    assert Order.objects.count() == orders + 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_shape_of_a_pooled_key_is_linted_before_the_transaction(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.issued("www.example.com")
+    keystore.store_in_pool(pooled_key(KeyAlgorithm.RSA_3072, 7))
+    inside: list[bool] = []
+    real = lint.whole
+
+    def whole(der: bytes, kind: str) -> tuple[lint.Finding, ...]:
+        inside.append(connection.in_atomic_block)
+        return real(der, kind)
+
+    monkeypatch.setattr(lint, "whole", whole)
+    assert issue(desk, request(key_algorithm="RSA_3072"))[0].issued
+    assert inside == [False]
 
 
 def test_evidence_that_is_voided_at_that_moment_issues_nothing(

@@ -1,19 +1,23 @@
 """The whole lint of a new shape runs outside of transactions, and a kill during it loses nothing."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection
 
+from certdesk.foundation.common import settings
 from certdesk.foundation.jobs.models import Job
+from certdesk.lifecycle.catalogue.queries import SHIPPED
 from certdesk.lifecycle.certificates.models import Version
 from certdesk.lifecycle.issuance.models import Placement
 from certdesk.lifecycle.issuance.reconcile import reconcile
 from certdesk.pki.authority import lint
 from certdesk.pki.authority.models import Intent, Shape
+from certdesk.pki.authority.profiles import PROFILES
 from tests.support.desk import COMPANY, Desk
 
-from .test_main_path import approve
+from .test_main_path import approve, csr_for
 
 HOUR = timedelta(hours=1)
 NEW = COMPANY | {"company_name": "Never Seen Before Ltd"}
@@ -80,8 +84,26 @@ def test_a_worker_killed_during_the_lint_leaves_nothing_open(
     assert Version.objects.count() == 1
 
 
-def test_what_the_linter_refuses_ends_the_application_with_its_codes(desk: Desk) -> None:
-    certificate_id = approved(desk, country="QQ")
+def test_a_public_certificate_of_the_real_path_has_no_finding_at_all(desk: Desk, tmp_path: Path) -> None:
+    # rule: REN-8
+    text = SHIPPED.read_text(encoding="utf-8")
+    private = 'title = "Built-in private CA"\nprofile = "private"'
+    assert private in text
+    (tmp_path / "c.toml").write_text(text.replace(private, private.replace('"private"', '"public"')))
+    changes = {"catalogue": tmp_path / "c.toml", "pki_url": "http://pki.example.com"}
+    settings.install(settings.get().model_copy(update=changes))
+    certificate_id = desk.issued("www.example.com", csr=csr_for("www.example.com")[0], key_algorithm="")
+    version = Version.objects.get(certificate_id=certificate_id)
+    assert lint.whole(bytes(version.der), "DV") == ()
+    lifetime = version.not_after - version.not_before + timedelta(seconds=1)
+    assert lifetime == timedelta(days=PROFILES["public"].usable(version.not_before.date()))
+
+
+def test_what_the_linter_refuses_ends_the_application_with_its_codes(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate_id = approved(desk)
+    monkeypatch.setattr(lint, "whole", lambda der, kind: (lint.Finding("ERROR", "cabf.something"),))
     desk.run(strict=False)
     certificate = desk.certificate(certificate_id)
     assert certificate.state == "UNPASSED"

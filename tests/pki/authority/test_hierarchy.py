@@ -1,11 +1,13 @@
 """The hierarchy of the built-in CA."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from certdesk.foundation.common import settings
 from certdesk.pki.authority import actions, hierarchy, issuers
 from certdesk.pki.authority.errors import AuthorityMissing
 from certdesk.pki.authority.models import Authority
@@ -71,6 +73,16 @@ def test_an_issuer_is_loaded_once_a_process() -> None:
     assert issuers.find("dv-p256") is issuers.find("dv-p256")
     assert "PrivateKey" not in repr(issuers.find("dv-p256"))
     assert "function" not in repr(issuers.find("dv-p256"))
+
+
+@pytest.mark.usefixtures("ca")
+@pytest.mark.parametrize(("lab", "days"), [(False, 1), (True, 3 * 365)])
+def test_in_a_laboratory_it_begins_long_ago(lab: bool, days: int) -> None:
+    # rule: TIM-2
+    settings.install(settings.get().model_copy(update={"lab": lab}))
+    Authority.objects.filter(slug="ev-p384").delete()
+    actions.bootstrap(NOW, pooled_key)
+    assert certificate_of("ev-p384").not_valid_before_utc == NOW - timedelta(days=days)
 
 
 @pytest.mark.django_db

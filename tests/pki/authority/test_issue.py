@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 from django.db import transaction
 
 from certdesk.foundation.jobs.models import Job
-from certdesk.pki.authority import der, issue, profiles, queries
+from certdesk.pki.authority import der, issue, issuers, profiles, queries
 from certdesk.pki.authority.errors import (
     AlreadyIntended,
     AuthorityMissing,
@@ -440,6 +440,10 @@ def test_public_refuses_keys_that_the_service_made() -> None:
         ("OV", {"organization": "O" * 65}),
         ("OV", {"organization": "Evil\r\nName"}),
         ("OV", {"organization": " padded"}),
+        ("OV", {"country": "UK"}),
+        ("OV", {"country": "XX"}),
+        ("OV", {"state": "-"}),
+        ("OV", {"organization": "Beispiel &amp; Werke"}),
         ("EV", {"serial_number": ""}),
         ("EV", {"serial_number": "HRB_1"}),
         ("EV", {"jurisdiction_country": ""}),
@@ -458,26 +462,40 @@ def test_a_subject_that_does_not_fit_its_level_is_refused(level: LevelName, chan
 SECOND = timedelta(seconds=1)
 
 
+def test_a_certificate_never_begins_before_its_issuer() -> None:
+    """A clock may be set back behind the making of the CA; that heals, so nothing is refused for good."""
+    first = issuers.find("dv-p256").not_before
+    assert issue.prepare(request(now=first), first).not_before == first
+    early = request(now=first - SECOND)
+    with pytest.raises(RequestRefused, match="before the certificate of its issuer"):
+        issue.prepare(early, first)
+    with pytest.raises(AuthorityMissing, match="valid only from"):
+        issue.prepare(early, first - SECOND)
+
+
+LATER = NOW + timedelta(days=3)  # the CA is old enough for a certificate of two days ago
+
+
 @pytest.mark.parametrize(
     ("begin", "end", "fits"),
     [
-        (NOW, NOW + timedelta(days=200) - SECOND, True),
-        (NOW, NOW + timedelta(days=200), False),
-        (NOW + SECOND, NOW + timedelta(days=100), False),
-        (NOW - timedelta(hours=48), NOW + timedelta(days=100), True),
-        (NOW - timedelta(hours=48) - SECOND, NOW + timedelta(days=100), False),
-        (NOW, NOW, False),
+        (LATER, LATER + timedelta(days=200) - SECOND, True),
+        (LATER, LATER + timedelta(days=200), False),
+        (LATER + SECOND, LATER + timedelta(days=100), False),
+        (LATER - timedelta(hours=48), LATER + timedelta(days=100), True),
+        (LATER - timedelta(hours=48) - SECOND, LATER + timedelta(days=100), False),
+        (LATER, LATER, False),
     ],
 )
 def test_dates_are_exact_to_the_second_on_either_side(begin: datetime, end: datetime, fits: bool) -> None:
     # rule: REN-8
-    issue.prepare(request(profile="public"), NOW)  # the shape, at its usual length
-    asked = dataclasses.replace(request(profile="public"), not_before=begin, not_after=end)
+    issue.prepare(request(profile="public", now=LATER), LATER)  # the shape, at its usual length
+    asked = dataclasses.replace(request(profile="public", now=LATER), not_before=begin, not_after=end)
     if fits:
-        issue.prepare(asked, NOW)
+        issue.prepare(asked, LATER)
     else:
         with pytest.raises(RequestRefused):
-            issue.prepare(asked, NOW)
+            issue.prepare(asked, LATER)
 
 
 def test_nothing_outlives_its_issuer() -> None:

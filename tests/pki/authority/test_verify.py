@@ -4,10 +4,11 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
-from certdesk.pki.authority import issue
+from certdesk.pki.authority import issue, issuers, profiles
 from certdesk.pki.authority.models import Authority, Intent
 from certdesk.pki.authority.verify import verify_issued
 from certdesk.pki.keystore import actions as keystore
@@ -101,6 +102,15 @@ def test_a_key_that_was_blocked_since_is_named() -> None:
     issue_all(asked)
     keystore.block(hashlib.sha256(asked.spki).digest(), "compromised", NOW)
     assert [problem.what for problem in verify_issued().problems] == ["the key is blocked"]
+
+
+def test_a_certificate_that_begins_before_its_issuer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = issuers.find("dv-p256").not_before - timedelta(days=1)
+    monkeypatch.setattr(profiles, "refuse_dates", lambda *dates: None)
+    prepared = issue.prepare(request(now=first), first)
+    issue.intend([prepared])
+    issue.record([issue.sign(prepared)])
+    assert [one.what for one in verify_issued().problems] == ["the certificate begins before its issuer"]
 
 
 def test_another_authority_under_the_same_slug_is_named() -> None:

@@ -54,6 +54,9 @@ class Settings(BaseModel):
         "", description="smtp[s]://[user:password@]host:port[?starttls=1&from=…]; empty = keep in the outbox."
     )
     catalogue: Path | None = Field(None, description="Catalogue file; empty = the shipped one.")
+    weak_keys: Path | None = Field(
+        None, description="List of keys to refuse: the SHA-256 of an SPKI in hex per line, `#` comments."
+    )
     trusted_proxies: tuple[Network, ...] = Field(
         (), description="CIDRs of reverse proxies whose X-Forwarded-For and -Proto are believed."
     )

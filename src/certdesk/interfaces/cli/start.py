@@ -27,9 +27,23 @@ def django() -> Settings:
 
     logging.configure(settings.log_level)
     framework.setup()
+    if settings.weak_keys is not None:
+        _refuse_unreadable_list()
     if settings.lab_clock is not None:
         _refuse_moved_clock_for_others()
     return settings
+
+
+def _refuse_unreadable_list() -> None:
+    """A list that cannot be read refuses every key later; better to say so now."""
+    from certdesk.foundation.common.errors import CertdeskError
+    from certdesk.pki.keystore import blocklist
+
+    try:
+        blocklist.load()
+    except CertdeskError as refused:
+        print(f"certdesk: {refused}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def _refuse_moved_clock_for_others() -> None:

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Mapping
 
 from certdesk.foundation.common.errors import BadParameter
+from certdesk.pki.authority.countries import COUNTRIES
+from certdesk.pki.authority.subjects import is_printable
 
 NAME_BYTES = (4, 100)
 PHONE_LIMIT = 32
@@ -20,7 +22,6 @@ _EMAIL = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
 )
-_COUNTRY = re.compile(r"[A-Za-z]{2}")
 _LOCAL_PART_LIMIT = 64  # octets, RFC 5321 §4.5.3.1.1
 
 _COMPANY_LABELS = {
@@ -115,8 +116,8 @@ def check_company(company: Mapping[str, str], *, required: bool, registered: boo
 
 def _clean(key: str, value: str) -> str:
     field, label = _COMPANY_LABELS[key]
-    text = unicodedata.normalize("NFC", value.strip())
-    if any(unicodedata.category(character)[0] == "C" for character in text):
+    text = _with_plain_spaces(unicodedata.normalize("NFC", value.strip()))
+    if any(unicodedata.category(character)[0] in "CZ" and character != " " for character in text):
         raise BadParameter(
             f"The {label} has a control or invisible character.", next_step="Type it again.", field=field
         )
@@ -127,13 +128,19 @@ def _clean(key: str, value: str) -> str:
             field=field,
         )
     if key in ("country", "jurisdiction_country"):
-        if not _COUNTRY.fullmatch(text):
+        if text.upper() not in COUNTRIES:
             raise BadParameter(
-                f"The {label} is not a code of two letters.",
-                next_step="Enter a code such as CN.",
+                f"The {label} is not one of the two-letter codes of ISO 3166-1.",
+                next_step="Enter a code such as CN, or GB for the United Kingdom.",
                 field=field,
             )
         return text.upper()
+    if key == "registration_number" and not is_printable(text):
+        raise BadParameter(
+            f"The {label} has a character that a certificate cannot hold there.",
+            next_step="Use letters A to Z, digits, spaces and ' ( ) + , - . / : = ?",
+            field=field,
+        )
     if key == "business_category" and text not in BUSINESS_CATEGORIES:
         raise BadParameter(
             f"The {label} is not one that EV certificates know.",
@@ -141,6 +148,11 @@ def _clean(key: str, value: str) -> str:
             field=field,
         )
     return text
+
+
+def _with_plain_spaces(text: str) -> str:
+    """Wide and unbreakable spaces, common in Chinese names, as the one space that a certificate takes."""
+    return "".join(" " if unicodedata.category(character) == "Zs" else character for character in text)
 
 
 def same_company(one: Mapping[str, str], other: Mapping[str, str]) -> bool:

@@ -14,6 +14,7 @@ from certdesk.pki.x509.names import proof_owner
 
 from .contacts import check_company, check_contact
 from .form import ApplicationForm
+from .subject import check_subject
 
 METHODS = ("DNS", "FILE", "EMAIL")
 HASH_ALGORITHMS = ("DEFAULT", "SHA-256")
@@ -119,6 +120,7 @@ def check_application(
     verified = product.level in ("OV", "EV")
     registered = product.level == "EV" and product.profile == "public"
     company = check_company(form.company, required=verified, registered=registered)
+    check_subject(product.level, company)
     contact = form.contact
     if with_contact or any(contact.values()):
         check_contact(contact)

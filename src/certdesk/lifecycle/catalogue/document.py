@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from certdesk.pki.authority.types import ProfileName
+
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{1,23}$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
@@ -45,7 +47,9 @@ class Step(Part):
 
 
 class ProfilePart(Part):
-    validity: Annotated[tuple[Step, ...], Field(min_length=1)]
+    """`validity` only shortens what the authority's own table allows on a date."""
+
+    validity: tuple[Step, ...] = ()
     reuse: Annotated[tuple[Step, ...], Field(min_length=1)]
 
 
@@ -110,7 +114,7 @@ class ProductPart(Part):
 class Document(Part):
     currencies: Annotated[dict[Currency, Annotated[int, Field(ge=0, le=4)]], Field(min_length=1)]
     issuers: dict[Slug, IssuerPart]
-    profiles: dict[Slug, ProfilePart]
+    profiles: dict[ProfileName, ProfilePart]
     domain_types: dict[DomainTypeName, DomainTypePart]
     types: dict[Code, TypePart]
     brands: dict[Code, BrandPart]

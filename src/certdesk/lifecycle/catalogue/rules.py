@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import cast
+
+from certdesk.pki.authority.profiles import PROFILES
+from certdesk.pki.authority.types import ProfileName
 
 from .errors import NoPrice, NoSuchProduct, NotForSale
 
@@ -26,7 +30,7 @@ class Dated:
 
 @dataclass(frozen=True)
 class Profile:
-    """Dated policy of one kind of CA: longest certificate, and how long a domain proof is reused."""
+    """Dated policy of one kind of CA: how long a domain proof is reused, and shorter certificates, if any."""
 
     name: str
     validity: tuple[Dated, ...]
@@ -216,8 +220,13 @@ class Catalogue:
         return in_force(self.profiles[product.profile].reuse, on)
 
     def max_validity_days(self, profile: str, on: date) -> int:
-        """The longest certificate of a profile that may be issued on that date, days."""
-        return in_force(self.profiles[profile].validity, on)
+        """The longest certificate of a profile that is issued on that date, days.
+
+        The table is the authority's, its margin left unused; the catalogue may only shorten it.
+        """
+        own = self.profiles[profile].validity
+        most = PROFILES[cast(ProfileName, profile)].usable(on)
+        return min(most, in_force(own, on)) if own else most
 
     def approval_period(self, type_code: str) -> str:
         """Table 3-6, e.g. `3 to 5 working days`."""

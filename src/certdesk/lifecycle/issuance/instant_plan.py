@@ -3,12 +3,14 @@
 The checks are those of the slow path, called from here.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
 from certdesk.foundation.common import ids
 from certdesk.foundation.common.errors import CertdeskError
+from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import queries as application_queries
 from certdesk.lifecycle.applications.form import ApplicationForm, from_mapping
@@ -19,7 +21,8 @@ from certdesk.lifecycle.orders.rules import BuyRequest
 from certdesk.lifecycle.validation import queries as validation
 from certdesk.lifecycle.validation import rules as validation_rules
 from certdesk.pki.authority.issue import Prepared
-from certdesk.pki.x509 import keys
+from certdesk.pki.authority.types import CertificateRequest
+from certdesk.pki.x509 import keys, weak_keys
 from certdesk.pki.x509.csr import ParsedCsr, parse_csr
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 from certdesk.pki.x509.names import parse_name
@@ -204,23 +207,48 @@ def issuer_of(product: Product) -> Issuer:
     return issuers.find(product.issuer)
 
 
+def slow(wanted: Wanted) -> Wanted:
+    """What no issuer looks at yet: a blocked key is refused now all the same (APP-12).
+
+    Raises:
+        WeakKey: it is blocked.
+    """
+    if wanted.checked.spki is not None:
+        weak_keys.refuse_blocked(hashlib.sha256(wanted.checked.spki).digest(), queries.is_blocked)
+    return wanted
+
+
 def prepare(principal: Principal, wanted: Wanted, now: datetime) -> Wanted:
     """Makes the key where it is quick, and has the issuer check everything, before anything is bought."""
     algorithm = KeyAlgorithm(wanted.checked.key_algorithm)
     if wanted.checked.csr is None:
         if algorithm.is_rsa:
+            _prove_shape(principal, wanted, algorithm, now)
             return wanted  # the pool's key is known only inside the transaction
         wanted = replace(wanted, key=keys.generate(algorithm))
     return replace(wanted, prepared=prepared_for(principal, wanted, wanted.spki, now))
 
 
+def _prove_shape(principal: Principal, wanted: Wanted, algorithm: KeyAlgorithm, now: datetime) -> None:
+    """The whole lint of a new shape, here and not inside the transaction (law 3); any pooled key will do."""
+    spki = queries.pooled_spki(algorithm)
+    if spki is None:
+        return
+    sample = issuer_of(wanted.product).unproved(_request(principal, wanted, spki, now), now)
+    if sample is not None:
+        findings = sample.examine()
+        with short_transaction():
+            sample.keep(findings)
+
+
 def prepared_for(principal: Principal, wanted: Wanted, spki: bytes, now: datetime) -> Prepared:
+    return issuer_of(wanted.product).prepare(_request(principal, wanted, spki, now), now)
+
+
+def _request(principal: Principal, wanted: Wanted, spki: bytes, now: datetime) -> CertificateRequest:
     checked, product = wanted.checked, wanted.product
     facts = _Facts(
         principal.account_id, ";".join(checked.names.texts), checked.key_algorithm, checked.company
     )
     months = product.validity_months[0] if product.free else 12 * wanted.purchase.effective_time
-    request = pipeline.make_request(
-        ids.hex32(), facts, product, months, spki, wanted.proofs, Approvals(), now
-    )
-    return issuer_of(product).prepare(request, now)
+    return pipeline.make_request(ids.hex32(), facts, product, months, spki, wanted.proofs, Approvals(), now)

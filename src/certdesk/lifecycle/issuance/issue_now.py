@@ -30,7 +30,7 @@ from certdesk.pki.x509.keys import KeyAlgorithm
 
 from . import pipeline, queries
 from .instant_plan import IssueRequest as IssueRequest
-from .instant_plan import Wanted, check_item, issuer_of, prepare, prepared_for, with_proofs
+from .instant_plan import Wanted, check_item, issuer_of, prepare, prepared_for, slow, with_proofs
 from .issuers import Issuer
 from .submission import applicant_of, submit
 
@@ -119,17 +119,17 @@ def issue_batch(
     applicant = applicant_of(principal.account_id)
     wanted = [check_item(principal, request, applicant, place) for place, request in enumerate(requests)]
     wanted = with_proofs(principal, wanted, now)
-    wanted = [prepare(principal, one, now) if one.proofs else one for one in wanted]
+    wanted = [prepare(principal, one, now) if one.proofs else slow(one) for one in wanted]
     with short_transaction():
         bought = orders.buy_many(principal, [_purchase(one) for one in wanted], now)
         ready = _record(principal, list(zip(bought, wanted, strict=True)), now)
-        slow = _apply_slowly(principal, list(zip(bought, wanted, strict=True)), now)
+        waiting = _apply_slowly(principal, list(zip(bought, wanted, strict=True)), now)
         if on_bought is not None:
-            states = slow | {one.certificate_id: State.ISSUING.value for one in ready}
+            states = waiting | {one.certificate_id: State.ISSUING.value for one in ready}
             on_bought([_result(order, {}, states) for order in bought])
     signed = [one.issuer.collect(one.prepared) for one in ready]
     issued = _released(principal, ready, signed, now) if ready else {}
-    return [_result(order, issued, slow) for order in bought]
+    return [_result(order, issued, waiting) for order in bought]
 
 
 def _released(
@@ -251,13 +251,13 @@ def _store(principal: Principal, ready: Sequence[_Ready], signed: Sequence[Signe
     )
 
 
-def _result(order: OrderResult, issued: dict[str, Signed], slow: dict[str, str]) -> IssueResult:
+def _result(order: OrderResult, issued: dict[str, Signed], waiting: dict[str, str]) -> IssueResult:
     if not order.paid:
         return IssueResult("", "UNPAID", order.order_id, reason=order.unpaid_reason)
     certificate_id = order.certificate_ids[0]
     signed = issued.get(certificate_id)
     if signed is None:
-        return IssueResult(certificate_id, slow.get(certificate_id, State.ISSUING.value), order.order_id)
+        return IssueResult(certificate_id, waiting.get(certificate_id, State.ISSUING.value), order.order_id)
     return IssueResult(
         certificate_id,
         State.ISSUED.value,

@@ -12,6 +12,8 @@ from .rules import Proof
 
 open_application = applications.open_application
 pool_counts = keystore.pool_counts
+pooled_spki = keystore.pooled_spki
+is_blocked = keystore.is_blocked
 
 _PROOFS_A_STATEMENT = 4_000  # SQLite takes 32,766 parameters in one statement
 

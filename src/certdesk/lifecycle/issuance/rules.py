@@ -1,11 +1,12 @@
 """What may be signed, for how long, and with which subject. Pure (law 4)."""
 
 import calendar
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from certdesk.pki.authority.types import Authorization, Subject
+from certdesk.lifecycle.applications.subject import subject as subject
+from certdesk.pki.authority.types import Authorization
 
 from .errors import NotProved
 
@@ -101,26 +102,6 @@ def _check_approvals(level: str, approvals: Approvals) -> None:
         raise NotProved("The organization is not verified.")
     if len(set(approvals.officers)) < needed:
         raise NotProved(f"{level} certificates need the approval of {needed} different RA officers.")
-
-
-def subject(level: str, company: Mapping[str, str]) -> Subject:
-    """The organisation as it stands in the certificate: nothing for DV, no unit for anybody (ISS-2)."""
-    if level == "DV":
-        return Subject()
-    base = {
-        "country": company.get("country", ""),
-        "state": company.get("province", ""),
-        "locality": company.get("city", ""),
-        "organization": company.get("name", ""),
-    }
-    if level == "OV":
-        return Subject(**base)
-    return Subject(
-        **base,
-        business_category=company.get("business_category", "") or "Private Organization",
-        jurisdiction_country=company.get("jurisdiction_country", "") or base["country"],
-        serial_number=company.get("registration_number", "") or "Not stated",
-    )
 
 
 def is_stale(created_at: datetime, now: datetime, seconds: float) -> bool:

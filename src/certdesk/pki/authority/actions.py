@@ -55,8 +55,9 @@ def _installation() -> str:
 
 
 def _add(place: Place, key: PrivateKey, installation: str, now: datetime) -> None:
+    begin = now - (hierarchy.LAB_BACKDATED if settings.get().lab else hierarchy.BACKDATED)
     if place.parent is None or place.level is None:
-        der = hierarchy.certify_root(place, key, installation, now)
+        der = hierarchy.certify_root(place, key, installation, begin)
     else:
         root = Authority.objects.get(slug=place.parent)
         der = hierarchy.certify_issuing(
@@ -64,7 +65,7 @@ def _add(place: Place, key: PrivateKey, installation: str, now: datetime) -> Non
             place.level,
             key.public_key(),
             installation,
-            now,
+            begin,
             root_der=bytes(root.certificate_der),
             root_key=issuers.key_of(root.key_id),
             base=settings.get().pki_base_url,

@@ -18,7 +18,8 @@ from .types import LevelName
 
 ROOT_DAYS = 9131  # within the 8 to 25 years of Baseline Requirements 7.1.2.1
 ISSUING_DAYS = 7305
-_BACKDATED = timedelta(days=1)  # clients whose clock is behind
+BACKDATED = timedelta(days=1)  # clients whose clock is behind
+LAB_BACKDATED = timedelta(days=3 * 365)  # a laboratory's clock may be set back behind the making of the CA
 _SECOND = timedelta(seconds=1)
 _COUNTRY = "XX"  # ISO 3166: no country is meant
 
@@ -52,12 +53,16 @@ def places() -> Iterator[Place]:
             yield Place(f"{level.lower()}-{chain}", level, algorithm, root, title)
 
 
-def certify_root(place: Place, key: PrivateKey, installation: str, now: datetime) -> bytes:
-    """A self-signed root, DER."""
+def certify_root(place: Place, key: PrivateKey, installation: str, begin: datetime) -> bytes:
+    """A self-signed root, DER.
+
+    Args:
+        begin: its notBefore; some time ago.
+    """
     name = _name(place, installation)
     own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     builder = (
-        _builder(name, name, key.public_key(), now, ROOT_DAYS)
+        _builder(name, name, key.public_key(), begin, ROOT_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(_key_usage(), critical=True)
         .add_extension(own, critical=False)
@@ -71,7 +76,7 @@ def certify_issuing(
     level: LevelName,
     public_key: PublicKey,
     installation: str,
-    now: datetime,
+    begin: datetime,
     *,
     root_der: bytes,
     root_key: PrivateKey,
@@ -80,6 +85,7 @@ def certify_issuing(
     """An issuing authority under its root, DER.
 
     Args:
+        begin: its notBefore; some time ago.
         base: the http base of the pointers to the root's certificate, CRL and OCSP.
     """
     root = x509.load_der_x509_certificate(root_der)
@@ -87,7 +93,7 @@ def certify_issuing(
     authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(root_id)
     access, crl = issuers.pointers(str(place.parent), base)
     builder = (
-        _builder(_name(place, installation), root.subject, public_key, now, ISSUING_DAYS)
+        _builder(_name(place, installation), root.subject, public_key, begin, ISSUING_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
@@ -119,9 +125,9 @@ def _name(place: Place, installation: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: PublicKey, now: datetime, days: int
+    subject: x509.Name, issuer: x509.Name, public_key: PublicKey, begin: datetime, days: int
 ) -> x509.CertificateBuilder:
-    begin = now.replace(microsecond=0) - _BACKDATED
+    begin = begin.replace(microsecond=0)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

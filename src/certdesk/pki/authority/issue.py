@@ -123,7 +123,7 @@ def build(
     subjects.refuse_subject(request.level, request.subject)
     issuer = issuers.find(issuers.slug_for(request.level, request.strong, request.key_algorithm))
     not_before, not_after = _whole_second(request.not_before), _whole_second(request.not_after)
-    profiles.refuse_dates(profile, not_before, not_after, now, issuer.not_after)
+    profiles.refuse_dates(profile, not_before, not_after, now, (issuer.not_before, issuer.not_after))
     subject = subjects.attributes(profile, request.subject, request.names)
     serial = new_serial()
     content = tbs.build(issuer, serial, not_before, not_after, subjects.encode(subject), request.spki, names)

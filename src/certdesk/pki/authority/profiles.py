@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from .errors import RequestRefused
+from .errors import AuthorityMissing, RequestRefused
 from .types import LevelName, ProfileName
 
 _SECOND = timedelta(seconds=1)
@@ -38,6 +38,10 @@ class Profile:
     def longest(self, on: date) -> int:
         """Days that a certificate may live whose validity begins on that date."""
         return next(days for since, days in reversed(self.lifetimes) if since <= on)
+
+    def usable(self, on: date) -> int:
+        """Of these the days that are used: the margin less."""
+        return self.longest(on) - self.margin
 
 
 PROFILES: Mapping[ProfileName, Profile] = {
@@ -75,7 +79,7 @@ def validity(
     """
     begin = start.astimezone(UTC).replace(microsecond=0)
     end = _months_later(begin, months) + remaining - _SECOND
-    days = PROFILES[profile].longest(begin.date()) - PROFILES[profile].margin
+    days = PROFILES[profile].usable(begin.date())
     return begin, min(end.replace(microsecond=0), begin + timedelta(days=days) - _SECOND)
 
 
@@ -87,9 +91,22 @@ def _months_later(moment: datetime, months: int) -> datetime:
 
 
 def refuse_dates(
-    profile: Profile, not_before: datetime, not_after: datetime, now: datetime, issuer_ends: datetime
+    profile: Profile,
+    not_before: datetime,
+    not_after: datetime,
+    now: datetime,
+    issuer_lives: tuple[datetime, datetime],
 ) -> None:
-    """Refuse a validity that is empty, too long, in the future, or outlives the issuer."""
+    """Refuse a validity that is empty, too long, in the future, or not within that of the issuer.
+
+    Raises:
+        RequestRefused: for good. AuthorityMissing: the issuer is not valid yet, e.g. under a clock set back.
+    """
+    if now < issuer_lives[0]:
+        raise AuthorityMissing(
+            f"The certificate of the issuer is valid only from {issuer_lives[0]:%Y-%m-%d %H:%M:%S} UTC.",
+            next_step="Set the clock right; the application waits until then.",
+        )
     if not_after <= not_before:
         raise _refused("ends before it begins")
     days = profile.longest(not_before.date())
@@ -99,7 +116,9 @@ def refuse_dates(
         raise _refused("begins in the future")
     if now - not_before > timedelta(hours=48):
         raise _refused("begins more than 48 hours ago")
-    if not_after > issuer_ends:
+    if not_before < issuer_lives[0]:
+        raise _refused("begins before the certificate of its issuer")
+    if not_after > issuer_lives[1]:
         raise _refused("would outlive the certificate of its issuer")
 
 

@@ -8,8 +8,10 @@ import json
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from cryptography.x509.oid import NameOID
+from django.db import transaction
 
 from certdesk.foundation.common import clock
 from certdesk.pki.x509 import keys
@@ -83,10 +85,14 @@ def require(built: Built) -> tuple[str, bool]:
     new = not queries.shape_is_proved(digest)
     if new:
         keep(shape, examine(shape, built.tbs, built.issuer))
+    transaction.on_commit(partial(_hold, key, digest))  # a rollback takes the record along
+    return digest, new
+
+
+def _hold(key: _Key, digest: str) -> None:
     if len(_proved) >= _PROVED_LIMIT:
         _proved.clear()
     _proved[key] = digest
-    return digest, new
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,15 @@
 """The subject of a certificate by level (ISS-2): what must be there, what may be there, and its DER. Pure."""
 
+import html
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import fields
 
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from . import der
+from .countries import COUNTRIES
 from .errors import RequestRefused
 from .profiles import Profile
 from .types import LevelName, Subject
@@ -34,7 +37,6 @@ _NEEDED: dict[LevelName, tuple[str, ...]] = {
     "EV": ("country", "organization", "business_category", "jurisdiction_country", "serial_number"),
 }
 _EV_ONLY = ("business_category", "jurisdiction_country", "serial_number")
-_COUNTRY = re.compile(r"[A-Z]{2}")
 _PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,./:=?-]+")
 _PRINTABLE_OIDS = (NameOID.COUNTRY_NAME, NameOID.JURISDICTION_COUNTRY_NAME, NameOID.SERIAL_NUMBER)
 # The order of Baseline Requirements 7.1.4.2; the attributes of EV stand in front of it.
@@ -74,12 +76,21 @@ def _refuse_value(name: str, value: str) -> None:
         raise _refused(f"has {len(value)} characters in {name}; at most {_LIMITS[name]} are allowed", name)
     if not value.isprintable() or value != value.strip():
         raise _refused(f"has control characters or spaces around it in {name}", name)
-    if name in ("country", "jurisdiction_country") and not _COUNTRY.fullmatch(value):
-        raise _refused(f"has a {name} that is no two-letter code in capitals", name)
-    if name == "serial_number" and not _PRINTABLE.fullmatch(value):
+    if not any(unicodedata.category(character)[0] in "LNS" for character in value):
+        raise _refused(f"has no letter and no digit in {name}", name)
+    if html.unescape(value) != value:
+        raise _refused(f"has HTML in {name}, such as &amp; for &", name)
+    if name in ("country", "jurisdiction_country") and value not in COUNTRIES:
+        raise _refused(f"has a {name} that is no code of ISO 3166-1 in capitals", name)
+    if name == "serial_number" and not is_printable(value):
         raise _refused("has characters in serial_number that a certificate cannot hold there", name)
     if name == "business_category" and value not in CATEGORIES:
         raise _refused(f"has a business_category other than {', '.join(CATEGORIES)}", name)
+
+
+def is_printable(value: str) -> bool:
+    """Whether a PrintableString can hold it (X.680 §41.4)."""
+    return _PRINTABLE.fullmatch(value) is not None
 
 
 def _refused(what: str, name: str) -> RequestRefused:

@@ -137,5 +137,7 @@ def _date_problems(issued: Issued, certificate: x509.Certificate, signer: _Signe
     days = profiles.PROFILES[issued.profile].longest(begin.date())
     if end <= begin or end - begin + _SECOND > timedelta(days=days):
         yield f"the validity is longer than the {days} days of its profile"
+    if begin < signer.certificate.not_valid_before_utc:
+        yield "the certificate begins before its issuer"
     if end > signer.certificate.not_valid_after_utc:
         yield "the certificate outlives its issuer"

@@ -3,12 +3,23 @@
 from certdesk.foundation.common import sql
 from certdesk.pki.x509.keys import KeyAlgorithm
 
+from . import blocklist
 from .models import State
 
 
 def is_blocked(spki_sha256: bytes | str) -> bool:
-    """Whether the key is on the list of compromised ones; takes the digest as 32 bytes or in hex."""
+    """Whether the key is known to be compromised, here or by the operator's own list.
+
+    Args:
+        spki_sha256: the digest, 32 bytes or in hex.
+
+    Raises:
+        BlocklistUnreadable: that list cannot be read.
+    """
     digest = spki_sha256 if isinstance(spki_sha256, str) else spki_sha256.hex()
+    listed = blocklist.load()
+    if listed and bytes.fromhex(digest) in listed:
+        return True
     return sql.row("SELECT 1 FROM keystore_blockedkey WHERE spki_sha256 = %s", [digest]) is not None
 
 
@@ -16,6 +27,14 @@ def pool_counts() -> dict[str, int]:
     """Ready keys by algorithm."""
     found = sql.rows("SELECT algorithm, count(*) FROM keystore_key WHERE state = 'POOL' GROUP BY algorithm")
     return {algorithm: int(count) for algorithm, count in found}
+
+
+def pooled_spki(algorithm: KeyAlgorithm) -> bytes | None:
+    """The public half of some ready key: what is made for it looks like what is made for any of them."""
+    found = sql.row(
+        "SELECT spki FROM keystore_key WHERE state = 'POOL' AND algorithm = %s LIMIT 1", [algorithm.value]
+    )
+    return bytes(found[0]) if found else None
 
 
 def take_from_pool(tenant: str, algorithm: KeyAlgorithm) -> str | None:
