@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from certdesk.foundation.common import clock
-from certdesk.foundation.jobs import actions, orphans, registry, running, testing
+from certdesk.foundation.jobs import actions, orphans, queries, registry, running, testing
 from certdesk.foundation.jobs.models import Job
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,6 +39,32 @@ def test_a_name_fits_and_its_own_process_lives() -> None:
 )
 def test_what_cannot_be_known_counts_as_alive(name: str) -> None:
     assert not orphans.is_dead(name.format(pid=os.getpid()))
+
+
+def test_a_host_of_the_same_name_is_another_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    dead, _ = name_of_another_process(killed=True)
+    assert orphans.is_dead(dead)
+    (tmp_path / "sys/kernel/random").mkdir(parents=True)
+    (tmp_path / "sys/kernel/random/boot_id").write_text("another-boot\n", encoding="ascii")
+    (tmp_path / "self").symlink_to("/proc/self")
+    monkeypatch.setattr(orphans, "_PROC", tmp_path)
+    assert not orphans.is_dead(dead)
+
+
+def test_what_settles_a_crash_is_taken_over_within_seconds_wherever_it_ran() -> None:
+    from certdesk.lifecycle.issuance.actions import SIGN
+    from certdesk.lifecycle.issuance.jobs import RECONCILE
+
+    with testing.registered("orphans.note", Note):
+        for kind in (SIGN, RECONCILE, "orphans.note"):
+            actions.enqueue(kind, subject=kind)
+        jobs = running.claim("elsewhere", 10)
+        queries.renew(
+            "elsewhere", [job.id for job in jobs], running.lease_from(clock.real_now(), running.LEASE)
+        )
+    for kind, most in ((SIGN, 6), (RECONCILE, 6), ("orphans.note", 60)):
+        left = Job.objects.get(kind=kind).lease_until - clock.real_now()
+        assert timedelta(seconds=most - 2) < left <= timedelta(seconds=most)
 
 
 def test_a_process_id_used_again_is_another_process() -> None:

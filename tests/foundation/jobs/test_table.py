@@ -134,9 +134,9 @@ def test_a_renewed_lease_is_not_taken_away() -> None:
     actions.enqueue("test.note", {"n": 1})
     (job,) = running.claim("a", 1, lease=timedelta(seconds=-1))
     until = clock.real_now() + HOUR
-    assert queries.renew("a", [job.id], until) == {(job.id, job.fence)}
-    assert queries.renew("b", [job.id], until) == set()
-    assert queries.renew("b", [], until) == set()
+    assert queries.renew("a", [job.id], queries.Lease(until, until)) == {(job.id, job.fence)}
+    assert queries.renew("b", [job.id], queries.Lease(until, until)) == set()
+    assert queries.renew("b", [], queries.Lease(until, until)) == set()
     assert running.claim("b", 1) == []
 
 
@@ -335,6 +335,6 @@ def test_a_claim_takes_no_more_than_its_limit_whatever_the_plan() -> None:
             for method in ("hashjoin", "mergejoin", "hashagg", "material", "sort"):
                 cursor.execute(f"SET LOCAL enable_{method} = off")
     now = clock.real_now()
-    assert len(queries.claim("first", now, now + HOUR, 2)) == 2
-    assert len(queries.claim_expired("second", now + 2 * HOUR, now + 3 * HOUR, 1)) == 1
+    assert len(queries.claim("first", now, queries.Lease(now + HOUR, now), 2)) == 2
+    assert len(queries.claim_expired("second", now + 2 * HOUR, queries.Lease(now + 3 * HOUR, now), 1)) == 1
     assert Job.objects.filter(state=State.RUNNING).count() == 2

@@ -177,6 +177,22 @@ def test_a_rotation_that_begins_while_a_secret_is_sealed_does_not_strand_it(
     assert actions.unseal(secret, "a", "x") == b"value"
 
 
+def test_a_secret_read_just_before_its_old_kek_was_retired_is_read_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ((secret, value),) = seal_many(1).items()
+    real = queries.find
+
+    def read_then_rotated(secret_id: str) -> envelope.Sealed | None:
+        monkeypatch.setattr(queries, "find", real)
+        found = real(secret_id)
+        actions.rotate()
+        return found
+
+    monkeypatch.setattr(queries, "find", read_then_rotated)
+    assert actions.unseal(secret, "a", "x") == value
+
+
 def test_ten_thousand_rows_take_far_less_than_thirty_seconds() -> None:
     secrets = seal_many(10_000)
     begun = time.monotonic()

@@ -1,7 +1,8 @@
 """Workers of this machine that died: their jobs need not wait until the lease runs out.
 
-A worker's name says where it runs: host, process-id namespace (a container has its own), process id and
-the time when that process started, which tells a later process with the same id apart.
+A worker's name says where it runs: host and its boot (two hosts may have one name), process-id namespace (a
+container has its own), process id and the time when that process started, which tells a later process with
+the same id apart. What runs elsewhere, a container that was made anew included, waits for the lease.
 """
 
 import os
@@ -23,12 +24,16 @@ def name() -> str:
 
 
 def _here() -> str:
-    """This host and its process-id namespace; where there is no /proc, every namespace counts as 0."""
+    """This host, its boot and its process-id namespace; where there is no /proc, these count as 0."""
     try:
         namespace = (_PROC / "self/ns/pid").readlink().name.strip("pid:[]")
     except OSError:
         namespace = "0"
-    return f"{socket.gethostname()[:30]}/{namespace}"
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii")[:8]
+    except OSError:
+        boot = "0"
+    return f"{socket.gethostname()[:24]}.{boot}/{namespace}"
 
 
 def _started(pid: int) -> int | None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
@@ -33,28 +34,50 @@ ORDER BY j.lease_until LIMIT %s"""
 _TAKE = """
 WITH chosen AS MATERIALIZED ({chosen})
 UPDATE jobs_job SET state = 'RUNNING', fence = fence + 1, attempts = attempts + 1, worker = %s,
-    lease_until = %s WHERE id IN (SELECT id FROM chosen) RETURNING {columns}"""
+    lease_until = {lease} WHERE id IN (SELECT id FROM chosen) RETURNING {columns}"""
 
 
-def claim(worker: str, now: datetime, lease_until: datetime, limit: int) -> list[Job]:
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Until when: `soon` for the kinds with a short lease, `until` for the others."""
+
+    until: datetime
+    soon: datetime
+    kinds: Sequence[str] = ()
+
+    def of(self, kind: str) -> datetime:
+        return self.soon if kind in self.kinds else self.until
+
+    @property
+    def text(self) -> str:
+        marks = ",".join(["%s"] * len(self.kinds))
+        return f"CASE WHEN kind IN ({marks}) THEN %s ELSE %s END" if self.kinds else "%s"
+
+    @property
+    def values(self) -> list[object]:
+        until = clock.to_micros(self.until)
+        return [*self.kinds, clock.to_micros(self.soon), until] if self.kinds else [until]
+
+
+def claim(worker: str, now: datetime, lease: Lease, limit: int) -> list[Job]:
     """Takes up to `limit` waiting jobs that are due, oldest first, none whose lock is held."""
-    return _take(_READY, worker, now, lease_until, limit)
+    return _take(_READY, worker, now, lease, limit)
 
 
-def claim_expired(worker: str, now: datetime, lease_until: datetime, limit: int) -> list[Job]:
+def claim_expired(worker: str, now: datetime, lease: Lease, limit: int) -> list[Job]:
     """Takes running jobs whose worker let the lease run out.
 
     They never become READY in between: their lock stays held and their dedupe key cannot collide.
     """
-    return _take(_EXPIRED, worker, now, lease_until, limit)
+    return _take(_EXPIRED, worker, now, lease, limit)
 
 
-def _take(chosen: str, worker: str, now: datetime, lease_until: datetime, limit: int) -> list[Job]:
+def _take(chosen: str, worker: str, now: datetime, lease: Lease, limit: int) -> list[Job]:
     if not sql.is_sqlite():
         chosen += " FOR UPDATE OF j SKIP LOCKED"
     found = sql.rows(
-        _TAKE.format(chosen=chosen, columns=COLUMNS),
-        [clock.to_micros(now), limit, worker, clock.to_micros(lease_until)],
+        _TAKE.format(chosen=chosen, columns=COLUMNS, lease=lease.text),
+        [clock.to_micros(now), limit, worker, *lease.values],
     )
     return [_job(row) for row in sorted(found, key=lambda row: (row[4], row[0]))]
 
@@ -75,15 +98,15 @@ def is_due(now: datetime) -> bool:
     return sql.row(statement, [micros, micros]) is not None
 
 
-def renew(worker: str, ids: Sequence[int], lease_until: datetime) -> set[tuple[int, int]]:
+def renew(worker: str, ids: Sequence[int], lease: Lease) -> set[tuple[int, int]]:
     """Makes the leases longer; answers (id, fence) of the jobs that still are this worker's."""
     if not ids:
         return set()
     places = ",".join(["%s"] * len(ids))
     found = sql.rows(
-        "UPDATE jobs_job SET lease_until = %s WHERE state = 'RUNNING' AND worker = %s"
+        f"UPDATE jobs_job SET lease_until = {lease.text} WHERE state = 'RUNNING' AND worker = %s"
         f" AND id IN ({places}) RETURNING id, fence",
-        [clock.to_micros(lease_until), worker, *ids],
+        [*lease.values, worker, *ids],
     )
     return {(row[0], row[1]) for row in found}
 

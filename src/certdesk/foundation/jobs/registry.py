@@ -8,6 +8,7 @@ import importlib.util
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django.apps import AppConfig, apps
@@ -31,6 +32,7 @@ class Handler(Generic[W, R]):
     kind: ClassVar[str] = ""
     max_attempts: ClassVar[int] = 20
     lock: ClassVar[str | None] = None
+    short_lease: ClassVar[bool] = False
 
     def load(self, job: Job) -> W | None:
         """Reads what `perform` needs; None means that nothing is left to do and ends the job."""
@@ -54,6 +56,9 @@ class Handler(Generic[W, R]):
         return cls.lock.format(**{**payload, "subject": subject}) if cls.lock else None
 
 
+SHORT_LEASE = timedelta(seconds=6)
+
+
 @dataclass(frozen=True)
 class Period:
     every_seconds: float
@@ -67,22 +72,30 @@ _discovered = False
 _discovering = threading.RLock()
 
 
-def handler(kind: str, *, max_attempts: int = 20, lock: str | None = None) -> Callable[[H], H]:
+def handler(
+    kind: str, *, max_attempts: int = 20, lock: str | None = None, short_lease: bool = False
+) -> Callable[[H], H]:
     """Declares a handler class for `kind` ("room.verb").
 
     Args:
         lock: at most one running job has the same lock, e.g. "certificate:{subject}"; the names in
             braces are `subject` and the keys of the payload.
+        short_lease: `SHORT_LEASE` instead of the worker's usual one, for what must be taken over within
+            seconds wherever it was killed.
     """
 
     def declare(cls: H) -> H:
         if kind in handlers:
             raise ValueError(f"two handlers of the kind {kind}: {cls} and {type(handlers[kind])}")
-        cls.kind, cls.max_attempts, cls.lock = kind, max_attempts, lock
+        cls.kind, cls.max_attempts, cls.lock, cls.short_lease = kind, max_attempts, lock, short_lease
         handlers[kind] = cls()
         return cls
 
     return declare
+
+
+def short_kinds() -> tuple[str, ...]:
+    return tuple(kind for kind, one in handlers.items() if one.short_lease)
 
 
 def subscribe(topic: str, kind: str) -> None:

@@ -2,7 +2,7 @@
 
 import random
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -34,18 +34,23 @@ def claim(
 ) -> list[Job]:
     """Claims up to `limit` jobs: expired leases first, then waiting ones due by now + horizon."""
     now = clock.real_now()
-    until = now + lease
+    granted = lease_from(now, lease)
     for _ in range(_TRIES):
         try:
             with sql.short_transaction():
-                jobs = queries.claim_expired(worker, now, until, limit)
+                jobs = queries.claim_expired(worker, now, granted, limit)
                 if len(jobs) < limit:
-                    jobs += queries.claim(worker, now + horizon, until, limit - len(jobs))
+                    jobs += queries.claim(worker, now + horizon, granted, limit - len(jobs))
                 return jobs
         except IntegrityError:
             # PostgreSQL: another worker took the same lock between our look and our write.
             continue
     return []
+
+
+def lease_from(now: datetime, lease: timedelta) -> queries.Lease:
+    """From a moment of real time on: `lease`, or the short one for the kinds that have it."""
+    return queries.Lease(now + lease, now + min(lease, registry.SHORT_LEASE), registry.short_kinds())
 
 
 def start(job: Job, lease: timedelta = LEASE) -> Loaded | None:
@@ -62,7 +67,7 @@ def start(job: Job, lease: timedelta = LEASE) -> Loaded | None:
         _all_at_once(job, handler)
         return None
     with sql.short_transaction():
-        if not queries.hold(job, clock.real_now() + lease):
+        if not queries.hold(job, lease_from(clock.real_now(), lease).of(job.kind)):
             raise LeaseLost(str(job))
         work = handler.load(job)
         if work is None:

@@ -90,7 +90,9 @@ class _Worker:
         threading.Thread(target=self._watch, args=(stop, loop), daemon=True, name="jobs-stop").start()
         end_waking = actions.on_wake(lambda: _call(loop, self.wake.set))
         ticks = [
-            asyncio.create_task(self._tick(self.pace.lease / 3, self._renew)),
+            asyncio.create_task(
+                self._tick(min(self.lease, registry.SHORT_LEASE).total_seconds() / 3, self._renew)
+            ),
             asyncio.create_task(self._tick(self.pace.schedules, self._schedules)),
             asyncio.create_task(self._tick(self.pace.sealing, self._seal)),
         ]
@@ -195,7 +197,7 @@ class _Worker:
         keys = list(self.flying)
         for start in range(0, len(keys), 100):
             part = keys[start : start + 100]
-            until = clock.real_now() + self.lease
+            until = running.lease_from(clock.real_now(), self.lease)
             ours = await self._guarded(partial(queries.renew, self.name, [key[0] for key in part], until))
             for key in part:
                 if ours is not None and key not in ours and key in self.flying:

@@ -71,10 +71,23 @@ def unseal(secret_id: str, tenant: str, purpose: str) -> bytes:
         SealBroken: the row was changed or swapped, or belongs to another tenant or purpose.
         KekRefused: the KEK file cannot be used.
     """
+    label = Label(tenant, secret_id, purpose)
+    sealed = _find(secret_id)
+    try:
+        return envelope.open_sealed(label, sealed, kek.load())
+    except KekRefused:
+        # A rotation may have moved the row and retired its old version since it was read.
+        newer = _find(secret_id)
+        if newer.kek_version == sealed.kek_version:
+            raise
+        return envelope.open_sealed(label, newer, kek.load())
+
+
+def _find(secret_id: str) -> Sealed:
     sealed = queries.find(secret_id)
     if sealed is None:
         raise SecretMissing("The secret does not exist any more.", next_step="Make a new one in its place.")
-    return envelope.open_sealed(Label(tenant, secret_id, purpose), sealed, kek.load())
+    return sealed
 
 
 def destroy(secret_id: str) -> None:

@@ -192,7 +192,7 @@ class ToExamine:
 Outcome = Signed | tuple[Finding, ...]
 
 
-@handler(SIGN, max_attempts=_FOR_EVER, lock=_LOCK)
+@handler(SIGN, max_attempts=_FOR_EVER, lock=_LOCK, short_lease=True)
 class Sign(Handler[ToSign | ToExamine, Outcome]):
     """Intent committed with `load`, signed outside any transaction, recorded with `store` (law 3).
 
@@ -271,7 +271,7 @@ class Withdrawal(Handler[bool, None]):
         return None
 
 
-@handler(RECONCILE, max_attempts=3, lock=RECONCILE)
+@handler(RECONCILE, max_attempts=3, lock=RECONCILE, short_lease=True)
 class Reconcile(Handler[datetime, None]):
     """Settles what a kill left open; with nothing open it costs three look-ups."""
 
