@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
@@ -331,3 +332,28 @@ def test_a_permanent_refusal_shows_the_words_of_the_ca(desk: Desk, alice: Client
     shown = alice.show(certificate_id)
     assert shown["status"] == "UNPASSED"
     assert "compromised" in shown["last_failure"]
+
+
+@pytest.mark.parametrize(("entered", "signed"), [("91520900MA6J", "91520900MA6J"), ("", "Not stated")])
+def test_the_registration_number_of_ev_is_the_officers_or_openly_not_stated(
+    desk: Desk, alice: Client, entered: str, signed: str
+) -> None:
+    # rule: ORG-2
+    # rule: ISS-2
+    certificate_id = desk.buy("EV_SSL_CERT")
+    alice.apply(certificate_id, "www.example.com", **COMPANY)
+    desk.publish(certificate_id)
+    desk.run()
+    items = {one["id"]: one["text"] for one in alice("organization.show", certificate_id)["checklist"]}
+    assert "Not stated" in items["jurisdiction"]
+    body = {"decision": "approve", "checked": list(items), "reason": ""}
+    Client(desk.someone("olga"))(
+        "organization.decide", certificate_id, {**body, "registration_number": entered}
+    )
+    seen = alice("organization.show", certificate_id)
+    assert ("Not stated" in str(seen["checklist"])) is not bool(entered)
+    Client(desk.someone("omar"))("organization.decide", certificate_id, body)
+    desk.run()
+    pem = alice("certificates.export", certificate_id)["certificate"].encode()
+    subject = x509.load_pem_x509_certificate(pem).subject
+    assert subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)[0].value == signed

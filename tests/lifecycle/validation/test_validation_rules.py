@@ -100,6 +100,35 @@ def test_who_may_decide(officer, earlier, fault):
             organization_rules.check_officer(officer, applicant, earlier)
 
 
+def test_without_a_registration_number_the_checklist_says_what_the_certificate_will_say():
+    plain, bare = organization_rules.checklist("EV"), organization_rules.checklist("EV", numbered=False)
+    assert [one.id for one in plain] == [one.id for one in bare]
+    assert [one.text for one in bare if "Not stated" in one.text]
+    assert not [one.text for one in plain if "Not stated" in one.text]
+    assert organization_rules.checklist("OV", numbered=False) == organization_rules.checklist("OV")
+
+
+@pytest.mark.parametrize(
+    ("level", "number", "known", "decided", "good"),
+    [
+        ("EV", "HRB 1", "", False, True),
+        ("EV", "HRB 1", "HRB 1", True, True),
+        ("EV", "HRB 2", "HRB 1", False, False),
+        ("EV", "HRB 1", "", True, False),
+        ("EV", "HRB_1", "", False, False),
+        ("EV", "1" * 64, "", False, False),
+        ("OV", "HRB 1", "", False, False),
+    ],
+)
+def test_an_officer_adds_a_registration_number_to_ev_only(level, number, known, decided, good):
+    if good:
+        organization_rules.check_number(level, number, known=known, decided=decided)
+        return
+    with pytest.raises(BadParameter) as refused:
+        organization_rules.check_number(level, number, known=known, decided=decided)
+    assert refused.value.field == "registration_number"
+
+
 ALL = [item.id for item in organization_rules.checklist("OV")]
 
 

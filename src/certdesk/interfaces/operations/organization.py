@@ -79,5 +79,6 @@ def decide(principal: Principal, certificate_id: str, body: Decision) -> Shape:
         checked=body.checked,
         reason=body.reason,
         now=clock.now(),
+        registration_number=body.registration_number,
     )
     return {"status": decided.status, "decisions_needed": decided.decisions_needed}

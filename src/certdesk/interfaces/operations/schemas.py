@@ -111,6 +111,7 @@ class Decision(Body):
     decision: Word
     checked: Annotated[list[Word], Field(max_length=50)] = []
     reason: Annotated[str, Field(max_length=2000)] = ""
+    registration_number: Word = ""  # EV without one: what the officer found in the register
 
 
 class Edit(Body):

@@ -87,6 +87,12 @@ def end(application_id: int, state: ApplicationState, now: datetime) -> bool:
     )
 
 
+def set_registration_number(application: Application, number: str) -> None:
+    """What an officer found in the register; the caller holds the application."""
+    application.company = {**application.company, "registration_number": number}
+    application.save(update_fields=["company"])
+
+
 def set_key(application_id: int, key_id: str, spki: bytes) -> None:
     """Notes the key that the service made; a second key for the same application is never taken."""
     taken = Application.objects.filter(id=application_id, key_id="", spki__isnull=True).update(

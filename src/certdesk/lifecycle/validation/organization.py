@@ -64,12 +64,15 @@ def decide(
     checked: Sequence[str],
     reason: str,
     now: datetime,
+    registration_number: str = "",
 ) -> Decided:
     """Writes an officer's decision; the last one that is needed carries the certificate on.
 
     Args:
         checked: ids of the checklist; an approval needs all of them.
         reason: shown to the applicant; a rejection needs it.
+        registration_number: from the register, for an EV application that has none; without one the
+            certificate says *Not stated*, and the checklist says so.
 
     Raises:
         NotFound, Forbidden: no such certificate, no right, or the officer is the applicant.
@@ -82,6 +85,8 @@ def decide(
         organization_rules.check_decision(verification.level, approve=approve, checked=checked, reason=reason)
         earlier = list(verification.decisions.order_by("id"))
         _check_officer(principal, verification.application, earlier)
+        if approve and registration_number.strip():
+            _note_number(verification, registration_number.strip(), decided=bool(earlier))
         _write(principal, verification, approve, checked, reason, now)
         wanted = organization_rules.approvals_needed(verification.level) - len(earlier) - 1
         if not approve:
@@ -122,6 +127,13 @@ def _check_officer(
         Officer(application.submitted_by, application.submitted_key),
         [Officer(one.officer_id, one.officer_key) for one in earlier],
     )
+
+
+def _note_number(verification: OrganizationVerification, number: str, *, decided: bool) -> None:
+    application = verification.application
+    known = str(application.company.get("registration_number", ""))
+    organization_rules.check_number(verification.level, number, known=known, decided=decided)
+    applications.set_registration_number(application, number)
 
 
 def _write(

@@ -176,7 +176,9 @@ def _info(principal: Principal, found: OrganizationVerification) -> Organization
         company=dict(application.company),
         waiting_since=found.created_at,
         ended_at=found.ended_at,
-        checklist=organization_rules.checklist(found.level),
+        checklist=organization_rules.checklist(
+            found.level, numbered=bool(application.company.get("registration_number"))
+        ),
         decisions=tuple(_line(one) for one in decisions),
         decisions_needed=organization_rules.approvals_needed(found.level) - len(decisions) if pending else 0,
         may_decide=pending and not why_not,

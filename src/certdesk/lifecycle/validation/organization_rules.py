@@ -4,8 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from certdesk.foundation.common.errors import BadParameter, Conflict, Forbidden
+from certdesk.pki.authority.subjects import is_printable
 
 REASON_LIMIT = 500
+NUMBER_LIMIT = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,22 @@ _EXTENDED = (
 CHECKLISTS: dict[str, tuple[Item, ...]] = {"OV": _COMMON, "EV": _COMMON + _EXTENDED}
 
 
-def checklist(level: str) -> tuple[Item, ...]:
-    return CHECKLISTS[level]
+_NOT_STATED = Item(
+    "jurisdiction",
+    "Nobody gave a registration number, so the certificate will say: Not stated. Jurisdiction and business "
+    "category agree with the register.",
+)
+
+
+def checklist(level: str, *, numbered: bool = True) -> tuple[Item, ...]:
+    """What an approval has to tick.
+
+    Args:
+        numbered: whether the application has a registration number; without one nobody confirms it.
+    """
+    return tuple(
+        _NOT_STATED if one.id == _NOT_STATED.id and not numbered else one for one in CHECKLISTS[level]
+    )
 
 
 def approvals_needed(level: str) -> int:
@@ -86,6 +102,29 @@ def why_not(officer: Officer, applicant: Officer, earlier: Sequence[Officer]) ->
 
 def _same(one: Officer, other: Officer) -> bool:
     return one.user_id == other.user_id or bool(one.access_key and one.access_key == other.access_key)
+
+
+def check_number(level: str, number: str, *, known: str, decided: bool) -> None:
+    """A registration number that the officer found in the register, where the applicant gave none.
+
+    Raises:
+        BadParameter: it is not wanted here, or a certificate cannot hold it.
+    """
+    fault = ""
+    if level != "EV":
+        fault = "Only EV certificates carry a registration number"
+    elif known and known != number:
+        fault = "The application has another registration number"
+    elif decided and not known:
+        fault = "An officer has confirmed the application without a registration number"
+    elif len(number) > NUMBER_LIMIT or not is_printable(number):
+        fault = "A certificate cannot hold this registration number"
+    if fault:
+        raise BadParameter(
+            f"{fault}.",
+            next_step="Leave it out, or reject the application with that reason.",
+            field="registration_number",
+        )
 
 
 def check_decision(level: str, *, approve: bool, checked: Collection[str], reason: str) -> None:
