@@ -59,8 +59,8 @@ def groups(now: datetime) -> tuple[Group, ...]:
     good_counted = f"{in_force} AND {EXPIRY_UNINDEXED} > %s"
     near = f"{in_force} AND {EXPIRY} >= %s AND {EXPIRY} <= %s"
     return (
-        Group("you", Tab.YOU, f"{yours} AND {not_over}", (micros,), "c.updated_at"),
         Group("soon", Tab.YOU, near, (micros, soon), EXPIRY, False),
+        Group("you", Tab.YOU, f"{yours} AND {not_over}", (micros,), "c.updated_at"),
         Group("waiting", Tab.WAITING, f"{waiting} AND {not_over}", (micros,), "c.updated_at"),
         Group("good", Tab.GOOD, good, (soon,), "c.updated_at", True, good_counted),
         Group("revoked", Tab.ENDED, "c.state = 'REVOKED'", (), "c.updated_at"),
