@@ -96,7 +96,7 @@ def test_signing_in_and_out(office: Office) -> None:
     assert 'role="alert"' in text(wrong)
     login = office.people["alice"].login
     right = client.post("/login", {"login": login, "password": PASSWORD})
-    assert (right.status_code, right.headers["Location"]) == (302, "/certificates")
+    assert (right.status_code, right.headers["Location"]) == (302, "/")
     assert client.get("/logout").status_code == 405
     assert client.post("/logout").headers["Location"] == "/login"
     assert client.get("/certificates").status_code == 302
@@ -118,7 +118,7 @@ def test_a_given_password_is_changed_before_anything_else(office: Office) -> Non
     same = client.post("/account", {"new": PASSWORD, "again": PASSWORD})
     assert "This is your current password" in text(same)
     done = client.post("/account", {"new": "a longer password", "again": "a longer password"})
-    assert done.headers["Location"] == "/certificates"
+    assert done.headers["Location"] == "/"
     assert 'data-code="account.password_changed"' in text(client.get("/certificates"))
 
 
@@ -347,3 +347,20 @@ def test_a_missing_permission_is_said_in_the_readers_language(office: Office) ->
     page = text(office.client("rita", "zh-hans").get("/certificates/buy"))
     assert "scm:cert:subscribe" in page
     assert "You may not" not in page
+
+
+def test_everybody_starts_on_a_page_that_is_open_to_them(office: Office) -> None:
+    starts = {name: office.client(name).get("/").headers["Location"] for name in ("alice", "otto", "nils")}
+    assert starts == {"alice": "/certificates", "otto": "/certificates", "nils": "/account"}
+    nobody = office.client("nils")
+    assert "No other page is open to you yet" in text(nobody.get("/account"))
+    refused = text(nobody.get("/certificates"))
+    assert 'href="/"' in refused
+    assert 'href="/certificates"' not in refused
+
+
+def test_a_refused_password_is_explained_in_the_readers_language(office: Office) -> None:
+    answers = {"old": PASSWORD, "new": "short", "again": "short"}
+    page = text(office.client("alice", "zh-hans").post("/account", answers))
+    assert "密码太短" in page
+    assert "Choose another" not in page

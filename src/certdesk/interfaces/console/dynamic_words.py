@@ -68,6 +68,10 @@ SHAPES = (
         "The name servers of %(zone)s do not have the record: it was set on another DNS platform, "
         "or not saved, or only just now%(wait)s."
     ),
+    # passwords (Django's validators, asked where no language is known)
+    _("This password is too short. It must contain at least %(count)s characters."),
+    _("This password is too common."),
+    _("Choose another password."),
     # paying, and what is not there
     _("The balance is too small: %(needed)s needed, %(there)s there."),
     _("Have the account credited, then pay the order again."),

@@ -21,6 +21,14 @@ from ..forms.common import put
 from ..forms.small import PasswordForm
 from .page import OPEN, OWN, Rights, page, tell
 
+HOMES = (
+    ("certificates", "scm:cert:list"),
+    ("organizations", "scm:organization:list"),
+    ("orders", "bss:order:view"),
+    ("outbox", "scm:message:list"),
+    ("prices", "scm:certProduct:get"),
+)
+
 login = LoginView.as_view()
 login.rights = Rights(OPEN, OPEN)
 
@@ -50,7 +58,9 @@ def logout(request: HttpRequest, principal: Principal) -> HttpResponse:
 
 @page(OWN)
 def home(request: HttpRequest, principal: Principal) -> HttpResponse:
-    return redirect(reverse("certificates"))
+    """The first page that the user may see; one's own account at least."""
+    may = (name for name, action in HOMES if principal.may(action))
+    return redirect(reverse(next(may, "account")))
 
 
 @page(OWN, post=OWN)
@@ -61,10 +71,16 @@ def account(request: HttpRequest, principal: Principal) -> HttpResponse:
     form = PasswordForm(request.POST or None, must_change=forced)
     if request.method == "POST" and form.is_valid() and _change(request, user, form, principal):
         tell(request, _("The password is changed."), "account.password_changed")
-        return redirect(reverse("certificates") if forced else reverse("account"))
+        return redirect(reverse("home") if forced else reverse("account"))
     template = "console/password.html" if forced else "console/account.html"
     status = 422 if form.errors else 200
-    context = {"form": form, "owner": user, "title": _("Your account"), "secret": True}
+    context = {
+        "form": form,
+        "owner": user,
+        "title": _("Your account"),
+        "secret": True,
+        "nothing_else": not any(principal.may(action) for _name, action in HOMES),
+    }
     return render(request, template, context, status=status)
 
 
