@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from certdesk.connectors.http import Fetched, fetch
+from certdesk.connectors.http import Fetched, Sent, fetch
 from certdesk.connectors.protocol import ConnectorError, EgressRefused
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
@@ -94,6 +94,7 @@ async def get(
     max_redirects: int = 5,
     total_timeout: float = 5.0,
     verify_tls: bool = True,
+    sent: Sent | None = None,
 ) -> Fetched:
     return await fetch(
         url,
@@ -104,6 +105,7 @@ async def get(
         max_redirects=max_redirects,
         resolver=resolver,
         verify_tls=verify_tls,
+        sent=sent,
     )
 
 
@@ -335,3 +337,51 @@ def _self_signed(folder: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     return context
+
+
+def test_a_request_of_ones_own_is_sent_whole() -> None:
+    async def scene() -> None:
+        seen: list[bytes] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            seen.append(await reader.readuntil(b"\r\n\r\n"))
+            seen.append(await reader.readexactly(4))
+            writer.write(ok())
+            await writer.drain()
+
+        async with listening(serve) as port:
+            sent = Sent("PATCH", {"X-API-Key": "the-key"}, b"body")
+            await get(f"http://127.0.0.1:{port}/zones", ports=[port], max_redirects=0, sent=sent)
+        assert seen[0].startswith(b"PATCH /zones HTTP/1.1\r\n")
+        assert b"X-API-Key: the-key\r\n" in seen[0]
+        assert b"Content-Length: 4\r\n" in seen[0]
+        assert seen[1] == b"body"
+        assert "the-key" not in repr(sent)
+
+    asyncio.run(scene())
+
+
+def test_a_request_of_ones_own_follows_no_redirect() -> None:
+    """Whoever answers a redirect would otherwise be handed the credentials' next use."""
+
+    async def scene() -> None:
+        async with serving(lambda _: redirect("/elsewhere")) as server:
+            url = f"http://127.0.0.1:{server.port}/"
+            with pytest.raises(EgressRefused):
+                await get(url, ports=[server.port], max_redirects=0, sent=Sent())
+            assert server.hits == 1
+            with pytest.raises(ValueError, match="follows no redirects"):
+                await get(url, ports=[server.port], max_redirects=1, sent=Sent())
+
+    asyncio.run(scene())
+
+
+def test_a_header_that_cannot_be_sent_is_not_shown() -> None:
+    async def scene() -> None:
+        async with serving(lambda _: ok()) as server:
+            sent = Sent("GET", {"X-API-Key": "secret\r\nX-Other: 1"})
+            with pytest.raises(ConnectorError, match="header is not valid") as caught:
+                await get(f"http://127.0.0.1:{server.port}/", ports=[server.port], max_redirects=0, sent=sent)
+            assert "secret" not in str(caught.value)
+
+    asyncio.run(scene())

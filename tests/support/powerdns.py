@@ -22,7 +22,7 @@ API_KEY = "the-key-of-the-api"
 _CONFIGURATION = """
 launch=gsqlite3
 gsqlite3-database={folder}/pdns.sqlite3
-local-address=127.0.0.1
+local-address={address}
 local-port={port}
 webserver=yes
 webserver-address=127.0.0.1
@@ -40,6 +40,8 @@ cache-ttl=0
 query-cache-ttl=0
 negquery-cache-ttl=0
 zone-cache-refresh-interval=0
+slave=yes
+slave-cycle-interval=3600
 """
 
 
@@ -47,6 +49,11 @@ zone-cache-refresh-interval=0
 class PowerDnsServer:
     port: int
     api_port: int
+    address: str = "127.0.0.1"
+
+    @property
+    def server(self) -> str:
+        return f"{self.address}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -79,11 +86,34 @@ def powerdns(
     folder: Path, zones: Sequence[str], keys: Mapping[str, str], kind: str = "Native"
 ) -> Iterator[PowerDnsServer]:
     """`keys`: TSIG keys (name → base64 secret) that may change and transfer every zone."""
+    with _running(folder, PowerDnsServer(*_free_ports())) as server:
+        _fill(server, zones, keys, kind)
+        yield server
+
+
+@contextlib.contextmanager
+def powerdns_copy(folder: Path, primary_port: int, zones: Sequence[str]) -> Iterator[PowerDnsServer]:
+    """A secondary of 127.0.0.1 at 127.0.0.2, same port. It asks for changes when `fetch_copy` says so."""
+    with _running(folder, PowerDnsServer(primary_port, _free_ports()[1], "127.0.0.2")) as server:
+        for zone in zones:
+            new = {"name": f"{zone}.", "kind": "Slave", "masters": [f"127.0.0.1:{primary_port}"]}
+            server.api("POST", "/zones", new)
+            fetch_copy(server, zone)
+        yield server
+
+
+def fetch_copy(server: PowerDnsServer, zone: str) -> None:
+    server.api("PUT", f"/zones/{zone}./axfr-retrieve")
+
+
+@contextlib.contextmanager
+def _running(folder: Path, server: PowerDnsServer) -> Iterator[PowerDnsServer]:
     assert PDNS, REASON
     with contextlib.closing(sqlite3.connect(folder / "pdns.sqlite3")) as database:
         database.executescript(_SCHEMA.read_text(encoding="utf-8"))
-    server = PowerDnsServer(*_free_ports())
-    text = _CONFIGURATION.format(folder=folder, port=server.port, api_port=server.api_port, api_key=API_KEY)
+    text = _CONFIGURATION.format(
+        folder=folder, address=server.address, port=server.port, api_port=server.api_port, api_key=API_KEY
+    )
     (folder / "pdns.conf").write_text(text, encoding="ascii")
     with (folder / "pdns.log").open("wb") as log:
         process = subprocess.Popen(
@@ -91,7 +121,6 @@ def powerdns(
         )
         try:
             _wait(process, server, folder)
-            _fill(server, zones, keys, kind)
             yield server
         finally:
             process.terminate()
@@ -134,8 +163,8 @@ def _wait(process: subprocess.Popen[bytes], server: PowerDnsServer, folder: Path
     end = time.monotonic() + 15
     while True:
         with contextlib.suppress(OSError):
-            for port in (server.port, server.api_port):
-                socket.create_connection(("127.0.0.1", port), 1).close()
+            for place in ((server.address, server.port), ("127.0.0.1", server.api_port)):
+                socket.create_connection(place, 1).close()
             return
         if process.poll() is not None or time.monotonic() > end:
             raise RuntimeError((folder / "pdns.log").read_text(errors="replace")[-2000:])

@@ -17,12 +17,12 @@ from certdesk.connectors.dns.providers import gate
 from certdesk.connectors.dns.providers.answers import BadShape, error_code, parsed, problem
 from certdesk.connectors.dns.providers.options import ProviderOptions, Secret
 from certdesk.connectors.dns.providers.protocol import (
+    ConnectionCheck,
     DnsError,
     Outside,
     Page,
     Reason,
     RecordSet,
-    Tested,
     Zone,
 )
 from certdesk.connectors.dns.providers.sets import WholeSets
@@ -151,17 +151,17 @@ class Huawei(WholeSets):
             )
         return DnsError(Reason.BAD_ANSWER, f"{what} ended as {status:.40} at {self._host}.", "Look there.")
 
-    async def test(self) -> Tested:
+    async def test(self) -> ConnectionCheck:
         """Lists the zones and the first one's record sets; whether they can be changed shows only then."""
         try:
             zones = (await self.zones()).items
             if not zones:
-                return Tested(False, (), "The account has no public zone.", "Create the zone first.")
+                return ConnectionCheck(False, (), "The account has no public zone.", "Create the zone first.")
             await self.record_set(zones[0], zones[0].name, "SOA")
         except DnsError as error:
-            return Tested(False, (), error.message, error.next_step)
+            return ConnectionCheck(False, (), error.message, error.next_step)
         note = "The right to change records shows only when one is changed (policy DNS Administrator)."
-        return Tested(True, tuple(zone.name for zone in zones), notes=(note,))
+        return ConnectionCheck(True, tuple(zone.name for zone in zones), notes=(note,))
 
     async def _list(
         self, path: str, query: Mapping[str, str], marker: str | None, key: str

@@ -19,12 +19,12 @@ from certdesk.connectors.dns.providers.answers import BadShape
 from certdesk.connectors.dns.providers.options import ProviderOptions, ZoneNames
 from certdesk.connectors.dns.providers.paging import page_of
 from certdesk.connectors.dns.providers.protocol import (
+    ConnectionCheck,
     DnsError,
     Outside,
     Page,
     Reason,
     RecordSet,
-    Tested,
     Zone,
 )
 from certdesk.connectors.dns.providers.sets import WholeSets
@@ -144,7 +144,7 @@ class Lexicon(WholeSets):
     ) -> None:
         await self._run(zone, {"verb": "change", "delete": delete, "create": create}, ttl)
 
-    async def test(self) -> Tested:
+    async def test(self) -> ConnectionCheck:
         """Signs in for each zone and lists it."""
         fine: list[str] = []
         try:
@@ -152,8 +152,8 @@ class Lexicon(WholeSets):
                 await self._list(Zone(name), name, "TXT")
                 fine.append(name)
         except DnsError as error:
-            return Tested(False, tuple(fine), error.message, error.next_step)
-        return Tested(True, tuple(fine))
+            return ConnectionCheck(False, tuple(fine), error.message, error.next_step)
+        return ConnectionCheck(True, tuple(fine))
 
     async def _run(self, zone: Zone, job: Mapping[str, Any], ttl: int = 300) -> Any:
         request = {

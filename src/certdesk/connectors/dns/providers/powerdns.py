@@ -13,12 +13,12 @@ from certdesk.connectors.dns.providers.answers import BadShape, parsed, problem
 from certdesk.connectors.dns.providers.options import ProviderOptions, Secret
 from certdesk.connectors.dns.providers.paging import page_of
 from certdesk.connectors.dns.providers.protocol import (
+    ConnectionCheck,
     DnsError,
     Outside,
     Page,
     Reason,
     RecordSet,
-    Tested,
     Zone,
 )
 from certdesk.connectors.dns.providers.sets import WholeSets
@@ -132,18 +132,18 @@ class PowerDns(WholeSets):
             if isinstance(answer, dict) and str(answer.get("kind", "")).lower() in _SENDS_NOTIFY:
                 await self._call("PUT", f"{_path(zone)}/notify", {}, what=f"The notification of {zone.name}")
 
-    async def test(self) -> Tested:
+    async def test(self) -> ConnectionCheck:
         """Reads the list of zones and the first one: an API key of PowerDNS may do everything or nothing."""
         try:
             zones = await self._zones()
             if not zones:
-                return Tested(
+                return ConnectionCheck(
                     False, (), "The server has no zone that can be written.", "Create the zone first."
                 )
             await self.record_set(zones[0], zones[0].name, "SOA")
         except DnsError as error:
-            return Tested(False, (), error.message, error.next_step)
-        return Tested(True, tuple(zone.name for zone in zones))
+            return ConnectionCheck(False, (), error.message, error.next_step)
+        return ConnectionCheck(True, tuple(zone.name for zone in zones))
 
     async def _call(self, method: str, path: str, body: object = None, *, what: str) -> Any:
         headers = {"X-API-Key": self._key.get_secret_value(), "Accept": "application/json"}

@@ -113,7 +113,7 @@ class Page(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class ConnectionCheck:
     """The result of a connection test, which changes nothing.
 
     `zones` are those that answered; `problem` and `next_step` are empty when all is well; `notes` say what
@@ -158,5 +158,5 @@ class Provider(Protocol):
     async def remove_value(self, zone: Zone, name: str, record_type: ProofType, value: str) -> bool:
         """Takes exactly that value away, foreign ones stay. False when it was not there."""
 
-    async def test(self) -> Tested:
+    async def test(self) -> ConnectionCheck:
         """Can the zones be reached and, as far as that shows without a change, written? Never raises."""

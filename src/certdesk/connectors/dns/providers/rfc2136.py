@@ -22,13 +22,13 @@ from certdesk.connectors.dns.lookup import parse_name, show
 from certdesk.connectors.dns.providers.options import NO_SECRET, ProviderOptions, Secret, ZoneNames
 from certdesk.connectors.dns.providers.paging import page_of
 from certdesk.connectors.dns.providers.protocol import (
+    ConnectionCheck,
     DnsError,
     Outside,
     Page,
     ProofType,
     Reason,
     RecordSet,
-    Tested,
     Zone,
 )
 from certdesk.connectors.dns.providers.sets import already_there, not_alone, not_there, other_cname
@@ -185,7 +185,7 @@ class Rfc2136:
         await self._send(zone, update)
         return bool(stored)
 
-    async def test(self) -> Tested:
+    async def test(self) -> ConnectionCheck:
         """Asks each zone's SOA, and sends an update that holds a condition and no change."""
         fine: list[str] = []
         try:
@@ -193,8 +193,8 @@ class Rfc2136:
                 await self._test(zone)
                 fine.append(zone.name)
         except DnsError as error:
-            return Tested(False, tuple(fine), error.message, error.next_step)
-        return Tested(True, tuple(fine), notes=await self._listing_note())
+            return ConnectionCheck(False, tuple(fine), error.message, error.next_step)
+        return ConnectionCheck(True, tuple(fine), notes=await self._listing_note())
 
     async def _test(self, zone: Zone) -> None:
         if await self.record_set(zone, zone.name, "SOA") is None:
