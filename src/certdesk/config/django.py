@@ -83,6 +83,7 @@ INSTALLED_APPS = [
     "certdesk.foundation.approvals",
     "certdesk.pki.keystore",
     "certdesk.pki.authority",
+    "certdesk.lifecycle.catalogue",
     "certdesk.lifecycle.certificates",
     "certdesk.lifecycle.orders",
     "certdesk.lifecycle.applications",

@@ -57,6 +57,10 @@ class Settings(BaseModel):
     weak_keys: Path | None = Field(
         None, description="List of keys to refuse: the SHA-256 of an SPKI in hex per line, `#` comments."
     )
+    working_days: Path | None = Field(
+        None,
+        description="File of working days for approval periods; empty = the shipped one, Monday to Friday.",
+    )
     trusted_proxies: tuple[Network, ...] = Field(
         (), description="CIDRs of reverse proxies whose X-Forwarded-For and -Proto are believed."
     )

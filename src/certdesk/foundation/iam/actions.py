@@ -16,7 +16,7 @@ from certdesk.foundation.sealing import actions as sealing
 from . import queries, rules
 from .models import DEFAULT_PROJECT, AccessKey, Account, EnterpriseProject, Grant, Group, Policy, User
 from .principal import Principal, system_principal
-from .system_policies import GROUPS, SYSTEM_POLICIES
+from .system_policies import GROUPS, OPERATOR, SYSTEM_POLICIES
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -61,12 +61,16 @@ def ensure_system_policies() -> None:
 
 
 def ensure_groups(account: Account) -> None:
-    """The groups an account starts with, each with its system policies (`system_policies.GROUPS`)."""
+    """The groups an account starts with, each with its system policies (`system_policies.GROUPS`).
+
+    The administrators of the operating account are operators too.
+    """
     with sql.short_transaction():
         policies = {policy.name: policy for policy in Policy.objects.filter(account=None)}
+        operates = account.id == queries.operating_account()
         for name, wanted in GROUPS.items():
             group, _ = Group.objects.get_or_create(account=account, name=name)
-            for policy_name in wanted:
+            for policy_name in (*wanted, *((OPERATOR,) if operates and name == "admins" else ())):
                 Grant.objects.get_or_create(group=group, policy=policies[policy_name])
 
 

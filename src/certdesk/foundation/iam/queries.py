@@ -9,7 +9,7 @@ from functools import lru_cache
 import orjson
 
 from certdesk.foundation.common import sql
-from certdesk.foundation.common.errors import NotFound
+from certdesk.foundation.common.errors import Forbidden, NotFound
 from certdesk.foundation.sealing import actions as sealing
 
 from . import predicates, rules
@@ -158,3 +158,34 @@ def where(
     if not principal.account_id:
         return f"({text})", params
     return f"({account_column} = %s AND ({text}))", [principal.account_id, *params]
+
+
+def operating_account() -> str:
+    """Id of the account that operates this installation: the first one made; empty when there is none."""
+    found = sql.row("SELECT id FROM iam_account ORDER BY created_at, id LIMIT 1")
+    return str(found[0]) if found else ""
+
+
+def is_operator(principal: Principal, action: str) -> bool:
+    """Whether the principal may do what concerns all accounts: prices, balances, vouchers.
+
+    The right alone is not enough: whoever writes the policies of another account could give it to himself.
+    """
+    if not principal.may(action):
+        return False
+    return not principal.user_id or principal.account_id == operating_account()
+
+
+def require_operator(principal: Principal, action: str) -> None:
+    """Passes the operator: the host's own command, or a user of the operating account with the right.
+
+    Raises:
+        Forbidden: naming the missing action, or that the account does not operate the installation.
+    """
+    principal.require(action)
+    if not is_operator(principal, action):
+        raise Forbidden(
+            f"You may not do {action}: only users of the account that operates this installation may.",
+            next_step="Ask the operator.",
+            details={"action": action},
+        )

@@ -68,10 +68,16 @@ SYSTEM_POLICIES: Mapping[str, tuple[str, Document]] = {
     ),
     "BSS Administrator": ("Orders, payment, balance.", _allow("bss:*")),
     "DNS Administrator": ("DNS zones and records.", _allow("dns:*")),
+    "Certdesk Operator": (
+        "Prices, balances, vouchers and coupons of every account; works in the operating account alone.",
+        _allow("certdesk:*"),
+    ),
 }
+OPERATOR = "Certdesk Operator"
+"""Given to the administrators of the account that operates the installation, and to nobody else."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "admins": tuple(SYSTEM_POLICIES),
+    "admins": tuple(name for name in SYSTEM_POLICIES if name != OPERATOR),
     "users": ("SCM FullAccess", "BSS Administrator", "DNS Administrator"),
     "readers": ("SCM ReadOnlyAccess",),
     "officers": ("SCM RA Officer", "SCM ReadOnlyAccess"),

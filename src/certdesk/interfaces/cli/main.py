@@ -9,7 +9,10 @@ import typer
 
 from certdesk.foundation.common.errors import CertdeskError
 
-from . import checks, documents, labs, people, serve, setup, tour
+from . import catalogue, checks, documents, grants, labs, people, serve, setup, tour
+
+people.accounts.command("voucher")(grants.voucher)
+people.accounts.command("coupon")(grants.coupon)
 
 app = typer.Typer(
     name="certdesk",
@@ -31,6 +34,7 @@ app.command("lab")(labs.lab)
 app.add_typer(people.users, name="user")
 app.add_typer(people.accounts, name="account")
 app.add_typer(people.access_keys, name="access-key")
+app.add_typer(catalogue.catalogue, name="catalogue")
 app.add_typer(checks.audit, name="audit")
 app.add_typer(checks.keys, name="key")
 app.add_typer(checks.ca, name="ca")

@@ -162,9 +162,6 @@ PEOPLE: list[Line] = [
 VERSION_2: list[Line] = [
     ("v2.list", "GET", f"{V2}/certlist", "scm:cert:list"),
     ("v2.show", "GET", f"{V2}/cert/{{cert_id}}", "scm:cert:get"),
-    ("v2.product_types", "GET", f"{V2}/cert/product", "scm:certType:get"),
-    ("v2.product", "GET", f"{V2}/product/{{product_id}}", "scm:certProduct:get"),
-    ("v2.purchase", "POST", f"{V2}/cert/purchase", "scm:cert:purchase"),
     ("v2.apply", "POST", f"{V2}/cert/{{cert_id}}/complete", "scm:cert:complete"),
     ("v2.save", "POST", f"{V2}/cert/{{cert_id}}/save", "scm:cert:complete"),
     ("v2.read", "POST", f"{V2}/cert/{{cert_id}}/read", "scm:cert:complete"),

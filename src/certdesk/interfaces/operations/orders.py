@@ -4,17 +4,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from certdesk.foundation.common import clock
-from certdesk.foundation.common.errors import NotAvailable
 from certdesk.foundation.iam.models import Account
 from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.catalogue import prices
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product, amount_text
-from certdesk.lifecycle.orders import actions, queries, rules
-from certdesk.lifecycle.orders.models import Order
+from certdesk.lifecycle.orders import actions, means, queries, rules
+from certdesk.lifecycle.orders.filters import OrderFilters
+from certdesk.lifecycle.orders.models import Order, Share
+from certdesk.lifecycle.orders.money import parse_amount
 from certdesk.lifecycle.orders.rules import BuyRequest
 
-from . import paging, shapes
-from .registry import operation
+from . import order_csv, paging, shapes
+from .moments import moment
+from .money_schemas import OrdersQuery
+from .registry import File, operation
 from .schemas import Buy, PageQuery, Pay, Price
 from .shapes import Shape
 
@@ -47,12 +51,62 @@ def _request(body: Buy) -> BuyRequest:
     return BuyRequest(**body.model_dump(exclude={"is_auto_pay"}))
 
 
-@operation("orders.list", "GET", ORDERS, VIEW, query=PageQuery)
-def list_orders(principal: Principal, query: PageQuery) -> Shape:
+@operation("orders.list", "GET", ORDERS, VIEW, query=OrdersQuery)
+def list_orders(principal: Principal, query: OrdersQuery) -> Shape:
     """Orders of the account, newest first (ORD-6)."""
-    page = queries.orders_page(principal, limit=query.limit, marker=query.marker or None, state=query.status)
+    now = clock.now()
+    page = queries.orders_page(
+        principal,
+        limit=query.limit,
+        marker=query.marker or None,
+        filters=filters_of(principal, query),
+        now=now,
+    )
     made = queries.certificate_ids([one.id for one in page.items])
     return {"items": [_order(one, made[one.id]) for one in page.items], "next_marker": page.next_marker}
+
+
+def filters_of(principal: Principal, query: OrdersQuery) -> OrderFilters:
+    """The filters in the account's currency."""
+    digits = _digits(queries.account_facts(principal.account_id).currency)
+
+    def amount(text: str, field: str) -> int | None:
+        return parse_amount(text, digits, field) if text.strip() else None
+
+    return OrderFilters(
+        state=query.status,
+        created_from=moment(query.created_from, "created_from"),
+        created_to=moment(query.created_to, "created_to", end_of_day=True),
+        least=amount(query.min_amount, "min_amount"),
+        most=amount(query.max_amount, "max_amount"),
+        content=query.content,
+    )
+
+
+@operation("orders.export", "GET", f"{ORDERS}/export", VIEW, query=OrdersQuery)
+def export(principal: Principal, query: OrdersQuery) -> File:
+    """The same orders as a CSV file, at most 10,000; texts can do nothing in a spreadsheet."""
+    now = clock.now()
+    found = queries.orders_to_export(principal, filters_of(principal, query), now)
+    made = queries.certificate_ids([one.id for one in found])
+    lines = [order_csv.row(_order(one, made[one.id]), product_text(one), one.quantity) for one in found]
+    return File(f"orders-{now:%Y-%m-%d}.csv", "text/csv; charset=utf-8", order_csv.table(lines))
+
+
+def product_text(order: Order) -> str:
+    """What was ordered, in the catalogue's words: `GeoTrust DV SINGLE_DOMAIN`."""
+    adds = rules.package_of(order.request)
+    if adds:
+        return f"Expansion package of {adds} free certificates"
+    asked, book = order.request.get("request", {}), catalogue()
+    brand, kind = str(asked.get("cert_brand", "")), str(asked.get("cert_type", ""))
+    words = [
+        book.brands[brand].title if brand in book.brands else brand,
+        book.types[kind].title if kind in book.types else kind,
+        str(asked.get("domain_type", "")),
+        "free" if asked.get("free") else "",
+    ]
+    return " ".join(word for word in words if word)
 
 
 @operation("orders.show", "GET", ORDER, VIEW)
@@ -72,12 +126,15 @@ def _digits(currency: str) -> int:
 
 @operation("orders.pay", "POST", f"{ORDER}/pay", PAY, request=Pay, idempotent=True, one_transaction=True)
 def pay(principal: Principal, order_id: str, body: Pay) -> Shape:
-    """Pays an unpaid order from the balance and makes its certificates."""
-    if body.voucher_ids or body.coupon_code:
-        raise NotAvailable(
-            "Vouchers and coupons come with a later release.", next_step="Pay with BALANCE alone."
-        )
-    result = actions.pay(principal, order_id, clock.now(), body.payment_method)
+    """Pays an unpaid order, with a coupon and vouchers first, and makes its certificates."""
+    result = actions.pay(
+        principal,
+        order_id,
+        clock.now(),
+        body.payment_method,
+        voucher_ids=body.voucher_ids,
+        coupon_code=body.coupon_code,
+    )
     found = queries.order(principal, order_id, PAY)
     return _order(found, list(result.certificate_ids))
 
@@ -105,6 +162,11 @@ def receipt(principal: Principal, order_id: str) -> Shape:
             }
             for line in found.price_lines
         ],
+        "parts": [
+            {"means": part.means, "id": part.source_id, "amount": amount_text(part.amount, digits)}
+            for part in found.parts
+        ],
+        "shares": [_share(one, digits) for one in found.shares],
         "entries": [
             {"book": entry.book, "amount": amount_text(entry.amount, digits), "at": clock.wire(entry.at)}
             for entry in found.entries
@@ -112,11 +174,17 @@ def receipt(principal: Principal, order_id: str) -> Shape:
     }
 
 
+def _share(found: Share, digits: int) -> Shape:
+    """What of the order belongs to one certificate, or to an expansion package."""
+    parts = {name: amount_text(getattr(found, name), digits) for name in ("cash", "voucher", "coupon")}
+    return {"id": found.item_id, **parts, "refund": amount_text(found.refund, digits)}
+
+
 @operation("catalogue.products", "GET", "/v3/scm/products", "scm:certProduct:get", query=PageQuery)
 def products(principal: Principal, query: PageQuery) -> Shape:
     """Everything that is or could be for sale, with the reason where it is not (CAT-6)."""
     book = catalogue()
-    page, more = paging.cut(_after(book.products, query.marker), query.limit)
+    page, more = paging.cut(_after(prices.current_all(clock.now()), query.marker), query.limit)
     items = [shapes.product(one, book.types[one.type], dict(book.currencies)) for one in page]
     return {"items": items, "next_marker": page[-1].id if more else None}
 
@@ -140,14 +208,22 @@ def price(principal: Principal, body: Price) -> Shape:
     if not product.available:
         return {"available": False, "reason": product.reason, "amount": "", "currency": account.currency}
     checked = rules.check_buy(asked, product, account)
-    found = catalogue().price(product, checked.quantities, account.currency)
+    priced = prices.current(product, clock.now()) if account.repriced else product
+    found = catalogue().price(priced, checked.quantities, account.currency)
     return {"available": True, "reason": "", "amount": found.text, "currency": found.currency}
 
 
 @operation("balance.show", "GET", "/v3/scm/balance", queries.VIEW_BALANCE)
 def balance(principal: Principal) -> Shape:
-    """Cash in the account's currency."""
+    """Cash in the account's currency, and the vouchers and coupons that can still pay."""
     cash = queries.balance(principal)
     currency = Account.objects.values_list("currency", flat=True).get(id=principal.account_id)
-    amount = amount_text(cash.get(currency, 0), _digits(currency))
-    return {"cash": amount, "currency": currency, "vouchers": [], "coupons": []}
+    now = clock.now()
+    vouchers = [one for one in means.vouchers(principal) if one.expires_at > now and one.remaining]
+    coupons = [one for one in means.coupons(principal) if one.expires_at > now and not one.order_id]
+    return {
+        "cash": amount_text(cash.get(currency, 0), _digits(currency)),
+        "currency": currency,
+        "vouchers": [shapes.voucher(one, _digits(one.currency)) for one in vouchers],
+        "coupons": [shapes.coupon(one, _digits(one.currency)) for one in coupons],
+    }

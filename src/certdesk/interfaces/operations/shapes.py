@@ -11,7 +11,7 @@ from certdesk.lifecycle.certificates import rules
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.queries import Row
 from certdesk.lifecycle.certificates.states import ROWS, State
-from certdesk.lifecycle.orders.models import Order
+from certdesk.lifecycle.orders.models import Coupon, Order, Voucher
 from certdesk.lifecycle.orders.rules import billing_status, state_of
 from certdesk.lifecycle.validation.queries import CheckLine, NameInfo, ProofInfo
 
@@ -227,6 +227,34 @@ def order(found: Order, certificate_ids: Sequence[str], digits: int, now: dateti
         "unpaid_reason": found.unpaid_reason,
         "enterprise_project_id": found.enterprise_project_id,
         "cert_ids": list(certificate_ids),
+    }
+
+
+def voucher(found: Voucher, digits: int) -> Shape:
+    return {
+        "id": found.id,
+        "amount": amount_text(found.amount, digits),
+        "remaining": amount_text(found.remaining, digits),
+        "currency": found.currency,
+        "granted_at": wire(found.granted_at),
+        "expires_at": wire(found.expires_at),
+        "note": found.note,
+    }
+
+
+def coupon(found: Coupon, digits: int) -> Shape:
+    """`percent` is 0 where the discount is an amount."""
+    return {
+        "id": found.id,
+        "code": found.code,
+        "percent": found.percent or 0,
+        "amount": "" if found.amount is None else amount_text(found.amount, digits),
+        "minimum": amount_text(found.minimum, digits),
+        "currency": found.currency,
+        "granted_at": wire(found.granted_at),
+        "expires_at": wire(found.expires_at),
+        "order_id": found.order_id,
+        "note": found.note,
     }
 
 

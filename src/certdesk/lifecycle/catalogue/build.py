@@ -22,20 +22,20 @@ def build(document: Document) -> rules.Catalogue:
     """The catalogue.
 
     Raises:
-        Mismatch: a name that is not defined, a missing price, or a product given twice.
+        Mismatch: a name that is not defined, a missing price, or a product given twice; the first one.
     """
-    _check_names(document)
+    for mismatch in mismatches(document):
+        raise mismatch
     products = tuple(
         line for place, part in enumerate(document.products) for line in _products(document, place, part)
     )
-    _check_once(products)
     return rules.Catalogue(
         currencies=dict(document.currencies),
         brands={code: _brand(document, code, part) for code, part in document.brands.items()},
         types={
             code: rules.CertificateType(
                 code, part.title, part.level, part.strong, part.scenario, part.verification, part.security,
-                part.approval,
+                part.approval, part.approval_days,
             )
             for code, part in document.types.items()
         },
@@ -44,28 +44,66 @@ def build(document: Document) -> rules.Catalogue:
             for name, part in document.profiles.items()
         },
         products=products,
+        expansion=_expansion(document),
     )  # fmt: skip
 
 
-def _check_names(document: Document) -> None:
+def _expansion(document: Document) -> rules.Expansion | None:
+    part = document.expansion
+    if part is None:
+        return None
+    return rules.Expansion(part.adds, _minor(document, ("expansion", "price"), part.price))
+
+
+def mismatches(document: Document) -> Iterator[Mismatch]:
+    """Everything in the file that does not fit together, in the order of the file's tables."""
+    yield from _names(document)
+    yield from _limits(document)
+    yield from _tables(document)
+    seen: set[str] = set()
+    for place, part in enumerate(document.products):
+        try:
+            lines = list(_products(document, place, part))
+        except Mismatch as mismatch:
+            yield mismatch
+            continue
+        yield from (_twice(place, line.id) for line in lines if line.id in seen)
+        seen |= {line.id for line in lines}
+    try:
+        _expansion(document)
+    except Mismatch as mismatch:
+        yield mismatch
+
+
+def _names(document: Document) -> Iterator[Mismatch]:
     for slug, issuer in document.issuers.items():
         if issuer.profile not in document.profiles:
-            raise Mismatch(("issuers", slug, "profile"), f"profile {issuer.profile!r} is not defined")
+            yield Mismatch(("issuers", slug, "profile"), f"profile {issuer.profile!r} is not defined")
     for code, brand in document.brands.items():
         if brand.issuer and brand.issuer not in document.issuers:
-            raise Mismatch(("brands", code, "issuer"), f"issuer {brand.issuer!r} is not defined")
+            yield Mismatch(("brands", code, "issuer"), f"issuer {brand.issuer!r} is not defined")
+
+
+def _limits(document: Document) -> Iterator[Mismatch]:
     for kind in rules.DomainType:
         limits = document.domain_types.get(kind.value)
         if limits is None or limits.min_names > limits.max_names:
-            raise Mismatch(("domain_types", kind.value), "min_names and max_names are needed, in order")
+            yield Mismatch(("domain_types", kind.value), "min_names and max_names are needed, in order")
+    for code, part in document.types.items():
+        if part.approval_days and part.approval_days[0] > part.approval_days[1]:
+            yield Mismatch(("types", code, "approval_days"), "the least comes first, then the most")
 
 
-def _check_once(products: tuple[rules.Product, ...]) -> None:
-    seen: set[str] = set()
-    for line in products:
-        if line.id in seen:
-            raise Mismatch(("products",), f"{line.id} is given twice")
-        seen.add(line.id)
+def _tables(document: Document) -> Iterator[Mismatch]:
+    """A dated table says one thing on each day."""
+    for name, part in document.profiles.items():
+        for table, steps in (("validity", part.validity), ("reuse", part.reuse)):
+            if len({step.since for step in steps}) < len(steps):
+                yield Mismatch(("profiles", name, table), "two lines have the same date")
+
+
+def _twice(place: int, product_id: str) -> Mismatch:
+    return Mismatch(("products", place), f"{product_id} is given twice")
 
 
 def _products(document: Document, place: int, part: ProductPart) -> Iterator[rules.Product]:
@@ -76,6 +114,11 @@ def _products(document: Document, place: int, part: ProductPart) -> Iterator[rul
         raise Mismatch((*key, "type"), f"type {part.type!r} is not defined")
     if part.issuer and part.issuer not in document.issuers:
         raise Mismatch((*key, "issuer"), f"issuer {part.issuer!r} is not defined")
+    issuer = document.brands[part.brand].issuer if part.issuer is None else part.issuer
+    if (issuer and issuer not in document.issuers) or any(
+        kind.value not in document.domain_types for kind in rules.DomainType
+    ):
+        return  # told where it stands, at the brand and at the domain types
     if part.free:
         yield _free(document, key, part)
         return
@@ -146,7 +189,8 @@ def _reissue_days(part: ProductPart, brand: BrandPart) -> int:
 
 def _brand(document: Document, code: str, part: BrandPart) -> rules.Brand:
     title = document.issuers[part.issuer].title if part.issuer else ""
-    return rules.Brand(code, part.title, part.issuer, title, "" if part.issuer else _why_not(part))
+    reason = "" if part.issuer else _why_not(part)
+    return rules.Brand(code, part.title, part.issuer, title, reason, part.region)
 
 
 def _why_not(brand: BrandPart) -> str:

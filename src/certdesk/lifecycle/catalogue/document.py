@@ -16,6 +16,7 @@ Method = Literal["DNS", "FILE", "EMAIL"]
 KeyAlgorithm = Literal["RSA_2048", "RSA_3072", "RSA_4096", "EC_P256", "EC_P384"]
 RecordType = Literal["TXT", "CNAME"]
 Months = Annotated[int, Field(ge=1, le=36)]
+Days = Annotated[int, Field(ge=0, le=60)]
 
 
 def _decimal(value: object) -> Decimal:
@@ -69,6 +70,8 @@ class DomainTypePart(Part):
 
 
 class TypePart(Part):
+    """`approval_days`: least and most working days of the approval period (table 3-6); none for minutes."""
+
     title: str
     level: Literal["DV", "OV", "EV"]
     strong: bool = False
@@ -76,12 +79,15 @@ class TypePart(Part):
     verification: str
     security: Literal["Highest", "High", "Medium"]
     approval: str
+    approval_days: tuple[Days, Days] | None = None
     methods: Annotated[tuple[Method, ...], Field(min_length=1)]
     key_algorithms: Annotated[tuple[KeyAlgorithm, ...], Field(min_length=1)]
     wildcard_in_multi: bool = False
 
 
 class BrandPart(Part):
+    """`region`: whose working days its approval periods are counted in (file of working days)."""
+
     title: str
     issuer: Slug | Literal[""] = ""
     reason: str = ""
@@ -89,6 +95,7 @@ class BrandPart(Part):
     record_type: RecordType = "TXT"
     www_and_apex: bool = False
     organization_reuse_months: Annotated[int, Field(ge=0, le=36)] = 0
+    region: Slug = "default"
 
 
 class ProductPart(Part):
@@ -111,6 +118,13 @@ class ProductPart(Part):
     allow_internal: bool = False
 
 
+class ExpansionPart(Part):
+    """The package that adds free certificates to an account's quota (FRE-2)."""
+
+    adds: Annotated[int, Field(ge=1, le=1000)]
+    price: Prices
+
+
 class Document(Part):
     currencies: Annotated[dict[Currency, Annotated[int, Field(ge=0, le=4)]], Field(min_length=1)]
     issuers: dict[Slug, IssuerPart]
@@ -119,3 +133,4 @@ class Document(Part):
     types: dict[Code, TypePart]
     brands: dict[Code, BrandPart]
     products: tuple[ProductPart, ...]
+    expansion: ExpansionPart | None = None

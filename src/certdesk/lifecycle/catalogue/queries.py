@@ -10,11 +10,14 @@ from pydantic import ValidationError
 from certdesk.foundation.common import settings
 
 from .build import Key, Mismatch, build
+from .calendar_file import CalendarDocument, regions
 from .document import Document
 from .errors import CatalogueRefused
 from .rules import Catalogue
+from .working_days import Region, Regions
 
 SHIPPED = Path(__file__).with_name("default.toml")
+WORKING_DAYS = Path(__file__).with_name("working_days.toml")
 
 
 def catalogue() -> Catalogue:
@@ -52,10 +55,47 @@ def load(path: Path) -> Catalogue:
         raise _refused(_place(path, text, error.key), error.sentence) from None
 
 
-def _refused(place: str, sentence: str) -> CatalogueRefused:
+def region(brand: str) -> Region:
+    """The working days by which a brand's approval periods are counted; those of `default` if it has none.
+
+    Raises:
+        CatalogueRefused: the file of working days cannot be used.
+    """
+    found = _load_working_days(settings.get().working_days or WORKING_DAYS)
+    named = catalogue().brands.get(brand)
+    return found.get(named.region if named else "default", found["default"])
+
+
+@cache
+def _load_working_days(path: Path) -> Regions:
+    return load_working_days(path)
+
+
+def load_working_days(path: Path) -> Regions:
+    """Reads and checks one file of working days.
+
+    Raises:
+        CatalogueRefused: the file cannot be used; says where and why.
+    """
+    name = "CERTDESK_WORKING_DAYS"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _refused(str(path), f"the file cannot be read: {error}", name) from None
+    try:
+        return regions(CalendarDocument.model_validate(tomllib.loads(text)))
+    except tomllib.TOMLDecodeError as error:
+        raise _refused(str(path), str(error), name) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _refused(_place(path, text, first["loc"]), first["msg"], name) from None
+
+
+def _refused(place: str, sentence: str, setting: str = "CERTDESK_CATALOGUE") -> CatalogueRefused:
+    what = "catalogue" if setting == "CERTDESK_CATALOGUE" else "file of working days"
     return CatalogueRefused(
-        f"The catalogue cannot be used. {place}: {sentence.rstrip('.')}.",
-        next_step="Correct the file that CERTDESK_CATALOGUE names, then start again.",
+        f"The {what} cannot be used. {place}: {sentence.rstrip('.')}.",
+        next_step=f"Correct the file that {setting} names, then start again.",
     )
 
 

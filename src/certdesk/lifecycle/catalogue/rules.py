@@ -46,11 +46,16 @@ class Brand:
     issuer: str
     issuer_title: str
     reason: str
+    region: str = "default"
 
 
 @dataclass(frozen=True)
 class CertificateType:
-    """What a type means to a buyer (CAT-5, table 2-2)."""
+    """What a type means to a buyer (CAT-5, table 2-2).
+
+    Attributes:
+        approval: the promised period in words; `approval_days`: its least and most working days.
+    """
 
     code: str
     title: str
@@ -60,6 +65,7 @@ class CertificateType:
     verification: str
     security: str
     approval: str
+    approval_days: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,18 @@ class Product:
 
 
 @dataclass(frozen=True)
+class Expansion:
+    """The package that adds free certificates to an account's quota (FRE-2).
+
+    Attributes:
+        price: minor units by currency.
+    """
+
+    adds: int
+    price: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Quantities:
     """What the price depends on beside the product: names of each certificate, years, certificates."""
 
@@ -162,6 +180,7 @@ class Catalogue:
     types: Mapping[str, CertificateType]
     profiles: Mapping[str, Profile]
     products: tuple[Product, ...]
+    expansion: Expansion | None = None
     _index: Mapping[tuple[str, str, str, bool], Product] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -6,17 +6,19 @@ from datetime import datetime
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import ids, sql
-from certdesk.foundation.common.errors import BadParameter, NotAvailable
+from certdesk.foundation.common.errors import BadParameter
 from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.foundation.jobs import actions as jobs
+from certdesk.lifecycle.catalogue import prices
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Price
 from certdesk.lifecycle.certificates import actions as certificates
 
-from . import ledger, queries, rules
+from . import ledger, means, packages, queries, rules
 from .errors import NotPayable, PaymentRefused
-from .ledger import credit
+from .ledger import Payment, credit
 from .models import Order
+from .payment_rules import COUPON, VOUCHER, Plan, split
 from .rules import BuyRequest, Checked, Purchase
 from .states import OrderState
 
@@ -71,17 +73,19 @@ def buy(principal: Principal, request: BuyRequest, now: datetime, *, auto_pay: b
 def buy_many(
     principal: Principal, purchases: Sequence[Purchase], now: datetime, *, auto_pay: bool = True
 ) -> list[OrderResult]:
-    """An order a purchase, in the caller's transaction: balance, orders, entries and certificates in
-    one statement each, however many there are (ORD-4: all of it or nothing).
+    """An order a purchase, in the caller's transaction: balance, orders, entries, certificates and
+    shares in one statement each, however many there are (ORD-4: all of it or nothing).
 
     Raises:
         as `buy`; the whole call is refused with the first purchase that is.
     """
-    placed = _pay_from_balance(principal, _place(principal, purchases, auto_pay), now, auto_pay)
+    placed = _pay_from_balance(principal, _place(principal, purchases, now, auto_pay), auto_pay)
     sql.insert("orders_order", [_order_row(principal, one, now) for one in placed])
     paid = [one for one in placed if one.paid]
-    ledger.book_payments(principal.account_id, [(one.order_id, one.price) for one in paid], now)
+    payments = [Payment(one.order_id, one.price.currency, one.price.minor) for one in paid]
+    ledger.book_payments(principal.account_id, payments, now)
     made = certificates.create_many(principal, [_new(one) for one in paid], now)
+    _share_out([(one.order_id, Plan((), one.price.minor), made[one.order_id]) for one in paid])
     lines = [_line(one, made.get(one.order_id, [])) for one in placed]
     audit.record_many(principal, lines)
     for one in paid:
@@ -89,7 +93,9 @@ def buy_many(
     return [_result(one, made.get(one.order_id, [])) for one in placed]
 
 
-def _place(principal: Principal, purchases: Sequence[Purchase], auto_pay: bool) -> list[_Placed]:
+def _place(
+    principal: Principal, purchases: Sequence[Purchase], now: datetime, auto_pay: bool
+) -> list[_Placed]:
     """Rights, rules and prices, before anything is written."""
     for project in {one.request.enterprise_project_id or "0" for one in purchases}:
         _check_rights(principal, project)
@@ -100,6 +106,8 @@ def _place(principal: Principal, purchases: Sequence[Purchase], auto_pay: bool) 
     for purchase in purchases:
         asked = purchase.request
         product = book.product(asked.cert_brand, asked.cert_type, asked.domain_type, free=asked.free)
+        if account.repriced:
+            product = prices.current(product, now)
         checked = rules.check_buy(asked, product, account)
         if auto_pay:
             rules.check_statement(asked.agree_privacy_protection)
@@ -122,9 +130,7 @@ def _check_rights(principal: Principal, project: str) -> None:
         )
 
 
-def _pay_from_balance(
-    principal: Principal, placed: list[_Placed], now: datetime, auto_pay: bool
-) -> list[_Placed]:
+def _pay_from_balance(principal: Principal, placed: list[_Placed], auto_pay: bool) -> list[_Placed]:
     """Takes the money for all of them at once, or for as many as it lasts, in order."""
     if not auto_pay or not placed:
         return placed
@@ -195,34 +201,34 @@ def pay(
     now: datetime,
     method: str = "BALANCE",
     *,
+    voucher_ids: Sequence[str] = (),
+    coupon_code: str = "",
     statement_accepted: bool = False,
 ) -> OrderResult:
-    """Pays an unpaid order and makes its certificates, in one transaction (ORD-3, ORD-4).
+    """Pays an unpaid order and makes what was bought, in one transaction (ORD-3, ORD-4).
 
     Args:
+        voucher_ids, coupon_code: used first, as far as they go; the balance pays the rest.
         statement_accepted: accepted now, for an order whose purchase left it open (ORD-2).
 
     Raises:
-        BadParameter: the statement was never accepted, or a method that nobody knows.
+        BadParameter: the statement was never accepted, or method, a voucher or the coupon cannot be used.
         NoOrder, Forbidden: as `queries.order`.
         NotPayable: it is paid, cancelled or closed, or another request has just done that.
+        UsedMeanwhile: another request has just used the voucher or coupon.
         PaymentRefused: the balance is too small; the order keeps the reason (ORD-7).
-        NotAvailable: vouchers and coupons.
     """
     rules.check_method(method)
-    if method != "BALANCE":
-        raise NotAvailable(
-            f"Payment by {method} is not built yet.", next_step="Pay with BALANCE.", field="payment_method"
-        )
     order = queries.order(principal, order_id, queries.PAY)
     rules.check_payable(order, now)
     if order.statement_accepted_at is None:
         rules.check_statement(statement_accepted)
+    plan = means.plan(order, voucher_ids, coupon_code, now)
     with sql.short_transaction():
         _check_free_again(order)
-        if ledger.take(order.account_id, order.currency, order.amount):
-            return _paid(principal, order, now)
-        reason = ledger.too_small(order.account_id, order.currency, order.amount)
+        if ledger.take(order.account_id, order.currency, plan.cash):
+            return _paid(principal, order, plan, now)
+        reason = ledger.too_small(order.account_id, order.currency, plan.cash)
         sql.execute(
             "UPDATE orders_order SET unpaid_reason = %s WHERE id = %s AND state = 'UNPAID'",
             [reason, order.id],
@@ -232,37 +238,69 @@ def pay(
 
 def _check_free_again(order: Order) -> None:
     """The quota may have been used up since the order was placed (FRE-1)."""
+    if rules.package_of(order.request):
+        return
     bought = rules.bought_of(order.request)
     if bought.free:
         product = catalogue().product(bought.brand, bought.type, bought.domain_type, free=True)
         rules.check_free_quota(product, queries.account_facts(order.account_id, free=True))
 
 
-def _paid(principal: Principal, order: Order, now: datetime) -> OrderResult:
+def _paid(principal: Principal, order: Order, plan: Plan, now: datetime) -> OrderResult:
     """The conditional UPDATE makes the payment happen once; who comes second gives the money back."""
+    voucher, coupon = plan.total(VOUCHER), plan.total(COUPON)
     if not sql.execute(
-        "UPDATE orders_order SET state = 'PAID', cash = amount, unpaid_reason = '', paid_at = %s,"
-        " statement_accepted_at = coalesce(statement_accepted_at, %s) WHERE id = %s AND state = 'UNPAID'",
-        [sql.plain(now), sql.plain(now), order.id],
+        "UPDATE orders_order SET state = 'PAID', cash = %s, voucher = %s, coupon = %s, unpaid_reason = '',"
+        " paid_at = %s, statement_accepted_at = coalesce(statement_accepted_at, %s)"
+        " WHERE id = %s AND state = 'UNPAID'",
+        [plan.cash, voucher, coupon, sql.plain(now), sql.plain(now), order.id],
     ):
         raise NotPayable(
             f"Order {order.id} has just been paid or cancelled by another request.",
             next_step="Open the order again.",
         )
-    ledger.book_payments(order.account_id, [(order.id, Price(order.currency, order.amount, ()))], now)
-    bought = rules.bought_of(order.request)
-    # The buyer owns what he ordered, whoever pays for it.
-    buyer = replace(principal, account_id=order.account_id, user_id=order.user_id)
-    made = certificates.create_bought(buyer, order.id, bought, order.quantity, now)
+    means.use(order, plan, now)
+    payment = Payment(order.id, order.currency, plan.cash, voucher, coupon)
+    ledger.book_payments(order.account_id, [payment], now)
+    made = _deliver(principal, order, plan, now)
+    details = {"currency": order.currency, "minor": order.amount, "certificates": made}
+    if plan.parts:
+        details |= {"cash": plan.cash, "voucher": voucher, "coupon": coupon}
     audit.record(
         principal,
         queries.PAY,
         resource=f"order:{order.id}",
-        details={"currency": order.currency, "minor": order.amount, "certificates": made},
+        details=details,
         account_id=order.account_id,
     )
     jobs.emit("order.paid", order.id)
     return OrderResult(order.id, tuple(made), "", order.amount, order.currency, True)
+
+
+def _deliver(principal: Principal, order: Order, plan: Plan, now: datetime) -> list[str]:
+    """What was bought: certificates, whose ids it answers, or an expansion package."""
+    if rules.package_of(order.request):
+        _share_out([(order.id, plan, [packages.add(order, now)])])
+        return []
+    # The buyer owns what he ordered, whoever pays for it.
+    buyer = replace(principal, account_id=order.account_id, user_id=order.user_id)
+    bought = rules.bought_of(order.request)
+    made = certificates.create_bought(buyer, order.id, bought, order.quantity, now)
+    _share_out([(order.id, plan, made)])
+    return made
+
+
+def _share_out(paid: Sequence[tuple[str, Plan, Sequence[str]]]) -> None:
+    """Records what of each order was paid for each item; what cost nothing has no share."""
+    sql.insert(
+        "orders_share",
+        [
+            {"order_id": order_id, "item_id": item_id, "refund": 0, **vars(one)}
+            for order_id, plan, items in paid
+            if plan.cash or plan.parts
+            for item_id, one in zip(items, split(plan, len(items)), strict=True)
+        ],
+    )
 
 
 def cancel(principal: Principal, order_id: str, now: datetime) -> None:

@@ -29,8 +29,18 @@ class FreeQuotaReached(CertdeskError):
         super().__init__(
             f"This account has already had its {quota} free certificates;"
             " deleted, revoked and failed ones count too.",
-            next_step="Buy a paid certificate.",
+            next_step="Buy an expansion package, which adds some, or a paid certificate.",
             code="SCM.0011",
+        )
+
+
+class UsedMeanwhile(Conflict):
+    """Another request has just used the voucher or coupon; nothing was paid."""
+
+    def __init__(self, means: str) -> None:
+        super().__init__(
+            f"The {means} has just been used by another request.",
+            next_step="Open the order again and choose what pays it.",
         )
 
 

@@ -3,20 +3,37 @@
 import hashlib
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import sql
 from certdesk.foundation.common.errors import BadParameter
-from certdesk.foundation.iam.principal import Principal, Resource
+from certdesk.foundation.iam import queries as iam
+from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.catalogue.queries import catalogue
-from certdesk.lifecycle.catalogue.rules import Price, amount_text
+from certdesk.lifecycle.catalogue.rules import amount_text
 
 from . import queries
 from .errors import BookedAlready
 from .models import Book
 
-CREDIT = "certdesk:account:credit"  # in no policy: the host's own command alone makes money
+CREDIT = "certdesk:account:credit"  # the host's own command and the operator: nobody else makes money
+
+
+@dataclass(frozen=True)
+class Payment:
+    """What was paid for an order, minor units."""
+
+    order_id: str
+    currency: str
+    cash: int
+    voucher: int = 0
+    coupon: int = 0
+
+    @property
+    def amount(self) -> int:
+        return self.cash + self.voucher + self.coupon
 
 
 def take(account_id: str, currency: str, minor: int) -> bool:
@@ -41,16 +58,55 @@ def too_small(account_id: str, currency: str, minor: int) -> str:
     )
 
 
-def book_payments(account_id: str, payments: Sequence[tuple[str, Price]], now: datetime) -> None:
-    """Two entries a payment that sum to zero; a free order moves nothing."""
+def book_payments(account_id: str, payments: Sequence[Payment], now: datetime) -> None:
+    """Entries that sum to zero for each payment, one for each means; a free order moves nothing."""
     sql.insert(
         "orders_entry",
         [
-            _entry(f"pay:{order_id}", account_id, book, price.currency, amount, now)
-            for order_id, price in payments
-            if price.minor
-            for book, amount in ((Book.CASH, -price.minor), (Book.REVENUE, price.minor))
+            _entry(f"pay:{one.order_id}", account_id, book, one.currency, amount, now)
+            for one in payments
+            for book, amount in (
+                (Book.CASH, -one.cash),
+                (Book.VOUCHER, -one.voucher),
+                (Book.COUPON, -one.coupon),
+                (Book.REVENUE, one.amount),
+            )
+            if amount
         ],
+    )
+
+
+def book_grant(account_id: str, voucher_id: str, currency: str, minor: int, now: datetime) -> None:
+    """A voucher that was granted, in two entries."""
+    sql.insert(
+        "orders_entry",
+        [
+            _entry(f"grant:{voucher_id}", account_id, Book.GRANTS, currency, -minor, now),
+            _entry(f"grant:{voucher_id}", account_id, Book.VOUCHER, currency, minor, now),
+        ],
+    )
+
+
+def give_back(account_id: str, order_id: str, item_id: str, currency: str, minor: int, now: datetime) -> None:
+    """Cash of a refund, into the balance it was paid from; the posting's name allows it once."""
+    if minor == 0:
+        return
+    posting = f"refund:{order_id}:{item_id}"
+    sql.insert(
+        "orders_entry",
+        [
+            _entry(posting, account_id, Book.REVENUE, currency, -minor, now),
+            _entry(posting, account_id, Book.CASH, currency, minor, now),
+        ],
+    )
+    _give(account_id, currency, minor)
+
+
+def _give(account_id: str, currency: str, minor: int) -> None:
+    sql.insert(
+        "orders_balance",
+        [{"account_id": account_id, "currency": currency, "cash": minor}],
+        "ON CONFLICT (account_id, currency) DO UPDATE SET cash = orders_balance.cash + EXCLUDED.cash",
     )
 
 
@@ -77,18 +133,14 @@ def credit(
         reference: the payer's; the same one is booked once an account. Empty = none.
 
     Raises:
-        Forbidden: only the host's own command may.
+        Forbidden: only the operator may.
         BadParameter: amount or currency cannot be booked.
         BookedAlready: the reference was booked before.
     """
-    principal.require(CREDIT, Resource("account", account_id, account_id))
+    iam.require_operator(principal, CREDIT)
     if minor <= 0:
         raise BadParameter("A credit must be above 0.", next_step="Send a positive amount.", field="amount")
-    if currency not in catalogue().currencies:
-        known = ", ".join(catalogue().currencies)
-        raise BadParameter(
-            f"The catalogue has no prices in {currency}.", next_step=f"Use one of: {known}.", field="currency"
-        )
+    check_currency(currency)
     posting = _credit_posting(account_id, reference)
     with sql.short_transaction():
         entries = [
@@ -100,11 +152,7 @@ def credit(
                 f"A credit with the reference {reference!r} is booked already.",
                 next_step="Use another reference if it is another payment.",
             )
-        sql.insert(
-            "orders_balance",
-            [{"account_id": account_id, "currency": currency, "cash": minor}],
-            "ON CONFLICT (account_id, currency) DO UPDATE SET cash = orders_balance.cash + EXCLUDED.cash",
-        )
+        _give(account_id, currency, minor)
         audit.record(
             principal,
             "account.credited",
@@ -113,6 +161,15 @@ def credit(
             account_id=account_id,
         )
         return queries.cash(account_id, currency)
+
+
+def check_currency(currency: str) -> None:
+    """Raises BadParameter where the catalogue has no prices in the currency."""
+    if currency not in catalogue().currencies:
+        known = ", ".join(catalogue().currencies)
+        raise BadParameter(
+            f"The catalogue has no prices in {currency}.", next_step=f"Use one of: {known}.", field="currency"
+        )
 
 
 def _credit_posting(account_id: str, reference: str) -> str:

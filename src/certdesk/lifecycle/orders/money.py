@@ -9,7 +9,7 @@ MOST = 10**15
 """Above every honest amount, and far below what a 64-bit column holds."""
 
 
-def parse_amount(text: str, digits: int = 2) -> int:
+def parse_amount(text: str, digits: int = 2, field: str = "amount") -> int:
     """`1000` or `99.50` as minor units; exact.
 
     Raises:
@@ -23,7 +23,7 @@ def parse_amount(text: str, digits: int = 2) -> int:
         raise BadParameter(
             f"{text!r} is not an amount with at most {digits} digits after the point.",
             next_step="Write it like 1000 or 99.50.",
-            field="amount",
+            field=field,
         )
     return int(scaled)
 

@@ -11,15 +11,16 @@ from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import BadParameter, NotFound
 from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal, Resource
+from certdesk.lifecycle.catalogue.queries import catalogue
 
 from .errors import NoOrder
-from .models import Balance, Entry, Order
-from .rules import AccountFacts, states_of
+from .filters import OrderFilters, conditions
+from .models import Balance, Entry, Order, Package, Part, Share
+from .rules import AccountFacts
 
 VIEW, PAY, VIEW_BALANCE = "bss:order:view", "bss:order:pay", "bss:balance:view"
 PAGE_SIZES = (10, 20, 50)
-_SEEN = "CASE WHEN state = 'UNPAID' AND closes_at <= %s THEN 'CANCELLED' ELSE state END"
-"""`rules.state_of` as SQL."""
+MOST_EXPORTED = 10_000
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Receipt:
     price_lines: list[dict[str, Any]]
     certificate_ids: list[str]
     entries: list[Entry]
+    parts: list[Part]
+    shares: list[Share]
+    package: Package | None
 
 
 def order(principal: Principal, order_id: str, action: str = VIEW) -> Order:
@@ -52,6 +56,11 @@ def order(principal: Principal, order_id: str, action: str = VIEW) -> Order:
     return found
 
 
+def order_row(order_id: str) -> Order | None:
+    """The order for callers inside the house, who have decided about it otherwise."""
+    return Order.objects.filter(id=order_id).first()
+
+
 def resource_of(found: Order) -> Resource:
     """The order as policies see it."""
     return Resource("order", found.id, found.account_id, found.enterprise_project_id, found.user_id)
@@ -63,35 +72,48 @@ def orders_page(
     limit: int = 10,
     marker: str | None = None,
     state: str = "",
+    filters: OrderFilters | None = None,
     now: datetime | None = None,
 ) -> OrdersPage:
     """Orders of the principal's account, newest first; `marker` is the one that the last page gave.
 
     Args:
-        state: what people see (`rules.state_of`), as a word or as its number.
+        state: short for `filters` with this state alone.
 
     Raises:
         BadParameter: limit, marker or state is not one that we gave.
     """
-    if limit not in PAGE_SIZES:
-        raise BadParameter(f"limit {limit} is not offered.", next_step="Use 10, 20 or 50.", field="limit")
-    wanted = states_of(state) if state else ()
-    visible, params = iam.where(principal, VIEW, owner_column="user_id", resource_type="order")
-    conditions = [visible]
-    if wanted:
-        conditions.append(f"{_SEEN} IN ({', '.join(['%s'] * len(wanted))})")
-        params = [*params, sql.plain(now or clock.now()), *wanted]
-    if marker:
-        conditions.append("id < %s")
-        params = [*params, _from_marker(marker)]
-    found = list(
-        Order.objects.raw(
-            f"SELECT * FROM orders_order WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT %s",
-            [*params, limit + 1],
-        )
-    )
+    check_limit(limit)
+    found = _orders(principal, filters or OrderFilters(state=state), now or clock.now(), marker, limit + 1)
     more = len(found) > limit
     return OrdersPage(found[:limit], _to_marker(found[limit - 1].id) if more else None)
+
+
+def check_limit(limit: int) -> None:
+    """Raises BadParameter for a page of another size than we give."""
+    if limit not in PAGE_SIZES:
+        raise BadParameter(f"limit {limit} is not offered.", next_step="Use 10, 20 or 50.", field="limit")
+
+
+def orders_to_export(principal: Principal, filters: OrderFilters, now: datetime) -> list[Order]:
+    """As `orders_page`, newest first, without pages: the newest `MOST_EXPORTED` at most."""
+    return _orders(principal, filters, now, None, MOST_EXPORTED)
+
+
+def _orders(
+    principal: Principal, filters: OrderFilters, now: datetime, marker: str | None, limit: int
+) -> list[Order]:
+    wanted = [iam.where(principal, VIEW, owner_column="user_id", resource_type="order")]
+    wanted += conditions(filters, catalogue(), now)
+    if marker:
+        wanted.append(("id < %s", [_from_marker(marker)]))
+    params = [value for _, values in wanted for value in values]
+    text = " AND ".join(text for text, _ in wanted)
+    return list(
+        Order.objects.raw(
+            f"SELECT * FROM orders_order WHERE {text} ORDER BY id DESC LIMIT %s", [*params, limit]
+        )
+    )
 
 
 def _to_marker(order_id: str) -> str:
@@ -130,8 +152,16 @@ def receipt(principal: Principal, order_id: str) -> Receipt:
         as `order`.
     """
     found = order(principal, order_id)
-    entries = list(Entry.objects.filter(posting=f"pay:{order_id}").order_by("id"))
-    return Receipt(found, found.request.get("price", []), certificate_ids([order_id])[order_id], entries)
+    entries = Entry.objects.filter(posting=f"pay:{order_id}").order_by("id")
+    return Receipt(
+        order=found,
+        price_lines=found.request.get("price", []),
+        certificate_ids=certificate_ids([order_id])[order_id],
+        entries=list(entries),
+        parts=list(Part.objects.filter(order_id=order_id).order_by("id")),
+        shares=list(Share.objects.filter(order_id=order_id).order_by("id")),
+        package=Package.objects.filter(order_id=order_id).first(),
+    )
 
 
 def balance(principal: Principal) -> dict[str, int]:
@@ -155,16 +185,49 @@ def cash(account_id: str, currency: str) -> int:
 def account_facts(account_id: str, *, free: bool = False) -> AccountFacts:
     """What buying depends on. With `free`, locks the account, so that two requests cannot share a quota."""
     lock = " FOR UPDATE" if free and not sql.is_sqlite() else ""
-    found = sql.row(f"SELECT currency, special_enterprise FROM iam_account WHERE id = %s{lock}", [account_id])
+    found = sql.row(
+        "SELECT currency, special_enterprise, EXISTS (SELECT 1 FROM catalogue_pricechange)"
+        f" FROM iam_account WHERE id = %s{lock}",
+        [account_id],
+    )
     if found is None:
         raise NotFound(f"There is no account {account_id}.")
-    used = 0
-    if free:
-        count = sql.row(
-            "SELECT COUNT(*) FROM certificates_certificate WHERE account_id = %s AND free", [account_id]
-        )
-        used = int(count[0]) if count else 0
-    return AccountFacts(str(found[0]), bool(found[1]), used)
+    used, added = _free_counts(account_id) if free else (0, 0)
+    return AccountFacts(str(found[0]), bool(found[1]), used, added, bool(found[2]))
+
+
+def _free_counts(account_id: str) -> tuple[int, int]:
+    """Free certificates that the account ever had, and what its packages add to the quota."""
+    found = sql.row(
+        "SELECT (SELECT COUNT(*) FROM certificates_certificate WHERE account_id = %s AND free),"
+        " (SELECT COALESCE(SUM(adds), 0) FROM orders_package WHERE account_id = %s AND refunded_at IS NULL)",
+        [account_id, account_id],
+    )
+    return (int(found[0]), int(found[1])) if found else (0, 0)
+
+
+def free_facts(account_id: str) -> AccountFacts:
+    """The account locked, with its free certificates: for what changes its quota."""
+    return account_facts(account_id, free=True)
+
+
+def free_quota() -> int:
+    """Free certificates of an account without packages; 0 where the catalogue has none."""
+    return max((product.free_quota for product in catalogue().products if product.free), default=0)
+
+
+@dataclass(frozen=True)
+class FreeUse:
+    """Of `quota` free certificates `used` were taken; the quota includes what packages add."""
+
+    used: int
+    quota: int
+
+
+def free_use(principal: Principal) -> FreeUse:
+    """How the account stands with its free certificates."""
+    used, added = _free_counts(principal.account_id)
+    return FreeUse(used, free_quota() + added)
 
 
 def project_exists(account_id: str, project_id: str) -> bool:

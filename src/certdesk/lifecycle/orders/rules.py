@@ -15,7 +15,7 @@ from .states import OrderState
 
 OPEN_FOR = timedelta(hours=24)  # ORD-3: an unpaid order closes by itself
 MOST_CERTIFICATES = 100
-METHODS = ("BALANCE", "VOUCHER", "COUPON")
+METHODS = ("BALANCE",)  # vouchers and a coupon are given beside it
 SINGLE, WILDCARD = "SINGLE_DOMAIN", "WILDCARD_DOMAIN"
 
 
@@ -47,11 +47,19 @@ class BuyRequest:
 
 @dataclass(frozen=True)
 class AccountFacts:
-    """What buying depends on beside the request."""
+    """What buying depends on beside the request.
+
+    Attributes:
+        free_certificates: free ones that the account ever had; `free_added`: what its expansion packages
+            add to the quota (FRE-2).
+        repriced: the operator has changed some price, so the file's may not be in force.
+    """
 
     currency: str
     special_enterprise: bool = False
     free_certificates: int = 0
+    free_added: int = 0
+    repriced: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,13 +146,27 @@ def _check_special_enterprise(product: Product, account: AccountFacts) -> None:
 
 
 def check_free_quota(product: Product, account: AccountFacts) -> None:
-    """FRE-1: counts every free certificate the account ever had.
+    """FRE-1: counts every free certificate the account ever had; FRE-2: packages add to the quota.
 
     Raises:
         FreeQuotaReached: there is none left.
     """
-    if product.free and account.free_certificates >= product.free_quota:
-        raise FreeQuotaReached(product.free_quota)
+    quota = product.free_quota + account.free_added
+    if product.free and account.free_certificates >= quota:
+        raise FreeQuotaReached(quota)
+
+
+def check_package_unused(adds: int, account: AccountFacts, quota: int) -> None:
+    """FRE-2: what is left of the quota without the package must hold every free certificate taken.
+
+    Raises:
+        WrongState: a certificate of the package was taken.
+    """
+    if account.free_certificates > quota + account.free_added - adds:
+        raise WrongState(
+            "This expansion package has been used: a free certificate of it was taken.",
+            next_step="A package is refunded only while none of its certificates was taken.",
+        )
 
 
 def _years(request: BuyRequest, product: Product) -> int:
@@ -264,7 +286,9 @@ def check_method(method: str) -> None:
     """
     if method not in METHODS:
         raise BadParameter(
-            f"payment_method {method!r} is unknown.", next_step="Use BALANCE.", field="payment_method"
+            f"payment_method {method!r} is unknown.",
+            next_step="Use BALANCE; vouchers and a coupon are given beside it.",
+            field="payment_method",
         )
 
 
@@ -287,6 +311,16 @@ def states_of(status: str) -> tuple[OrderState, ...]:
 def stored(request: BuyRequest, bought: Bought, lines: Sequence[PriceLine]) -> dict[str, Any]:
     """What an order keeps: the request, what each certificate will be, and how the price came about."""
     return {"request": vars(request), "bought": vars(bought), "price": [vars(line) for line in lines]}
+
+
+def stored_package(adds: int, unit: int) -> dict[str, Any]:
+    """What the order of an expansion package keeps."""
+    return {"package": {"adds": adds}, "price": [vars(PriceLine("package", unit, 1, unit))]}
+
+
+def package_of(stored_request: Mapping[str, Any]) -> int:
+    """How many free certificates the ordered package adds; 0 for an order of certificates."""
+    return int(stored_request.get("package", {}).get("adds", 0))
 
 
 def bought_of(stored_request: Mapping[str, Any]) -> Bought:
