@@ -104,7 +104,7 @@ def test_system_policies_are_brought_in_step() -> None:
     Policy.objects.filter(name="SCM FullAccess").update(document=ALLOW_ALL)
     actions.ensure_system_policies()
     assert Policy.objects.get(name="SCM FullAccess").document != ALLOW_ALL
-    assert Policy.objects.filter(account=None).count() == 6
+    assert Policy.objects.filter(account=None).count() == 7
 
 
 # rule: IAM-7

@@ -7,7 +7,7 @@ import pytest
 
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
-from certdesk.foundation.common.errors import BadParameter, Forbidden, NotAvailable, NotFound
+from certdesk.foundation.common.errors import BadParameter, Forbidden, NotFound
 from certdesk.foundation.iam.models import EnterpriseProject
 from certdesk.foundation.iam.principal import system_principal
 from certdesk.foundation.jobs import registry
@@ -74,8 +74,8 @@ def test_a_purchase_takes_the_same_few_statements_whatever_its_size(house, alice
     give(house, PRICE * 101)
     for number in (1, 100):
         with django_assert_num_queries(
-            9
-        ):  # account, balance, order, entries, certificates, audit of both, savepoint × 2
+            10
+        ):  # account, balance, order, entries, certificates, shares, audit of both, savepoint × 2
             actions.buy(alice, replace(REQUEST, order_number=number), NOW, auto_pay=True)
 
 
@@ -191,10 +191,11 @@ def test_an_unpaid_order_can_be_cancelled_once(house, alice):
     assert cash(house) == PRICE
 
 
-def test_only_the_balance_pays_so_far(alice):
+def test_there_is_one_payment_method_beside_which_vouchers_and_a_coupon_are_given(alice):
     order_id = actions.buy(alice, REQUEST, NOW, auto_pay=False).order_id
-    with pytest.raises(NotAvailable):
+    with pytest.raises(BadParameter) as refused:
         actions.pay(alice, order_id, NOW, "VOUCHER")
+    assert refused.value.field == "payment_method"
 
 
 def test_unpaid_orders_close_by_themselves_after_24_hours(house, alice, monkeypatch):
@@ -339,8 +340,8 @@ def test_an_unknown_way_of_paying_is_wrong_and_a_known_one_comes_later(alice):
     with pytest.raises(BadParameter) as refused:
         actions.pay(alice, order_id, NOW, "XYZ")
     assert refused.value.field == "payment_method"
-    for method in ("VOUCHER", "COUPON"):
-        with pytest.raises(NotAvailable):
+    for method in ("VOUCHER", "COUPON"):  # they are given beside the one method there is
+        with pytest.raises(BadParameter):
             actions.pay(alice, order_id, NOW, method)
 
 

@@ -14,6 +14,7 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates.queries import Tab
+from certdesk.lifecycle.orders import accounts
 from certdesk.lifecycle.validation import organization_queries
 
 from .templatetags.certdesk_ui import duration
@@ -94,6 +95,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
             [
                 (_("Orders"), "orders", "receipt", "bss:order:view", nothing),
                 (_("Organization checks"), "organizations", "building", QUEUE, requests),
+                (_("Accounts"), "accounts", "users", accounts.LIST, nothing),
                 (_("Messages"), "outbox", "mail", "scm:message:list", nothing),
             ],
         ),

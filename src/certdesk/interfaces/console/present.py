@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
+from certdesk.lifecycle.catalogue.working_days import Promise
 from certdesk.lifecycle.certificates.rules import LATER, Offer, Operation
 from certdesk.lifecycle.certificates.states import ROWS, State, Tone
 
@@ -100,6 +102,7 @@ class Standing:
         applied_at: when the last application was submitted.
         approval: the type's approval period (table 3-6), e.g. `3 to 5 working days`.
         failure: the words of whoever refused the last step.
+        promise: the approval period in working days, while an organization is checked (ISS-5).
     """
 
     state: State
@@ -112,6 +115,7 @@ class Standing:
     applied_at: datetime | None = None
     not_before: datetime | None = None
     not_after: datetime | None = None
+    promise: Promise | None = None
 
     @property
     def needs_organization(self) -> bool:
@@ -181,6 +185,20 @@ def waited(since: datetime, now: datetime) -> str:
     span = now - since
     whole = span - span % timedelta(minutes=1)
     return duration(whole) if whole else _("less than a minute")
+
+
+def promised(promise: Promise | None) -> str:
+    """How the promised period stands in working days; empty where none was promised."""
+    if promise is None:
+        return ""
+    facts = {
+        "waited": ngettext("%(count)d working day", "%(count)d working days", promise.waited)
+        % {"count": promise.waited},
+        "due": date_format(promise.due, _("j M Y")),
+    }
+    if promise.late:
+        return _("%(waited)s have passed: it should have been decided by %(due)s.") % facts
+    return _("%(waited)s have passed; to be decided by %(due)s.") % facts
 
 
 def hint(standing: Standing, now: datetime) -> tuple[str, str]:
@@ -256,10 +274,13 @@ def _next(standing: Standing, now: datetime) -> tuple[str, str]:
                 "We also look every few minutes by ourselves."
             )
         case State.CHECKING_ORG:
-            return _("What happens next: an RA officer checks the organization."), _(
+            text = _(
                 "Waiting for %(waited)s; this type usually takes %(usual)s. "
                 "The officer may call or write to the applicant."
-            ) % time
+            )
+            return _("What happens next: an RA officer checks the organization."), " ".join(
+                part for part in (text % time, promised(standing.promise)) if part
+            )
         case State.ISSUING:
             return _("What happens next: the CA issues the certificate."), _(
                 "Waiting for %(waited)s; the approval period of this type is: %(usual)s. "

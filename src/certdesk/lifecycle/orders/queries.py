@@ -15,7 +15,7 @@ from certdesk.lifecycle.catalogue.queries import catalogue
 
 from .errors import NoOrder
 from .filters import OrderFilters, conditions
-from .models import Balance, Entry, Order, Package, Part, Share
+from .models import Balance, Coupon, Entry, Order, Package, Part, Share
 from .rules import AccountFacts
 
 VIEW, PAY, VIEW_BALANCE = "bss:order:view", "bss:order:pay", "bss:balance:view"
@@ -31,13 +31,18 @@ class OrdersPage:
 
 @dataclass(frozen=True)
 class Receipt:
-    """A paid order with the names of its certificates and its lines in the ledger."""
+    """A paid order with the names of its certificates, what paid it, and its lines in the ledger.
+
+    Attributes:
+        codes: of the coupons among `parts`, by id.
+    """
 
     order: Order
     price_lines: list[dict[str, Any]]
     certificate_ids: list[str]
     entries: list[Entry]
     parts: list[Part]
+    codes: dict[str, str]
     shares: list[Share]
     package: Package | None
 
@@ -159,6 +164,7 @@ def receipt(principal: Principal, order_id: str) -> Receipt:
         certificate_ids=certificate_ids([order_id])[order_id],
         entries=list(entries),
         parts=list(Part.objects.filter(order_id=order_id).order_by("id")),
+        codes=dict(Coupon.objects.filter(order_id=order_id).values_list("id", "code")),
         shares=list(Share.objects.filter(order_id=order_id).order_by("id")),
         package=Package.objects.filter(order_id=order_id).first(),
     )
@@ -172,6 +178,16 @@ def balance(principal: Principal) -> dict[str, int]:
     """
     principal.require(VIEW_BALANCE, Resource("balance", account_id=principal.account_id))
     return dict(Balance.objects.filter(account_id=principal.account_id).values_list("currency", "cash"))
+
+
+def entries(principal: Principal, limit: int) -> list[Entry]:
+    """The newest lines of the account's ledger.
+
+    Raises:
+        Forbidden: no policy allows it.
+    """
+    principal.require(VIEW_BALANCE, Resource("balance", account_id=principal.account_id))
+    return list(Entry.objects.filter(account_id=principal.account_id).order_by("-id")[:limit])
 
 
 def cash(account_id: str, currency: str) -> int:

@@ -1,5 +1,6 @@
 """The purchase page's form and the statement of the confirmation page."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -92,8 +93,22 @@ class BuyForm(forms.Form):
 
 
 class PayForm(forms.Form):
-    """The confirmation page: statement and payment method."""
+    """The confirmation page: statement, and what pays: coupon, vouchers, account balance (ORD-2)."""
 
+    coupon_code = forms.ChoiceField(
+        label=gettext_lazy("Discount coupon"),
+        required=False,
+        help_text=gettext_lazy("One coupon an order, and one order a coupon."),
+    )
+    voucher_ids = forms.MultipleChoiceField(
+        label=gettext_lazy("Vouchers"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("Used before the balance; what is left of a voucher stays for another order."),
+    )
+    payment_method = forms.ChoiceField(
+        label=gettext_lazy("The rest is paid by"), widget=forms.RadioSelect, initial="BALANCE"
+    )
     agree_privacy_protection = forms.BooleanField(
         label=gettext_lazy("I have read and agree to the Cloud Certificate Manager Statement"),
         error_messages={
@@ -103,14 +118,25 @@ class PayForm(forms.Form):
             )
         },
     )
-    payment_method = forms.ChoiceField(
-        label=gettext_lazy("Payment method"), widget=forms.RadioSelect, initial="BALANCE"
-    )
 
-    def __init__(self, balance: str, data: Any = None, *, initial: Any = None) -> None:
+    def __init__(
+        self,
+        balance: str,
+        data: Any = None,
+        *,
+        vouchers: Sequence[tuple[str, Any]] = (),
+        coupons: Sequence[tuple[str, str]] = (),
+        initial: Any = None,
+    ) -> None:
         super().__init__(data, initial=initial, label_suffix="")
         note = _("Available: %(amount)s") % {"amount": balance} if balance else ""
         choose(self, "payment_method", [("BALANCE", _choice(_("Account balance"), note))])
+        for name, found in (("voucher_ids", vouchers), ("coupon_code", coupons)):
+            if found:
+                none = [("", _("No coupon"))] if name == "coupon_code" else []
+                choose(self, name, [*none, *found])
+            else:
+                del self.fields[name]
 
 
 def _choice(title: str, *notes: str) -> SafeString:

@@ -1,5 +1,6 @@
 """Orders in words and amounts, for confirmation, order and receipt."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,7 @@ from django.utils.translation import ngettext
 
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import amount_text
+from certdesk.lifecycle.orders import rules
 from certdesk.lifecycle.orders.models import Order
 from certdesk.lifecycle.orders.states import OrderState
 
@@ -83,6 +85,8 @@ def bill(order: Order) -> Bill:
 
 
 def _line(line: dict[str, Any], asked: dict[str, Any], order: Order) -> BillLine:
+    if line["kind"] == "package":
+        return BillLine(product_text(order), amount(int(line["minor"]), order.currency))
     names = int(line["names"])
     label = (
         ngettext("%(count)d wildcard name", "%(count)d wildcard names", names)
@@ -100,6 +104,13 @@ def _line(line: dict[str, Any], asked: dict[str, Any], order: Order) -> BillLine
 
 
 def product_text(order: Order) -> str:
+    adds = rules.package_of(order.request)
+    if adds:
+        return ngettext(
+            "Expansion package: %(count)d free certificate more",
+            "Expansion package: %(count)d free certificates more",
+            adds,
+        ) % {"count": adds}
     asked = order.request.get("request", {})
     return rows.kind(
         str(asked.get("cert_brand", "")),
@@ -112,9 +123,20 @@ def product_text(order: Order) -> str:
 
 def facts(order: Order) -> list[Fact]:
     """What was ordered."""
-    bought = order.request.get("bought", {})
+    of_certificates = [] if rules.package_of(order.request) else _certificate_facts(order)
     return [
         Fact(_("Product"), product_text(order)),
+        *of_certificates,
+        Fact(_("Order"), order.id, mono=True),
+        Fact(_("Ordered"), moment(order.created_at)),
+        Fact(_("Closes if unpaid"), moment(order.closes_at) if order.state == OrderState.UNPAID else ""),
+        Fact(_("Paid"), moment(order.paid_at) if order.paid_at else ""),
+    ]
+
+
+def _certificate_facts(order: Order) -> list[Fact]:
+    bought = order.request.get("bought", {})
+    return [
         Fact(_("Issued by"), issuer_text(order)),
         Fact(_("Domain quantity"), str(bought.get("domain_quota", 1))),
         Fact(
@@ -122,11 +144,16 @@ def facts(order: Order) -> list[Fact]:
             _("%(months)d months from issuance") % {"months": int(bought.get("validity_months", 12))},
         ),
         Fact(_("Quantity"), str(order.quantity)),
-        Fact(_("Order"), order.id, mono=True),
-        Fact(_("Ordered"), moment(order.created_at)),
-        Fact(_("Closes if unpaid"), moment(order.closes_at) if order.state == OrderState.UNPAID else ""),
-        Fact(_("Paid"), moment(order.paid_at) if order.paid_at else ""),
     ]
+
+
+def means_lines(cash: int, parts: Iterable[tuple[str, str, int]], currency: str) -> list[BillLine]:
+    """What paid, one line each: coupons and vouchers by (means, name, minor units), then the balance."""
+    words = {"COUPON": _("Discount coupon"), "VOUCHER": _("Voucher")}
+    lines = [BillLine(words[means], amount(minor, currency), name) for means, name, minor in parts]
+    if cash or not lines:
+        lines.append(BillLine(_("Account balance"), amount(cash, currency)))
+    return lines
 
 
 def issuer_text(order: Order) -> str:

@@ -12,14 +12,17 @@ from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations.registry import call
 from certdesk.lifecycle.catalogue.queries import catalogue
-from certdesk.lifecycle.orders import actions, queries, rules
+from certdesk.lifecycle.orders import actions, means, queries, rules
 from certdesk.lifecycle.orders.errors import NotPayable, PaymentRefused
-from certdesk.lifecycle.orders.models import Order
+from certdesk.lifecycle.orders.models import Coupon, Order, Voucher
+from certdesk.lifecycle.orders.payment_rules import why_not_coupon, why_not_voucher
 from certdesk.lifecycle.orders.states import OrderState
 
 from ..forms.buying import RENAMED, BuyForm, PayForm
 from ..forms.common import put, sentence
+from ..templatetags.certdesk_ui import date_text
 from . import bills
+from .balance import discount_text, shown_money
 from .page import back_to, code_of, page, tell
 
 SUBSCRIBE, PAY = "scm:cert:subscribe", "bss:order:pay"
@@ -44,6 +47,7 @@ def buy(request: HttpRequest, principal: Principal) -> HttpResponse:
         "steps": _path("choose"),
         "private_ca_matters": True,
         "price_url": reverse("buy-price"),
+        "free_use": queries.free_use(principal),
     }
     return render(request, "console/buy.html", context, status=422 if form.errors else 200)
 
@@ -104,7 +108,7 @@ def confirm(request: HttpRequest, principal: Principal, order_id: str) -> HttpRe
     state = rules.state_of(order, clock.now())
     if state is not OrderState.UNPAID:
         return back_to("receipt" if state is OrderState.PAID else "order", order.id)
-    form = PayForm(_balance(principal, order), request.POST or None)
+    form = _pay_form(principal, order, request.POST or None)
     code = ""
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
@@ -114,6 +118,8 @@ def confirm(request: HttpRequest, principal: Principal, order_id: str) -> HttpRe
                 order.id,
                 clock.now(),
                 given["payment_method"],
+                voucher_ids=given.get("voucher_ids", ()),
+                coupon_code=given.get("coupon_code", ""),
                 statement_accepted=given["agree_privacy_protection"],
             )
             tell(request, _("The order is paid."), "order.paid")
@@ -149,6 +155,74 @@ def _confirmation(principal: Principal, order: Order, form: PayForm, code: str) 
         "reason": bills.why_unpaid(order, _cash(principal, order)),
         "cancel_url": reverse("cancel-order", args=[order.id]),
         "private_ca_matters": True,
+        "plan_url": reverse("order-plan", args=[order.id]),
+        "plan": _plan(order, {}),
+        "unusable": _unusable(principal, order),
+    }
+
+
+def _pay_form(principal: Principal, order: Order, data: Any) -> PayForm:
+    """Vouchers and coupons stand there only for those who may see the balance."""
+    if not order.amount or not principal.may(queries.VIEW_BALANCE):
+        return PayForm(_balance(principal, order), data)
+    now = clock.now()
+    return PayForm(
+        _balance(principal, order),
+        data,
+        vouchers=[
+            (one.id, _voucher_text(one))
+            for one in means.vouchers(principal)
+            if not why_not_voucher(one, order.currency, now)
+        ],
+        coupons=[
+            (one.code, _coupon_text(one))
+            for one in means.coupons(principal)
+            if not why_not_coupon(one, order.amount, order.currency, now)
+        ],
+    )
+
+
+def _voucher_text(one: Voucher) -> str:
+    left = shown_money(one.remaining, one.currency)
+    words = _("%(amount)s left, until %(date)s") % {"amount": left, "date": date_text(one.expires_at)}
+    return f"{words} · {one.note or one.id}"
+
+
+def _coupon_text(one: Coupon) -> str:
+    return f"{one.code} · {discount_text(one)}"
+
+
+def _unusable(principal: Principal, order: Order) -> list[str]:
+    """Why a coupon that is still open does not fit this order: nobody wonders where it has gone."""
+    if not order.amount or not principal.may(queries.VIEW_BALANCE):
+        return []
+    now = clock.now()
+    return [
+        _("Coupon %(code)s is for orders of %(amount)s and more.")
+        % {"code": one.code, "amount": shown_money(one.minimum, one.currency)}
+        for one in means.coupons(principal)
+        if not one.order_id and one.expires_at > now and order.amount < one.minimum
+    ]
+
+
+@page(PAY)
+def plan(request: HttpRequest, principal: Principal, order_id: str) -> HttpResponse:
+    """What would pay the order with what is chosen now, as a fragment."""
+    order = queries.order(principal, order_id, PAY)
+    chosen = {"vouchers": request.GET.getlist("voucher_ids"), "coupon": request.GET.get("coupon_code", "")}
+    return render(request, "console/_plan.html", {"plan": _plan(order, chosen)})
+
+
+def _plan(order: Order, chosen: dict[str, Any]) -> dict[str, Any]:
+    try:
+        found = means.plan(order, chosen.get("vouchers", ()), chosen.get("coupon", ""), clock.now())
+    except CertdeskError as error:
+        return {"problem": sentence(error)}
+    parts = [(one.means, "", one.amount) for one in found.parts]
+    return {
+        "lines": bills.means_lines(found.cash, parts, order.currency),
+        "currency": order.currency,
+        "total": bills.amount(order.amount, order.currency),
     }
 
 

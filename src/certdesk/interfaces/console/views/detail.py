@@ -9,10 +9,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from certdesk.foundation.audit.models import Event
+from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import Application
+from certdesk.lifecycle.catalogue import working_days
 from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.catalogue.queries import region as working_region
+from certdesk.lifecycle.catalogue.working_days import Promise
 from certdesk.lifecycle.certificates import queries, rules
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import ROWS, State, Tone
@@ -146,7 +150,17 @@ def standing_of(certificate: Certificate, application: Application | None, now: 
         applied_at=open_now.created_at if open_now else None,
         not_before=certificate.not_before,
         not_after=certificate.not_after,
+        promise=promise(certificate),
     )
+
+
+def promise(certificate: Certificate) -> Promise | None:
+    """The approval period of table 3-6 in working days, while the organization is checked (ISS-5)."""
+    kind = catalogue().types.get(certificate.type)
+    if certificate.state != State.CHECKING_ORG or kind is None or kind.approval_days is None:
+        return None
+    region = working_region(certificate.brand)
+    return working_days.promise(kind.approval_days, certificate.state_since, clock.now(), region)
 
 
 def failed_at(certificate: Certificate) -> str:
