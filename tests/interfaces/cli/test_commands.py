@@ -80,6 +80,41 @@ def test_access_keys_are_switched_off_and_on(home: Path) -> None:
     assert (missing.returncode, "no access key NONE" in missing.stderr) == (2, True)
 
 
+def test_vouchers_and_coupons_are_granted(home: Path) -> None:
+    given = ["account", "voucher", "--amount", "50", "--expires", "2099-12-31", "--note", "Welcome", "--json"]
+    voucher = json.loads(certdesk(home, *given).stdout)
+    assert (voucher["account"], voucher["amount"], voucher["currency"]) == ("acme", "50.00", "CNY")
+    for kind in (["--percent", "10"], ["--amount", "5", "--minimum", "100"]):
+        code = f"code-{kind[1]}"
+        coupon = certdesk(
+            home, "account", "coupon", "--code", code, "--expires", "2099-12-31", *kind, "--json"
+        )
+        assert json.loads(coupon.stdout)["code"] == code.upper()
+    again = certdesk(
+        home, "account", "coupon", "--code", "code-10", "--expires", "2099-12-31", "--percent", "5"
+    )
+    assert (again.returncode, "CODE-10 already" in again.stderr) == (2, True)
+
+
+def test_a_catalogue_is_checked_before_it_is_used(home: Path) -> None:
+    good = certdesk(home, "catalogue", "check", "--json")
+    answer = json.loads(good.stdout)
+    assert (good.returncode, answer["problems"], answer["products"], answer["findings"]) == (0, 0, 97, [])
+    text = Path("src/certdesk/lifecycle/catalogue/default.toml").read_text(encoding="utf-8")
+    bad = home / "bad.toml"
+    bad.write_text(text.replace("reissue_days = 5\n", "reissue_days = 500\n"), encoding="utf-8")
+    done = certdesk(home, "catalogue", "check", str(bad))
+    line = bad.read_text(encoding="utf-8").splitlines().index("reissue_days = 500") + 1
+    assert done.returncode == 1
+    assert f"problem: line {line}, brands.GLOBALSIGN.reissue_days:" in done.stdout
+    days = home / "days.toml"
+    days.write_text("[regions.china]\n", encoding="utf-8")
+    wrong = certdesk(home, "catalogue", "check", working_days=str(days))
+    assert (wrong.returncode, "region default is needed" in wrong.stdout) == (1, True)
+    empty = certdesk(home / "nowhere", "catalogue", "check")
+    assert (empty.returncode, "no database yet" in empty.stdout) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("command", "fragment"),
     [

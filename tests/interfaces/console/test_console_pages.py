@@ -15,7 +15,18 @@ from tests.support.full_office import fill
 from tests.support.inventory import issued
 from tests.support.office import PASSWORD, Office
 
-PAGES = ["/certificates", "/certificates/buy", "/orders", "/prices", "/outbox", "/account", "/ca"]
+PAGES = [
+    "/certificates",
+    "/certificates/buy",
+    "/certificates/free",
+    "/orders",
+    "/balance",
+    "/prices",
+    "/prices/compare",
+    "/outbox",
+    "/account",
+    "/ca",
+]
 
 
 def text(response: object) -> str:

@@ -61,7 +61,12 @@ def examine(path: Path, changes: Sequence[Change] = ()) -> tuple[list[Finding], 
 
 
 def _at(text: str, key: Key, sentence: str, level: str = PROBLEM) -> Finding:
-    return Finding(level, line_of(text, key), ".".join(str(part) for part in key), sentence.rstrip("."))
+    return Finding(
+        level,
+        line_of(text, key),
+        ".".join(str(part) for part in key),
+        sentence.removeprefix("Value error, ").rstrip("."),
+    )
 
 
 def _unused(text: str, document: Document) -> Iterator[Finding]:

@@ -16,19 +16,22 @@ class OrderFilterForm(forms.Form):
         label=gettext_lazy("Order, product, certificate or domain"), required=False, max_length=128
     )
     created_from = forms.CharField(
-        label=gettext_lazy("From"), required=False, max_length=32, widget=forms.DateInput(attrs=DAY)
+        label=gettext_lazy("Ordered from"), required=False, max_length=32, widget=forms.DateInput(attrs=DAY)
     )
     created_to = forms.CharField(
-        label=gettext_lazy("To"), required=False, max_length=32, widget=forms.DateInput(attrs=DAY)
+        label=gettext_lazy("Ordered to"), required=False, max_length=32, widget=forms.DateInput(attrs=DAY)
     )
     min_amount = forms.CharField(
-        label=gettext_lazy("Least amount"),
+        label=gettext_lazy("Lowest amount"),
         required=False,
         max_length=24,
         widget=forms.TextInput(attrs=DECIMAL),
     )
     max_amount = forms.CharField(
-        label=gettext_lazy("Most"), required=False, max_length=24, widget=forms.TextInput(attrs=DECIMAL)
+        label=gettext_lazy("Highest amount"),
+        required=False,
+        max_length=24,
+        widget=forms.TextInput(attrs=DECIMAL),
     )
     status = forms.CharField(required=False, max_length=16, widget=forms.HiddenInput)
 
