@@ -183,6 +183,8 @@ def test_a_new_price_counts_from_its_second_and_orders_keep_theirs(house, alice,
     assert [(one["amount"], one["in_force"]) for one in history["items"]] == [("500.00", True)]
     call("prices.set", opal, {"currency": "CNY", "since": "2026-11-23"}, product_id=PRODUCT)
     assert shown() == ("630.00", "630.00")
+    with pytest.raises(NotFound):
+        call("prices.history", alice, product_id="NONE")
     past = {"currency": "CNY", "amount": "1", "since": "2026-11-22"}
     assert refused("prices.set", opal, past, product_id=PRODUCT).field == "since"
 

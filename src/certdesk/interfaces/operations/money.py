@@ -4,7 +4,7 @@ from datetime import datetime
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.clock import wire
-from certdesk.foundation.common.errors import CertdeskError
+from certdesk.foundation.common.errors import CertdeskError, NotFound
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.catalogue import price_rules, prices
 from certdesk.lifecycle.catalogue.queries import catalogue
@@ -132,6 +132,8 @@ def grant_coupon(principal: Principal, account_id: str, body: GrantCoupon) -> Sh
 @operation("prices.history", "GET", PRICES, "scm:certProduct:get")
 def price_history(principal: Principal, product_id: str) -> Shape:
     """The catalogue file's prices of a product, and the operator's changes, newest first."""
+    if product_id not in {price_rules.EXPANSION, *(one.id for one in catalogue().products)}:
+        raise NotFound(f"There is no product {product_id}.", next_step="Take one of the list of products.")
     now, items = clock.now(), []
     for one in prices.history(product_id):
         amount = "" if one.minor is None else amount_text(one.minor, _digits(one.currency))
