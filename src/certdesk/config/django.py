@@ -66,6 +66,8 @@ WSGI_APPLICATION = "certdesk.config.wsgi.application"
 APPEND_SLASH = False
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 600
+DATA_UPLOAD_MAX_NUMBER_FILES = 5
+FILE_UPLOAD_HANDLERS = ["certdesk.interfaces.console.uploads.Bounded"]
 
 INSTALLED_APPS = [
     "django.contrib.auth",

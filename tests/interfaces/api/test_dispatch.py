@@ -84,7 +84,7 @@ def test_a_stranger_never_gets_in() -> None:
 
 
 def test_later_routes_answer_501_and_are_counted(alice: Person) -> None:
-    assert len(LATER) == 172
+    assert len(LATER) == 171
     assert len({line[0] for line in LATER}) == len(LATER)
     assert sum(operation.later for operation in OPERATIONS.values()) == len(LATER)
     for name, *_ in LATER:
@@ -485,7 +485,7 @@ def test_a_text_with_nul_is_refused_at_the_door(alice: Person, name: str) -> Non
         for value in ("\0", ["a\0b"], [{"x": {"y\0": 1}}]):
             answer = alice.send(operation.method, path_of(operation), {field: value})
             assert (answer.status, answer.code) == (400, "SCM.0005"), field
-            assert "U+0000" in answer.text
+            assert "U+0000" in answer.text or operation.multipart
 
 
 def test_a_marker_cannot_bring_nul_in(alice: Person) -> None:

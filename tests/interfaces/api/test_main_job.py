@@ -432,3 +432,48 @@ def test_ones_own_application_is_decided_by_somebody_else(dns: LabDns) -> None:
     shown = admin.get(f"{C}/{certificate_id}").json
     assert (shown["status"], shown["last_failure"]) == ("UNPASSED", "Not in the register.")  # rule: REO-1
     assert admin.post(f"{C}/{certificate_id}/reopen").json == {"status": "PAID"}
+
+
+def form(name: str, content: bytes, field: str = "document") -> tuple[bytes, str]:
+    """A multipart body with one file, and its content type."""
+    head = f'--frontier\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'
+    return head.encode() + content + b"\r\n--frontier--\r\n", "multipart/form-data; boundary=frontier"
+
+
+def upload(someone: Person, path: str, body: bytes, content_type: str) -> Answer:
+    signed = someone.headers("POST", path, body, clock.real_now(), **{"Content-Type": content_type})
+    return someone.send("POST", path, body, headers=signed)
+
+
+# rule: ORG-1
+def test_a_document_is_uploaded_as_a_form_and_saved_as_a_file(alice: Person, dns: LabDns) -> None:
+    certificate_id = waiting_for_officer(alice, dns, cert_brand="SYMANTEC", cert_type="OV_SSL_CERT")
+    path = f"{DESK}/{certificate_id}/documents"
+    content = b"%PDF-1.7\n" + bytes(range(256)) * 400
+    made = upload(alice, path, *form("licence.pdf", content))
+    assert (made.status, made.json["name"], made.json["kind"]) == (200, "licence.pdf", "PDF")
+    olga = person(alice.account, "olga", "officers")
+    asked = olga.get(f"{DESK}/{certificate_id}").json["documents"]
+    assert [one["id"] for one in asked] == [made.json["id"]]
+    file = olga.get(f"{path}/{made.json['id']}").response
+    assert file.content == content
+    assert file.headers["Content-Type"] == "application/octet-stream"
+    assert file.headers["Content-Disposition"] == "attachment; filename*=UTF-8''licence.pdf"
+    assert file.headers["X-Content-Type-Options"] == "nosniff"
+    for body, kind in (
+        form("x.html", b"<html>"),
+        form("x.pdf", content, field="file"),
+        (b"no form", "text/plain"),
+        (b"{}", "application/json"),
+        (b"--frontier\r\n", "multipart/form-data; boundary=frontier"),
+        form("x.pdf", b"%PDF-" + b"x" * (5 * 1024 * 1024)),
+        form("x.pdf", b"%PDF-" + b"x" * (6 * 1024 * 1024)),
+    ):
+        assert upload(alice, path, body, kind).status == 400, kind
+    charlie = person(account(), "charlie", "users")
+    assert upload(charlie, path, *form("a.pdf", content)).status == 404
+    assert charlie.get(f"{path}/{made.json['id']}").status == 404
+    assert charlie.send("DELETE", f"{path}/{made.json['id']}").status == 404
+    assert olga.send("DELETE", f"{path}/{made.json['id']}").status == 403
+    assert alice.send("DELETE", f"{path}/{made.json['id']}").status == 204
+    assert olga.get(f"{path}/{made.json['id']}").status == 404

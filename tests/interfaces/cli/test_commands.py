@@ -115,6 +115,18 @@ def test_a_catalogue_is_checked_before_it_is_used(home: Path) -> None:
     assert (empty.returncode, "no database yet" in empty.stdout) == (0, True)
 
 
+# rule: APP-14
+def test_the_operator_sets_who_stands_behind_an_account(home: Path) -> None:
+    def flags(*options: str) -> dict[str, object]:
+        found = json.loads(certdesk(home, "account", "flags", *options, "--json").stdout)
+        return {name: found[name] for name in ("real_name_verified", "special_enterprise")}
+
+    assert flags() == {"real_name_verified": True, "special_enterprise": False}
+    assert flags("--no-real-name") == {"real_name_verified": False, "special_enterprise": False}
+    assert flags("--special-enterprise")["real_name_verified"] is False
+    assert flags("--real-name", "--no-special-enterprise") == flags()
+
+
 @pytest.mark.parametrize(
     ("command", "fragment"),
     [

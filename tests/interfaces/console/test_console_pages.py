@@ -26,6 +26,7 @@ PAGES = [
     "/outbox",
     "/account",
     "/ca",
+    "/contacts",
 ]
 
 

@@ -14,8 +14,13 @@ from certdesk.lifecycle.certificates.models import Version
 from certdesk.lifecycle.issuance import actions as issuance
 from certdesk.lifecycle.issuance.models import Placement
 from certdesk.lifecycle.issuance.reconcile import reconcile
-from certdesk.lifecycle.validation import actions
-from certdesk.lifecycle.validation.models import Evidence, OrganizationDecision, OrganizationVerification
+from certdesk.lifecycle.validation import actions, document_rules, documents
+from certdesk.lifecycle.validation.models import (
+    Evidence,
+    OrganizationDecision,
+    OrganizationDocument,
+    OrganizationVerification,
+)
 from certdesk.lifecycle.validation.organization_rules import checklist
 from certdesk.pki.authority.models import Intent
 from tests.support.desk import COMPANY, Desk
@@ -165,3 +170,29 @@ def test_withdrawing_while_an_officer_decides_has_one_outcome(desk: Desk, approv
     else:
         assert desk.state(certificate_id) == "UNPASSED"
         assert Application.objects.get().state == "REFUSED"
+
+
+@ROUNDS
+def test_documents_at_once_stay_within_their_number_and_their_owner_out_of_the_desk(
+    desk: Desk, turn: int
+) -> None:
+    # rule: ORG-2
+    # rule: ORG-5
+    certificate_id = waiting(desk)
+
+    def add(who: str, number: int) -> Callable[[], object]:
+        content = b"%PDF-" + bytes([number])
+        return lambda: documents.add(desk.someone(who), certificate_id, "a.pdf", content, clock.now())
+
+    for number in range(document_rules.MAX_COUNT - 1):
+        add("bob", number)()
+    results = at_once(add("bob", 100), add("bob", 101), add("bob", 102))
+    assert len(refusals(results)) == 2
+    assert OrganizationDocument.objects.count() == document_rules.MAX_COUNT
+    other = waiting(desk)
+
+    def show() -> object:
+        return documents.add(desk.someone("olga"), other, "a.pdf", b"%PDF-", clock.now())
+
+    shown, decided = at_once(show, deciding(desk, other, "olga"))
+    assert isinstance(shown, CertdeskError) != isinstance(decided, CertdeskError)

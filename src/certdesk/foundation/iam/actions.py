@@ -110,6 +110,23 @@ def create_user(
     return user
 
 
+def set_account_flags(
+    account: Account,
+    *,
+    real_name_verified: bool | None = None,
+    special_enterprise: bool | None = None,
+    by: Principal | None = None,
+) -> Account:
+    """The operator's word on who stands behind an account (APP-14, ORD-5); None leaves a flag as it is."""
+    given = {"real_name_verified": real_name_verified, "special_enterprise": special_enterprise}
+    changes = {name: value for name, value in given.items() if value is not None}
+    with sql.short_transaction():
+        Account.objects.filter(id=account.id).update(**changes)
+        _record(by, account.id, "iam:accounts:update", f"account:{account.id}", changes)
+    account.refresh_from_db()
+    return account
+
+
 def set_password(user: User, password: str, *, by: Principal | None = None) -> None:
     """Changes the password; open sessions of the user end.
 

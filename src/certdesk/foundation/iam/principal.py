@@ -35,6 +35,7 @@ class Principal:
         name: the user's name, or the job's kind.
         access_key: the key that signed the request, if one did.
         source: client address, text.
+        agency: the role that a user of another account has assumed, if any (IAM-8).
     """
 
     account_id: str
@@ -45,6 +46,7 @@ class Principal:
     source: str = ""
     request_id: str = ""
     grants: tuple[PolicyGrant, ...] = ()
+    agency: str = ""
     # Shared by all requests of a cached access key: statements by action, so that a decision costs 2 µs,
     # not 40; and decisions by action, source and resource without an id, which each request asks anew.
     _relevant: dict[str, Relevant] = field(default_factory=dict, compare=False, repr=False)
@@ -74,6 +76,7 @@ class Principal:
             source,
             request_id,
             self.grants,
+            self.agency,
             self._relevant,
             self._decided,
         )

@@ -18,6 +18,8 @@ _SCM_TYPES = (
     "cert",
     "certProduct",
     "certType",
+    "company",
+    "contact",
     "csr",
     "dnsConnection",
     "domain",

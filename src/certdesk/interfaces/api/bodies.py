@@ -3,12 +3,16 @@
 No text with U+0000 passes: PostgreSQL cannot hold it, and SQLite reads a text only as far as it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from io import BytesIO
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 import orjson
+from django.core.exceptions import SuspiciousOperation
+from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.http import HttpRequest
+from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
 from certdesk.foundation.common.errors import BadParameter, CertdeskError, Kind
 
@@ -84,6 +88,34 @@ def query(text: str) -> dict[str, str]:
         if NUL in name or NUL in value:
             raise _nul("The query", name.replace(NUL, ""))
     return found
+
+
+class _InMemory(MemoryFileUploadHandler):
+    """Never a temporary file: what is uploaded stands on no disk unsealed. `raw` has limited the size."""
+
+    def handle_raw_input(self, *arguments: Any, **more: Any) -> None:
+        self.activated = True
+
+
+def form_file(meta: Mapping[str, Any], body: bytes) -> dict[str, Any]:
+    """`name` and `content` of the file in the field `document` (multipart/form-data).
+
+    Raises:
+        BadParameter: no such form, or not exactly one file in it.
+    """
+    try:
+        known = {**meta, "CONTENT_LENGTH": str(len(body))}
+        _, files = MultiPartParser(known, BytesIO(body), [_InMemory()]).parse()
+    except (MultiPartParserError, SuspiciousOperation):
+        files = None
+    found = files.getlist("document") if files is not None else []
+    if len(found) != 1:
+        raise BadParameter(
+            "The body is no form with one file.",
+            next_step="Send multipart/form-data with the file in the field `document`.",
+            field="document",
+        )
+    return {"name": found[0].name or "", "content": found[0].read()}
 
 
 def _nul(what: str, field: str = "") -> BadParameter:

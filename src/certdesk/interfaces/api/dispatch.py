@@ -81,12 +81,18 @@ def _run(
     if any(bodies.NUL in value for value in values):
         raise NotFound("There is nothing with U+0000 in its id.", next_step="Check the id.")
     parameters = dict(zip(operation.parameters, values, strict=True))
-    given = bodies.json(body) if operation.request is not None else None
+    given = _given(request, operation, body)
     query = bodies.query(request.META.get("QUERY_STRING", "")) if operation.query is not None else None
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if not operation.idempotent or key is None:
         return registry.perform(operation, principal, given, query, parameters)
     return _once(operation, principal, given, parameters, key, request.path_info.encode() + b"\n" + body)
+
+
+def _given(request: HttpRequest, operation: Operation, body: bytes) -> Any:
+    if operation.request is None:
+        return None
+    return bodies.form_file(request.META, body) if operation.multipart else bodies.json(body)
 
 
 def authenticate(request: HttpRequest, body: bytes) -> Principal:

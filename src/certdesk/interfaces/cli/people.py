@@ -76,6 +76,39 @@ def account_credit(
     show({"account": target.name, "cash": show_amount(cash), "currency": wanted}, as_json)
 
 
+@accounts.command("flags")
+def account_flags(
+    account: AccountName = "",
+    real_name: Annotated[
+        bool | None,
+        typer.Option(
+            "--real-name/--no-real-name", help="Real-name authentication passed; without it no application."
+        ),
+    ] = None,
+    special_enterprise: Annotated[
+        bool | None,
+        typer.Option(
+            "--special-enterprise/--no-special-enterprise",
+            help="No unified social credit code: may not buy OV and EV.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show or set what the operator knows about who stands behind an account."""
+    start.django()
+    from certdesk.foundation.iam import actions as iam
+    from certdesk.foundation.iam.principal import Via, system_principal
+
+    target = account_named(account)
+    if (real_name, special_enterprise) != (None, None):
+        by = replace(system_principal(target.id), via=Via.CLI)
+        target = iam.set_account_flags(
+            target, real_name_verified=real_name, special_enterprise=special_enterprise, by=by
+        )
+    flags = {"real_name_verified": target.real_name_verified, "special_enterprise": target.special_enterprise}
+    show({"account": target.name, **flags}, as_json)
+
+
 @access_keys.command("create")
 def access_key_create(
     user: Annotated[str, typer.Option(help="Whose key.")], account: AccountName = "", as_json: Json = False

@@ -96,6 +96,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
                 (_("Orders"), "orders", "receipt", "bss:order:view", nothing),
                 (_("Organization checks"), "organizations", "building", QUEUE, requests),
                 (_("Accounts"), "accounts", "users", accounts.LIST, nothing),
+                (_("Contacts and companies"), "contacts", "user", "scm:contact:list", nothing),
                 (_("Messages"), "outbox", "mail", "scm:message:list", nothing),
             ],
         ),

@@ -83,6 +83,41 @@ SHAPES = (
     _("You applied for this certificate, so you may not decide about its organization."),
     _("Ask another RA officer."),
     _("An EV certificate needs a second, different officer."),
+    _(
+        "You may not decide: your user belongs to the person who applied, or one of the two was made or "
+        "given its rights by the other."
+    ),
+    _(
+        "Ask an RA officer whom the applicant did not appoint; an operator can make one with "
+        "`./certdesk user create --groups officers`."
+    ),
+    # documents of an organization, and the mailed link
+    _("The file is empty."),
+    _("Choose another file."),
+    _("The file is larger than %(size)s MiB."),
+    _("Save it with a lower resolution, or in several files."),
+    _("The file is neither PDF, PNG nor JPEG; its first bytes say so, whatever its name is."),
+    _("Save the document as PDF, or take a picture of it as PNG or JPEG."),
+    _("There are %(count)s documents already, which is the most."),
+    _("Remove one that the officer does not need."),
+    _("This document is there already."),
+    _("Choose another one."),
+    _("No file was chosen."),
+    _("Choose a PDF, PNG or JPEG file."),
+    _("An officer has decided with this document before him, so it stays until the end."),
+    _("It goes by itself when the application ends."),
+    _("This link is not one of ours, or it was cut off."),
+    _("Copy the whole address from the mail, or sign in and open the certificate."),
+    _("The organization has been decided about, so there is nothing to choose any more."),
+    _("Sign in and open the certificate to see how it stands."),
+    _("This link has expired: it is good for 30 days."),
+    _("Sign in and open the certificate: the way of verification can be chosen there too."),
+    # who may not apply, and the book
+    _("The account has not passed real-name authentication, so it cannot apply."),
+    _("Ask the operator to confirm who stands behind the account: `./certdesk account flags --real-name`."),
+    _("The book has this contact already."),
+    _("The book has this company already."),
+    _("Delete one of the two."),
 )
 
 

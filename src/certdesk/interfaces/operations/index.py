@@ -1,7 +1,7 @@
 """Every operation, once all chapters are read."""
 
-from . import applications, certificates, identity, later, money, orders, organization, v2_buying
+from . import applications, book, certificates, identity, later, money, orders, organization, v2_buying
 from .registry import Operation, operations
 
-CHAPTERS = (orders, money, v2_buying, applications, organization, certificates, identity, later)
+CHAPTERS = (orders, money, v2_buying, applications, book, organization, certificates, identity, later)
 OPERATIONS: dict[str, Operation] = operations

@@ -126,12 +126,6 @@ MESSAGES_AND_APPROVALS: list[Line] = [
     ("approvals.decide", "POST", "/v3/scm/approvals/{id}/decision", "scm:approval:decide"),
     ("approvals.rules", "GET", "/v3/scm/approval-rules", "scm:approval:listRules"),
     ("approvals.set_rules", "PUT", "/v3/scm/approval-rules", "scm:approval:updateRules"),
-    (
-        "organization.documents",
-        "POST",
-        "/v3/scm/organization-verifications/{certificate_id}/documents",
-        "scm:cert:apply",
-    ),
 ]
 _GROUP_USER = "/v3/groups/{group_id}/users/{user_id}"
 _GROUP_POLICY = "/v3/groups/{group_id}/policies/{policy_id}"

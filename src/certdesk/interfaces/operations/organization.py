@@ -1,25 +1,32 @@
 """The RA desk: the queue, one request, the method, the decision (ORG-1..3, API §10)."""
 
 from certdesk.foundation.common import clock
-from certdesk.foundation.common.errors import BadParameter
+from certdesk.foundation.common.errors import BadParameter, NotFound
 from certdesk.foundation.iam.principal import Principal
-from certdesk.lifecycle.validation import actions, organization_method
+from certdesk.lifecycle.validation import actions, document_rules, documents, organization_method
 from certdesk.lifecycle.validation import organization_queries as queries
-from certdesk.lifecycle.validation.organization_queries import OrganizationInfo
+from certdesk.lifecycle.validation.organization_queries import DocumentLine, OrganizationInfo
 
-from .registry import operation
-from .schemas import Decision, Method, PageQuery
+from .registry import File, operation
+from .schemas import Decision, Document, Method, OrganizationQuery
 from .shapes import Shape
 
 QUEUE = "/v3/scm/organization-verifications"
 ONE = f"{QUEUE}/{{certificate_id}}"
 
 
-@operation("organization.list", "GET", QUEUE, queries.LIST, query=PageQuery)
-def queue(principal: Principal, query: PageQuery) -> Shape:
+@operation("organization.list", "GET", QUEUE, queries.LIST, query=OrganizationQuery)
+def queue(principal: Principal, query: OrganizationQuery) -> Shape:
     """Organizations up for verification, who waits longest first; `status` is PENDING by default."""
     page = queries.queue(
-        principal, status=query.status or "PENDING", marker=query.marker or None, limit=query.limit
+        principal,
+        status=query.status or "PENDING",
+        level=query.level,
+        method=query.method,
+        content=query.content,
+        late=query.late,
+        marker=query.marker or None,
+        limit=query.limit,
     )
     return {"items": [_info(one) for one in page.items], "next_marker": page.next_marker}
 
@@ -41,7 +48,17 @@ def _info(one: OrganizationInfo) -> Shape:
         "waiting_since": clock.wire(one.waiting_since),
         "method": one.method,
         "checklist": [{"id": item.id, "text": item.text} for item in one.checklist],
-        "documents": [],
+        "method_chosen": one.method_chosen,
+        "promise": {
+            "least": one.promise.least,
+            "most": one.promise.most,
+            "waited": one.promise.waited,
+            "due": one.promise.due.isoformat(),
+            "late": one.promise.late,
+        }
+        if one.promise
+        else None,
+        "documents": [_document(line) for line in one.documents],
         "decisions": [
             {
                 "officer": line.officer,
@@ -55,6 +72,17 @@ def _info(one: OrganizationInfo) -> Shape:
         "decisions_needed": one.decisions_needed,
         "may_decide": one.may_decide,
         "why_not": one.why_not,
+    }
+
+
+def _document(line: DocumentLine) -> Shape:
+    return {
+        "id": line.id,
+        "name": line.name,
+        "kind": line.kind,
+        "size": line.size,
+        "uploaded_at": clock.wire(line.uploaded_at),
+        "removed_at": clock.wire(line.removed_at),
     }
 
 
@@ -82,3 +110,51 @@ def decide(principal: Principal, certificate_id: str, body: Decision) -> Shape:
         registration_number=body.registration_number,
     )
     return {"status": decided.status, "decisions_needed": decided.decisions_needed}
+
+
+MULTIPART_EXTRA = 64 * 1024
+
+
+@operation(
+    "organization.documents",
+    "POST",
+    f"{ONE}/documents",
+    documents.ADD,
+    request=Document,
+    multipart=True,
+    max_body=document_rules.MAX_BYTES + MULTIPART_EXTRA,
+)
+def add_document(principal: Principal, certificate_id: str, body: Document) -> Shape:
+    """Uploads a document for the officers as the form field `document`: PDF, PNG or JPEG, at most 5 MiB."""
+    made = documents.add(principal, certificate_id, body.name, body.content, clock.now())
+    return {"id": made.id, "name": made.name, "kind": made.kind, "size": made.size}
+
+
+@operation("organization.document", "GET", f"{ONE}/documents/{{document_id}}", documents.READ)
+def read_document(principal: Principal, certificate_id: str, document_id: str) -> File:
+    """The document as a file to save; every reading is written to the audit trail."""
+    found = documents.read(principal, certificate_id, number(document_id))
+    return File(found.name, "application/octet-stream", found.content)
+
+
+@operation(
+    "organization.remove_document",
+    "DELETE",
+    f"{ONE}/documents/{{document_id}}",
+    documents.ADD,
+    success=204,
+)
+def remove_document(principal: Principal, certificate_id: str, document_id: str) -> None:
+    """Takes a document back before an officer has decided with it."""
+    documents.remove(principal, certificate_id, number(document_id), clock.now())
+
+
+def number(text: str) -> int:
+    """A row's id in a path.
+
+    Raises:
+        NotFound: no row can have it.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise NotFound(f"There is nothing with the id {text[:20]}.", next_step="Check the id.")
+    return int(text)

@@ -61,6 +61,7 @@ class Operation:
         one_transaction: the whole operation is one transaction, so its kept answer joins it.
         later: it answers 501 until its capability comes.
         max_body: bytes that a request may carry.
+        multipart: the body is a form with one file; the request model has its `name` and `content`.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Operation:
     doc: str = ""
     public: bool = False
     max_body: int = MAX_BODY
+    multipart: bool = False
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -106,6 +108,7 @@ def operation(
     one_transaction: bool = False,
     later: bool = False,
     max_body: int = MAX_BODY,
+    multipart: bool = False,
 ) -> Callable[[Run], Run]:
     """Declares the function below it as an operation.
 
@@ -134,6 +137,7 @@ def operation(
                 later,
                 (run.__doc__ or "").strip(),
                 max_body=max_body,
+                multipart=multipart,
             )
         )
         return run

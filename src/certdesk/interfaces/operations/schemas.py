@@ -162,3 +162,34 @@ class PageQuery(Body):
 
 class DownloadQuery(Body):
     server: Word = "all"
+
+
+class OrganizationQuery(PageQuery):
+    level: Word = ""
+    method: Word = ""
+    content: Line = ""
+    late: bool = False
+
+
+class Document(BaseModel):
+    """A file of a multipart form."""
+
+    name: Line
+    content: bytes = Field(repr=False)
+
+
+class BookContact(Body):
+    name: Line
+    phone: Line
+    email: Line
+
+
+class BookCompany(Body):
+    company_name: Line
+    company_unit: Line = ""
+    company_province: Line = ""
+    company_city: Line = ""
+    country: Word = ""
+    registration_number: Word = ""
+    jurisdiction_country: Word = ""
+    business_category: Line = ""

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from . import views
+from . import confirmations, views
 
 urlpatterns: list[URLPattern] = [
     path("healthz", views.healthz),
@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern] = [
     path("ocsp/<path:request_text>", views.later),
     path("crl/<str:name>.crl", views.later),
     path("ca/<str:name>.cer", views.later),
+    path("confirm/organization-<str:secret>", confirmations.organization),
     path("confirm/<str:token>", views.later),
     path("acme/directory", views.later),
 ]

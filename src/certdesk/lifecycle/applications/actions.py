@@ -9,6 +9,7 @@ from certdesk.foundation.common.errors import Conflict
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates.models import Certificate
 
+from . import book
 from .models import Application, ApplicationState, Contact, CsrMode, Purpose
 from .rules import Checked
 
@@ -34,6 +35,7 @@ def record(
             Contact.objects.create(
                 application=application, account_id=certificate.account_id, **checked.contact
             )
+            book.keep(certificate.account_id, checked.contact, checked.company, now)
     return application
 
 
@@ -63,6 +65,7 @@ def columns(
         "company": checked.company,
         "submitted_by": principal.user_id,
         "submitted_key": principal.access_key,
+        "submitted_agency": principal.agency,
         "agreed_at": now,
         "created_at": now,
         "ended_at": None,

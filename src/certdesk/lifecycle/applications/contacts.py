@@ -55,15 +55,20 @@ def check_contact(contact: Mapping[str, str]) -> None:
         _check_person("contact", contact)
 
 
+def check_person(person: Mapping[str, str]) -> None:
+    """A contact of the book: `name`, `phone`, `email`. Raises: as `check_contact`."""
+    _check_person("", person)
+
+
 def _check_person(role: str, contact: Mapping[str, str]) -> None:
-    person = "applicant" if role == "applicant" else "technical contact"
+    person = {"applicant": "applicant", "contact": "technical contact"}.get(role, "contact")
     checks = (
         ("name", _name_fault, "Use 4 to 100 bytes of Chinese or English letters, spaces and _ - , ."),
         ("phone", _phone_fault, "Use digits, for example +86 10 12345678."),
         ("email", _email_fault, "Enter an address such as name@example.com."),
     )
     for kind, fault_of, way_out in checks:
-        field = f"{role}_{kind}"
+        field = f"{role}_{kind}" if role else kind
         fault = fault_of(contact.get(field, ""))
         if fault:
             raise BadParameter(f"The {kind} of the {person} {fault}.", next_step=way_out, field=field)
@@ -160,3 +165,15 @@ def same_company(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     return unicodedata.normalize("NFC", one.get("name", "").strip()) == unicodedata.normalize(
         "NFC", other.get("name", "").strip()
     )
+
+
+def same_information(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """ORG-4: every field of the company is the same, each compared as the name is (APP-15)."""
+    return _comparable(one) == _comparable(other)
+
+
+def _comparable(company: Mapping[str, str]) -> dict[str, str]:
+    """Filled fields, trimmed and in NFC."""
+    return {
+        key: unicodedata.normalize("NFC", value.strip()) for key, value in company.items() if value.strip()
+    }

@@ -44,6 +44,7 @@ class Application(models.Model):
     company = models.JSONField(default=dict, help_text="name, unit, province, city, country; OV and EV.")
     submitted_by = models.CharField(max_length=32)
     submitted_key = models.CharField(max_length=40, default="", help_text="Access key used, if any.")
+    submitted_agency = models.CharField(max_length=64, default="", help_text="Agency used, if any (ORG-5).")
     agreed_at = MomentField(help_text="Statement and privacy authorisation.")
     created_at = MomentField()
     ended_at = MomentField(null=True)
@@ -75,3 +76,45 @@ class Contact(models.Model):
 
     def __str__(self) -> str:
         return f"contact of application {self.application_id}"
+
+
+class BookContact(models.Model):
+    """A person of earlier applications, to fill in the next one (APP-11). Personal data: goes with PRV-2."""
+
+    id = models.BigAutoField(primary_key=True)
+    account_id = models.CharField(max_length=32)
+    name = models.CharField(max_length=100)
+    phone = models.CharField(max_length=32)
+    email = models.CharField(max_length=254)
+    created_at = MomentField()
+    used_at = MomentField(help_text="When an application named it last.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "name", "phone", "email"], name="applications_book_contact_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"contact {self.id}"
+
+
+class BookCompany(models.Model):
+    """An organisation of earlier applications, to fill in the next one (APP-11)."""
+
+    id = models.BigAutoField(primary_key=True)
+    account_id = models.CharField(max_length=32)
+    company = models.JSONField(help_text="As `Application.company`.")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the fields: the same is kept once.")
+    created_at = MomentField()
+    used_at = MomentField(help_text="When an application named it last.")
+
+    class Meta:
+        verbose_name_plural = "book companies"
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "digest"], name="applications_book_company_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"company {self.id}"

@@ -134,7 +134,8 @@ def check_applicant(applicant: Applicant, product: Sold) -> None:
     if not applicant.real_name_verified:
         raise Forbidden(
             "The account has not passed real-name authentication, so it cannot apply.",
-            next_step="Ask the operator to confirm the account's identity.",
+            next_step="Ask the operator to confirm who stands behind the account: "
+            "`./certdesk account flags --real-name`.",
         )
     if applicant.special_enterprise and product.level in ("OV", "EV"):
         raise Forbidden(

@@ -16,10 +16,10 @@ from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.rules import VersionFacts
 from certdesk.lifecycle.certificates.states import Event
-from certdesk.lifecycle.validation import mails
+from certdesk.lifecycle.validation import mails, organization_queries
 from certdesk.lifecycle.validation import queries as validation
 from certdesk.lifecycle.validation import rules as validation_rules
-from certdesk.lifecycle.validation.models import OrganizationState, OrganizationVerification
+from certdesk.lifecycle.validation.models import OrganizationState
 from certdesk.pki.authority.types import CertificateRequest, LevelName, ProfileName, Signed
 from certdesk.pki.x509.certificates import signature_algorithm
 from certdesk.pki.x509.keys import KeyAlgorithm
@@ -107,7 +107,7 @@ def request_of(
 
 def approvals_of(application_id: int) -> Approvals:
     """The officers who approved the organisation of an application."""
-    found = OrganizationVerification.objects.filter(application_id=application_id).first()
+    found = organization_queries.approving(application_id)
     if found is None:
         return Approvals()
     officers = found.decisions.filter(approved=True).order_by("id").values_list("officer_id", flat=True)

@@ -1,10 +1,10 @@
 """What may be signed, for how long, and with which subject. Pure (law 4)."""
 
-import calendar
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from certdesk.foundation.common.months import add_months as add_months
 from certdesk.lifecycle.applications.subject import subject as subject
 from certdesk.pki.authority.types import Authorization
 
@@ -28,14 +28,6 @@ def validity(issued_at: datetime, months: int, longest_days: int) -> tuple[datet
     start = issued_at.replace(microsecond=0)
     end = add_months(start, months) - _SECOND
     return start, min(end, start + timedelta(days=longest_days) - _SECOND)
-
-
-def add_months(moment: datetime, months: int) -> datetime:
-    """The same day and time some calendar months on, clamped to the month's end."""
-    years, month = divmod(moment.month - 1 + months, 12)
-    year, month = moment.year + years, month + 1
-    day = min(moment.day, calendar.monthrange(year, month)[1])
-    return moment.replace(year=year, month=month, day=day)
 
 
 @dataclass(frozen=True, slots=True)

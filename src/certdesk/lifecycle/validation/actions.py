@@ -21,7 +21,7 @@ from certdesk.lifecycle.certificates.errors import StateChanged
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import Event, State, Via
 
-from . import mails, organization, proofs, queries
+from . import mails, organization, organization_reuse, proofs, queries
 from .models import Challenge
 from .organization import COMPLETE
 from .organization import Decided as Decided
@@ -66,6 +66,8 @@ def advance(certificate: Certificate, application: Application, now: datetime) -
     principal = system_principal(certificate.account_id, CHECK)
     via = Via.ORGANIZATION if certificate.level in ("OV", "EV") else Via.DOMAIN_ONLY
     with short_transaction():
+        if via is Via.ORGANIZATION and organization_reuse.lean_on(principal, certificate, application, now):
+            via = Via.DOMAIN_ONLY
         if via is Via.ORGANIZATION:
             organization.begin(certificate, application, now)
         certificates.move(certificate.id, Event.DOMAINS_PROVED, now, via=via, principal=principal)

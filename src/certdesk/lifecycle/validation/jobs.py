@@ -9,9 +9,11 @@ from certdesk.foundation.jobs.registry import Handler, handler
 from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.certificates.models import Certificate
 
-from . import actions, mails, proofs
+from . import actions, document_jobs, mails, proofs
 from .models import Challenge
 from .perspectives import Look, Sight, look_all
+
+__all__ = ["CheckNames", "document_jobs"]
 
 LOOK_SECONDS = 40.0
 _TOLERANCE = timedelta(seconds=1)  # a challenge due within a second is looked at together with the others

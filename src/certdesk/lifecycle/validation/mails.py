@@ -37,13 +37,6 @@ def send_records(
     send(certificate, application, "dns-record", {"records": records}, key, page="/verify")
 
 
-def send_organization(certificate: Certificate, application: Application) -> None:
-    """ORG-1: the organisation is being verified; the applicant may choose how."""
-    context = {"company": application.company.get("name", "")}
-    key = f"organization-request:{application.id}"
-    send(certificate, application, "organization-request", context, key, page="/organization")
-
-
 def send_refusal(certificate: Certificate, application: Application, reason: str) -> None:
     """ORG-3, ISS-4: Approval failed, with the reason."""
     send(certificate, application, "refused", {"reason": reason}, f"refused:{application.id}")

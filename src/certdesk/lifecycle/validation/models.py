@@ -125,6 +125,7 @@ class OrganizationVerification(models.Model):
     certificate_id = models.CharField(max_length=16, db_index=True)
     level = models.CharField(max_length=2)
     method = models.CharField(max_length=9, default="PHONE")
+    method_at = MomentField(null=True, help_text="When the applicant chose it; null = nobody chose yet.")
     state = models.CharField(
         max_length=8, choices=OrganizationState.choices, default=OrganizationState.PENDING
     )
@@ -146,6 +147,7 @@ class OrganizationDecision(models.Model):
     officer_id = models.CharField(max_length=32)
     officer_name = models.CharField(max_length=64)
     officer_key = models.CharField(max_length=40, default="")
+    officer_agency = models.CharField(max_length=64, default="")
     approved = models.BooleanField()
     checked = models.JSONField(default=list, help_text="Ids of the checklist items that were checked.")
     reason = models.CharField(max_length=500, default="")
@@ -158,3 +160,74 @@ class OrganizationDecision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.officer_name}: {'approved' if self.approved else 'rejected'}"
+
+
+class OrganizationLink(models.Model):
+    """The mailed link by which the applicant chooses the way of verification (ORG-1).
+
+    Only the digest of its secret is kept. It serves until it expires or the organisation is decided about.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    verification = models.ForeignKey(OrganizationVerification, on_delete=models.CASCADE, related_name="links")
+    digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the secret part, hex.")
+    expires_at = MomentField()
+    used_at = MomentField(null=True, help_text="When it last chose.")
+
+    def __str__(self) -> str:
+        return f"link {self.id}"
+
+
+class OrganizationDocument(models.Model):
+    """A document that the applicant showed. Its content is sealed, in parts; it goes when the application ends."""
+
+    id = models.BigAutoField(primary_key=True)
+    verification = models.ForeignKey(
+        OrganizationVerification, on_delete=models.CASCADE, related_name="documents"
+    )
+    account_id = models.CharField(max_length=32)
+    name = models.CharField(max_length=100, help_text="Cleaned; emptied with the content.")
+    kind = models.CharField(max_length=4, help_text="PDF, PNG or JPEG, by its first bytes.")
+    size = models.IntegerField(help_text="Bytes.")
+    sha256 = models.CharField(max_length=64, help_text="Of the whole content, hex.")
+    uploaded_by = models.CharField(max_length=32)
+    uploaded_key = models.CharField(max_length=40, default="")
+    uploaded_at = MomentField()
+    removed_at = MomentField(null=True)
+
+    def __str__(self) -> str:
+        return f"document {self.id} ({self.kind})"
+
+
+class OrganizationDocumentPart(models.Model):
+    """A piece of a document, at most 256 KiB, sealed under its own key."""
+
+    id = models.BigAutoField(primary_key=True)
+    document = models.ForeignKey(
+        OrganizationDocument, on_delete=models.CASCADE, related_name="parts", db_index=False
+    )
+    position = models.IntegerField()
+    secret_id = models.CharField(max_length=32, help_text="sealing.Secret")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["document", "position"], name="validation_document_part_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"part {self.position} of document {self.document_id}"
+
+
+class OrganizationReuse(models.Model):
+    """An application that leaned on the approval of an earlier one instead of a new check (ORG-4)."""
+
+    application = models.OneToOneField(
+        Application, primary_key=True, on_delete=models.CASCADE, related_name="organization_reuse"
+    )
+    verification = models.ForeignKey(
+        OrganizationVerification, on_delete=models.PROTECT, related_name="reuses"
+    )
+    at = MomentField()
+
+    def __str__(self) -> str:
+        return f"approval {self.verification_id} for application {self.application_id}"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from certdesk.foundation.audit import actions as audit
-from certdesk.foundation.common.errors import NotFound, WrongState
+from certdesk.foundation.common import settings
+from certdesk.foundation.common.errors import WrongState
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.jobs import actions as jobs
@@ -16,9 +17,9 @@ from certdesk.lifecycle.certificates import queries as certificate_queries
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import Event
 
-from . import mails, organization_rules, proofs
+from . import mails, officers, organization_links, organization_queries, organization_rules
+from .document_jobs import KIND as CLEAR_DOCUMENTS
 from .models import OrganizationDecision, OrganizationState, OrganizationVerification
-from .organization_rules import Officer
 
 DECIDE = "scm:organization:decide"
 COMPLETE = "validation.complete"
@@ -45,15 +46,25 @@ def begin(certificate: Certificate, application: Application, now: datetime) -> 
         },
     )
     if made:
-        mails.send_organization(certificate, application)
+        _ask(certificate, application, organization_links.make(verification, now))
     return verification
+
+
+def _ask(certificate: Certificate, application: Application, link: str) -> None:
+    """The mail with the link that chooses."""
+    page = f"{settings.get().base_url}/certificates/{certificate.id}/organization"
+    context = {"company": application.company.get("name", ""), "link": link, "page": page}
+    key = f"organization-request:{application.id}"
+    mails.send(certificate, application, "organization-request", context, key)
 
 
 def end(application_id: int, now: datetime) -> None:
     """The application is withdrawn; nobody decides about it any more."""
-    OrganizationVerification.objects.filter(
+    ended = OrganizationVerification.objects.filter(
         application_id=application_id, state=OrganizationState.PENDING
     ).update(state=OrganizationState.ENDED, ended_at=now)
+    if ended:
+        jobs.enqueue(CLEAR_DOCUMENTS)
 
 
 def decide(
@@ -81,10 +92,10 @@ def decide(
     """
     certificate = certificate_queries.fetch(principal, DECIDE, certificate_id)
     with short_transaction():
-        verification = _locked(certificate_id)
+        verification = organization_queries.lock_pending(certificate_id)
         organization_rules.check_decision(verification.level, approve=approve, checked=checked, reason=reason)
         earlier = list(verification.decisions.order_by("id"))
-        _check_officer(principal, verification.application, earlier)
+        _check_officer(principal, verification, earlier)
         if approve and registration_number.strip():
             _note_number(verification, registration_number.strip(), decided=bool(earlier))
         _write(principal, verification, approve, checked, reason, now)
@@ -96,37 +107,12 @@ def decide(
         return _approve(principal, certificate, verification, now)
 
 
-def _locked(certificate_id: str) -> OrganizationVerification:
-    """The pending verification, held so that two officers decide one after the other.
-
-    The application is held before it, as everywhere: a withdrawal at the same moment makes no deadlock.
-    """
-    newest = OrganizationVerification.objects.filter(certificate_id=certificate_id).order_by("-id")
-    verification = newest.first()
-    if verification is not None:
-        proofs.lock(verification.application_id)
-        verification = newest.select_for_update().first()
-    if verification is None:
-        raise NotFound(
-            "No organization of this certificate was ever up for verification.",
-            next_step="Open the queue of organization verifications.",
-        )
-    if verification.state != OrganizationState.PENDING:
-        raise WrongState(
-            f"The organization is not waiting for a decision: it is {verification.state.lower()}.",
-            next_step="Open the queue of organization verifications.",
-        )
-    return verification
-
-
 def _check_officer(
-    principal: Principal, application: Application, earlier: Sequence[OrganizationDecision]
+    principal: Principal, verification: OrganizationVerification, earlier: Sequence[OrganizationDecision]
 ) -> None:
-    organization_rules.check_officer(
-        Officer(principal.user_id, principal.access_key),
-        Officer(application.submitted_by, application.submitted_key),
-        [Officer(one.officer_id, one.officer_key) for one in earlier],
-    )
+    officer, before = officers.acting(principal), [officers.decided(one) for one in earlier]
+    for one in (officers.applicant(verification.application), *officers.showing(verification)):
+        organization_rules.check_officer(officer, one, before)
 
 
 def _note_number(verification: OrganizationVerification, number: str, *, decided: bool) -> None:
@@ -149,6 +135,7 @@ def _write(
         officer_id=principal.user_id,
         officer_name=principal.name[:64],
         officer_key=principal.access_key,
+        officer_agency=principal.agency,
         approved=approve,
         checked=sorted(set(checked)),
         reason=reason.strip(),
@@ -185,6 +172,7 @@ def _reject(
         certificate.id, Event.ORGANIZATION_REJECTED, now, principal=principal, note=reason.strip()
     )
     mails.send_refusal(certificate, verification.application, reason.strip())
+    jobs.enqueue(CLEAR_DOCUMENTS)
     return Decided(state.value, 0)
 
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 
 from certdesk.foundation.common.errors import BadParameter, Conflict, Forbidden
+from certdesk.foundation.common.months import add_months
+from certdesk.lifecycle.catalogue.working_days import DAY, Region
 from certdesk.pki.authority.subjects import is_printable
 
 REASON_LIMIT = 500
@@ -59,18 +62,45 @@ def approvals_needed(level: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Officer:
-    """Who decides, by everything that tells two people apart (ORG-5)."""
+    """Who decides, by everything that tells two people apart (ORG-5).
+
+    Attributes:
+        agency: the assumed role, if any (IAM-8).
+        marks: what only one person has, e.g. `email:ada@example.com`; two users who share one are one person.
+        made_by: users who made this one, or gave it its groups, its password or a key: they can be it.
+    """
 
     user_id: str
     access_key: str = ""
+    agency: str = ""
+    marks: frozenset[str] = frozenset()
+    made_by: frozenset[str] = frozenset()
+
+
+def email_mark(address: str) -> str:
+    """The same for every spelling that reaches one mailbox: case and `+tag` aside; empty for no address."""
+    local, at, domain = address.strip().casefold().rpartition("@")
+    return f"email:{local.partition('+')[0]}@{domain}" if at else ""
+
+
+def phone_mark(number: str) -> str:
+    """By its digits; empty for what is too short to be anybody's."""
+    digits = "".join(one for one in number if one.isdecimal())
+    return f"phone:{digits}" if len(digits) >= 7 else ""
+
+
+def name_mark(name: str) -> str:
+    """`alice` and `Alice` of one account are one person."""
+    return f"name:{name.strip().casefold()}" if name.strip() else ""
 
 
 def check_officer(officer: Officer, applicant: Officer, earlier: Sequence[Officer]) -> None:
     """The applicant decides nothing, and nobody decides twice.
 
     Raises:
-        Forbidden: the officer is the applicant, by user or by access key.
-        Conflict: this officer, or this officer's key, has decided before.
+        Forbidden: the officer is the applicant, or could be: the same user, key, agency or person, or one of
+            the two made the other or gave it its rights.
+        Conflict: this officer, by the same measure, has decided before.
     """
     if not officer.user_id:
         raise Forbidden(
@@ -84,7 +114,15 @@ def check_officer(officer: Officer, applicant: Officer, earlier: Sequence[Office
             next_step="Ask another RA officer.",
             details={"action": "scm:organization:decide"},
         )
-    if any(_same(officer, one) for one in earlier):
+    if _could_be(officer, applicant):
+        raise Forbidden(
+            "You may not decide: your user belongs to the person who applied, or one of the two was made or "
+            "given its rights by the other.",
+            next_step="Ask an RA officer whom the applicant did not appoint; an operator can make one with "
+            "`./certdesk user create --groups officers`.",
+            details={"action": "scm:organization:decide"},
+        )
+    if any(_same(officer, one) or _could_be(officer, one) for one in earlier):
         raise Conflict(
             "You have decided about this organization already.",
             next_step="An EV certificate needs a second, different officer.",
@@ -101,7 +139,23 @@ def why_not(officer: Officer, applicant: Officer, earlier: Sequence[Officer]) ->
 
 
 def _same(one: Officer, other: Officer) -> bool:
-    return one.user_id == other.user_id or bool(one.access_key and one.access_key == other.access_key)
+    """The very same user, key or agency."""
+    return (
+        one.user_id == other.user_id
+        or bool(one.access_key and one.access_key == other.access_key)
+        or bool(one.agency and one.agency == other.agency)
+    )
+
+
+def _could_be(one: Officer, other: Officer) -> bool:
+    """Two users of one person, or a user whom the other has in hand."""
+    return bool(one.marks & other.marks) or one.user_id in other.made_by or other.user_id in one.made_by
+
+
+def may_reuse(approved_at: datetime, months: int, bought_at: datetime) -> bool:
+    """ORG-4: whether a purchase lies within the months (of the calendar) after an approval; the last moment
+    counts. 0 months = never."""
+    return months > 0 and bought_at <= add_months(approved_at, months)
 
 
 def check_number(level: str, number: str, *, known: str, decided: bool) -> None:
@@ -156,3 +210,13 @@ def check_decision(level: str, *, approve: bool, checked: Collection[str], reaso
             next_step=f"Check and tick: {', '.join(item.id for item in missing)}.",
             field="checked",
         )
+
+
+def late_from(most: int, now: datetime, region: Region) -> date:
+    """The first day on which a request that came then has not yet waited longer than `most` working days;
+    what came on an earlier day is late (`working_days.Promise.late`)."""
+    day, counted = region.day(now), 0
+    while counted + region.is_working(day) <= most:
+        counted += region.is_working(day)
+        day -= DAY
+    return day

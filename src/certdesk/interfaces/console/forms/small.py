@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from certdesk.lifecycle.validation.organization_rules import REASON_LIMIT, Item
+from certdesk.lifecycle.validation.organization_rules import NUMBER_LIMIT, REASON_LIMIT, Item
 
 from .common import choose
 
@@ -72,6 +72,16 @@ class DecisionForm(forms.Form):
         help_text=gettext_lazy("Needed when you reject: the applicant reads it."),
     )
 
-    def __init__(self, items: Sequence[Item], data: Any = None, *, initial: Any = None) -> None:
-        super().__init__(data, initial=initial, label_suffix="")
+    registration_number = forms.CharField(
+        label=gettext_lazy("Registration number from the register"),
+        required=False,
+        max_length=NUMBER_LIMIT,
+        help_text=gettext_lazy("The applicant gave none. Left empty, the certificate says: Not stated."),
+    )
+
+    def __init__(self, items: Sequence[Item], data: Any = None, *, numbered: bool = True) -> None:
+        """`numbered`: no registration number is wanted."""
+        super().__init__(data, label_suffix="")
+        if numbered:
+            del self.fields["registration_number"]
         choose(self, "checked", [(item.id, _(item.text)) for item in items])

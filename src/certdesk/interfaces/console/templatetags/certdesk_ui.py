@@ -23,6 +23,8 @@ from certdesk.interfaces.console import presentation
 from certdesk.interfaces.console.presentation import Relative, Unit
 from certdesk.lifecycle.certificates.states import ROWS, State
 
+from ..forms.common import say
+
 register = template.Library()
 
 
@@ -144,6 +146,12 @@ def duration(value: timedelta | int | float | None) -> str:
         return "–"
     span = value if isinstance(value, timedelta) else timedelta(seconds=value)
     return " ".join(_unit_text(count, unit) for count, unit in presentation.parts(span))
+
+
+@register.filter
+def said(text: str) -> str:
+    """A sentence of a lower room in the reader's language."""
+    return say(text)
 
 
 @register.filter

@@ -5,16 +5,20 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from certdesk.foundation.common import clock
-from certdesk.foundation.common.errors import CertdeskError, WrongState
+from certdesk.foundation.common.errors import CertdeskError, Forbidden, WrongState
 from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.applications import book
 from certdesk.lifecycle.applications import queries as applications
+from certdesk.lifecycle.applications.rules import check_applicant
 from certdesk.lifecycle.certificates import queries, states
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import Event, State
 from certdesk.lifecycle.issuance import actions
+from certdesk.lifecycle.issuance.submission import applicant_of
 
 from ..forms.applying import APPLICANT, COMPANY, EXTENDED, TECHNICAL, ApplyForm
-from ..forms.common import put
+from ..forms.book import PickForm
+from ..forms.common import put, sentence
 from . import detail, rows
 from .page import alert, back_to, code_of, page, tell
 
@@ -29,7 +33,8 @@ def apply(request: HttpRequest, principal: Principal, certificate_id: str) -> Ht
     except WrongState as error:
         alert(request, error)
         return back_to("certificate", certificate_id)
-    form = _form(request, principal, certificate)
+    pick = _pick(request, principal, certificate)
+    form = _form(request, principal, certificate, pick)
     code = ""
     if request.method == "POST" and form.is_valid():
         try:
@@ -52,6 +57,8 @@ def apply(request: HttpRequest, principal: Principal, certificate_id: str) -> Ht
             certificate.brand, certificate.type, certificate.domain_type, certificate.source, certificate.free
         ),
         "sections": _sections(form),
+        "pick": pick if request.method != "POST" else None,
+        "barred": _barred(certificate),
         "technical": [form[name] for name in TECHNICAL],
         "technical_open": any(form[name].value() or form[name].errors for name in TECHNICAL),
         "private_ca_matters": True,
@@ -60,14 +67,43 @@ def apply(request: HttpRequest, principal: Principal, certificate_id: str) -> Ht
     return render(request, "console/apply.html", context, status=422 if form.errors else 200)
 
 
-def _form(request: HttpRequest, principal: Principal, certificate: Certificate) -> ApplyForm:
-    """The answers of before are kept (REO-1); company and people come from the account's last application."""
+def _barred(certificate: Certificate) -> str:
+    """Why the account may not apply at all, said before anybody fills in the form (APP-14)."""
+    try:
+        check_applicant(applicant_of(certificate.account_id), applications.product_of(certificate))
+    except Forbidden as error:
+        return sentence(error)
+    return ""
+
+
+def _pick(request: HttpRequest, principal: Principal, certificate: Certificate) -> PickForm | None:
+    """The choice out of the book; nothing while the book is empty or not open to this user."""
+    people, companies = book.people(principal), book.companies(principal)
+    if not people and not companies:
+        return None
+    needed = applications.product_of(certificate).needs_organization and bool(companies)
+    return PickForm(people, companies, request.GET or None, with_company=needed)
+
+
+def _form(
+    request: HttpRequest, principal: Principal, certificate: Certificate, pick: PickForm | None
+) -> ApplyForm:
+    """The answers of before are kept (REO-1); company and people come from the account's last application,
+    or from the book where somebody chose (APP-11)."""
     product = applications.product_of(certificate)
     names = (certificate.single_quota, certificate.wildcard_quota)
     if request.method == "POST":
         return ApplyForm(product, names, request.POST)
     before = applications.last_details(principal, certificate.id).values
     initial = dict(before or applications.last_details(principal).values)
+    if pick is not None and pick.is_bound and pick.is_valid():
+        chosen = pick.cleaned_data
+        initial |= book.prefill(
+            principal,
+            contact=chosen["contact"],
+            technical=chosen["technical"],
+            company_id=chosen.get("company"),
+        )
     if "sans" in initial:
         initial["sans"] = initial["sans"].replace(";", "\n")
     initial["csr_mode"] = "UPLOAD" if initial.get("csr") else "SYSTEM"

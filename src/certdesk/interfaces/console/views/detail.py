@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from django.urls import reverse
+from django.utils.html import strip_tags
 from django.utils.translation import gettext as _
 
 from certdesk.foundation.audit.models import Event
@@ -20,12 +21,13 @@ from certdesk.lifecycle.catalogue.working_days import Promise
 from certdesk.lifecycle.certificates import queries, rules
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import ROWS, State, Tone
+from certdesk.lifecycle.validation import organization_queries
 from certdesk.lifecycle.validation import queries as proofs
 from certdesk.lifecycle.validation.rules import NameStatus
 
 from .. import present
 from ..present import Standing
-from ..templatetags.certdesk_ui import moment
+from ..templatetags.certdesk_ui import date_only, moment
 from . import rows
 
 EVENTS = 30
@@ -200,6 +202,7 @@ def facts(
             else (book.brands[certificate.brand].issuer_title if certificate.brand in book.brands else ""),
         ),
         Fact(_("Names bought"), quota(certificate)),
+        leaned_fact(application),
         Fact(_("Key"), key_text(application, current)),
         Fact(_("Valid from"), moment(certificate.not_before) if certificate.not_before else ""),
         Fact(_("Expires"), moment(certificate.not_after) if certificate.not_after else ""),
@@ -218,6 +221,18 @@ def facts(
         ),
         Fact(_("Certificate ID"), certificate.id, mono=True),
     ]
+
+
+def leaned_fact(application: Application | None) -> Fact:
+    """ORG-4: which approval made a new check of the organization needless."""
+    found = organization_queries.leaned(application.id) if application else None
+    if found is None:
+        return Fact("", "")
+    text = _("known since the check of %(date)s by %(officers)s") % {
+        "date": date_only(found.approved_at),
+        "officers": _(", ").join(found.officers),
+    }
+    return Fact(_("Organization"), strip_tags(text), reverse("certificate", args=[found.certificate_id]))
 
 
 def quota(certificate: Certificate) -> str:
@@ -280,7 +295,7 @@ def happened(event: Event) -> Happened:
     note = str(details.get("note", ""))
     who = event.actor_name or (_("the service") if not event.actor.startswith("user:") else event.actor)
     if not event.actor.startswith("user:"):
-        who = _("the service")
+        who = _("the applicant, by the mailed link") if event.actor.startswith("link:") else _("the service")
     text = f"{words}: {note}" if note else words
     return Happened(event.at, text, who, TONES.get(event.action, "end"))
 
@@ -312,6 +327,11 @@ def event_words() -> dict[str, str]:
         "scm:cert:verify": _("Verification started by hand"),
         "scm:cert:update": _("Name or description changed"),
         "scm:cert:download": _("Downloaded"),
+        "organization.reused": _("Organization known already: no new check"),
+        "organization.document_added": _("Document for the organization check uploaded"),
+        "organization.document_read": _("Document of the organization check opened"),
+        "organization.document_removed": _("Document of the organization check deleted"),
+        "organization.document_cleared": _("Document deleted with the end of the application"),
         "scm:organization:decide": _("Decision of an RA officer"),
         "organization.method": _("Way of organization verification chosen"),
     }

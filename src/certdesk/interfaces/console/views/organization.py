@@ -4,8 +4,12 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import BadParameter, CertdeskError, WrongState
@@ -13,7 +17,7 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates import rules
 from certdesk.lifecycle.certificates.states import ROWS
-from certdesk.lifecycle.validation import actions, organization_method
+from certdesk.lifecycle.validation import actions, document_rules, documents, organization_method
 from certdesk.lifecycle.validation import organization_queries as desk
 from certdesk.lifecycle.validation.models import OrganizationState
 from certdesk.lifecycle.validation.organization_queries import OrganizationInfo
@@ -32,24 +36,73 @@ PAGE = 20
 @page(LIST)
 def queue(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Who waits longest stands first; decided ones under their own tab."""
-    asked = request.GET.get("status", "")
-    status = asked if asked in ("APPROVED", "REJECTED") else "PENDING"
-    found = desk.queue(principal, status=status, marker=request.GET.get("marker"), limit=PAGE)
+    wanted = _wanted(request)
+    marker = request.GET.get("marker")
+    found = desk.queue(principal, **wanted, marker=marker, limit=PAGE)
+    status = str(wanted["status"])
     context = {
         "title": _("Organization checks"),
         "lines": [_line(one) for one in found.items],
         "tabs": [
-            {"label": label, "url": url, "active": state == status}
-            for label, url, state in (
-                (_("Waiting"), reverse("organizations"), "PENDING"),
-                (_("Approved"), "?status=APPROVED", "APPROVED"),
-                (_("Rejected"), "?status=REJECTED", "REJECTED"),
+            {"label": label, "url": _url(wanted, status=state), "active": state == status}
+            for label, state in (
+                (_("Waiting"), "PENDING"),
+                (_("Approved"), "APPROVED"),
+                (_("Rejected"), "REJECTED"),
             )
         ],
+        "menus": [_menu(wanted, *one) for one in _menus(pending=status == "PENDING")],
+        "content": wanted["content"],
+        "wanted": wanted,
+        "filtered": any(value for name, value in wanted.items() if name != "status"),
+        "all_url": _url({"status": status}),
         "pending": status == "PENDING",
-        "next_url": f"?status={status}&marker={found.next_marker}" if found.next_marker else "",
+        "next_url": _url(wanted, marker=found.next_marker) if found.next_marker else "",
     }
     return render(request, "console/organizations.html", context)
+
+
+def _wanted(request: HttpRequest) -> dict[str, Any]:
+    """The filters of the address; what the desk does not know is left aside."""
+    given = request.GET
+    status, level, method = given.get("status", ""), given.get("level", ""), given.get("method", "")
+    return {
+        "status": status if status in ("APPROVED", "REJECTED") else "PENDING",
+        "level": level if level in desk.LEVELS else "",
+        "method": method if method in organization_method.METHODS else "",
+        "content": given.get("content", "").strip()[: desk.SEARCH_LIMIT],
+        "late": given.get("late") == "1",
+    }
+
+
+def _url(wanted: dict[str, Any], **change: object) -> str:
+    """The queue with these filters; empty ones are left out."""
+    values = {name: "1" if value is True else value for name, value in (wanted | change).items() if value}
+    return f"{reverse('organizations')}?{urlencode(values)}"
+
+
+def _menus(*, pending: bool) -> list[tuple[str, str, list[tuple[str, object]]]]:
+    methods = [(method_text(one), one) for one in organization_method.METHODS]
+    found: list[tuple[str, str, list[tuple[str, object]]]] = [
+        (_("Type"), "level", [(_("All types"), ""), ("OV", "OV"), ("EV", "EV")]),
+        (_("Way of verification"), "method", [(_("All ways"), ""), *methods]),
+    ]
+    if pending:
+        periods = [(_("However long"), False), (_("Longer than promised"), True)]
+        found.append((_("Waiting time"), "late", list(periods)))
+    return found
+
+
+def _menu(wanted: dict[str, Any], label: str, name: str, choices: list[tuple[str, object]]) -> dict[str, Any]:
+    """A drop-down filter of `tabs.html`; its label says what is chosen."""
+    chosen = next((words for words, value in choices if value and value == wanted[name]), "")
+    return {
+        "label": f"{label}: {chosen}" if chosen else label,
+        "items": [
+            {"label": words, "url": _url(wanted, **{name: value}), "active": value == wanted[name]}
+            for words, value in choices
+        ],
+    }
 
 
 def _line(one: OrganizationInfo) -> dict[str, Any]:
@@ -69,6 +122,9 @@ def _line(one: OrganizationInfo) -> dict[str, Any]:
         "waiting_since": one.waiting_since,
         "ended_at": one.ended_at,
         "method": method_text(one.method),
+        "promise": promise_text(one),
+        "late": bool(one.promise and one.promise.late),
+        "documents": sum(1 for line in one.documents if line.removed_at is None),
         "needed": one.decisions_needed,
         "why_not": say(one.why_not),
         "badge": state_text(one.status),
@@ -81,7 +137,8 @@ def _line(one: OrganizationInfo) -> dict[str, Any]:
 def request_page(request: HttpRequest, principal: Principal, certificate_id: str) -> HttpResponse:
     """Company, checklist, decisions so far; approve or reject (ORG-2, ORG-3)."""
     found = desk.show(principal, certificate_id, DECIDE if request.method == "POST" else LIST)
-    form = DecisionForm(found.checklist, request.POST or None)
+    numbered = found.level != "EV" or bool(found.company.get("registration_number"))
+    form = DecisionForm(found.checklist, request.POST or None, numbered=numbered)
     code = ""
     if request.method == "POST" and form.is_valid():
         try:
@@ -111,6 +168,7 @@ def _decide(
         checked=given["checked"],
         reason=given["reason"],
         now=clock.now(),
+        registration_number=given.get("registration_number", ""),
     )
     if wanted == "reject":
         tell(
@@ -161,10 +219,19 @@ def _request_context(
                 if principal.may("scm:cert:get", resource)
                 else "",
             ),
-            Fact(_("Way of verification"), method_text(found.method)),
+            Fact(
+                _("Way of verification"),
+                method_text(found.method)
+                if found.method_chosen or not pending
+                else _("%(way)s (the applicant has not chosen)") % {"way": method_text(found.method)},
+            ),
             Fact(_("Usual time"), _(rows.approval(certificate.type))),
+            Fact(_("Promise"), promise_text(found)),
         ],
         "names": found.names,
+        "documents": document_lines(found, may_remove=False)
+        if principal.may(documents.READ, resource)
+        else [],
         "waited": present.waited(found.waiting_since, clock.now()),
     }
 
@@ -181,6 +248,51 @@ def company_facts(company: dict[str, str]) -> list[Fact]:
         "business_category": _("Business category"),
     }
     return [Fact(label, company.get(key, "")) for key, label in labels.items()]
+
+
+def document_lines(found: OrganizationInfo, *, may_remove: bool) -> list[dict[str, Any]]:
+    """Documents with where to save them; one whose content is gone has only what it was."""
+    lines = []
+    for one in found.documents:
+        arguments = [found.certificate_id, one.id]
+        here = one.removed_at is None
+        lines.append(
+            {
+                "name": one.name or _("Deleted document"),
+                "kind": one.kind,
+                "size": filesizeformat(one.size),
+                "uploaded_at": one.uploaded_at,
+                "removed_at": one.removed_at,
+                "url": reverse("document", args=arguments) if here else "",
+                "remove": reverse("remove-document", args=arguments) if here and may_remove else "",
+            }
+        )
+    return lines
+
+
+def promise_text(one: OrganizationInfo) -> str:
+    """How the promised period stands, in working days (ISS-5); empty where nothing was promised."""
+    if one.promise is None:
+        return ""
+    count = one.promise.waited
+    words = {"count": count, "due": date_format(one.promise.due, _("j M Y"))}
+    if one.promise.late:
+        return (
+            ngettext(
+                "waiting %(count)d working day, was due by %(due)s",
+                "waiting %(count)d working days, was due by %(due)s",
+                count,
+            )
+            % words
+        )
+    return (
+        ngettext(
+            "waiting %(count)d working day, due by %(due)s",
+            "waiting %(count)d working days, due by %(due)s",
+            count,
+        )
+        % words
+    )
 
 
 def method_text(method: str) -> str:
@@ -206,19 +318,25 @@ def method(request: HttpRequest, principal: Principal, certificate_id: str) -> H
         alert(request, error)
         return back_to("certificate", certificate_id)
     state = rules.state_of(certificate, clock.now())
+    resource = rules.resource_of(certificate)
+    may_show = found.status == OrganizationState.PENDING and principal.may(APPLY, resource)
     context = {
         "title": _("Organization verification"),
         "state": state.value,
         "progress": ROWS[state].progress,
         "request_": found,
         "pending": found.status == OrganizationState.PENDING,
-        "may_choose": found.status == OrganizationState.PENDING
-        and principal.may(APPLY, rules.resource_of(certificate)),
+        "may_choose": may_show,
         "choices": [
             ("PHONE", _("Phone call"), _("The officer calls the public phone number of your organization.")),
             ("EMAIL", _("Email"), _("The officer writes to an address of your organization.")),
             ("DOCUMENTS", _("Documents"), _("You show the business license or another official document.")),
         ],
+        "documents": document_lines(found, may_remove=may_show and not found.decisions)
+        if principal.may(documents.READ, resource)
+        else [],
+        "may_show": may_show,
+        "most": document_rules.MAX_BYTES // (1024 * 1024),
         "next": present.callout(detail.standing_of(certificate, None, clock.now()), clock.now()),
         "company": company_facts(found.company),
         **detail.crumbs(certificate),
