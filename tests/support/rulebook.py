@@ -48,11 +48,13 @@ class Caller:
     def __init__(self, principal: Principal) -> None:
         self.principal = principal
 
-    def __call__(self, name: str, certificate_id: str = "", body: object = None, **more: Any) -> Any:
+    def __call__(self, name: str, /, certificate_id: str = "", body: object = None, **more: Any) -> Any:
         ids = {"certificate_id": certificate_id} if certificate_id else {}
         return registry.call(name, self.principal, body=body, **ids, **more)[1]
 
-    def refused(self, name: str, certificate_id: str = "", body: object = None, **more: Any) -> CertdeskError:
+    def refused(
+        self, name: str, /, certificate_id: str = "", body: object = None, **more: Any
+    ) -> CertdeskError:
         """The refusal that this call must meet."""
         with pytest.raises(CertdeskError) as caught:
             self(name, certificate_id, body, **more)

@@ -17,7 +17,9 @@ PREFIX = "CERTDESK_"
 NOT_SETTINGS = frozenset(
     {"CERTDESK_SETTINGS", "CERTDESK_REQUIRE_ALL", "CERTDESK_SIZE", "CERTDESK_TEST_DATABASE_URL"}
 )
-LISTS = frozenset({"dns_resolvers", "validation_http_ports", "allow_networks", "trusted_proxies"})
+LISTS = frozenset(
+    {"dns_resolvers", "dns_servers", "validation_http_ports", "allow_networks", "trusted_proxies"}
+)
 EMPTY_MEANS_NONE = frozenset({"kek_file", "lab_clock", "catalogue", "weak_keys"})
 
 
@@ -74,8 +76,9 @@ def _check_together(settings: Settings) -> None:
         raise SettingsRefused("CERTDESK_LAB_CLOCK moves business time: it needs CERTDESK_LAB=1.")
     for name in ("http", "https"):
         _check_listener(name, getattr(settings, name))
-    for resolver in settings.dns_resolvers:
-        _check_listener("dns_resolvers", resolver)
+    for name in ("dns_resolvers", "dns_servers"):
+        for server in getattr(settings, name):
+            _check_listener(name, server)
     if not settings.http and not settings.https:
         raise SettingsRefused("CERTDESK_HTTP and CERTDESK_HTTPS are both empty: nothing would listen.")
     _check_urls(settings)

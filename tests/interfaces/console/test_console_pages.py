@@ -28,6 +28,7 @@ PAGES = [
     "/ca",
     "/contacts",
 ]
+PAGES += ["/domains", "/domains/preflight", "/dns", "/dns/add", "/dns/add?provider=lexicon"]
 
 
 def text(response: object) -> str:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as translated
 from django.utils.translation import override
 from django.utils.translation.template import templatize
 
+from certdesk.connectors.dns.providers.registry import KINDS
 from certdesk.lifecycle.applications.contacts import BUSINESS_CATEGORIES
 from certdesk.lifecycle.catalogue.queries import SHIPPED
 from certdesk.lifecycle.certificates.states import ROWS, State
@@ -19,7 +20,7 @@ CONSOLE = Path(__file__).resolve().parents[3] / "src/certdesk/interfaces/console
 STRING = r"""(?:u?'(?:[^'\\]|\\.)*'|u?"(?:[^"\\]|\\.)*")"""
 MARKED = re.compile(rf"(?:_|gettext|ngettext)\(\s*({STRING})(?:\s*,\s*({STRING}))?", re.S)
 FUNCTIONS = ("_", "gettext", "gettext_lazy", "ngettext")
-SAME = {"{{", "PEM", "SHA-256", "Nginx"}
+SAME = {"PowerDNS", "{{", "PEM", "SHA-256", "Nginx"}
 """Words that are the same in both languages are told by their lack of letters or by this list."""
 
 
@@ -44,6 +45,10 @@ def of_data() -> Iterator[str]:
     for state, row in ROWS.items():
         if state is not State.DELETED:
             yield from (row.title, row.next_step)
+    for kind in KINDS.values():
+        yield kind.label
+        for field in kind.options.model_fields.values():
+            yield from (text for text in (field.title, field.description) if text)
     yield from (item.text for items in CHECKLISTS.values() for item in items)
     yield from BUSINESS_CATEGORIES
     document = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))

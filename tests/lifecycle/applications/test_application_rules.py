@@ -84,9 +84,9 @@ def test_a_plain_application_passes_with_the_default_key():
     assert checked.ca_hash_algorithm == "DEFAULT"
 
 
-def test_automatic_dns_is_refused_until_it_is_there():
-    found = refused(NotAvailable, auto_dns_auth=True)
-    assert (found.kind, found.field) == (Kind.NOT_AVAILABLE, "auto_dns_auth")
+def test_automatic_dns_is_kept_for_the_room_that_knows_the_connections():
+    assert check(auto_dns_auth=True).auto_dns
+    assert not check().auto_dns
 
 
 def test_the_statement_must_be_accepted():

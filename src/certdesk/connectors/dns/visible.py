@@ -168,7 +168,8 @@ def _sentence(wanted: _Wanted, states: Sequence[ServerState], done: bool, gone: 
     what = f"The {wanted.record_type} value at {show(wanted.owner)}"
     tail = f" Resolvers may keep the old state for up to {old_ttl} s." if old_ttl else ""
     if done:
-        return f"{what} is {'gone from' if gone else 'visible at'} all {len(states)} servers.{tail}"
+        where = f"all {len(states)} servers" if len(states) > 1 else f"the server {states[0].server}"
+        return f"{what} is {'gone from' if gone else 'visible at'} {where}.{tail}"
     wrong = [one.server for one in states if one.answered and one.has is gone]
     silent = [
         f"{one.server} ({one.detail})" if one.detail else one.server for one in states if not one.answered

@@ -46,6 +46,11 @@ class Route(Protocol):
         self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, budget: Budget
     ) -> tuple[Reply, ...]: ...
 
+    async def ask_parent(
+        self, apex: dns.name.Name, rdtype: dns.rdatatype.RdataType, budget: Budget
+    ) -> tuple[Reply, ...]:
+        """As `ask_all`, but of the zone above: its DS records stand there (RFC 4035 §3.1.4.1)."""
+
 
 def route(resolvers: Sequence[str], allow_networks: Collection[Network], hints: Hints = ROOT) -> Route:
     """The operator's resolvers where there are any, else a walk."""
@@ -82,6 +87,11 @@ class Resolvers:
         """One reply from each of the (at most 8) resolvers."""
         return await _ask_each(name, rdtype, self.servers[:MOST_SERVERS], budget, recurse=True)
 
+    async def ask_parent(
+        self, apex: dns.name.Name, rdtype: dns.rdatatype.RdataType, budget: Budget
+    ) -> tuple[Reply, ...]:
+        return await self.ask_all(apex, rdtype, budget)
+
 
 @dataclass(frozen=True, slots=True)
 class Zone:
@@ -111,8 +121,18 @@ class Walk:
         self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, budget: Budget
     ) -> tuple[Reply, ...]:
         """One reply from each of the zone's (at most 8) server addresses."""
+        return await self._ask_zone_of(name, name, rdtype, budget)
+
+    async def ask_parent(
+        self, apex: dns.name.Name, rdtype: dns.rdatatype.RdataType, budget: Budget
+    ) -> tuple[Reply, ...]:
+        return await self._ask_zone_of(apex.parent(), apex, rdtype, budget)
+
+    async def _ask_zone_of(
+        self, held: dns.name.Name, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, budget: Budget
+    ) -> tuple[Reply, ...]:
         try:
-            zone = await self.find_zone(name, budget)
+            zone = await self.find_zone(held, budget)
         except BudgetSpent:
             return (Reply(Server("the way to its servers"), Status.TIMEOUT, detail="it ran out of time"),)
         if not zone.servers:

@@ -44,6 +44,9 @@ class Settings(BaseModel):
     dns_resolvers: tuple[str, ...] = Field(
         (), description="ip:port,… asked for every DNS question of validation; empty = authoritative walk."
     )
+    dns_servers: tuple[str, ...] = Field(
+        (), description="host:port,… of your own DNS servers and their APIs that DNS connections may change."
+    )
     validation_http_ports: tuple[Port, ...] = Field(
         (80, 443), description="Ports of the file method and ACME http-01."
     )

@@ -94,6 +94,8 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
             _("Work"),
             [
                 (_("Orders"), "orders", "receipt", "bss:order:view", nothing),
+                (_("Domains"), "domains", "world", "scm:domain:list", nothing),
+                (_("DNS"), "dns", "network", "scm:dnsConnection:list", nothing),
                 (_("Organization checks"), "organizations", "building", QUEUE, requests),
                 (_("Accounts"), "accounts", "users", accounts.LIST, nothing),
                 (_("Contacts and companies"), "contacts", "user", "scm:contact:list", nothing),
@@ -111,6 +113,8 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
 
 
 def _is_active(request: HttpRequest, url: str) -> bool:
+    if request.path.startswith("/zones/"):  # a zone's pages belong to its connection
+        return url == reverse("dns")
     return request.path == url or request.path.startswith(f"{url}/")
 
 

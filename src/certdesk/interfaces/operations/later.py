@@ -71,21 +71,7 @@ TAGS_AND_CSRS: list[Line] = [
     ("csrs.private_key", "GET", "/v3/scm/csr/{id}/private-key", "scm:csr:downloadPrivateKey"),
 ]
 DOMAINS: list[Line] = [
-    ("domains.list", "GET", "/v3/scm/domains", "scm:domain:list"),
-    ("domains.show", "GET", "/v3/scm/domains/{name}", "scm:domain:list"),
     ("domains.prove", "POST", "/v3/scm/domains/{name}/prove", "scm:domain:prove"),
-    ("domains.preflight", "POST", "/v3/scm/domains/preflight", "scm:domain:prove"),
-    *_crud("dns_connections", "/v3/scm/dns-connections", "scm:dnsConnection"),
-    ("dns_connections.test", "POST", "/v3/scm/dns-connections/{id}/test", "scm:dnsConnection:test"),
-    ("dns_connections.zones", "GET", "/v3/scm/dns-connections/{id}/zones", "scm:dnsConnection:listZones"),
-]
-_RECORDSETS = "/v3/scm/dns-connections/{id}/zones/{zone}/recordsets"
-DOMAINS += [
-    ("recordsets.list", "GET", _RECORDSETS, "dns:recordset:list"),
-    ("recordsets.create", "POST", _RECORDSETS, "dns:recordset:create"),
-    ("recordsets.show", "GET", f"{_RECORDSETS}/{{recordset_id}}", "dns:recordset:get"),
-    ("recordsets.update", "PUT", f"{_RECORDSETS}/{{recordset_id}}", "dns:recordset:update"),
-    ("recordsets.delete", "DELETE", f"{_RECORDSETS}/{{recordset_id}}", "dns:recordset:delete"),
 ]
 ISSUERS_AND_TARGETS: list[Line] = [
     *_crud("issuers", "/v3/scm/issuers", "scm:issuer"),

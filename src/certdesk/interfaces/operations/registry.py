@@ -166,6 +166,7 @@ def add(found: Operation) -> None:
 def call(
     name: str,
     principal: Principal,
+    /,
     *,
     body: object = None,
     query: object = None,

@@ -193,3 +193,48 @@ class BookCompany(Body):
     registration_number: Word = ""
     jurisdiction_country: Word = ""
     business_category: Line = ""
+
+
+class NewConnection(Body):
+    """A DNS connection; what `options` holds depends on the provider."""
+
+    provider: Word
+    label: Line = ""
+    options: Annotated[dict[str, Any], Field(max_length=50)]
+
+
+class ConnectionChange(Body):
+    """What is left out stays as it is; `***` keeps a secret."""
+
+    label: Line | None = None
+    options: Annotated[dict[str, Any], Field(max_length=50)] | None = None
+
+
+class ForceQuery(Body):
+    force: bool = False
+
+
+Records = Annotated[list[Annotated[str, Field(max_length=8192)]], Field(max_length=100)]
+
+
+class NewRecordSet(Body):
+    name: Line
+    type: Word
+    ttl: Number = 300
+    records: Records
+
+
+class RecordSetChange(Body):
+    ttl: Number = 300
+    records: Records
+
+
+class Preflight(Body):
+    """Names to look at before ordering; the product as in a purchase, the type DV by default."""
+
+    domains: Annotated[list[Line], Field(min_length=1, max_length=250)]
+    brand: Word = ""
+    cert_type: Word = "DV_SSL_CERT"
+    method: Word = "DNS"
+    auto_dns_auth: bool = False
+    free: bool = False

@@ -13,6 +13,7 @@ from certdesk.lifecycle.certificates.queries import Row
 from certdesk.lifecycle.certificates.states import ROWS, State
 from certdesk.lifecycle.orders.models import Coupon, Order, Voucher
 from certdesk.lifecycle.orders.rules import billing_status, state_of
+from certdesk.lifecycle.validation.automatic import Step
 from certdesk.lifecycle.validation.queries import CheckLine, NameInfo, ProofInfo
 
 Shape = dict[str, Any]
@@ -140,6 +141,19 @@ def proof_info(info: ProofInfo) -> Shape:
         "auto_dns": info.auto_dns,
         "value_expires_at": wire(info.value_expires_at),
         "domains": [_domain(one) for one in info.domains],
+        "automatic": [_step(one) for one in info.steps],
+    }
+
+
+def _step(one: Step) -> Shape:
+    """One thing that automatic DNS did or met."""
+    return {
+        "at": wire(one.at),
+        "domain": one.domain,
+        "step": one.step,
+        "ok": one.good,
+        "sentence": one.sentence,
+        "next_step": one.next_step,
     }
 
 

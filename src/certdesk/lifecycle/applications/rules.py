@@ -112,7 +112,6 @@ def check_application(
     """
     check_applicant(applicant, product)
     check_agreement(form)
-    _refuse_what_comes_later(form)
     csr = parsed or _read_csr(form, product, blocked)
     names = check_names(form, bought, product, csr)
     algorithm = _check_key(form, product, csr)
@@ -152,16 +151,6 @@ def check_agreement(form: ApplicationForm) -> None:
             "The statement and the privacy authorisation were not accepted.",
             next_step="Accept them: agree_privacy_protection must be true.",
             field="agree_privacy_protection",
-        )
-
-
-def _refuse_what_comes_later(form: ApplicationForm) -> None:
-    """Capabilities that the contract names and that are not built: refused, never taken and left undone."""
-    if form.auto_dns_auth:
-        raise NotAvailable(
-            "Automatic DNS verification is not available yet.",
-            next_step="Leave auto_dns_auth out and set the records yourself.",
-            field="auto_dns_auth",
         )
 
 

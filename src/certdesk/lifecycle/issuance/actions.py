@@ -14,6 +14,7 @@ from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates import queries as certificate_queries
 from certdesk.lifecycle.certificates import states
 from certdesk.lifecycle.certificates.states import Event, State
+from certdesk.lifecycle.validation import automatic
 from certdesk.pki.keystore import queries as keystore
 
 from .issue_now import IssueRequest as IssueRequest
@@ -43,7 +44,7 @@ def apply(principal: Principal, certificate_id: str, form: ApplicationForm, now:
     Raises:
         NotFound, Forbidden: no such certificate, or no `scm:cert:apply` on it.
         WrongState: it is not in Pending application.
-        CertdeskError: what `applications.rules.check_application` refuses.
+        CertdeskError: what `applications.rules.check_application` or `automatic.check_allowed` refuses.
         Conflict: another request was quicker.
     """
     certificate = certificate_queries.fetch(principal, APPLY, certificate_id)
@@ -55,6 +56,7 @@ def apply(principal: Principal, certificate_id: str, form: ApplicationForm, now:
         applicant_of(certificate.account_id),
         blocked=keystore.is_blocked,
     )
+    automatic.check_allowed(principal, certificate.account_id, checked)
     with short_transaction():
         application = submit(principal, certificate, checked, now)
     return Applied(certificate.id, application.id, State.CHECKING.value)

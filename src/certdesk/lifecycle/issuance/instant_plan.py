@@ -18,6 +18,7 @@ from certdesk.lifecycle.applications.rules import Applicant, Checked, check_appl
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.orders.rules import BuyRequest
+from certdesk.lifecycle.validation import automatic
 from certdesk.lifecycle.validation import queries as validation
 from certdesk.lifecycle.validation import rules as validation_rules
 from certdesk.pki.authority.issue import Prepared
@@ -107,6 +108,7 @@ def _check(principal: Principal, request: IssueRequest, applicant: Applicant) ->
     if product.needs_organization:
         form = _with_last_details(principal, form)
     checked = check_application(form, quantities, product, applicant, parsed=csr, with_contact=False)
+    automatic.check_allowed(principal, principal.account_id, checked)
     multi = quantities.domain_type == "MULTI_DOMAIN"
     purchase = BuyRequest(
         cert_brand=request.cert_brand,

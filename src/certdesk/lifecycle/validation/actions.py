@@ -21,7 +21,7 @@ from certdesk.lifecycle.certificates.errors import StateChanged
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import Event, State, Via
 
-from . import mails, organization, organization_reuse, proofs, queries
+from . import automatic, mails, organization, organization_reuse, proofs, queries
 from .models import Challenge
 from .organization import COMPLETE
 from .organization import Decided as Decided
@@ -31,6 +31,9 @@ from .perspectives import LOCAL, Look, Perspective, Sight, look_all
 CHECK = "validation.check"
 VERIFY_SECONDS = 8.0
 """What *Verify* waits for at most; the answer comes within 10 s."""
+
+AUTOMATIC_HEAD_START = timedelta(seconds=20)
+"""So long the first look waits for the record that is being added; it is looked at once that is seen."""
 
 CHECKABLE = frozenset({State.CHECKING})
 ANSWERED = frozenset({State.CHECKING_ORG, State.ISSUING, State.ISSUED})
@@ -42,7 +45,8 @@ def begin(certificate: Certificate, application: Application, now: datetime) -> 
     product = applications.product_of(certificate)
     made = proofs.create(application, product, catalogue().reuse_days(product, now.date()), now)
     mails.send_records(certificate, application, made, now)
-    schedule(application)
+    automatic.begin(application)
+    schedule(application, clock.real_now() + AUTOMATIC_HEAD_START if application.auto_dns else None)
 
 
 def schedule(application: Application, run_at: datetime | None = None) -> None:

@@ -231,3 +231,92 @@ class OrganizationReuse(models.Model):
 
     def __str__(self) -> str:
         return f"approval {self.verification_id} for application {self.application_id}"
+
+
+class DnsConnection(models.Model):
+    """A DNS provider that an account has connected (DOM-7). The options are sealed; `shown` has no secret."""
+
+    id = models.CharField(primary_key=True, max_length=32)
+    account_id = models.CharField(max_length=32)
+    kind = models.CharField(max_length=20)
+    label = models.CharField(max_length=64)
+    secret_id = models.CharField(max_length=32, help_text="sealing.Secret of the options.")
+    shown = models.JSONField(default=dict, help_text="The options, `***` for every secret that is set.")
+    zones = models.JSONField(default=list, help_text="Names of the zones that it had when last asked.")
+    asked_at = MomentField(null=True, help_text="Real time.")
+    problem = models.TextField(default="", help_text="What the last question met; empty = all well.")
+    next_step = models.TextField(default="")
+    notes = models.JSONField(default=list, help_text="Sentences: what works only in part.")
+    created_by = models.CharField(max_length=32)
+    created_at = MomentField()
+    updated_at = MomentField()
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "created_at"], name="validation_connections")]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.kind})"
+
+
+class RecordState(models.TextChoices):
+    PLANNED = "PLANNED"  # the write may or may not have happened
+    THERE = "THERE"
+    REMOVED = "REMOVED"
+
+
+class AutomaticRecord(models.Model):
+    """One value written into a customer's zone; the row is committed before the write (DOM-7, law 3).
+
+    Plain ids: the row must outlive application and challenge until the value is gone from the zone.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    account_id = models.CharField(max_length=32)
+    certificate_id = models.CharField(max_length=16)
+    application_id = models.BigIntegerField(db_index=True)
+    challenge_id = models.BigIntegerField()
+    connection_id = models.CharField(max_length=32, db_index=True)
+    zone = models.CharField(max_length=255)
+    zone_id = models.CharField(max_length=128, default="", help_text="The provider's id of the zone.")
+    name = models.CharField(max_length=255, help_text="Where the value stands, CNAMEs followed.")
+    record_type = models.CharField(max_length=5)
+    value = models.CharField(max_length=300)
+    state = models.CharField(max_length=7, choices=RecordState.choices, default=RecordState.PLANNED)
+    tries = models.IntegerField(default=0, help_text="Removals that failed so far.")
+    next_try_at = MomentField(null=True, help_text="Real time; of the removal.")
+    problem = models.TextField(default="")
+    created_at = MomentField()
+    written_at = MomentField(null=True)
+    removed_at = MomentField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["challenge_id", "value"], name="validation_automatic_once")
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"], name="validation_automatic_open", condition=~models.Q(state="REMOVED")
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.record_type} {self.name} {self.state}"
+
+
+class AutomaticStep(models.Model):
+    """What the automatic DNS of one application did or met; shown to its people, newest last."""
+
+    id = models.BigAutoField(primary_key=True)
+    application_id = models.BigIntegerField()
+    domain = models.CharField(max_length=255, help_text="Authorisation domain; empty = all of them.")
+    step = models.CharField(max_length=8, help_text="FIND, WRITE, WAIT, REMOVE.")
+    good = models.BooleanField()
+    sentence = models.TextField()
+    next_step = models.TextField(default="")
+    at = MomentField()
+
+    class Meta:
+        indexes = [models.Index(fields=["application_id", "id"], name="validation_steps")]
+
+    def __str__(self) -> str:
+        return f"{self.step} {self.domain}: {self.sentence}"

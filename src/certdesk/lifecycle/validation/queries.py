@@ -14,7 +14,8 @@ from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates.models import Certificate
 
-from . import rules
+from . import automatic, rules
+from .automatic import Step
 from .models import Challenge, Check, NameProof
 
 CHECKS_SHOWN = 10  # a challenge, on the average
@@ -108,6 +109,7 @@ class ProofInfo:
     auto_dns: bool
     value_expires_at: datetime | None
     domains: tuple[NameInfo, ...]
+    steps: tuple[Step, ...] = ()
 
 
 def proof_info(principal: Principal, certificate_id: str, action: str = "scm:cert:get") -> ProofInfo:
@@ -143,6 +145,7 @@ def info_of(certificate: Certificate) -> ProofInfo:
         auto_dns=application.auto_dns,
         value_expires_at=min(made) + rules.VALUE_LIFE if made else None,
         domains=tuple(_name_info(proof, checks) for proof in proofs),
+        steps=automatic.steps(application.id) if application.auto_dns else (),
     )
 
 

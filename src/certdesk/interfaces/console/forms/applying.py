@@ -18,6 +18,9 @@ EXTENDED = ("registration_number", "jurisdiction_country", "business_category")
 APPLICANT = ("applicant_name", "applicant_phone", "applicant_email")
 TECHNICAL = ("contact_name", "contact_phone", "contact_email")
 
+AUTOMATIC = "AUTO"
+"""The console's choice beside the methods of the API: DNS with `auto_dns_auth`."""
+
 ALGORITHMS = {
     "RSA_2048": "RSA 2048",
     "RSA_3072": "RSA 3072",
@@ -122,11 +125,18 @@ class ApplyForm(forms.Form):
     )
 
     def __init__(
-        self, product: Product, names: tuple[int, int], data: Any = None, *, initial: Any = None
+        self,
+        product: Product,
+        names: tuple[int, int],
+        data: Any = None,
+        *,
+        initial: Any = None,
+        zones: tuple[str, ...] = (),
     ) -> None:
-        """`names`: plain and wildcard additional names that were bought."""
+        """`names`: plain and wildcard additional names that were bought; `zones`: connected ones that the
+        user may write to."""
         super().__init__(data, initial=initial, label_suffix="")
-        self.product = product
+        self.product, self.zones = product, zones
         for gone in self._without():
             del self.fields[gone]
         for name, found in self._choices().items():
@@ -184,14 +194,23 @@ class ApplyForm(forms.Form):
                 ("DEFAULT", _card(_("Default"), _("Recommended, and advised for DigiCert OV."))),
                 ("SHA-256", _card("SHA-256", _("Might not suit browsers of earlier versions."))),
             ],
-            "domain_method": [
-                (
-                    "DNS",
-                    _card(_("Manual DNS verification"), _("You add one record where the domain is managed.")),
-                )
-            ],
+            "domain_method": self._methods(),
             "business_category": [("", "–"), *((one, _(one)) for one in BUSINESS_CATEGORIES)],
         }
+
+    def _methods(self) -> list[tuple[str, Any]]:
+        """Automatic DNS only where a zone is connected and the user may write records (DOM-7)."""
+        manual = (
+            "DNS",
+            _card(_("Manual DNS verification"), _("You add one record where the domain is managed.")),
+        )
+        if not self.zones:
+            return [manual]
+        named = ", ".join(self.zones[:3]) + (" …" if len(self.zones) > 3 else "")
+        words = _(
+            "Your DNS connection adds the record, and removes it after issuance. Connected: %(zones)s."
+        ) % {"zones": named}
+        return [(AUTOMATIC, _card(_("Automatic DNS verification"), words)), manual]
 
     def _explain(self, names: tuple[int, int]) -> None:
         """What may be typed as names (table 3-1)."""
@@ -217,6 +236,8 @@ class ApplyForm(forms.Form):
         given = {name: value for name, value in self.cleaned_data.items() if name != "csr_mode"}
         if self.cleaned_data.get("csr_mode") != "UPLOAD":
             given["csr"] = ""
+        if given.get("domain_method") == AUTOMATIC:
+            given |= {"domain_method": "DNS", "auto_dns_auth": True}
         return ApplicationForm(**given)
 
 

@@ -15,6 +15,7 @@ from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import Event, State
 from certdesk.lifecycle.issuance import actions
 from certdesk.lifecycle.issuance.submission import applicant_of
+from certdesk.lifecycle.validation import automatic
 
 from ..forms.applying import APPLICANT, COMPANY, EXTENDED, TECHNICAL, ApplyForm
 from ..forms.book import PickForm
@@ -92,8 +93,9 @@ def _form(
     or from the book where somebody chose (APP-11)."""
     product = applications.product_of(certificate)
     names = (certificate.single_quota, certificate.wildcard_quota)
+    zones = tuple(automatic.zones_of(principal.account_id)) if automatic.is_offered(principal) else ()
     if request.method == "POST":
-        return ApplyForm(product, names, request.POST)
+        return ApplyForm(product, names, request.POST, zones=zones)
     before = applications.last_details(principal, certificate.id).values
     initial = dict(before or applications.last_details(principal).values)
     if pick is not None and pick.is_bound and pick.is_valid():
@@ -107,7 +109,7 @@ def _form(
     if "sans" in initial:
         initial["sans"] = initial["sans"].replace(";", "\n")
     initial["csr_mode"] = "UPLOAD" if initial.get("csr") else "SYSTEM"
-    return ApplyForm(product, names, initial=initial)
+    return ApplyForm(product, names, initial=initial, zones=zones)
 
 
 def _sections(form: ApplyForm) -> list[dict[str, object]]:

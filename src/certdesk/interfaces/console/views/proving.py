@@ -131,6 +131,9 @@ def context(principal: Principal, certificate: Certificate, problem: CertdeskErr
         "many": len(info.domains) > 1,
         "summary": summary(info),
         "checks": looks,
+        "automatic": info.auto_dns,
+        "steps": steps(info),
+        "failed_step": waiting and bool(info.steps) and not info.steps[-1].good,
         "latest": looks[0] if looks and len(info.domains) == 1 else None,
         "commands": list(dict.fromkeys(line for one in open_now for line in one.commands))[:COMMANDS],
         "seen": seen_mark(info, looks),
@@ -159,7 +162,8 @@ def summary(info: ProofInfo) -> str:
 
 def seen_mark(info: ProofInfo, looks: list[Seen]) -> str:
     """Short and the same as long as the page would show the same."""
-    shown = repr(([(one.domain, one.status, one.record_value) for one in info.domains], looks))
+    names = [(one.domain, one.status, one.record_value) for one in info.domains]
+    shown = repr((names, looks, info.steps))
     return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
 
@@ -210,6 +214,21 @@ def _record(group: list[NameInfo]) -> Record:
             Pair("TTL (s)", "300"),
         )
     return Record(tuple(one.domain for one in group), TONES[status], words[status], status.value, rows, small)
+
+
+def steps(info: ProofInfo) -> list[dict[str, Any]]:
+    """What automatic DNS did or met, newest first, with its domain where there are several."""
+    several = len({one.domain for one in info.steps if one.domain}) > 1
+    return [
+        {
+            "at": one.at,
+            "answer": f"{one.domain}: {say(one.sentence)}" if several and one.domain else say(one.sentence),
+            "cause": say(one.next_step),
+            "perspective": "",
+            "tone": "good" if one.good else "bad",
+        }
+        for one in reversed(info.steps)
+    ][:CHECKS]
 
 
 def checks(info: ProofInfo) -> list[Seen]:

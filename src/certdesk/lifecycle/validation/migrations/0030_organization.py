@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('applications', '0010_book'),
-        ('validation', '0002_caa_at'),
+        ('validation', '0020_connections'),
     ]
 
     operations = [

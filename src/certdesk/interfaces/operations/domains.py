@@ -1,0 +1,96 @@
+"""The names of an account: proofs, reuse, what the DNS says now, and the pre-flight (API §10)."""
+
+from certdesk.connectors.dns.seen import DomainSeen
+from certdesk.foundation.common import clock
+from certdesk.foundation.common.clock import wire
+from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.certificates.filters import check_limit
+from certdesk.lifecycle.validation import domains, preflight
+from certdesk.lifecycle.validation.domains import Domain
+from certdesk.lifecycle.validation.preflight import Problem, Verdict
+
+from .registry import operation
+from .schemas import PageQuery, Preflight
+from .shapes import Shape
+
+
+@operation("domains.list", "GET", "/v3/scm/domains", domains.LIST, query=PageQuery)
+def listed(principal: Principal, query: PageQuery) -> Shape:
+    """Every name that the account has proved or needs, by name; the DNS is not asked."""
+    check_limit(query.limit)
+    found, marker = domains.listed(principal, query.limit, query.marker)
+    return {"items": [_shape(one) for one in found], "next_marker": marker or None}
+
+
+@operation("domains.show", "GET", "/v3/scm/domains/{name}", domains.LIST)
+def show(principal: Principal, name: str) -> Shape:
+    """One name, and what the DNS says of it at this moment."""
+    found = domains.show(principal, name)
+    return {**_shape(found), **_seen(domains.seen_now(principal, name))}
+
+
+@operation("domains.preflight", "POST", "/v3/scm/domains/preflight", preflight.PROVE, request=Preflight)
+def look_before(principal: Principal, body: Preflight) -> Shape:
+    """What will fail and why, before anything is ordered."""
+    question = preflight.Question(
+        tuple(body.domains), body.brand, body.cert_type, body.method, body.auto_dns_auth, body.free
+    )
+    report = preflight.look(principal, question)
+    return {
+        "ok": report.ok,
+        "problems": [_problem(one) for one in report.problems],
+        "domains": [_verdict(one) for one in report.domains],
+    }
+
+
+def _shape(one: Domain) -> Shape:
+    proofs = []
+    if one.proved_at is not None:
+        proofs = [
+            {
+                "at": wire(one.proved_at),
+                "method": one.method,
+                "br_method": one.br_method,
+                "perspective": one.perspective,
+                "seen": one.seen,
+            }
+        ]
+    return {
+        "domain": one.name,
+        "authorization_domain": one.authorization_domain,
+        "record_name": one.record_name,
+        "status": one.status(clock.now()),
+        "proofs": proofs,
+        "reuse_until": [
+            {"issuer": reuse.issuer, "profile": reuse.profile, "until": wire(reuse.until)}
+            for reuse in one.reuse
+        ],
+        "needed_by": list(one.needed_by),
+        "certificates": one.used_by,
+        "dns_connection": one.connection,
+    }
+
+
+def _seen(seen: DomainSeen) -> Shape:
+    return {
+        "zone": seen.zone,
+        "name_servers": list(seen.name_servers),
+        "cname": seen.cname,
+        "caa": {"owner": seen.caa_owner, "records": list(seen.caa), "problem": seen.caa_problem},
+        "dnssec": {"state": str(seen.signed), "ds": list(seen.ds), "authenticated": seen.authenticated},
+        "dns_problem": seen.problem,
+    }
+
+
+def _verdict(one: Verdict) -> Shape:
+    return {
+        "domain": one.domain,
+        "ok": one.ok,
+        "proved": one.proved,
+        "record_name": one.record_name,
+        "problems": [_problem(problem) for problem in one.problems],
+    }
+
+
+def _problem(one: Problem) -> Shape:
+    return {"code": one.code, "sentence": one.sentence, "fix": one.fix, "blocking": one.blocking}
