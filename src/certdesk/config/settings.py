@@ -4,6 +4,7 @@ An unknown name or an impossible value refuses to start (promise 39).
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +19,16 @@ NOT_SETTINGS = frozenset(
     {"CERTDESK_SETTINGS", "CERTDESK_REQUIRE_ALL", "CERTDESK_SIZE", "CERTDESK_TEST_DATABASE_URL"}
 )
 LISTS = frozenset(
-    {"dns_resolvers", "dns_servers", "validation_http_ports", "allow_networks", "trusted_proxies"}
+    {
+        "dns_resolvers",
+        "dns_servers",
+        "validation_http_ports",
+        "allow_networks",
+        "trusted_proxies",
+        "perspectives",
+    }
 )
-EMPTY_MEANS_NONE = frozenset({"kek_file", "lab_clock", "catalogue", "weak_keys"})
+EMPTY_MEANS_NONE = frozenset({"kek_file", "lab_clock", "catalogue", "weak_keys", "perspective_key_file"})
 
 
 class SettingsRefused(Exception):
@@ -74,7 +82,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 def _check_together(settings: Settings) -> None:
     if settings.lab_clock and not settings.lab:
         raise SettingsRefused("CERTDESK_LAB_CLOCK moves business time: it needs CERTDESK_LAB=1.")
-    for name in ("http", "https"):
+    for name in ("http", "https", "mail_listener"):
         _check_listener(name, getattr(settings, name))
     for name in ("dns_resolvers", "dns_servers"):
         for server in getattr(settings, name):
@@ -82,6 +90,31 @@ def _check_together(settings: Settings) -> None:
     if not settings.http and not settings.https:
         raise SettingsRefused("CERTDESK_HTTP and CERTDESK_HTTPS are both empty: nothing would listen.")
     _check_urls(settings)
+    _check_perspectives(settings)
+
+
+def _check_perspectives(settings: Settings) -> None:
+    names = [one.partition("=")[0] for one in settings.perspectives]
+    for one in settings.perspectives:
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}=https?://[^/?#@\s]+/?", one):
+            raise SettingsRefused(f"CERTDESK_PERSPECTIVES: {one!r} is not name=http(s)://host:port.")
+    if len(set(names)) < len(names) or {"local", "quorum"} & set(names):
+        raise SettingsRefused("CERTDESK_PERSPECTIVES: each needs a name of its own, not local or quorum.")
+    if names:
+        _check_shared_secret(settings.perspective_key_file)
+
+
+def _check_shared_secret(path: Path | None) -> None:
+    if path is None:
+        raise SettingsRefused("CERTDESK_PERSPECTIVES needs CERTDESK_PERSPECTIVE_KEY_FILE.")
+    try:
+        others, length = path.stat().st_mode & 0o077, len(path.read_bytes().strip())
+    except OSError as error:
+        raise SettingsRefused(f"CERTDESK_PERSPECTIVE_KEY_FILE: {path}: {error.strerror}.") from None
+    if others or length < 32:
+        raise SettingsRefused(
+            f"CERTDESK_PERSPECTIVE_KEY_FILE: {path} must have mode 0600 and 32 characters or more."
+        )
 
 
 def _check_listener(name: str, text: str) -> None:

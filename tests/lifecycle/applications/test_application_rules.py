@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from certdesk.foundation.common.errors import BadParameter, CertdeskError, Forbidden, Kind, NotAvailable
+from certdesk.foundation.common.errors import BadParameter, CertdeskError, Forbidden, Kind
 from certdesk.lifecycle.applications.contacts import same_company
 from certdesk.lifecycle.applications.form import ApplicationForm, from_mapping
 from certdesk.lifecycle.applications.rules import Applicant, allowed_algorithms, check_application
@@ -314,11 +314,10 @@ def test_a_wildcard_anywhere_removes_the_file_method():
     )
 
 
-def test_methods_that_the_rule_allows_but_that_come_later_say_so():
-    refused(NotAvailable, domain_method="FILE")
-    refused(
-        NotAvailable, product=Product(level="OV", methods=("DNS", "EMAIL")), domain_method="email", **COMPANY
-    )
+def test_file_and_email_are_taken_where_the_rule_allows_them():
+    assert check(domain_method="file").method == "FILE"
+    offers = Product(level="OV", methods=("DNS", "FILE", "EMAIL"))
+    assert check(product=offers, domain_method="email", **COMPANY).method == "EMAIL"
 
 
 def test_a_product_offers_its_own_methods_only():

@@ -53,6 +53,16 @@ class Settings(BaseModel):
     allow_networks: tuple[Network, ...] = Field(
         (), description="CIDRs that server-side fetches may reach beside public addresses."
     )
+    perspectives: tuple[str, ...] = Field(
+        (),
+        description="name=url,… of remote perspectives (`certdesk perspective`); empty = this place alone.",
+    )
+    perspective_key_file: Path | None = Field(
+        None, description="Secret shared with the remote perspectives, mode 0600, 32 characters or more."
+    )
+    mail_listener: str = Field(
+        "", description="host:port where replies to confirmation mails arrive by SMTP; empty = off."
+    )
     smtp_url: str = Field(
         "", description="smtp[s]://[user:password@]host:port[?starttls=1&from=…]; empty = keep in the outbox."
     )

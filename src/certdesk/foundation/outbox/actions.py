@@ -1,17 +1,22 @@
 """Queues messages in the caller's transaction and records what became of them (NTF-3)."""
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parseaddr
+from html import escape
 from urllib.parse import urlsplit
 
 from certdesk.foundation.common import clock, ids, settings
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.foundation.jobs.rules import backoff
+from certdesk.foundation.sealing import actions as sealing
 
 from . import render, rules
 from .models import Attempt, Message, State
 from .rules import Answer
+
+PURPOSE = "outbox-secret"
 
 
 def send(
@@ -23,10 +28,13 @@ def send(
     certificate_id: str = "",
     locale: str = "en",
     dedupe_key: str,
+    secrets: Mapping[str, str] | None = None,
 ) -> Message:
     """Renders a message and queues it; without a mail server in the settings it is only kept.
 
     Args:
+        secrets: names of the context whose texts only the recipient may see. They stand sealed beside the
+            message and are put in when it is delivered: who may read the outbox does not read them.
         context: what `rules.TEMPLATES` names; texts, moments, lists and mappings of them.
         locale: "en", "zh-hans" or a relative of them.
         dedupe_key: names this message for all times (at most 120 characters): a second call with it
@@ -36,7 +44,8 @@ def send(
         BadParameter: the recipient is no mail address.
     """
     rules.check_recipient(recipient)
-    rendered = render.render(template, locale, context)
+    hidden = dict(secrets or {})
+    rendered = render.render(template, locale, {**context, **{name: rules.mark(name) for name in hidden}})
     kept = not settings.get().smtp_url
     message, new = Message.objects.get_or_create(
         dedupe_key=dedupe_key,
@@ -54,9 +63,38 @@ def send(
             "created_at": clock.real_now(),
         },
     )
+    if new and hidden:
+        message.secret_id = sealing.seal(account_id, PURPOSE, json.dumps(hidden).encode())
+        message.save(update_fields=["secret_id"])
     if new and not kept:
         _queue(message)
     return message
+
+
+def complete(message: Message) -> tuple[str, str]:
+    """Text and HTML with the secrets in their places: for delivery alone."""
+    text, html = message.text, message.html
+    if message.secret_id:
+        found = json.loads(sealing.unseal(message.secret_id, message.account_id, PURPOSE))
+        for name, value in found.items():
+            text = text.replace(rules.mark(name), value)
+            html = html.replace(rules.mark(name), escape(value))
+    return text, html
+
+
+def send_again(message_id: int) -> None:
+    """Queues the same message once more, byte for byte the same, whatever became of it before."""
+    state = State.QUEUED if settings.get().smtp_url else State.KEPT
+    message = Message.objects.get(id=message_id)
+    Message.objects.filter(id=message.id).update(state=state)
+    if state == State.QUEUED:
+        _queue(message)
+
+
+def forget_secret(message_id: int) -> None:
+    """What stood in the mail alone is gone; the message can be read on, not sent again."""
+    for secret_id in Message.objects.filter(id=message_id).exclude(secret_id="").values_list("secret_id"):
+        sealing.destroy(secret_id[0])
 
 
 def _domain() -> str:

@@ -61,8 +61,9 @@ def _envelope(message: Message, sender: str) -> smtp.Envelope:
     mail["Message-ID"] = message.message_id
     mail["Content-Language"] = "zh-Hans" if message.locale == "zh-hans" else "en"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation answers, please
-    mail.set_content(message.text)
-    if message.html:
-        mail.add_alternative(message.html, subtype="html")
+    text, html = actions.complete(message)
+    mail.set_content(text)
+    if html:
+        mail.add_alternative(html, subtype="html")
     content, international = smtp.compose(mail)
     return smtp.Envelope(actions.check_sender(sender), message.recipient, content, international)

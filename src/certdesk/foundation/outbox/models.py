@@ -23,6 +23,9 @@ class Message(models.Model):
     subject = models.CharField(max_length=300)
     text = models.TextField()
     html = models.TextField(default="")
+    secret_id = models.CharField(
+        max_length=32, default="", help_text="sealing.Secret: what stands in the mail alone, by name."
+    )
     state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
     dedupe_key = models.CharField(
         max_length=120, unique=True, help_text="The same message is never queued twice."

@@ -1,8 +1,12 @@
 """Reads of the outbox."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
 from django.db.models import QuerySet
 
-from .models import Message
+from .models import Attempt, Message
 
 
 def of_account(account_id: str) -> QuerySet[Message]:
@@ -12,3 +16,25 @@ def of_account(account_id: str) -> QuerySet[Message]:
 
 def of_certificate(certificate_id: str) -> QuerySet[Message]:
     return Message.objects.filter(certificate_id=certificate_id).order_by("-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a message: its state and the other side's last answer."""
+
+    state: str
+    answer: str
+    sent_at: datetime | None
+
+
+def fates(ids: Collection[int]) -> dict[int, Fate]:
+    answers = dict(
+        Attempt.objects.filter(message_id__in=ids).order_by("id").values_list("message_id", "answer")
+    )
+    found = Message.objects.filter(id__in=ids).values_list("id", "state", "sent_at")
+    return {one: Fate(state, answers.get(one, ""), sent_at) for one, state, sent_at in found}
+
+
+def message_ids(ids: Collection[int]) -> dict[int, str]:
+    """The RFC 5322 Message-ID of each."""
+    return dict(Message.objects.filter(id__in=ids).values_list("id", "message_id"))

@@ -9,7 +9,7 @@ import typer
 
 from certdesk.foundation.common.errors import CertdeskError
 
-from . import catalogue, checks, documents, grants, labs, people, serve, setup, tour
+from . import catalogue, checks, documents, grants, labs, people, perspective, serve, setup, tour
 
 people.accounts.command("voucher")(grants.voucher)
 people.accounts.command("coupon")(grants.coupon)
@@ -31,6 +31,8 @@ app.command("doctor")(checks.doctor)
 app.command("verify-issued")(checks.verify_issued)
 app.command("docs")(documents.docs)
 app.command("lab")(labs.lab)
+app.command("perspective")(perspective.perspective)
+app.command("mail-listener")(perspective.mail_listener)
 app.add_typer(people.users, name="user")
 app.add_typer(people.accounts, name="account")
 app.add_typer(people.access_keys, name="access-key")

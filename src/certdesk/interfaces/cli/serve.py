@@ -10,7 +10,7 @@ import typer
 
 from certdesk.foundation.common.settings import Settings
 
-from . import listener_certificate, setup, start
+from . import listener_certificate, perspective, setup, start
 from .supervisor import Child, Supervisor
 
 
@@ -18,12 +18,16 @@ def up() -> None:
     """Set up what is missing, then run web and worker until Ctrl-C."""
     began = time.monotonic()
     settings = start.django()
+    perspective.refuse_for_public(settings)
     _refuse_taken(settings)
     setup.prepare(settings)
     users = setup.first_users()
     listener_certificate.ensure(settings)
     typer.echo(_greeting(settings, users, began))
-    raise typer.Exit(_run([*_web_children(settings), Child("worker", _work)]))
+    children = [*_web_children(settings), Child("worker", _work)]
+    if settings.mail_listener:
+        children.append(Child("mail-listener", partial(perspective.listen_for_mail, settings)))
+    raise typer.Exit(_run(children))
 
 
 def web() -> None:

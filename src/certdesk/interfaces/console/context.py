@@ -106,6 +106,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
             _("Reference"),
             [
                 (_("Prices"), "prices", "tag", "scm:certProduct:get", nothing),
+                (_("Mail server"), "mail-server", "mail", "iam:mailServer:get", nothing),
                 (_("Private CA"), "authority", "shield-lock", "", nothing),
             ],
         ),

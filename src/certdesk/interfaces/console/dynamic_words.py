@@ -110,6 +110,46 @@ SHAPES = (
     _("%(type)s takes no wildcard name among several (%(name)s)."),
     _("Choose OV or OV Pro, or order it by itself."),
     _("Choose one of: %(list)s."),
+    # what a look at a file saw (connectors/website.py, connectors/http.py), and how many places agreed
+    _("%(url)s has the expected value%(way)s."),
+    _(" after %(count)s redirects"),
+    _('%(url)s answered status %(status)s with other text, beginning "%(text)s".'),
+    _('%(url)s answered status %(status)s, beginning "%(text)s".'),
+    _(
+        "%(url)s answered status %(status)s; only redirects with 301, 302, 307 or 308 and a Location "
+        "are followed."
+    ),
+    _("%(url)s leads to %(place)s: no public address and not in CERTDESK_ALLOW_NETWORKS."),
+    _("Port %(port)s of %(url)s is not allowed (allowed: %(ports)s)."),
+    _("%(url)s: no connection: %(detail)s."),
+    _("%(url)s did not answer completely within %(seconds)s s."),
+    _("%(url)s answered more than %(bytes)s bytes."),
+    _("The name %(name)s has no address%(detail)s."),
+    _(
+        "No web server answers there: open port 80 or 443 to the internet, and check the name's address "
+        "records."
+    ),
+    _("The web server asks for a password: let this path be read by everybody."),
+    _("The web server forbids the path: let it be read by everybody."),
+    _("The file is not there: put it into .well-known/pki-validation below the web root of this name."),
+    _("The web server has a fault of its own: look into its log."),
+    _("Serve the file itself, or redirect with 301, 302, 307 or 308."),
+    _("The name leads to an address or port that may not be asked: it must be public."),
+    _(
+        "The redirect leads to where it may not: only http and https on the same ports and public "
+        "addresses; serve the file without a redirect."
+    ),
+    _("More text than the value stands in the file; leave only the value."),
+    _("A web page came in place of the file: the server answers every path with it."),
+    _("The file of an earlier application is probably left: replace it with the one shown."),
+    _("%(saw)s of %(all)s remote places saw the same; at most %(most)s may disagree."),
+    _(
+        "Not every server of the domain gives everybody the same answer: wait until the change has "
+        "reached them all, and let no firewall or geographic answer treat our other places differently."
+    ),
+    _("%(address)s confirmed %(domain)s by the link of the mail%(from)s."),
+    _("%(address)s confirmed %(domain)s by a reply to the mail."),
+    _(" (from %(place)s)"),
     # paying, and what is not there
     _("The balance is too small: %(needed)s needed, %(there)s there."),
     _("Have the account credited, then pay the order again."),

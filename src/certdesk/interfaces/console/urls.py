@@ -12,6 +12,7 @@ from .views import (
     dns,
     documents,
     domains,
+    mail_server,
     operator,
     orders,
     organization,
@@ -47,6 +48,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{C}/reopen", applying.reopen, name="reopen"),
     path(f"{C}/verify", proving.verify, name="verify"),
     path(f"{C}/verify/live", proving.proofs, name="proofs"),
+    path(f"{C}/verify/fileauth.txt", proving.proof_file, name="proof-file"),
     path(f"{C}/withdraw", withdrawing.withdraw, name="withdraw"),
     path(f"{C}/organization", organization.method, name="organization"),
     path(f"{C}/organization/documents", documents.add, name="add-document"),
@@ -91,5 +93,6 @@ urlpatterns: list[URLPattern] = [
     path("prices/<str:product_id>/edit", pricing.edit, name="edit-price"),
     path("outbox", outbox.listed, name="outbox"),
     path("outbox/<int:message_id>", outbox.message, name="message"),
+    path("mail", mail_server.mail_server, name="mail-server"),
     path("ca", authority.authority, name="authority"),
 ]

@@ -16,6 +16,7 @@ from certdesk.lifecycle.certificates.filters import ListFilters, SearchFilters
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.validation import actions as validation
+from certdesk.lifecycle.validation import confirmations
 from certdesk.lifecycle.validation import queries as proofs
 from certdesk.pki.keystore import use as keystore
 from certdesk.pki.x509 import bundles, keys
@@ -24,7 +25,7 @@ from certdesk.pki.x509.keys import PrivateKey
 
 from . import paging, shapes
 from .registry import File, operation
-from .schemas import DownloadQuery, Edit, ListQuery, PageQuery, SearchQuery
+from .schemas import DownloadQuery, Edit, ListQuery, PageQuery, ResendProofMail, SearchQuery
 from .shapes import Shape
 
 C = "/v3/scm/certificates/{certificate_id}"
@@ -115,6 +116,19 @@ def verify(principal: Principal, certificate_id: str) -> Shape:
     """Checks every name now and waits for the answer, at most 10 s."""
     report = validation.check_now(principal, certificate_id)
     return shapes.verified(report.status, report.info)
+
+
+@operation(
+    "certificates.resend_proof_mail",
+    "POST",
+    f"{C}/domain-verification/resend",
+    "scm:cert:verify",
+    request=ResendProofMail,
+    success=204,
+)
+def resend_proof_mail(principal: Principal, certificate_id: str, body: ResendProofMail) -> None:
+    """Sends the confirmation mails of one name again, within limits (DOM-9)."""
+    confirmations.resend(principal, certificate_id, body.domain, body.address, clock.now())
 
 
 @operation("certificates.versions", "GET", f"{C}/versions", GET, query=PageQuery)

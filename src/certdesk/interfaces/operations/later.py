@@ -41,7 +41,6 @@ CERTIFICATES: list[Line] = [
         "scm:cert:listDeployedResources",
     ),
     ("certificates.unsubscribe", "DELETE", f"{C}/unsubscribe", "scm:cert:unsubscribe"),
-    ("certificates.resend_proof_mail", "POST", f"{C}/domain-verification/resend", "scm:cert:verify"),
     ("certificates.reissue", "POST", f"{C}/reissue", "scm:cert:reissue"),
     ("certificates.confirm_reissue", "POST", f"{C}/reissue/confirm", "scm:cert:reissue"),
     ("certificates.decline_reissue", "POST", f"{C}/reissue/decline", "scm:cert:reissue"),

@@ -126,6 +126,13 @@ class Method(Body):
     method: Word
 
 
+class ResendProofMail(Body):
+    """`address` is ours: one of the domain's mailboxes; empty = all that were written to."""
+
+    domain: Word
+    address: Word = ""
+
+
 class ListQuery(Body):
     """API §1.1."""
 

@@ -14,7 +14,7 @@ from certdesk.lifecycle.certificates.states import ROWS, State
 from certdesk.lifecycle.orders.models import Coupon, Order, Voucher
 from certdesk.lifecycle.orders.rules import billing_status, state_of
 from certdesk.lifecycle.validation.automatic import Step
-from certdesk.lifecycle.validation.queries import CheckLine, NameInfo, ProofInfo
+from certdesk.lifecycle.validation.queries import CheckLine, MailLine, NameInfo, ProofInfo
 
 Shape = dict[str, Any]
 MULTI = "MULTI_DOMAIN"
@@ -165,13 +165,27 @@ def _domain(one: NameInfo) -> Shape:
         "record_name": one.record_name,
         "record_type": one.record_type,
         "record_value": one.record_value,
-        "file_url": "",
-        "file_content": "",
-        "emails": [],
+        "file_url": one.file_url,
+        "file_content": one.file_content,
+        "emails": [mail.address for mail in one.mails],
+        "mails": [_mail(mail) for mail in one.mails],
+        "mailboxes": list(one.mailboxes),
         "commands": list(one.commands),
         "checks": [_check(check) for check in one.checks],
         "reused": one.reused,
         "verified_at": wire(one.verified_at),
+    }
+
+
+def _mail(mail: MailLine) -> Shape:
+    return {
+        "address": mail.address,
+        "state": mail.state,
+        "answer": mail.answer,
+        "sent_at": wire(mail.sent_at),
+        "times_sent": mail.times_sent,
+        "expires_at": wire(mail.expires_at),
+        "confirmed_at": wire(mail.used_at),
     }
 
 

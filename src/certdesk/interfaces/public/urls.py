@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from . import confirmations, views
+from . import confirmations, confirming, views
 
 urlpatterns: list[URLPattern] = [
     path("healthz", views.healthz),
@@ -15,6 +15,6 @@ urlpatterns: list[URLPattern] = [
     path("crl/<str:name>.crl", views.later),
     path("ca/<str:name>.cer", views.later),
     path("confirm/organization-<str:secret>", confirmations.organization),
-    path("confirm/<str:token>", views.later),
+    path("confirm/<str:token>", confirming.confirm),
     path("acme/directory", views.later),
 ]

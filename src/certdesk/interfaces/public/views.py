@@ -69,6 +69,6 @@ def openapi_file(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 def later(request: HttpRequest, **parameters: str) -> HttpResponse:
-    """The door of a face that comes with a later release (OCSP, CRL, CA certificates, confirmations)."""
+    """The door of a face that comes with a later release (OCSP, CRL, CA certificates)."""
     refusal = errors.refusal(NotAvailable("It comes with a later release."), about_certificate=False)
     return _json(refusal.body, refusal.status)

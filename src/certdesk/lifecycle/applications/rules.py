@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from certdesk.foundation.common.errors import BadParameter, Forbidden, NotAvailable
+from certdesk.foundation.common.errors import BadParameter, Forbidden
 from certdesk.pki.x509 import keys
 from certdesk.pki.x509.csr import ParsedCsr, parse_csr
 from certdesk.pki.x509.errors import BadCsr, NamesDoNotFit, shown
@@ -234,7 +234,7 @@ def _check_key(form: ApplicationForm, product: Sold, csr: ParsedCsr | None) -> s
 
 
 def _check_method(form: ApplicationForm, product: Sold, names: NameSet) -> str:
-    """APP-13. Methods that are not built yet are told apart from those that the rule refuses."""
+    """APP-13."""
     method = (form.domain_method or "DNS").upper()
     fault = ""
     if method not in METHODS:
@@ -250,14 +250,9 @@ def _check_method(form: ApplicationForm, product: Sold, names: NameSet) -> str:
         raise BadParameter(
             fault, next_step=f"Choose one of: {', '.join(offered) or 'DNS'}.", field="domain_method"
         )
-    if method != "DNS":
-        raise NotAvailable(
-            f"Verification by {method.lower()} is not available yet.",
-            next_step="Choose DNS.",
-            field="domain_method",
-        )
-    for name in names.names:
-        proof_owner(name)  # a name so long that no record fits in front of it is refused now, not later
+    if method == "DNS":
+        for name in names.names:
+            proof_owner(name)  # a name so long that no record fits in front of it is refused now, not later
     return method
 
 

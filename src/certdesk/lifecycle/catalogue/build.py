@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from . import rules
-from .document import BrandPart, Document, Prices, ProductPart, Step
+from .document import BrandPart, Document, Prices, ProductPart, ProfilePart, Step
 
 Key = tuple[str | int, ...]
 
@@ -39,10 +39,7 @@ def build(document: Document) -> rules.Catalogue:
             )
             for code, part in document.types.items()
         },
-        profiles={
-            name: rules.Profile(name, _dated(part.validity), _dated(part.reuse))
-            for name, part in document.profiles.items()
-        },
+        profiles={name: _profile(name, part) for name, part in document.profiles.items()},
         products=products,
         expansion=_expansion(document),
     )  # fmt: skip
@@ -212,6 +209,11 @@ def _exact(key: Key, amount: Decimal, digits: int) -> int:
     if scaled != scaled.to_integral_value():
         raise Mismatch(key, f"{amount} has more than {digits} digits after the point")
     return int(scaled)
+
+
+def _profile(name: str, part: ProfilePart) -> rules.Profile:
+    ends = {str(method): day for method, day in part.method_ends.items()}
+    return rules.Profile(name, _dated(part.validity), _dated(part.reuse), ends)
 
 
 def _dated(steps: tuple[Step, ...]) -> tuple[rules.Dated, ...]:

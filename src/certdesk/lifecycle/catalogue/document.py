@@ -52,6 +52,7 @@ class ProfilePart(Part):
 
     validity: tuple[Step, ...] = ()
     reuse: Annotated[tuple[Step, ...], Field(min_length=1)]
+    method_ends: dict[Method, date] = {}
 
 
 class IssuerPart(Part):

@@ -30,11 +30,13 @@ class Dated:
 
 @dataclass(frozen=True)
 class Profile:
-    """Dated policy of one kind of CA: how long a domain proof is reused, and shorter certificates, if any."""
+    """Dated policy of one kind of CA: how long a domain proof is reused, shorter certificates, if any, and
+    the days from which methods of proof count no more."""
 
     name: str
     validity: tuple[Dated, ...]
     reuse: tuple[Dated, ...]
+    method_ends: Mapping[str, date] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -237,6 +239,15 @@ class Catalogue:
     def reuse_days(self, product: Product, on: date) -> int:
         """Days that a domain proof may be reused for the product on that date (DOM-13)."""
         return in_force(self.profiles[product.profile].reuse, on)
+
+    def method_ends(self, product: Product, method: str) -> date | None:
+        """The day from which a method may no longer prove names of the product."""
+        return self.profiles[product.profile].method_ends.get(method)
+
+    def ended_methods(self, product: Product, on: date) -> tuple[str, ...]:
+        """The methods that count no more on that day."""
+        ends = self.profiles[product.profile].method_ends
+        return tuple(sorted(method for method, day in ends.items() if on >= day))
 
     def max_validity_days(self, profile: str, on: date) -> int:
         """The longest certificate of a profile that is issued on that date, days.

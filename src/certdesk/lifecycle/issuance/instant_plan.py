@@ -32,6 +32,9 @@ from . import issuers, pipeline, queries
 from .issuers import Issuer
 from .rules import Approvals, Proof
 
+_Terms = tuple[int, tuple[str, ...]]
+"""Days of reuse and the methods whose time is over."""
+
 
 @dataclass(frozen=True, slots=True)
 class IssueRequest:
@@ -157,20 +160,21 @@ def with_proofs(principal: Principal, wanted: Sequence[Wanted], now: datetime) -
     ]
     book = catalogue()
     days = [book.reuse_days(one.product, now.date()) for one in wanted]
-    found: dict[int, dict[str, tuple[int, datetime]]] = {}
-    for period in set(days):
-        domains = {
-            record.authorization_domain
-            for plan, one in zip(plans, days, strict=True)
-            if one == period
+    ended = [book.ended_methods(one.product, now.date()) for one in wanted]
+    found: dict[_Terms, validation.Reusable] = {}
+    for terms in set(zip(days, ended, strict=True)):
+        records = [
+            record
+            for plan, *one in zip(plans, days, ended, strict=True)
+            if tuple(one) == terms
             for record in plan
-        }
-        since = validation_rules.reuse_since(period, now)
-        found[period] = validation.reusable(principal.account_id, sorted(domains), since, now)
+        ]
+        since = validation_rules.reuse_since(terms[0], now)
+        found[terms] = validation.reusable(principal.account_id, records, since, now, ended=terms[1])
     pool = queries.pool_counts() if any(one.checked.csr is None for one in wanted) else {}
     return [
-        replace(one, proofs=_proofs(plan, found[period])) if _is_instant(one, pool) else one
-        for one, plan, period in zip(wanted, plans, days, strict=True)
+        replace(one, proofs=_proofs(plan, found[period, gone])) if _is_instant(one, pool) else one
+        for one, plan, period, gone in zip(wanted, plans, days, ended, strict=True)
     ]
 
 
@@ -194,15 +198,12 @@ def _is_instant(wanted: Wanted, pool: dict[str, int]) -> bool:
     )
 
 
-def _proofs(
-    plan: Sequence[validation_rules.Wanted], evidence: dict[str, tuple[int, datetime]]
-) -> tuple[Proof, ...]:
-    """One proof a name; nothing at all while a single authorisation domain has no evidence."""
-    if any(record.authorization_domain not in evidence for record in plan):
+def _proofs(plan: Sequence[validation_rules.Wanted], evidence: validation.Reusable) -> tuple[Proof, ...]:
+    """One proof a name; nothing at all while a single name has no evidence."""
+    found = [(name, evidence.of(name, record.covered_by)) for record in plan for name in record.names]
+    if any(one is None for _, one in found):
         return ()
-    return tuple(
-        Proof(name, *evidence[record.authorization_domain]) for record in plan for name in record.names
-    )
+    return tuple(Proof(name, *one) for name, one in found if one is not None)
 
 
 def issuer_of(product: Product) -> Issuer:

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock
-from certdesk.foundation.common.errors import CertdeskError, Kind, WrongState
+from certdesk.foundation.common.errors import BadParameter, CertdeskError, Kind, WrongState
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal, system_principal
 from certdesk.foundation.jobs import actions as jobs
@@ -21,7 +21,7 @@ from certdesk.lifecycle.certificates.errors import StateChanged
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import Event, State, Via
 
-from . import automatic, mails, organization, organization_reuse, proofs, queries
+from . import automatic, confirmations, mails, organization, organization_reuse, proofs, queries
 from .models import Challenge
 from .organization import COMPLETE
 from .organization import Decided as Decided
@@ -42,9 +42,20 @@ ANSWERED = frozenset({State.CHECKING_ORG, State.ISSUING, State.ISSUED})
 
 def begin(certificate: Certificate, application: Application, now: datetime) -> None:
     """Asks for the proof of every name, in the transaction that records the application (DOM-1, DOM-2)."""
-    product = applications.product_of(certificate)
-    made = proofs.create(application, product, catalogue().reuse_days(product, now.date()), now)
-    mails.send_records(certificate, application, made, now)
+    product, book = applications.product_of(certificate), catalogue()
+    ended = book.ended_methods(product, now.date())
+    if application.domain_method in ended:
+        raise BadParameter(
+            f"Verification by {application.domain_method.lower()} ended on "
+            f"{book.method_ends(product, application.domain_method)} (Baseline Requirements).",
+            next_step="Choose DNS.",
+            field="domain_method",
+        )
+    made = proofs.create(application, product, book.reuse_days(product, now.date()), now, ended=ended)
+    if application.domain_method == "EMAIL":
+        confirmations.send_first(certificate, application, made, now)
+    else:
+        mails.send_records(certificate, application, made, now)
     automatic.begin(application)
     schedule(application, clock.real_now() + AUTOMATIC_HEAD_START if application.auto_dns else None)
 
@@ -127,7 +138,7 @@ def _claim(
         if proofs.lock(application.id) is None:  # first, as everybody does: PostgreSQL finds no deadlock then
             return ()
         mails.send_records(certificate, application, proofs.renew_old_values(application, now), now)
-        open_ones = proofs.unproved(application.id)
+        open_ones = proofs.looked_at(application.id)
         free = (
             Q(busy_until__isnull=True) | Q(busy_until__lt=real) | Q(busy_until__gt=real + timedelta(hours=1))
         )

@@ -37,10 +37,12 @@ class CheckNames(Handler[Work, list[Sight]]):
         now = clock.now()
         renewed = proofs.renew_old_values(application, now)
         mails.send_records(certificate, application, renewed, now)
-        waiting = proofs.unproved(application.id)
-        if not waiting:
+        if not proofs.unproved(application.id):
             actions.advance(certificate, application, now)
             return None
+        waiting = proofs.looked_at(application.id)
+        if not waiting:
+            return None  # mails: the answer carries the certificate on
         moment = max(job.run_at, clock.real_now()) + _TOLERANCE
         due = [one for one in waiting if _is_due(one, moment)]
         if not due:

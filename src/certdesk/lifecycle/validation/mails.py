@@ -1,5 +1,6 @@
 """What the applicant is told while names and organisation are verified. Written with the change itself."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -13,7 +14,8 @@ from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.certificates.models import Certificate
 
-from .models import Challenge
+from . import rules
+from .models import Challenge, ConfirmationMail
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +25,9 @@ def send_records(
 ) -> None:
     """A copy of the records to set up (DOM-2); nothing when there is none to set up."""
     if not challenges:
+        return
+    if challenges[0].method == "FILE":
+        _send_files(certificate, application, challenges, now)
         return
     records = [
         {
@@ -35,6 +40,66 @@ def send_records(
     ]
     key = f"dns-record:{application.id}:{clock.to_micros(now)}"
     send(certificate, application, "dns-record", {"records": records}, key, page="/verify")
+
+
+def _send_files(
+    certificate: Certificate, application: Application, challenges: Sequence[Challenge], now: datetime
+) -> None:
+    """The same for the file method: where each file goes and what stands in it (DOM-8)."""
+    files = [
+        {
+            "domain": one.authorization_domain,
+            "url": rules.file_url(one.authorization_domain),
+            "value": one.value,
+        }
+        for one in challenges
+    ]
+    key = f"proof-file:{application.id}:{clock.to_micros(now)}"
+    send(certificate, application, "proof-file", {"files": files}, key, page="/verify")
+
+
+def send_confirmation(
+    certificate: Certificate, application: Application, challenge: Challenge, address: str, now: datetime
+) -> ConfirmationMail | None:
+    """DOM-9: asks one mailbox of the domain, with a value of its own. None when the address takes no mail.
+
+    The link stands in the mail alone: whoever applies must not be able to read it in the outbox.
+    """
+    token = f"{rules.DOMAIN_LINK}{secrets.token_urlsafe(rules.TOKEN_BYTES)}"
+    hashed = rules.token_hash(token)
+    user = User.objects.filter(id=application.submitted_by).values("name", "language").first()
+    names = challenge.proofs.order_by("position").values_list("name", flat=True)
+    context = {
+        "domain": challenge.authorization_domain,
+        "certificate_id": certificate.id,
+        "names": list(names) or [challenge.authorization_domain],
+        "company": application.company.get("name", ""),
+        "applicant": user["name"] if user else "",
+        "until": now + rules.VALUE_LIFE,
+        "by_reply": bool(settings.get().mail_listener),
+    }
+    try:
+        message = outbox.send(
+            certificate.account_id,
+            "domain-confirmation",
+            address,
+            context,
+            certificate_id=certificate.id,
+            locale=user["language"] if user else "en",
+            dedupe_key=f"domain-confirmation:{challenge.id}:{hashed[:32]}",
+            secrets={"confirm_link": f"{settings.get().base_url}/confirm/{token}"},
+        )
+    except BadParameter as refused:
+        log.warning("message not sent", domain=challenge.authorization_domain, reason=refused.message)
+        return None
+    return ConfirmationMail.objects.create(
+        challenge=challenge,
+        address=address,
+        token_hash=hashed,
+        message_id=message.id,
+        made_at=now,
+        last_sent_at=clock.real_now(),
+    )
 
 
 def send_refusal(certificate: Certificate, application: Application, reason: str) -> None:

@@ -52,6 +52,26 @@ class Check(models.Model):
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.answer}"
 
 
+class ConfirmationMail(models.Model):
+    """One mail to one mailbox with its own random value (DOM-9); a re-send is the same message."""
+
+    id = models.BigAutoField(primary_key=True)
+    challenge = models.ForeignKey(Challenge, on_delete=models.CASCADE, related_name="mails")
+    address = models.CharField(max_length=320)
+    token_hash = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the value, hex.")
+    message_id = models.BigIntegerField(help_text="outbox.Message.")
+    made_at = MomentField(help_text="Good for 30 days.")
+    times_sent = models.IntegerField(default=1)
+    last_sent_at = MomentField(help_text="Real time: for the limit of re-sends.")
+    used_at = MomentField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["challenge", "address"], name="validation_mailed")]
+
+    def __str__(self) -> str:
+        return f"mail to {self.address}"
+
+
 class Evidence(models.Model):
     """A domain was proved: reusable by the account within the issuer's period (DOM-13), unless void (WDR-5)."""
 
@@ -63,7 +83,9 @@ class Evidence(models.Model):
     )
     method = models.CharField(max_length=5)
     br_method = models.CharField(max_length=20, help_text="Baseline Requirements section, e.g. 3.2.2.4.7.")
-    perspective = models.CharField(max_length=40, default="local")
+    perspective = models.CharField(
+        max_length=400, default="local", help_text="Every place that saw it, by commas; of mails the address."
+    )
     seen = models.TextField()
     at = MomentField()
     application_id = models.BigIntegerField(db_index=True, help_text="Under which it was gathered.")

@@ -1,4 +1,4 @@
-"""Places from which the outside world is looked at. One today: this process; others come beside it."""
+"""Places from which the outside world is looked at: this process, and the remote agents of the settings."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, cast
 
+from certdesk.connectors import perspective as agents
+from certdesk.connectors.dns.addresses import address_resolver
 from certdesk.connectors.dns.proof import RecordType, check_record
 from certdesk.connectors.protocol import ConnectorError
+from certdesk.connectors.website import check_file
 from certdesk.foundation.common import settings
+
+from . import rules
 
 AT_ONCE = 64  # looks in flight for one application
 MATCH = "MATCH"
@@ -23,11 +28,19 @@ class Look:
     record_name: str
     record_type: str
     value: str
+    method: str = "DNS"
+    name: str = ""  # FILE: the exact name
+
+    @property
+    def place(self) -> str:
+        """Where it looks, for people."""
+        return self.record_name or self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one perspective saw; `answer` is MATCH or one of `connectors.dns.proof.SeenAnswer`, or ERROR."""
+    """What one perspective saw; `answer` is MATCH, another of `connectors.dns.proof.SeenAnswer` or of
+    `connectors.website.FileAnswer`, or ERROR."""
 
     look: Look
     perspective: str
@@ -54,55 +67,108 @@ class Local:
     name = "local"
 
     async def look(self, look: Look, now: datetime) -> Sight:
-        configured = settings.get()
         try:
-            seen = await check_record(
-                owner=look.record_name,
-                record_type=cast(RecordType, look.record_type),
-                expected=look.value,
-                resolvers=configured.dns_resolvers,
-                allow_networks=configured.allow_networks,
-                now=now,
-            )
+            if look.method == "FILE":
+                return await self._file(look)
+            return await self._record(look, now)
         except ConnectorError as error:
             return Sight(look, self.name, "ERROR", error.message[:_TEXT_LIMIT], "")
+
+    async def _record(self, look: Look, now: datetime) -> Sight:
+        configured = settings.get()
+        seen = await check_record(
+            owner=look.record_name,
+            record_type=cast(RecordType, look.record_type),
+            expected=look.value,
+            resolvers=configured.dns_resolvers,
+            allow_networks=configured.allow_networks,
+            now=now,
+        )
+        return Sight(
+            look, self.name, seen.answer.value, seen.sentence[:_TEXT_LIMIT], seen.cause[:_TEXT_LIMIT]
+        )
+
+    async def _file(self, look: Look) -> Sight:
+        configured = settings.get()
+        seen = await check_file(
+            name=look.name,
+            path=rules.FILE_PATH,
+            expected=look.value,
+            ports=configured.validation_http_ports,
+            allow_networks=configured.allow_networks,
+            resolver=address_resolver(configured.dns_resolvers, configured.allow_networks),
+        )
         return Sight(
             look, self.name, seen.answer.value, seen.sentence[:_TEXT_LIMIT], seen.cause[:_TEXT_LIMIT]
         )
 
 
+class Remote:
+    """An agent somewhere else (`certdesk perspective`), asked over signed HTTP."""
+
+    def __init__(self, name: str, url: str, key: bytes) -> None:
+        self.name, self._url, self._key = name, url, key
+
+    async def look(self, look: Look, now: datetime) -> Sight:
+        asked = {
+            "method": look.method,
+            "name": look.place,
+            "type": look.record_type,
+            "path": rules.FILE_PATH,
+            "value": look.value,
+        }
+        try:
+            seen = await agents.ask(self._url, self._key, asked)
+        except ConnectorError as error:
+            return Sight(look, self.name, "ERROR", error.message[:_TEXT_LIMIT], "")
+        return Sight(look, self.name, seen.answer, seen.sentence[:_TEXT_LIMIT], "")
+
+
 LOCAL = Local()
+
+
+def remotes() -> tuple[Perspective, ...]:
+    """The agents of `CERTDESK_PERSPECTIVES`; none = this process alone decides."""
+    configured = settings.get()
+    if not configured.perspectives or configured.perspective_key_file is None:
+        return ()
+    key = configured.perspective_key_file.read_bytes().strip()
+    pairs = (one.partition("=") for one in configured.perspectives)
+    return tuple(Remote(name, url, key) for name, _, url in pairs)
 
 
 async def look_all(
     looks: Sequence[Look], now: datetime, *, deadline: float, perspective: Perspective = LOCAL
 ) -> list[Sight]:
-    """Every look at once, `AT_ONCE` in flight; those not done after `deadline` seconds count as TIMEOUT."""
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def one(look: Look) -> Sight:
-        async with gate:
-            return await perspective.look(look, now)
-
+    """Every look from every place at once, `AT_ONCE` of each place in flight; those not done after `deadline`
+    seconds count as TIMEOUT. The sights of `perspective`, the primary one, come first."""
     if not looks:
         return []
-    tasks = [asyncio.create_task(one(look)) for look in looks]
-    await asyncio.wait(tasks, timeout=deadline)
-    late = [task for task in tasks if not task.done()]
+    places = (perspective, *remotes())
+    tasks = [
+        (place, look, asyncio.create_task(_one(place, look, now, gate)))
+        for place, gate in ((place, asyncio.Semaphore(AT_ONCE)) for place in places)
+        for look in looks
+    ]
+    await asyncio.wait([task for *_, task in tasks], timeout=deadline)
+    late = {task for *_, task in tasks if not task.done()}
     for task in late:
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)
-    return [
-        _late(look, perspective, deadline) if task in late else task.result()
-        for look, task in zip(looks, tasks, strict=True)
-    ]
+    return [_late(look, place, deadline) if task in late else task.result() for place, look, task in tasks]
+
+
+async def _one(place: Perspective, look: Look, now: datetime, gate: asyncio.Semaphore) -> Sight:
+    async with gate:
+        return await place.look(look, now)
 
 
 def _late(look: Look, perspective: Perspective, deadline: float) -> Sight:
+    servers = "web" if look.method == "FILE" else "DNS"
     return Sight(
         look,
         perspective.name,
         "TIMEOUT",
-        f"The look at {look.record_name} was not over after {deadline:g} seconds.",
-        "The DNS servers answer slowly or not at all; the next check comes by itself.",
+        f"The look at {look.place} was not over after {deadline:g} seconds.",
+        f"The {servers} servers answer slowly or not at all; the next check comes by itself.",
     )

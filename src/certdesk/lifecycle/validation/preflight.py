@@ -201,10 +201,10 @@ def _reuse(
         return
     now = clock.now()
     since = rules.reuse_since(catalogue().reuse_days(product, now.date()), now)
-    targets = {name.text: authorization_domain(name) for name in names}
-    found = queries.reusable(principal.account_id, sorted(set(targets.values())), since, now)
+    ended = catalogue().ended_methods(product, now.date())
+    found = queries.reusable(principal.account_id, rules.plan(names), since, now, ended=ended)
     for name in names:
-        verdicts[name.text].proved = targets[name.text] in found
+        verdicts[name.text].proved = found.of(name.text, authorization_domain(name)) is not None
 
 
 def _connections(principal: Principal) -> list[DnsConnection]:

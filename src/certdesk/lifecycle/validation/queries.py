@@ -1,6 +1,6 @@
 """Reads of proofs and of organisation verification."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,35 +9,66 @@ from django.db.models import Max, Q
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import WrongState
 from certdesk.foundation.iam.principal import Principal
+from certdesk.foundation.outbox import queries as outbox
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.pki.x509.names import parse_name
 
 from . import automatic, rules
 from .automatic import Step
-from .models import Challenge, Check, NameProof
+from .models import Challenge, Check, ConfirmationMail, NameProof
 
 CHECKS_SHOWN = 10  # a challenge, on the average
 
 
-def reusable(
-    account_id: str, domains: Sequence[str], since: datetime, now: datetime
-) -> dict[str, tuple[int, datetime]]:
-    """Authorisation domain -> id and time of the youngest evidence that counts now (DOM-13).
+@dataclass(frozen=True, slots=True)
+class Reusable:
+    """Evidence that counts now, id and time of the youngest: by whole domain, and by exact name."""
 
-    Evidence that proves one exact name only (`name` is filled) is not for other names.
+    domains: Mapping[str, tuple[int, datetime]]
+    names: Mapping[str, tuple[int, datetime]]
+
+    def of(self, name: str, domain: str) -> tuple[int, datetime] | None:
+        """What covers `name`, whose proof as a whole would stand at `domain`."""
+        found = [one for one in (self.domains.get(domain), self.names.get(name)) if one]
+        return max(found, key=lambda one: (one[1], one[0]), default=None)
+
+
+def reusable(
+    account_id: str,
+    wanted: Sequence[rules.Wanted],
+    since: datetime,
+    now: datetime,
+    *,
+    ended: Collection[str] = (),
+) -> Reusable:
+    """What the account has proved of the names that are wanted (DOM-13).
+
+    Evidence that proves one exact name only (`name` is filled) is for no other name: neither for a parent
+    nor for a wildcard.
+
+    Args:
+        ended: methods whose time is over: what was proved by them counts no more.
     """
-    if not domains:
-        return {}
-    marks = ",".join(["%s"] * len(domains))
+    keys = {one.covered_by for one in wanted}.union(*(one.names for one in wanted))
+    if not keys:
+        return Reusable({}, {})
+    marks = ",".join(["%s"] * len(keys))
     found = sql.rows(
-        "SELECT authorization_domain, id, at FROM validation_evidence"
+        "SELECT authorization_domain, name, method, id, at FROM validation_evidence"
         f" WHERE account_id = %s AND authorization_domain IN ({marks}) AND at >= %s AND at <= %s"
-        " AND void_at IS NULL AND name = '' ORDER BY at, id",
-        [account_id, *domains, clock.to_micros(since), clock.to_micros(now)],
+        " AND void_at IS NULL ORDER BY at, id",
+        [account_id, *sorted(keys), clock.to_micros(since), clock.to_micros(now)],
     )
-    return {str(domain): (int(evidence), clock.from_micros(at)) for domain, evidence, at in found}
+    domains: dict[str, tuple[int, datetime]] = {}
+    names: dict[str, tuple[int, datetime]] = {}
+    for domain, name, method, evidence, at in found:
+        if method not in ended:
+            place = names if name else domains
+            place[str(name or domain)] = (int(evidence), clock.from_micros(at))
+    return Reusable(domains, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +102,41 @@ def all_proved(application: Application) -> bool:
     return [one.name for one in proved(application.id)] == names
 
 
+def registrable(domain: str) -> str:
+    """The registrable domain of an authorisation domain; empty for internal names."""
+    return parse_name(domain, allow_internal=True).registrable
+
+
+def mailboxes(domain: str) -> tuple[str, ...]:
+    """Every address that may confirm a domain (DOM-9)."""
+    return rules.mailboxes(domain, registrable(domain))
+
+
+def last_mail(challenge_id: int, address: str) -> ConfirmationMail | None:
+    """The newest mail of a challenge to one mailbox."""
+    return ConfirmationMail.objects.filter(challenge_id=challenge_id, address=address).order_by("-id").first()
+
+
+def message_id_of(message_id: int) -> str:
+    """The Message-ID under which a mail of the outbox went out."""
+    return outbox.message_ids([message_id]).get(message_id, "")
+
+
+@dataclass(frozen=True, slots=True)
+class MailLine:
+    """One mailbox that was asked: what became of the mail, and whether its value is still good."""
+
+    address: str
+    state: str
+    answer: str
+    sent_at: datetime | None
+    times_sent: int
+    expires_at: datetime
+    used_at: datetime | None
+    message_id: int
+    wait_seconds: int
+
+
 @dataclass(frozen=True, slots=True)
 class CheckLine:
     at: datetime
@@ -97,6 +163,11 @@ class NameInfo:
     cause: str
     checks: tuple[CheckLine, ...]
     verified_at: datetime | None
+    method: str = "DNS"
+    file_url: str = ""
+    file_content: str = ""
+    mails: tuple[MailLine, ...] = ()
+    mailboxes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +203,7 @@ def info_of(certificate: Certificate) -> ProofInfo:
             next_step="Submit the application first.",
         )
     checks = _checks(application.id)
+    mails = _mails(application.id) if application.domain_method == "EMAIL" else {}
     proofs = list(
         NameProof.objects.filter(application=application)
         .select_related("challenge", "evidence")
@@ -144,8 +216,35 @@ def info_of(certificate: Certificate) -> ProofInfo:
         method=application.domain_method,
         auto_dns=application.auto_dns,
         value_expires_at=min(made) + rules.VALUE_LIFE if made else None,
-        domains=tuple(_name_info(proof, checks) for proof in proofs),
+        domains=tuple(_name_info(proof, checks, mails) for proof in proofs),
         steps=automatic.steps(application.id) if application.auto_dns else (),
+    )
+
+
+def _mails(application_id: int) -> dict[int, tuple[MailLine, ...]]:
+    """The newest mail to each mailbox of each challenge, in the order in which they were written to first."""
+    found: dict[tuple[int, str], ConfirmationMail] = {}
+    for mail in ConfirmationMail.objects.filter(challenge__application_id=application_id).order_by("id"):
+        found[mail.challenge_id, mail.address] = mail
+    fates = outbox.fates([mail.message_id for mail in found.values()])
+    lines: dict[int, list[MailLine]] = {}
+    for mail in found.values():
+        lines.setdefault(mail.challenge_id, []).append(_mail_line(mail, fates.get(mail.message_id)))
+    return {challenge: tuple(some) for challenge, some in lines.items()}
+
+
+def _mail_line(mail: ConfirmationMail, fate: outbox.Fate | None) -> MailLine:
+    wait = rules.resend_wait(mail.times_sent, mail.last_sent_at, clock.real_now())
+    return MailLine(
+        address=mail.address,
+        state=fate.state if fate else "",
+        answer=fate.answer if fate else "",
+        sent_at=fate.sent_at if fate else None,
+        times_sent=mail.times_sent,
+        expires_at=mail.made_at + rules.VALUE_LIFE,
+        used_at=mail.used_at,
+        message_id=mail.message_id,
+        wait_seconds=int(wait.total_seconds()),
     )
 
 
@@ -169,7 +268,11 @@ def _checks(application_id: int) -> dict[int, tuple[CheckLine, ...]]:
     return {challenge: tuple(found) for challenge, found in lines.items()}
 
 
-def _name_info(proof: NameProof, checks: dict[int, tuple[CheckLine, ...]]) -> NameInfo:
+def _name_info(
+    proof: NameProof,
+    checks: dict[int, tuple[CheckLine, ...]],
+    mails: dict[int, tuple[MailLine, ...]],
+) -> NameInfo:
     challenge, evidence = proof.challenge, proof.evidence
     lines = checks.get(challenge.id, ()) if challenge else ()
     last = lines[0] if lines else None
@@ -179,6 +282,7 @@ def _name_info(proof: NameProof, checks: dict[int, tuple[CheckLine, ...]]) -> Na
         domain = evidence.authorization_domain
     record_name = challenge.record_name if challenge else ""
     record_type = challenge.record_type if challenge else ""
+    method = challenge.method if challenge else evidence.method if evidence else ""
     return NameInfo(
         domain=proof.name,
         authorization_domain=domain,
@@ -186,11 +290,16 @@ def _name_info(proof: NameProof, checks: dict[int, tuple[CheckLine, ...]]) -> Na
         reused=proof.reused,
         record_name=record_name,
         record_type=record_type,
-        record_value=challenge.value if challenge else "",
+        record_value=challenge.value if challenge and method == "DNS" else "",
         commands=rules.commands(record_type, record_name),
         checked_at=last.at if last else evidence.at if evidence else None,
         seen=last.seen if last else evidence.seen if evidence else "",
         cause=last.cause if last else "",
         checks=lines,
         verified_at=evidence.at if evidence is not None and good else None,
+        method=method,
+        file_url=rules.file_url(domain) if challenge and method == "FILE" else "",
+        file_content=challenge.value if challenge and method == "FILE" else "",
+        mails=mails.get(challenge.id, ()) if challenge else (),
+        mailboxes=mailboxes(domain) if challenge and method == "EMAIL" else (),
     )

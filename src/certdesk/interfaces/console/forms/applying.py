@@ -1,5 +1,7 @@
 """The application form (§3.1), with the fields that the certificate's type asks for."""
 
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -9,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from certdesk.lifecycle.applications.contacts import BUSINESS_CATEGORIES
 from certdesk.lifecycle.applications.form import ApplicationForm
+from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import DomainType, Product
 
 from .common import choose
@@ -28,6 +31,76 @@ ALGORITHMS = {
     "EC_P256": "EC P-256",
     "EC_P384": "EC P-384",
 }
+
+
+METHOD_WORDS = {
+    "DNS": (
+        gettext_lazy("Manual DNS verification"),
+        gettext_lazy("You add one record where the domain is managed."),
+    ),
+    "FILE": (
+        gettext_lazy("File verification"),
+        gettext_lazy("You put one small file on the web server of each name."),
+    ),
+    "EMAIL": (
+        gettext_lazy("Email verification"),
+        gettext_lazy("A mailbox of the domain, such as admin@, confirms by a link."),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The methods of proof that this application may choose, and why others are not among them."""
+
+    methods: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def offered(product: Product, wildcards: bool, on: date, *, mail_server: bool) -> Offered:
+    """APP-13, as far as it is known before the names are typed.
+
+    Args:
+        wildcards: a name is a wildcard for certain, by what was bought.
+        on: today; a method may have ended.
+    """
+    book = catalogue()
+    gone = book.ended_methods(product, on)
+    notes = []
+    if "EMAIL" not in product.methods:
+        notes.append(_("Email is not offered: DV certificates cannot be verified by email."))
+    elif "EMAIL" in gone:
+        notes.append(
+            _("Email is not offered: it ended on %(day)s.") % {"day": book.method_ends(product, "EMAIL")}
+        )
+    else:
+        notes += _about_email(mail_server=mail_server)
+    if "FILE" not in product.methods:
+        notes.append(_("A file is not offered for this certificate type."))
+    elif wildcards:
+        notes.append(_("A file is not offered: it cannot prove a wildcard name."))
+    elif product.domain_type is DomainType.MULTI and product.wildcard_in_multi:
+        notes.append(_("A file cannot be chosen as soon as one of the names is a wildcard."))
+    methods = tuple(one for one in product.methods if one not in gone and not (one == "FILE" and wildcards))
+    return Offered(methods, tuple(notes))
+
+
+def _about_email(*, mail_server: bool) -> list[str]:
+    notes = []
+    ends = email_ends()
+    if ends:
+        notes.append(_("Public CAs accept email until %(day)s only; DNS lasts.") % {"day": ends})
+    if not mail_server:
+        notes.append(
+            _("No mail server is set up yet: choose email only when the operator is about to do so.")
+        )
+    return notes
+
+
+def email_ends() -> date | None:
+    """The day from which public CAs accept no email proof; None when the catalogue names none."""
+    public = catalogue().profiles.get("public")
+    return public.method_ends.get("EMAIL") if public else None
 
 
 class ApplyForm(forms.Form):
@@ -131,12 +204,13 @@ class ApplyForm(forms.Form):
         data: Any = None,
         *,
         initial: Any = None,
+        offered: Offered,
         zones: tuple[str, ...] = (),
     ) -> None:
-        """`names`: plain and wildcard additional names that were bought; `zones`: connected ones that the
-        user may write to."""
+        """`names`: plain and wildcard additional names that were bought; `offered`: the methods of proof;
+        `zones`: connected ones that the user may write to."""
         super().__init__(data, initial=initial, label_suffix="")
-        self.product, self.zones = product, zones
+        self.product, self.offered, self.zones = product, offered, zones
         for gone in self._without():
             del self.fields[gone]
         for name, found in self._choices().items():
@@ -199,18 +273,17 @@ class ApplyForm(forms.Form):
         }
 
     def _methods(self) -> list[tuple[str, Any]]:
-        """Automatic DNS only where a zone is connected and the user may write records (DOM-7)."""
-        manual = (
-            "DNS",
-            _card(_("Manual DNS verification"), _("You add one record where the domain is managed.")),
-        )
+        """The methods offered; automatic DNS only where a zone is connected and the user may write records (DOM-7)."""
+        cards = [
+            (one, _card(*map(str, METHOD_WORDS[one]))) for one in self.offered.methods if one in METHOD_WORDS
+        ]
         if not self.zones:
-            return [manual]
+            return cards
         named = ", ".join(self.zones[:3]) + (" …" if len(self.zones) > 3 else "")
         words = _(
             "Your DNS connection adds the record, and removes it after issuance. Connected: %(zones)s."
         ) % {"zones": named}
-        return [(AUTOMATIC, _card(_("Automatic DNS verification"), words)), manual]
+        return [(AUTOMATIC, _card(_("Automatic DNS verification"), words)), *cards]
 
     def _explain(self, names: tuple[int, int]) -> None:
         """What may be typed as names (table 3-1)."""
@@ -225,6 +298,7 @@ class ApplyForm(forms.Form):
         else:
             example = _("One name, for example www.example.com.")
         self.fields["domain"].help_text = f"{example} {punycode}"
+        self.fields["domain_method"].help_text = " ".join(self.offered.notes)
         if "sans" in self.fields:
             self.fields["sans"].help_text = _(
                 "One name per line, at least one. Bought: %(plain)d plain and %(wildcard)d wildcard names "

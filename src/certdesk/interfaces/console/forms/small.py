@@ -85,3 +85,16 @@ class DecisionForm(forms.Form):
         if numbered:
             del self.fields["registration_number"]
         choose(self, "checked", [(item.id, _(item.text)) for item in items])
+
+
+class TestMailForm(forms.Form):
+    """Where a test message goes."""
+
+    __test__ = False  # no test case of pytest's
+
+    address = forms.CharField(
+        label=gettext_lazy("Email address"),
+        max_length=254,
+        widget=forms.TextInput(attrs={"autocomplete": "email", "inputmode": "email"}),
+        help_text=gettext_lazy("The message goes the same way as every other one; its result is recorded."),
+    )

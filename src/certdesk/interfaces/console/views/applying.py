@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from certdesk.foundation.common import clock
+from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import CertdeskError, Forbidden, WrongState
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import book
@@ -17,7 +17,7 @@ from certdesk.lifecycle.issuance import actions
 from certdesk.lifecycle.issuance.submission import applicant_of
 from certdesk.lifecycle.validation import automatic
 
-from ..forms.applying import APPLICANT, COMPANY, EXTENDED, TECHNICAL, ApplyForm
+from ..forms.applying import APPLICANT, COMPANY, EXTENDED, TECHNICAL, ApplyForm, offered
 from ..forms.book import PickForm
 from ..forms.common import put, sentence
 from . import detail, rows
@@ -42,7 +42,7 @@ def apply(request: HttpRequest, principal: Principal, certificate_id: str) -> Ht
             actions.apply(principal, certificate_id, form.application(), clock.now())
             tell(
                 request,
-                _("The application is submitted. The records to add were also mailed to the applicant."),
+                _submitted(form.cleaned_data["domain_method"]),
                 "application.submitted",
             )
             return back_to("verify", certificate_id)
@@ -86,6 +86,13 @@ def _pick(request: HttpRequest, principal: Principal, certificate: Certificate) 
     return PickForm(people, companies, request.GET or None, with_company=needed)
 
 
+def _submitted(method: str) -> str:
+    return {
+        "FILE": _("The application is submitted. The files to serve were also mailed to the applicant."),
+        "EMAIL": _("The application is submitted. The mailboxes of the domain were asked to confirm."),
+    }.get(method) or _("The application is submitted. The records to add were also mailed to the applicant.")
+
+
 def _form(
     request: HttpRequest, principal: Principal, certificate: Certificate, pick: PickForm | None
 ) -> ApplyForm:
@@ -93,9 +100,11 @@ def _form(
     or from the book where somebody chose (APP-11)."""
     product = applications.product_of(certificate)
     names = (certificate.single_quota, certificate.wildcard_quota)
+    wildcard = "WILDCARD" in certificate.domain_type or certificate.primary_domain_type == "WILDCARD_DOMAIN"
+    methods = offered(product, wildcard, clock.now().date(), mail_server=bool(settings.get().smtp_url))
     zones = tuple(automatic.zones_of(principal.account_id)) if automatic.is_offered(principal) else ()
     if request.method == "POST":
-        return ApplyForm(product, names, request.POST, zones=zones)
+        return ApplyForm(product, names, request.POST, offered=methods, zones=zones)
     before = applications.last_details(principal, certificate.id).values
     initial = dict(before or applications.last_details(principal).values)
     if pick is not None and pick.is_bound and pick.is_valid():
@@ -109,7 +118,9 @@ def _form(
     if "sans" in initial:
         initial["sans"] = initial["sans"].replace(";", "\n")
     initial["csr_mode"] = "UPLOAD" if initial.get("csr") else "SYSTEM"
-    return ApplyForm(product, names, initial=initial, zones=zones)
+    if initial.get("domain_method") not in methods.methods:
+        initial["domain_method"] = "DNS"
+    return ApplyForm(product, names, initial=initial, offered=methods, zones=zones)
 
 
 def _sections(form: ApplyForm) -> list[dict[str, object]]:

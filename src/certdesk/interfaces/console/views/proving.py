@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -11,24 +12,29 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from certdesk.foundation.common import clock
-from certdesk.foundation.common.errors import CertdeskError, WrongState
+from certdesk.foundation.common import clock, settings
+from certdesk.foundation.common.errors import CertdeskError, NotFound, WrongState
 from certdesk.foundation.iam.principal import Principal
+from certdesk.foundation.outbox.models import State as MessageState
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates import queries, rules
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import ROWS, State
-from certdesk.lifecycle.validation import actions
-from certdesk.lifecycle.validation.queries import NameInfo, ProofInfo, info_of
-from certdesk.lifecycle.validation.rules import NameStatus
+from certdesk.lifecycle.validation import actions, confirmations
+from certdesk.lifecycle.validation.queries import MailLine, NameInfo, ProofInfo, info_of
+from certdesk.lifecycle.validation.rules import FILE_NAME, NameStatus
 
+from ..forms.applying import email_ends
 from ..forms.common import say, sentence
-from . import detail, fragments
+from . import detail, fragments, outbox
 from .page import alert, back_to, code_of, page, tell
 
 GET, VERIFY = "scm:cert:get", "scm:cert:verify"
 CHECKS, COMMANDS = 20, 4
 WRONG = frozenset({"WRONG_VALUE", "CNAME_LOOP"})
+NOTHING_YET = frozenset({"NO_RECORD", "NO_FILE"})
+
+PLACELESS = frozenset({"local", "quorum"})
 
 TONES = {NameStatus.PENDING: "you", NameStatus.VERIFIED: "good", NameStatus.FAILED: "bad"}
 
@@ -49,6 +55,7 @@ class Record:
     code: str
     rows: tuple[Pair, ...]
     small: tuple[Pair, ...]
+    download: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,8 @@ def verify(request: HttpRequest, principal: Principal, certificate_id: str) -> H
     problem: CertdeskError | None = None
     if request.method == "POST":
         try:
+            if request.POST.get("domain"):
+                return _mailed(request, principal, certificate)
             report = actions.check_now(principal, certificate_id)
             if report.status != State.CHECKING:
                 return _proved(request, certificate, State(report.status))
@@ -83,6 +92,30 @@ def verify(request: HttpRequest, principal: Principal, certificate_id: str) -> H
     except WrongState as error:
         alert(request, error)
         return back_to("certificate", certificate_id)
+
+
+def _mailed(request: HttpRequest, principal: Principal, certificate: Certificate) -> HttpResponse:
+    """*Send again* beside a mailbox, or the first mail to another one (DOM-9)."""
+    domain, address = request.POST["domain"], request.POST.get("address", "")
+    sent = confirmations.resend(principal, certificate.id, domain, address, clock.now())
+    words = ngettext("%(count)d mail is on its way.", "%(count)d mails are on their way.", sent)
+    tell(request, words % {"count": sent}, "mail.sent")
+    return back_to("verify", certificate.id)
+
+
+@page(GET)
+def proof_file(request: HttpRequest, principal: Principal, certificate_id: str) -> HttpResponse:
+    """The file of one name, to be put on its web server as it is (DOM-8)."""
+    certificate = queries.fetch(principal, GET, certificate_id)
+    wanted = request.GET.get("name", "")
+    for one in info_of(certificate).domains:
+        if one.domain == wanted and one.file_content:
+            response = HttpResponse(one.file_content, content_type="text/plain; charset=us-ascii")
+            response.headers["Content-Disposition"] = f'attachment; filename="{FILE_NAME}"'
+            return response
+    raise NotFound(
+        _("There is no file for this name."), next_step=_("Open the certificate to see how it is verified.")
+    )
 
 
 @page(GET)
@@ -124,8 +157,14 @@ def context(principal: Principal, certificate: Certificate, problem: CertdeskErr
         "state": state.value,
         "state_title": _(ROWS[state].title),
         "waiting": waiting,
-        "records": records(open_now),
-        "proved": records([one for one in info.domains if one.status is NameStatus.VERIFIED]),
+        "method": info.method,
+        "records": records(open_now, certificate.id),
+        "mailed": mailed(open_now) if info.method == "EMAIL" else [],
+        "email_ends": email_ends() if info.method == "EMAIL" else None,
+        "mail_server": bool(settings.get().smtp_url),
+        "by_reply": bool(settings.get().mail_listener),
+        "may_messages": principal.may("scm:message:list"),
+        "proved": records([one for one in info.domains if one.status is NameStatus.VERIFIED], certificate.id),
         "zone": zone_lines(open_now),
         "wrong": bool(open_now) and all(is_wrong(one) for one in open_now),
         "many": len(info.domains) > 1,
@@ -162,7 +201,7 @@ def summary(info: ProofInfo) -> str:
 
 def seen_mark(info: ProofInfo, looks: list[Seen]) -> str:
     """Short and the same as long as the page would show the same."""
-    names = [(one.domain, one.status, one.record_value) for one in info.domains]
+    names = [(one.domain, one.status, one.record_value, one.file_content, one.mails) for one in info.domains]
     shown = repr((names, looks, info.steps))
     return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
@@ -187,19 +226,76 @@ def _value(one: NameInfo) -> str:
     return f'"{one.record_value}"' if one.record_type == "TXT" else one.record_value
 
 
-def records(names: list[NameInfo]) -> list[Record]:
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """One mailbox: its address, what became of the mail, whether it may be sent again."""
+
+    address: str
+    tone: str
+    label: str
+    code: str
+    answer: str
+    sent_at: datetime | None
+    times: int
+    may_send: bool
+    message_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mailed:
+    """One domain that waits for a mailbox: the names behind it, those asked, those that could be asked."""
+
+    domain: str
+    names: tuple[str, ...]
+    boxes: tuple[Mailbox, ...]
+    others: tuple[str, ...]
+
+
+def mailed(names: list[NameInfo]) -> list[Mailed]:
+    """Names that share an authorisation domain wait for the same mails."""
+    groups: dict[str, list[NameInfo]] = {}
+    for one in names:
+        groups.setdefault(one.authorization_domain, []).append(one)
+    found = []
+    for domain, group in groups.items():
+        asked = tuple(_mailbox(mail) for mail in group[0].mails)
+        written = {box.address for box in asked}
+        others = tuple(one for one in group[0].mailboxes if one not in written)
+        found.append(Mailed(domain, tuple(one.domain for one in group), asked, others))
+    return found
+
+
+def _mailbox(mail: MailLine) -> Mailbox:
+    old = mail.expires_at < clock.now()
+    code = "OLD" if old else mail.state or MessageState.KEPT
+    return Mailbox(
+        address=mail.address,
+        tone="bad" if old else outbox.TONES[MessageState(code)],
+        label=_("Link too old") if old else outbox.label(code),
+        code=code,
+        answer=mail.answer if code in (MessageState.FAILED, MessageState.QUEUED) else "",
+        sent_at=mail.sent_at,
+        times=mail.times_sent,
+        may_send=old or not mail.wait_seconds,
+        message_url=reverse("message", args=[mail.message_id]),
+    )
+
+
+def records(names: list[NameInfo], certificate_id: str = "") -> list[Record]:
     """Names that share a record stand together (DOM-15)."""
     groups: dict[tuple[str, str], list[NameInfo]] = {}
     for one in names:
-        groups.setdefault((one.record_name or one.domain, one.record_value), []).append(one)
-    return [_record(group) for group in groups.values()]
+        place = one.record_name or (one.authorization_domain if one.method == "EMAIL" else one.domain)
+        groups.setdefault((place, one.record_value), []).append(one)
+    return [_record(group, certificate_id) for group in groups.values()]
 
 
-def _record(group: list[NameInfo]) -> Record:
+def _record(group: list[NameInfo], certificate_id: str) -> Record:
     first = group[0]
     status = first.status
+    waiting = {"FILE": _("Waiting for the file"), "EMAIL": _("Waiting for a mailbox")}
     words = {
-        NameStatus.PENDING: _("Waiting for the record"),
+        NameStatus.PENDING: waiting.get(first.method) or _("Waiting for the record"),
         NameStatus.VERIFIED: _("Verified, proof of before") if first.reused else _("Verified"),
         NameStatus.FAILED: _("Another value found") if is_wrong(first) else _("Not found yet"),
     }
@@ -213,7 +309,17 @@ def _record(group: list[NameInfo]) -> Record:
             Pair(_("Line"), _("Default")),
             Pair("TTL (s)", "300"),
         )
-    return Record(tuple(one.domain for one in group), TONES[status], words[status], status.value, rows, small)
+    download = ""
+    if first.file_content:
+        rows = (Pair(_("Address"), first.file_url), Pair(_("Value"), first.file_content))
+        small = (Pair(_("File"), FILE_NAME), Pair(_("Ports"), _ports()))
+        download = f"{reverse('proof-file', args=[certificate_id])}?{urlencode({'name': first.domain})}"
+    names = tuple(one.domain for one in group)
+    return Record(names, TONES[status], words[status], status.value, rows, small, download)
+
+
+def _ports() -> str:
+    return ", ".join(map(str, settings.get().validation_http_ports))
 
 
 def steps(info: ProofInfo) -> list[dict[str, Any]]:
@@ -236,8 +342,8 @@ def checks(info: ProofInfo) -> list[Seen]:
     found: dict[tuple[datetime, str, str], Seen] = {}
     for one in info.domains:
         for line in one.checks:
-            tone = "good" if line.answer == "MATCH" else "you" if line.answer == "NO_RECORD" else "bad"
-            place = "" if line.perspective == "local" else line.perspective
+            tone = "good" if line.answer == "MATCH" else "you" if line.answer in NOTHING_YET else "bad"
+            place = "" if line.perspective in PLACELESS or "@" in line.perspective else line.perspective
             found.setdefault(
                 (line.at, line.seen, line.perspective),
                 Seen(line.at, say(line.seen) or line.answer, say(line.cause), place, tone),

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('validation', '0002_caa_at'),
+        ('validation', '0010_methods'),
     ]
 
     operations = [
