@@ -155,6 +155,7 @@ EMPTY = [
     "/prices/compare",
     "/organization-verifications",
     "/prices",
+    "/contacts",
     "/outbox",
     "/ca",
     "/account",

@@ -36,5 +36,4 @@ def organization(request: HttpRequest, secret: str) -> HttpResponse:
     context["opened"] = opened
     response = render(request, "console/organization_link.html", context, status=status)
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Referrer-Policy"] = "no-referrer"
     return response
