@@ -17,7 +17,7 @@ from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Via
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.foundation.jobs import testing
-from certdesk.lifecycle.validation import automatic_jobs
+from certdesk.lifecycle.validation import automatic_jobs, automatic_work, automatic_write
 from certdesk.lifecycle.validation.models import AutomaticRecord, AutomaticStep, Challenge, DnsConnection
 from tests.support import powerdns
 from tests.support.automatic import asked_bind, options
@@ -59,7 +59,7 @@ def applied(alice: Caller, domain: str = "www.example.com") -> str:
 
 def texts(server: Bind, owner: str = OWNER) -> list[str]:
     """What the server itself says, asked apart from the code under test."""
-    answer = dns.query.udp(dns.message.make_query(owner, "TXT"), server.address, 5, server.port)
+    answer = dns.query.udp(dns.message.make_query(owner, "TXT"), "127.0.0.1", 5, server.port)
     return sorted(
         b"".join(one.strings).decode()
         for rrset in answer.answer
@@ -160,9 +160,9 @@ def test_a_kill_between_write_and_note_leaves_no_record(office: Office, server: 
     while not AutomaticRecord.objects.exists():
         assert testing.run_all(SOON, 1, strict=True)
     record = AutomaticRecord.objects.get()
-    change = automatic_jobs._change(record)
+    change = automatic_work.change_of(record)
     assert change is not None
-    asyncio.run(automatic_jobs._add(change))  # written, and the worker dies before it can say so
+    asyncio.run(automatic_write._add(change))  # written, and the worker dies before it can say so
     assert len(texts(server)) == 2
     alice("certificates.cancel", certificate_id)
     work()

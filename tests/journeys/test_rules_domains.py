@@ -16,7 +16,7 @@ from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Via
 from certdesk.foundation.jobs import testing
 from certdesk.lifecycle.catalogue.queries import SHIPPED
-from certdesk.lifecycle.validation import automatic_jobs
+from certdesk.lifecycle.validation import automatic_wait
 from tests.support.automatic import KEYS, RIGHTS, asked_bind, options
 from tests.support.bind import NAMED, REASON, Bind, bind
 from tests.support.office import Office
@@ -174,7 +174,7 @@ def test_automatic_dns_on_a_platform_that_nobody_asks(
 ) -> None:
     # rule: DOM-4
     # rule: DOM-7
-    monkeypatch.setattr(automatic_jobs, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(automatic_wait, "WAIT_SECONDS", 0.0)
     alice = caller(office, "alice")
     (tmp_path / "other").mkdir()
     rights = {"free.example.org": RIGHTS}
@@ -201,12 +201,12 @@ def _rename_servers(server: Bind) -> None:
         "free.example.org", keyring=dns.tsigkeyring.from_text({"certdesk": KEYS["certdesk"]})
     )
     update.add("free.example.org.", 60, "NS", "ns9.platform.example.")
-    dns.query.tcp(update, server.address, 5, server.port)
+    dns.query.tcp(update, "127.0.0.1", 5, server.port)
     update = dns.update.UpdateMessage(
         "free.example.org", keyring=dns.tsigkeyring.from_text({"certdesk": KEYS["certdesk"]})
     )
     update.delete("free.example.org.", "NS", "ns1.free.example.org.")
-    dns.query.tcp(update, server.address, 5, server.port)
+    dns.query.tcp(update, "127.0.0.1", 5, server.port)
 
 
 def test_a_stranger_and_a_reader(office: Office, server: Bind) -> None:

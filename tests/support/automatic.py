@@ -15,7 +15,7 @@ RIGHTS = 'allow-update { key "certdesk"; }; allow-transfer { key "certdesk"; };'
 
 def options(server: Bind, *zones: str, secret: str = KEYS["certdesk"]) -> dict[str, Any]:
     return {
-        "server": server.address,
+        "server": "127.0.0.1",
         "port": server.port,
         "zones": list(zones),
         "key_name": "certdesk",

@@ -210,3 +210,14 @@ def enqueue_remove(record: AutomaticRecord) -> None:
         subject=record.certificate_id,
         dedupe_key=f"{REMOVE}:{record.id}",
     )
+
+
+def enqueue_wait(record: AutomaticRecord, waits: int, pause: timedelta = timedelta(0)) -> None:
+    """`waits`: how many waits there were."""
+    jobs.enqueue(
+        WAIT,
+        {"record": record.id, "waits": waits},
+        subject=record.certificate_id,
+        run_at=clock.real_now() + pause,
+        dedupe_key=f"{WAIT}:{record.id}",
+    )

@@ -273,7 +273,7 @@ class ApplyForm(forms.Form):
         }
 
     def _methods(self) -> list[tuple[str, Any]]:
-        """What is offered; automatic DNS only where a zone is connected and the user may write to it (DOM-7)."""
+        """What is offered; automatic DNS where a zone is connected that the user may write to (DOM-7)."""
         cards = [
             (one, _card(*map(str, METHOD_WORDS[one]))) for one in self.offered.methods if one in METHOD_WORDS
         ]
