@@ -9,6 +9,7 @@ from certdesk.foundation.common.errors import BadParameter, Kind, WrongState
 from certdesk.lab.smtp_server import LabSmtp
 from certdesk.lifecycle.validation.models import ConfirmationMail
 from tests.support.desk import Desk
+from tests.support.office import Office
 from tests.support.rulebook import COMPANY, Caller
 from tests.support.signed import person
 
@@ -84,10 +85,10 @@ def test_mails_are_listed_and_sent_again_by_api(desk: Desk, alice: Caller) -> No
             settings.install(before)
 
 
-def test_the_answer_over_the_wire_is_204_then_429(desk: Desk) -> None:
+def test_the_answer_over_the_wire_is_204_then_429(office: Office) -> None:
     # rule: DOM-9
-    alice = person(desk.account, "wired", "users")
-    caller = Caller(desk.alice)
+    alice = person(office.desk.account, "wired", "users")
+    caller = Caller(office.desk.alice)
     certificate_id = caller.buy(**OV)
     caller.apply(certificate_id, domain_method="EMAIL", **COMPANY)
     path = f"/v3/scm/certificates/{certificate_id}/domain-verification/resend"

@@ -92,7 +92,8 @@ def send_again(message_id: int) -> None:
 
 
 def forget_secret(message_id: int) -> None:
-    """What stood in the mail alone is gone; the message can be read on, not sent again."""
+    """What stood in the mail alone is gone; the message can be read on, not sent (again)."""
+    Message.objects.filter(id=message_id, state=State.QUEUED).exclude(secret_id="").update(state=State.KEPT)
     for secret_id in Message.objects.filter(id=message_id).exclude(secret_id="").values_list("secret_id"):
         sealing.destroy(secret_id[0])
 
