@@ -26,7 +26,7 @@ from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.issuance import actions as issuance
 from certdesk.lifecycle.validation import actions, confirmations, confirming, proofs, queries, rules
 from certdesk.lifecycle.validation.confirming import Standing
-from certdesk.lifecycle.validation.models import Challenge, Check, ConfirmationMail, Evidence, NameProof
+from certdesk.lifecycle.validation.models import Check, ConfirmationMail, Evidence
 from certdesk.lifecycle.validation.perspectives import Look, Sight
 from tests.support import nginx
 from tests.support.desk import COMPANY, Desk
@@ -429,5 +429,10 @@ def test_each_name_of_a_big_application_asks_one_mailbox() -> None:
     assert rules.first_mailboxes("a.example.com", "example.com", 11) == ("admin@example.com",)
     assert len(rules.first_mailboxes("a.example.com", "example.com", 10)) == 10
     assert len(rules.first_mailboxes("intern", "", 1)) == 5
-    assert NameProof._meta.get_field("challenge").null
-    assert Challenge._meta.get_field("method").max_length == 5
+    assert rules.mail_levels("a.b.example.com", "example.com") == (
+        "a.b.example.com",
+        "b.example.com",
+        "example.com",
+    )
+    assert rules.mail_levels("example.com", "example.com") == ("example.com",)
+    assert rules.mail_levels("intern.example", "") == ("intern.example",)
