@@ -33,6 +33,8 @@ def approved(desk: Desk, cert_type: str = "OV_SSL_CERT", **company: str) -> str:
     desk.apply(certificate_id, domain="www.example.com", **(NEW | company))
     desk.publish(certificate_id)
     desk.run()
+    if desk.state(certificate_id) != "CHECKING_ORG":
+        return certificate_id  # known from before: OV is not checked again (ORG-4)
     for officer in ("olga", "omar") if cert_type.startswith("EV") else ("olga",):
         approve(desk, certificate_id, officer, cert_type[:2])
     return certificate_id
