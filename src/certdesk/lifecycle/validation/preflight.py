@@ -257,7 +257,7 @@ class _Watch:
             self.refused.append(self._connection_problem(label, error))
 
     async def _name(self, verdict: Verdict, name: Name) -> None:
-        domain = verdict.record_name.removeprefix("_dnsauth.")
+        domain = authorization_domain(name)
         seen = await elsewhere.look(domain)
         if seen.problem:
             verdict.problems.append(
