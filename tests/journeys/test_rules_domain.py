@@ -1,6 +1,7 @@
 """DOM and ORG: the records, what a look sees, CAA, and who decides about an organisation."""
 
 import itertools
+import os
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.support.desk import Desk
 from tests.support.rulebook import COMPANY, Caller
 
 HOUR = timedelta(hours=1)
+FORBIDDEN_AT = range(100) if os.environ.get("CERTDESK_SIZE") == "full" else (0, 1, 50, 98, 99)
 MULTI = {"domain_type": "MULTI_DOMAIN"}
 
 
@@ -185,6 +187,34 @@ def test_caa_is_honoured_and_a_refusal_names_the_record(
         assert owner in shown["last_failure"]
         assert "CAA" in shown["last_failure"]
         assert re.search(r'issue(wild)? "', shown["last_failure"])
+
+
+def test_one_forbidden_name_among_a_hundred_refuses_the_order_wherever_it_stands(
+    asking: Desk, alice: Caller
+) -> None:
+    # rule: DOM-12
+    names = [f"n{number}.example.com" for number in range(100)]
+
+    def ordered() -> str:
+        certificate_id = asking.buy(domain_type="MULTI_DOMAIN", names=100)
+        alice.apply(certificate_id, names[0], sans=";".join(names[1:]))
+        return certificate_id
+
+    first = ordered()
+    asking.publish(first)
+    asking.run()
+    assert alice.show(first)["status"] == "ISSUED"  # and every later order stands on this proof
+    for place in FORBIDDEN_AT:
+        asking.dns.set(names[place], "CAA", ['0 issue "other.example"'])
+        certificate_id = ordered()
+        asking.run()
+        shown = alice.show(certificate_id)
+        assert shown["status"] == "UNPASSED", place
+        assert names[place] in shown["last_failure"]
+        asking.dns.remove(names[place], "CAA")
+    last = ordered()
+    asking.run()
+    assert alice.show(last)["status"] == "ISSUED"
 
 
 def test_a_caa_question_that_failed_is_shown_while_it_is_asked_again(asking: Desk, alice: Caller) -> None:
