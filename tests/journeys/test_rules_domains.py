@@ -16,6 +16,7 @@ from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Via
 from certdesk.foundation.jobs import testing
 from certdesk.lifecycle.catalogue.queries import SHIPPED
+from certdesk.lifecycle.catalogue.rules import Catalogue
 from certdesk.lifecycle.validation import automatic_wait
 from tests.support.automatic import KEYS, RIGHTS, asked_bind, options
 from tests.support.bind import NAMED, REASON, Bind, bind
@@ -113,6 +114,15 @@ def test_names_that_no_ca_takes(office: Office, server: Bind) -> None:
     report = alice("domains.preflight", body={"domains": ["*.co.uk"]})
     assert report["ok"] is False
     assert report["domains"][0]["problems"][0]["fix"]
+
+
+def test_a_method_whose_time_is_over(office: Office, server: Bind, monkeypatch: pytest.MonkeyPatch) -> None:
+    # rule: APP-13
+    alice = caller(office, "alice")
+    order = {"brand": "GEOTRUST", "cert_type": "OV_SSL_CERT", "method": "EMAIL"}
+    assert asked(alice, "free.example.org", **order)[""] == []
+    monkeypatch.setattr(Catalogue, "ended_methods", lambda *_: ("EMAIL",))
+    assert asked(alice, "free.example.org", **order)[""] == ["METHOD"]
 
 
 def test_what_the_product_does_not_take(office: Office, server: Bind) -> None:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from . import confirmations, confirming, views
+from . import confirming, organization_link, views
 
 urlpatterns: list[URLPattern] = [
     path("healthz", views.healthz),
@@ -14,7 +14,7 @@ urlpatterns: list[URLPattern] = [
     path("ocsp/<path:request_text>", views.later),
     path("crl/<str:name>.crl", views.later),
     path("ca/<str:name>.cer", views.later),
-    path("confirm/organization-<str:secret>", confirmations.organization),
+    path("confirm/organization-<str:secret>", organization_link.choose),
     path("confirm/<str:token>", confirming.confirm),
     path("acme/directory", views.later),
 ]

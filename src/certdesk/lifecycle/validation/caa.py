@@ -15,7 +15,7 @@ from . import rules
 from .models import NameProof
 
 AT_ONCE = 32
-_METHODS = {"DNS": "dns-01", "FILE": "http-01"}
+METHODS = {"DNS": "dns-01", "FILE": "http-01"}
 """RFC 8657 §4 names the methods as ACME does."""
 
 
@@ -43,7 +43,7 @@ def asked(application: Application, product: Product, issuer_domains: Sequence[s
     domains = tuple(product.caa_domains) or tuple(issuer_domains)
     if product.profile != "public" and not product.caa_domains:
         return None
-    return Asked(tuple(application.names.split(";")), domains, _METHODS.get(application.domain_method, ""))
+    return Asked(tuple(application.names.split(";")), domains, METHODS.get(application.domain_method, ""))
 
 
 async def ask(question: Asked, *, deadline: float) -> tuple[Said, ...]:

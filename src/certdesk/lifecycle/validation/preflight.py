@@ -21,13 +21,12 @@ from certdesk.lifecycle.orders import queries as orders
 from certdesk.lifecycle.orders.rules import check_free_quota
 from certdesk.pki.x509.names import Name, authorization_domain, parse_name, proof_owner
 
-from . import automatic, dialing, domains, elsewhere, queries, rules
+from . import automatic, caa, dialing, domains, elsewhere, queries, rules
 from .models import DnsConnection
 
 PROVE = "scm:domain:prove"
 SECONDS = 45.0
 AT_ONCE = 16
-_CAA_METHODS = {"DNS": "dns-01", "FILE": "http-01"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +178,8 @@ def _method(question: Question, product: Product, wildcard: bool) -> list[Proble
         fault = "The file method cannot prove a wildcard name."
     elif method not in product.methods:
         fault = f"This certificate type does not offer the verification method {method}."
+    elif method in catalogue().ended_methods(product, clock.now().date()):
+        fault = f"Verification by {method.lower()} ended on {catalogue().method_ends(product, method)}."
     elif question.auto_dns and method != "DNS":
         fault = f"Automatic verification works by DNS, not by {method}."
     return [Problem("METHOD", fault, f"Choose one of: {', '.join(product.methods)}.")] if fault else []
@@ -277,7 +278,7 @@ class _Watch:
         product, configured = self.product, settings.get()
         if product is None or (product.profile != "public" and not product.caa_domains):
             return []
-        method = _CAA_METHODS.get(self.question.method.upper())
+        method = caa.METHODS.get(self.question.method.upper())
         result = await check_caa(
             name.text,
             wildcard=name.wildcard,

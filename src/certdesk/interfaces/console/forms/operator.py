@@ -36,7 +36,7 @@ class CreditForm(_MoneyForm):
     )
 
 
-class VoucherForm(_MoneyForm):
+class _GrantForm(_MoneyForm):
     expires_at = forms.CharField(
         label=gettext_lazy("Last day"),
         widget=forms.DateInput(attrs=DAY),
@@ -50,7 +50,11 @@ class VoucherForm(_MoneyForm):
     )
 
 
-class CouponForm(_MoneyForm):
+class VoucherForm(_GrantForm):
+    """A voucher has no more than that."""
+
+
+class CouponForm(_GrantForm):
     field_order = ("code", "kind", "amount", "currency", "minimum", "expires_at", "note")
     code = forms.CharField(
         label=gettext_lazy("Code"),
@@ -66,17 +70,6 @@ class CouponForm(_MoneyForm):
         required=False,
         max_length=24,
         widget=forms.TextInput(attrs={"inputmode": "decimal"}),
-    )
-    expires_at = forms.CharField(
-        label=gettext_lazy("Last day"),
-        widget=forms.DateInput(attrs=DAY),
-        help_text=gettext_lazy("Until its end, UTC."),
-    )
-    note = forms.CharField(
-        label=gettext_lazy("Note"),
-        required=False,
-        max_length=100,
-        help_text=gettext_lazy("The buyer reads it."),
     )
 
     def __init__(self, currencies: Iterable[str], usual: str, data: Any = None) -> None:

@@ -1,4 +1,4 @@
-"""Links out of mails: whoever has one needs no sign-in. Only a POST does anything."""
+"""The page behind the applicant's mailed link (ORG-1): no sign-in is needed; only a POST does anything."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -9,11 +9,9 @@ from certdesk.foundation.common.errors import CertdeskError, NotFound
 from certdesk.lifecycle.validation import organization_links
 from certdesk.lifecycle.validation.organization_links import Opened
 
-METHODS = ("PHONE", "EMAIL", "DOCUMENTS")
-
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def organization(request: HttpRequest, secret: str) -> HttpResponse:
+def choose(request: HttpRequest, secret: str) -> HttpResponse:
     """How the organisation shall be verified (ORG-1)."""
     context: dict[str, object] = {"saved": False, "refusal": None}
     status = 200
