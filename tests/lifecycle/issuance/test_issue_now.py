@@ -13,7 +13,7 @@ from certdesk.foundation.common.errors import BadParameter, CertdeskError, Confl
 from certdesk.lifecycle.applications.form import ApplicationForm
 from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.issuance import actions, issue_now
+from certdesk.lifecycle.issuance import actions, instant_write
 from certdesk.lifecycle.issuance.actions import IssueRequest
 from certdesk.lifecycle.issuance.models import Placement
 from certdesk.lifecycle.orders.models import Balance, Order
@@ -206,14 +206,14 @@ def test_evidence_that_is_voided_at_that_moment_issues_nothing(
     from certdesk.lifecycle.validation.models import Evidence
 
     desk.issued("www.example.com")
-    real = issue_now.with_proofs
+    real = instant_write.with_proofs
 
     def read_then_withdrawn(*args: object) -> object:
         found = real(*args)  # type: ignore[arg-type]
         Evidence.objects.update(void_at=clock.now())
         return found
 
-    monkeypatch.setattr(issue_now, "with_proofs", read_then_withdrawn)
+    monkeypatch.setattr(instant_write, "with_proofs", read_then_withdrawn)
     with pytest.raises(Conflict):
         issue(desk)
     assert (Certificate.objects.count(), Version.objects.count()) == (1, 1)

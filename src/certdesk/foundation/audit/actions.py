@@ -1,7 +1,7 @@
 """Writes audit rows in the caller's transaction; seals them into chains afterwards (law 12)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from certdesk.foundation.common import clock, sql
 
@@ -12,9 +12,17 @@ __all__ = ["SYSTEM", "Actor", "Line", "record", "record_many", "seal_pending"]
 
 SYSTEM = "system"
 """The account of events that belong to none."""
-Line = tuple[str, str, Mapping[str, object]]
-"""Action, resource and details of one event, as `record` takes them."""
 _LINES_A_STATEMENT = 2_000  # SQLite takes 32,766 parameters in one statement
+
+
+class Line(NamedTuple):
+    """One event, as `record` takes it. `request_id`: of the request that it belongs to, where the events
+    of several requests of one principal are written together."""
+
+    action: str
+    resource: str
+    details: Mapping[str, object]
+    request_id: str = ""
 
 
 class Actor(Protocol):
@@ -52,7 +60,7 @@ def record(
         details: JSON values; no secret and no personal data.
         account_id: whose chain it joins; default: the principal's account, or "system".
     """
-    record_many(principal, [(action, resource, details or {})], account_id=account_id)
+    record_many(principal, [Line(action, resource, details or {})], account_id=account_id)
 
 
 def record_many(principal: Actor, events: Sequence[Line], *, account_id: str = "") -> None:
@@ -65,12 +73,17 @@ def record_many(principal: Actor, events: Sequence[Line], *, account_id: str = "
         "via": str(principal.via)[:20],
         "key_id": principal.access_key[:40],
         "source": principal.source[:45],
-        "request_id": principal.request_id[:40],
         "digest": "",
     }
     lines = [
-        {**who, "action": action[:80], "resource": resource[:80], "details": canonical(details)}
-        for action, resource, details in events
+        {
+            **who,
+            "action": action[:80],
+            "resource": resource[:80],
+            "details": canonical(details),
+            "request_id": (request_id or principal.request_id)[:40],
+        }
+        for action, resource, details, request_id in events
     ]
     for start in range(0, len(lines), _LINES_A_STATEMENT):
         sql.insert("audit_event", lines[start : start + _LINES_A_STATEMENT])

@@ -3,7 +3,6 @@
 `%s` parameters work on both databases through Django's cursor.
 """
 
-import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
+import orjson
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -22,7 +22,6 @@ Row = tuple[Any, ...]
 
 
 _held = threading.local()
-_encode = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode  # dumps makes one at each call
 
 
 def rows(statement: str, params: Sequence[Any] = ()) -> list[Row]:
@@ -132,7 +131,7 @@ def plain_values(columns: Mapping[str, object]) -> list[object]:
 
 def json_text(value: object) -> str:
     """A value for a JSON column in hand-written SQL; both databases take text."""
-    return _encode(value)
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def moment(micros: int | None) -> datetime | None:
@@ -142,6 +141,11 @@ def moment(micros: int | None) -> datetime | None:
 
 def is_sqlite() -> bool:
     return _wrapper().vendor == "sqlite"
+
+
+def in_transaction() -> bool:
+    """Whether this thread is inside one already."""
+    return _wrapper().in_atomic_block
 
 
 class short_transaction:  # noqa: N801 used as a function

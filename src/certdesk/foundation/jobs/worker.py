@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -17,7 +18,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError, connection, connections
 
 from certdesk.foundation.audit import actions as audit
-from certdesk.foundation.common import clock, sql
+from certdesk.foundation.common import checkpoint, clock, sql
 
 from . import actions, orphans, queries, registry, running
 from .errors import LeaseLost
@@ -36,6 +37,7 @@ class Pace:
     longest_poll: float = 1.0
     schedules: float = 1.0
     sealing: float = 0.5
+    folding: float = 1.0
     grace: float = 5.0
     cut: float = 2.0
 
@@ -95,6 +97,7 @@ class _Worker:
             ),
             asyncio.create_task(self._tick(self.pace.schedules, self._schedules)),
             asyncio.create_task(self._tick(self.pace.sealing, self._seal)),
+            asyncio.create_task(self._tick(self.pace.folding, self._fold)),
         ]
         _log.info("worker started", worker=self.name)
         try:
@@ -208,6 +211,15 @@ class _Worker:
 
     async def _seal(self) -> None:
         await self._guarded(audit.seal_pending)
+
+    async def _fold(self) -> None:
+        """In a thread of its own: it is the disk's work and must not hold up the jobs."""
+        if not sql.is_sqlite():
+            return
+        try:
+            await asyncio.to_thread(checkpoint.fold, str(connection.settings_dict["NAME"]))
+        except sqlite3.Error as error:
+            _log.error("the database's log was not folded in", error=str(error))
 
     async def _guarded(self, work: Callable[[], T]) -> T | None:
         """Runs database work whose failure must not end the worker: the next round tries again."""

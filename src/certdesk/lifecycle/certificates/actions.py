@@ -56,6 +56,18 @@ class New:
     count: int = 1
     names: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A certificate that went from one state to another, for audit and topics."""
+
+    certificate_id: str
+    was: Known
+    after: State
+    steps: Sequence[Step]
+    request_id: str = ""
 
 
 def create_bought(
@@ -87,17 +99,18 @@ def create_many(principal: Principal, orders: Sequence[New], now: datetime) -> d
             for name in one.names
         ]
     )
-    told, bought = [], list[audit.Line]()
+    moves, bought = list[_Move](), list[audit.Line]()
     for one in orders:
         if one.steps:
             was = Known(principal.account_id, State.PAID)
             after = _walk(was, one.steps, now)
-            told += [(certificate_id, was, after, one.steps) for certificate_id in made[one.order_id]]
+            moves += [_Move(each, was, after, one.steps, one.request_id) for each in made[one.order_id]]
         else:
             for certificate_id in made[one.order_id]:
                 jobs.emit("certificate.paid", certificate_id)
-                bought.append((BOUGHT, f"cert:{certificate_id}", {"order": one.order_id}))
-    _tell(principal, principal.account_id, told, more=bought)
+                details = {"order": one.order_id}
+                bought.append(audit.Line(BOUGHT, f"cert:{certificate_id}", details, one.request_id))
+    _tell(principal, principal.account_id, moves, more=bought)
     return made
 
 
@@ -212,7 +225,7 @@ def move_through(
         )
         if not touched:
             raise StateChanged(certificate_id)
-        _tell(principal, was.account_id, [(certificate_id, was, after, steps)], note)
+        _tell(principal, was.account_id, [_Move(certificate_id, was, after, steps)], note)
     return after
 
 
@@ -267,25 +280,26 @@ def _columns(
 def _tell(
     principal: Principal,
     account_id: str,
-    moves: Sequence[tuple[str, Known, State, Sequence[Step]]],
+    moves: Sequence[_Move],
     note: str = "",
     more: Sequence[audit.Line] = (),
 ) -> None:
-    """An audit row and a topic for each (certificate id, before, after, steps) of one account; `more`
-    are further audit rows for the same INSERT."""
+    """An audit row and a topic for each move of one account's; `more` are further audit rows for the
+    same INSERT."""
     lines = [*more]
-    for certificate_id, was, after, steps in moves:
+    for one in moves:
         details: dict[str, object] = {
-            "from": was.state.value,
-            "to": after.value,
-            "events": [f"{event.value} ({via.value})" if via else event.value for event, via in steps],
+            "from": one.was.state.value,
+            "to": one.after.value,
+            "events": [f"{event.value} ({via.value})" if via else event.value for event, via in one.steps],
         }
         if note:
             details["note"] = note[:500]
-        lines.append((f"certificate.{steps[-1][0].name.lower()}", f"cert:{certificate_id}", details))
+        action = f"certificate.{one.steps[-1][0].name.lower()}"
+        lines.append(audit.Line(action, f"cert:{one.certificate_id}", details, one.request_id))
     audit.record_many(principal, lines, account_id=account_id)
-    for certificate_id, _, after, steps in moves:
-        jobs.emit(f"certificate.{after.value.lower()}", certificate_id, event=steps[-1][0].value)
+    for one in moves:
+        jobs.emit(f"certificate.{one.after.value.lower()}", one.certificate_id, event=one.steps[-1][0].value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +308,7 @@ class Issued:
 
     certificate_id: str
     facts: VersionFacts
+    request_id: str = ""
 
 
 def issue_first(principal: Principal, issued: Sequence[Issued], now: datetime) -> None:
@@ -314,7 +329,8 @@ def issue_first(principal: Principal, issued: Sequence[Issued], now: datetime) -
     sql.insert("certificates_version", rows)
     was = Known(principal.account_id, State.ISSUING)
     steps = [(Event.ISSUE, Via.ANY)]
-    _tell(principal, principal.account_id, [(one.certificate_id, was, after, steps) for one in issued])
+    moves = [_Move(one.certificate_id, was, after, steps, one.request_id) for one in issued]
+    _tell(principal, principal.account_id, moves)
 
 
 def _issue_update(

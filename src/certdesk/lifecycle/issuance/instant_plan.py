@@ -55,7 +55,11 @@ class IssueRequest:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A checked request: what will be bought, applied for and, where all is proved, signed."""
+    """A checked request: what will be bought, applied for and, where all is proved, signed.
+
+    Attributes:
+        request_id: of the API request; several may be written together.
+    """
 
     purchase: BuyRequest
     product: Product
@@ -63,6 +67,7 @@ class Wanted:
     proofs: tuple[Proof, ...] = ()
     key: PrivateKey | None = field(default=None, repr=False)
     prepared: Prepared | None = None
+    request_id: str = ""
 
     @property
     def spki(self) -> bytes:
@@ -126,7 +131,7 @@ def _check(principal: Principal, request: IssueRequest, applicant: Applicant) ->
         enterprise_project_id=request.enterprise_project_id,
         free=request.free,
     )
-    return Wanted(purchase, product, checked)
+    return Wanted(purchase, product, checked, request_id=principal.request_id)
 
 
 def _quantities(form: ApplicationForm, csr: ParsedCsr | None) -> _Quantities:

@@ -1,87 +1,29 @@
 """*Issue now* and its batch: bought, applied for, signed and answered in one request (API §10).
 
-The checks are those of the slow path, called from here. Two transactions stand around the signature: the
-first holds order, money, certificate, application, proofs and intent; the second the signed certificate.
-What cannot be signed at once is bought and applied for all the same and goes the slow way.
+The checks are those of the slow path, called from here. What cannot be signed at once is bought and applied
+for all the same and goes the slow way. Requests of one key that run at the same time are written together.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextvars import copy_context
 from datetime import datetime
+from itertools import islice
 
-import structlog
-
-from certdesk.foundation.common.errors import BadParameter, Conflict
-from certdesk.foundation.common.sql import short_transaction
+from certdesk.foundation.common.errors import BadParameter
+from certdesk.foundation.common.sql import in_transaction
+from certdesk.foundation.common.together import Together
 from certdesk.foundation.iam.principal import Principal, Resource
-from certdesk.lifecycle.applications import actions as applications
-from certdesk.lifecycle.certificates import actions as certificates
-from certdesk.lifecycle.certificates.models import Certificate
-from certdesk.lifecycle.certificates.states import Event, State, Via
-from certdesk.lifecycle.orders import actions as orders
-from certdesk.lifecycle.orders.actions import OrderResult
-from certdesk.lifecycle.orders.rules import Purchase
-from certdesk.pki.authority.errors import NotIntended
-from certdesk.pki.authority.issue import Prepared
-from certdesk.pki.authority.types import Signed
-from certdesk.pki.keystore import actions as keystore
-from certdesk.pki.x509.certificates import to_pem
-from certdesk.pki.x509.keys import KeyAlgorithm
 
-from . import pipeline, queries
+from . import instant_write
 from .instant_plan import IssueRequest as IssueRequest
-from .instant_plan import Wanted, check_item, issuer_of, prepare, prepared_for, slow, with_proofs
-from .issuers import Issuer
-from .submission import applicant_of, submit
-
-log = structlog.get_logger(__name__)
+from .instant_plan import check_item
+from .instant_write import Asked, OnBought
+from .instant_write import IssueResult as IssueResult
+from .submission import applicant_of
 
 BATCH_LIMIT = 100
+TOGETHER = 16  # requests that one pair of transactions takes, so that nobody waits long for the rest
 APPLY = "scm:cert:apply"
-_AT_ONCE = ((Event.APPLY, Via.ANY), (Event.DOMAINS_PROVED, Via.DOMAIN_ONLY))
-
-
-@dataclass(frozen=True, slots=True)
-class IssueResult:
-    """What one request came to.
-
-    Attributes:
-        status: the certificate's; `UNPAID` where there is none for lack of money, `ISSUING` where a worker
-            finishes what this request could not.
-        serial, certificate, certificate_chain: filled when it was issued at once.
-        reason: why it is unpaid, one sentence.
-    """
-
-    certificate_id: str
-    status: str
-    order_id: str
-    serial: str = ""
-    certificate: str = ""
-    certificate_chain: str = ""
-    reason: str = ""
-
-    @property
-    def issued(self) -> bool:
-        return self.status == State.ISSUED
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """Bought and recorded with its intent: only the signature is missing."""
-
-    certificate_id: str
-    application_id: int
-    key_id: str
-    spki: bytes
-    wanted: Wanted
-    prepared: Prepared
-
-    @property
-    def issuer(self) -> Issuer:
-        return issuer_of(self.wanted.product)
-
-
-OnBought = Callable[[list["IssueResult"]], None]
 
 
 def issue_now(
@@ -97,7 +39,13 @@ def issue_now(
         Forbidden: `scm:cert:subscribe`, `bss:order:pay` or `scm:cert:apply` is missing.
         CertdeskError: what buying, the application and the issuer refuse; then nothing is bought.
     """
-    return issue_batch(principal, [request], now, on_bought=on_bought)[0]
+    asked = _checked(principal, [request], now, on_bought)
+    if in_transaction():  # of the caller's, which nobody else can join
+        return _write(asked)[0]
+    outcome = _together(asked, _company(principal))
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome[0]
 
 
 def issue_batch(
@@ -114,155 +62,45 @@ def issue_batch(
             next_step="Split the list.",
             field="items",
         )
+    return _write(_checked(principal, requests, now, on_bought))
+
+
+def _checked(
+    principal: Principal, requests: Sequence[IssueRequest], now: datetime, on_bought: OnBought | None
+) -> Asked:
+    """What a request refuses by itself, by the rules of buying and applying."""
     for project in {request.enterprise_project_id or "0" for request in requests}:
         principal.require(APPLY, Resource("cert", "", principal.account_id, project, principal.user_id))
     applicant = applicant_of(principal.account_id)
     wanted = [check_item(principal, request, applicant, place) for place, request in enumerate(requests)]
-    wanted = with_proofs(principal, wanted, now)
-    wanted = [prepare(principal, one, now) if one.proofs else slow(one) for one in wanted]
-    with short_transaction():
-        bought = orders.buy_many(principal, [_purchase(one) for one in wanted], now)
-        ready = _record(principal, list(zip(bought, wanted, strict=True)), now)
-        waiting = _apply_slowly(principal, list(zip(bought, wanted, strict=True)), now)
-        if on_bought is not None:
-            states = waiting | {one.certificate_id: State.ISSUING.value for one in ready}
-            on_bought([_result(order, {}, states) for order in bought])
-    signed = [one.issuer.collect(one.prepared) for one in ready]
-    issued = _released(principal, ready, signed, now) if ready else {}
-    return [_result(order, issued, waiting) for order in bought]
+    return Asked(principal, wanted, now, on_bought, copy_context())
 
 
-def _released(
-    principal: Principal, ready: Sequence[_Ready], signed: Sequence[Signed], now: datetime
-) -> dict[str, Signed]:
-    """What was stored, by certificate. Nothing where the reconciler took this request for dead and was
-    quicker: all is paid and applied for, so it goes on without it and nobody has to ask again.
-    """
+def _company(principal: Principal) -> tuple[object, ...]:
+    """Whose requests may be written together: those that differ in nothing but their id."""
+    return (
+        principal.account_id,
+        principal.user_id,
+        principal.via,
+        principal.access_key,
+        principal.source,
+        principal.agency,
+        principal.grants,
+    )
+
+
+def _write(asked: Asked) -> list[IssueResult]:
+    return instant_write.sign(instant_write.buy([asked]))
+
+
+def _write_all(asked: Sequence[Asked]) -> list[list[IssueResult] | Exception]:
+    """An answer each. Where one is refused, nothing was bought yet, and each is tried alone."""
     try:
-        with short_transaction():
-            _store(principal, ready, signed, now)
-    except (NotIntended, Conflict) as error:
-        log.warning("issued later", certificates=[one.certificate_id for one in ready], reason=str(error))
-        return {}
-    return {one.certificate_id: result for one, result in zip(ready, signed, strict=True)}
+        bought = instant_write.buy(asked)
+    except Exception as error:  # noqa: BLE001 it is its request's, and raised there
+        return [error] if len(asked) == 1 else [each for one in asked for each in _write_all([one])]
+    results = iter(instant_write.sign(bought))
+    return [list(islice(results, len(one.wanted))) for one in asked]
 
 
-def _purchase(wanted: Wanted) -> Purchase:
-    if not wanted.proofs:
-        return Purchase(wanted.purchase)
-    return Purchase(wanted.purchase, wanted.checked.names.texts, _AT_ONCE)
-
-
-def _record(principal: Principal, pairs: Sequence[tuple[OrderResult, Wanted]], now: datetime) -> list[_Ready]:
-    """Applications, proofs, placements and intents of what can be signed, a statement a table."""
-    quick = [(order.certificate_ids[0], one) for order, one in pairs if order.paid and one.proofs]
-    if not quick:
-        return []
-    _refuse_void(quick)
-    held = [_key(principal, one) for _, one in quick]
-    rows = []
-    for (certificate_id, one), (key_id, spki) in zip(quick, held, strict=True):
-        columns = applications.columns(principal, certificate_id, one.checked, now)
-        rows.append(columns | {"key_id": key_id, "spki": spki})
-    application_ids = queries.insert_applications(rows)
-    ready = [
-        _Ready(
-            certificate_id,
-            application_ids[certificate_id],
-            key_id,
-            spki,
-            one,
-            one.prepared or prepared_for(principal, one, spki, now),
-        )
-        for (certificate_id, one), (key_id, spki) in zip(quick, held, strict=True)
-    ]
-    queries.insert_proofs([(one.application_id, one.wanted.proofs) for one in ready])
-    queries.insert_placements(
-        [
-            (
-                one.prepared.reference,
-                one.certificate_id,
-                one.application_id,
-                one.issuer.slug,
-            )
-            for one in ready
-        ]
-    )
-    for issuer in {one.issuer for one in ready}:
-        issuer.place([one.prepared for one in ready if one.issuer is issuer])
-    return ready
-
-
-def _refuse_void(quick: Sequence[tuple[str, Wanted]]) -> None:
-    """The proofs were read before this transaction; a withdrawal since then has voided them (WDR-5)."""
-    ids = {proof.evidence_id for _, one in quick for proof in one.proofs}
-    if queries.standing_evidence(ids) != len(ids):
-        raise Conflict(
-            "The application that had proved these names was withdrawn at this moment. Nothing was bought.",
-            next_step="Send the request again: the names have to be proved anew.",
-        )
-
-
-def _key(principal: Principal, wanted: Wanted) -> tuple[str, bytes]:
-    """Id (empty for an uploaded CSR) and SPKI of the key to certify."""
-    if wanted.checked.csr is not None:
-        return "", wanted.spki
-    if wanted.key is not None:
-        return keystore.store_made(principal.account_id, wanted.key).id, wanted.spki
-    key = keystore.obtain(principal.account_id, KeyAlgorithm(wanted.checked.key_algorithm))
-    return key.id, bytes(key.spki)
-
-
-def _apply_slowly(
-    principal: Principal, pairs: Sequence[tuple[OrderResult, Wanted]], now: datetime
-) -> dict[str, str]:
-    """What is paid and cannot be signed now goes the way of every application; answers its states."""
-    states = {}
-    for order, one in pairs:
-        if order.paid and not one.proofs:
-            certificate = Certificate.objects.get(id=order.certificate_ids[0])
-            submit(principal, certificate, one.checked, now)
-            states[certificate.id] = State.CHECKING.value
-    return states
-
-
-def _store(principal: Principal, ready: Sequence[_Ready], signed: Sequence[Signed], now: datetime) -> None:
-    """Signatures, versions, states and audit rows: the second transaction; then the bytes may leave."""
-    for issuer in {one.issuer for one in ready}:
-        issuer.accept([each for one, each in zip(ready, signed, strict=True) if one.issuer is issuer])
-    queries.settle([one.prepared.reference for one in ready], [one.application_id for one in ready], now)
-    certificates.issue_first(
-        principal,
-        [
-            certificates.Issued(
-                one.certificate_id,
-                pipeline.version_facts(
-                    one.issuer.slug,
-                    each,
-                    one.wanted.checked.names.texts,
-                    one.spki,
-                    one.wanted.checked.key_algorithm,
-                    one.key_id,
-                ),
-            )
-            for one, each in zip(ready, signed, strict=True)
-        ],
-        now,
-    )
-
-
-def _result(order: OrderResult, issued: dict[str, Signed], waiting: dict[str, str]) -> IssueResult:
-    if not order.paid:
-        return IssueResult("", "UNPAID", order.order_id, reason=order.unpaid_reason)
-    certificate_id = order.certificate_ids[0]
-    signed = issued.get(certificate_id)
-    if signed is None:
-        return IssueResult(certificate_id, waiting.get(certificate_id, State.ISSUING.value), order.order_id)
-    return IssueResult(
-        certificate_id,
-        State.ISSUED.value,
-        order.order_id,
-        signed.serial,
-        to_pem(signed.der),
-        signed.chain_pem.decode("ascii"),
-    )
+_together: Together[Asked, list[IssueResult] | Exception] = Together(_write_all, most=TOGETHER)

@@ -177,6 +177,7 @@ def _new(one: _Placed) -> certificates.New:
         one.checked.quantities.certificates,
         one.purchase.names,
         one.purchase.steps,
+        one.purchase.request_id,
     )
 
 
@@ -188,7 +189,7 @@ def _line(one: _Placed, made: Sequence[str]) -> audit.Line:
         "currency": one.price.currency,
         "certificates": list(made),
     }
-    return SUBSCRIBE, f"order:{one.order_id}", details
+    return audit.Line(SUBSCRIBE, f"order:{one.order_id}", details, one.purchase.request_id)
 
 
 def _result(one: _Placed, made: Sequence[str]) -> OrderResult:

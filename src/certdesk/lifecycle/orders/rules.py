@@ -64,11 +64,13 @@ class AccountFacts:
 
 @dataclass(frozen=True)
 class Purchase:
-    """A request with what a purchase at once adds: names and steps of the certificates it makes."""
+    """A request with what a purchase at once adds: names and steps of the certificates it makes, and
+    the id of the request for the audit where several are written together."""
 
     request: BuyRequest
     names: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
+    request_id: str = ""
 
 
 @dataclass(frozen=True)

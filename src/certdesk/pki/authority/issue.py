@@ -4,14 +4,13 @@
 commits `intend` before `sign`, and `record` before a byte is released.
 """
 
-import json
 import secrets
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from certdesk.foundation.common import clock
+from certdesk.foundation.common import clock, sql
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.pki.keystore import queries as keystore
 
@@ -168,7 +167,7 @@ def _refuse_own_key(request: CertificateRequest, profile: profiles.Profile) -> N
 
 
 def _proof_text(proof: Authorization) -> str:
-    return json.dumps(
+    return sql.json_text(
         {
             "account": proof.account_id,
             "names": proof.names,

@@ -1,0 +1,40 @@
+"""The log is folded into the database while others write, and is begun anew afterwards."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from certdesk.foundation.common import checkpoint
+
+
+def test_the_log_is_folded_in_whole_and_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "d.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode=WAL")
+        writer.execute("PRAGMA wal_autocheckpoint=0")
+        writer.execute("CREATE TABLE line (text TEXT)")
+        for _ in range(50):
+            writer.execute("INSERT INTO line VALUES (?)", ["x" * 5000])
+        pages, folded = checkpoint.fold(str(path))
+        assert pages == folded > 100
+        size = path.with_name("d.sqlite3-wal").stat().st_size
+        for _ in range(10):
+            writer.execute("INSERT INTO line VALUES ('y')")
+        assert path.with_name("d.sqlite3-wal").stat().st_size == size
+        assert writer.execute("SELECT count(*) FROM line").fetchone() == (60,)
+
+
+def test_a_reader_keeps_what_it_still_needs(tmp_path: Path) -> None:
+    path = tmp_path / "d.sqlite3"
+    with (
+        closing(sqlite3.connect(path, isolation_level=None)) as writer,
+        closing(sqlite3.connect(path, isolation_level=None)) as reader,
+    ):
+        writer.execute("PRAGMA journal_mode=WAL")
+        writer.execute("CREATE TABLE line (text TEXT)")
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM line").fetchone() == (0,)
+        writer.execute("INSERT INTO line VALUES ('y')")
+        pages, folded = checkpoint.fold(str(path))
+        assert folded < pages
+        assert reader.execute("SELECT count(*) FROM line").fetchone() == (0,)
