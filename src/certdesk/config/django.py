@@ -28,7 +28,7 @@ def _database() -> dict[str, Any]:
                 "timeout": 20,
                 "init_command": (
                     "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;"
-                    "PRAGMA cache_size=-8192;PRAGMA mmap_size=1073741824;PRAGMA temp_store=MEMORY;"
+                    "PRAGMA cache_size=-65536;PRAGMA mmap_size=1073741824;PRAGMA temp_store=MEMORY;"
                     # The worker folds the log in every second; without one a writer does at 128 MiB.
                     "PRAGMA wal_autocheckpoint=32000;"
                 ),

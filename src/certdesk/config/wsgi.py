@@ -1,19 +1,44 @@
 """The WSGI application that granian runs: a process a core; of its threads one runs at a time."""
 
 import os
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "certdesk.config.django")
 
 from django.core.wsgi import get_wsgi_application
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from certdesk.foundation.common.baton import baton
 
 _django = get_wsgi_application()
+_connection = connections[DEFAULT_DB_ALIAS]
+_connection.inc_thread_sharing()
+_seen = threading.local()
+_AHEAD = 1024 * 1024  # bytes of a body; what is longer is read by whoever knows its limit
 
 
-def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Django, for the thread whose turn it is."""
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """Django, for the thread whose turn it is; a thread that steps aside has no transaction open.
+
+    All threads use one connection: with one each, SQLite would find its pages changed by another at every
+    turn and read them anew. So the answer is complete, and closed, before the next thread runs.
+    """
+    _read_ahead(environ)
     with baton:
-        return _django(environ, start_response)
+        if not hasattr(_seen, "connection"):
+            connections[DEFAULT_DB_ALIAS] = _seen.connection = _connection
+        response = _django(environ, start_response)
+        try:
+            return [b"".join(response)]
+        finally:
+            response.close()
+
+
+def _read_ahead(environ: dict[str, Any]) -> None:
+    """The body of a slow client keeps its own thread waiting and nobody else's."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    if length.isdecimal() and 0 < int(length) <= _AHEAD:
+        environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(int(length)))

@@ -41,7 +41,7 @@ def _server(settings: Settings, scheme: str, **tls: Any) -> MPServer:
         port=int(port),
         interface=Interfaces.WSGI,
         workers=_workers(settings, scheme),
-        blocking_threads=_threads(settings),
+        blocking_threads=16,
         backpressure=64,
         respawn_failed_workers=True,
         respawn_interval=0.5,
@@ -50,11 +50,6 @@ def _server(settings: Settings, scheme: str, **tls: Any) -> MPServer:
         log_level=LogLevels.error,
         **tls,
     )
-
-
-def _threads(settings: Settings) -> int:
-    """They only wait beside the one that runs. Each holds a connection, of which PostgreSQL has 100."""
-    return 8 if settings.database_url else 16
 
 
 def _workers(settings: Settings, scheme: str) -> int:
