@@ -3,7 +3,6 @@
 import os
 import threading
 from collections.abc import Callable
-from io import BytesIO
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "certdesk.config.django")
@@ -17,7 +16,6 @@ _django = get_wsgi_application()
 _connection = connections[DEFAULT_DB_ALIAS]
 _connection.inc_thread_sharing()
 _seen = threading.local()
-_AHEAD = 1024 * 1024  # bytes of a body; what is longer is read by whoever knows its limit
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
@@ -26,7 +24,6 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     All threads use one connection: with one each, SQLite would find its pages changed by another at every
     turn and read them anew. So the answer is complete, and closed, before the next thread runs.
     """
-    _read_ahead(environ)
     with baton:
         if not hasattr(_seen, "connection"):
             connections[DEFAULT_DB_ALIAS] = _seen.connection = _connection
@@ -35,10 +32,3 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
             return [b"".join(response)]
         finally:
             response.close()
-
-
-def _read_ahead(environ: dict[str, Any]) -> None:
-    """The body of a slow client keeps its own thread waiting and nobody else's."""
-    length = environ.get("CONTENT_LENGTH") or ""
-    if length.isdecimal() and 0 < int(length) <= _AHEAD:
-        environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(int(length)))
