@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ def test_a_method_whose_time_is_over(office: Office, server: Bind, monkeypatch: 
     alice = caller(office, "alice")
     order = {"brand": "GEOTRUST", "cert_type": "OV_SSL_CERT", "method": "EMAIL"}
     assert asked(alice, "free.example.org", **order)[""] == []
-    monkeypatch.setattr(Catalogue, "ended_methods", lambda *_: ("EMAIL",))
+    monkeypatch.setattr(Catalogue, "ended_methods", lambda *_: {"EMAIL": date(2026, 1, 1)})
     assert asked(alice, "free.example.org", **order)[""] == ["METHOD"]
 
 
@@ -134,6 +134,12 @@ def test_what_the_product_does_not_take(office: Office, server: Bind) -> None:
     assert asked(alice, *wild, brand="GEOTRUST")[""] == ["WILDCARD_IN_MULTI"]
     assert asked(alice, *wild, brand="GEOTRUST", cert_type="OV_SSL_CERT")[""] == []
     assert asked(alice, "free.example.org", brand="GEOTRUST", method="EMAIL")[""] == ["METHOD"]
+    ov = {"brand": "GEOTRUST", "cert_type": "OV_SSL_CERT"}
+    assert asked(alice, *wild, method="FILE", **ov)[""] == ["METHOD"]
+    assert asked(alice, "free.example.org", method="FILE", **ov)[""] == []
+    assert asked(alice, "free.example.org", method="EMAIL", **ov)[""] == []
+    assert asked(alice, "free.example.org", method="PIGEON", **ov)[""] == ["METHOD"]
+    assert "METHOD" in asked(alice, "free.example.org", method="FILE", auto_dns_auth=True, **ov)[""]
     assert asked(alice, "free.example.org", brand="NOBODY")[""] == ["NOT_FOR_SALE"]
     free = {"brand": "SYMANTEC", "cert_type": "DV_SSL_CERT_BASIC", "free": True}
     assert asked(alice, "free.example.org", **free)[""] == []

@@ -6,6 +6,7 @@ import pytest
 
 from certdesk.foundation.common import settings
 from certdesk.foundation.common.errors import BadParameter, Kind, WrongState
+from certdesk.foundation.outbox.models import Message
 from certdesk.lab.smtp_server import LabSmtp
 from certdesk.lifecycle.validation.models import ConfirmationMail
 from tests.support.desk import Desk
@@ -96,7 +97,34 @@ def test_the_answer_over_the_wire_is_204_then_429(office: Office) -> None:
     second = alice.send("POST", path, {"domain": "www.example.com"})
     assert second.status == 429
     plain = caller.buy()
-    caller.apply(plain, "b.example.com")
     assert isinstance(
         caller.refused("certificates.resend_proof_mail", plain, {"domain": "b.example.com"}), WrongState
     )
+
+
+@pytest.mark.parametrize(("method", "template"), [("DNS", "dns-record"), ("FILE", "proof-file")])
+def test_the_copy_of_records_and_files_is_mailed_again_within_limits(
+    desk: Desk, alice: Caller, method: str, template: str
+) -> None:
+    # rule: DOM-2
+    before = settings.get()
+    with LabSmtp() as server:
+        settings.install(before.model_copy(update={"smtp_url": server.url}))
+        try:
+            certificate_id = alice.buy(**OV)
+            alice.apply(certificate_id, domain_method=method, **COMPANY)
+            again = "certificates.resend_proof_mail", certificate_id, {"domain": "www.example.com"}
+            desk.run()
+            assert alice(*again) is None  # the first one is free
+            desk.run()
+            copies = [one for one in server.messages if "ada@example.com" in one.recipients]
+            assert len(copies) == 2
+            refused = alice.refused(*again)
+            assert refused.kind is Kind.TOO_MANY
+            assert 0 < (refused.retry_after or 0) <= 600
+            other = {"domain": "www.example.com", "address": "admin@example.com"}
+            assert alice.refused("certificates.resend_proof_mail", certificate_id, other).field == "address"
+            Message.objects.filter(template=template).delete()
+            assert isinstance(alice.refused(*again), WrongState)
+        finally:
+            settings.install(before)

@@ -13,7 +13,10 @@ from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.iam import queries as iam_queries
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal, Via
-from certdesk.foundation.outbox.models import Message
+from certdesk.foundation.outbox import actions as outbox
+from certdesk.foundation.outbox.models import Message, State
+from certdesk.foundation.sealing.models import Secret
+from certdesk.lifecycle.validation import organization_queries
 from certdesk.lifecycle.validation.models import (
     OrganizationDecision,
 )
@@ -185,11 +188,41 @@ def test_the_queue_is_filtered_and_says_how_the_promise_stands(
     assert not Caller(replace(desk.alice, account_id="f" * 32))("organization.list", query={})["items"]
 
 
+def test_an_officer_who_has_decided_has_nothing_to_do_there_any_more(office: Office) -> None:
+    # rule: ORG-2
+    certificate_id = waiting(office.desk, Caller(office.desk.alice), cert_type="EV_SSL_CERT")
+    olga, otto = (iam_queries.principal_of(office.people[one], Via.CONSOLE) for one in ("olga", "otto"))
+    assert [organization_queries.pending(one) for one in (olga, otto)] == [1, 1]
+    Caller(olga)(DECIDE, certificate_id, yes("EV"))
+    assert [organization_queries.pending(one) for one in (olga, otto)] == [0, 1]
+    assert organization_queries.show(olga, certificate_id).decided_by_me is True
+    assert organization_queries.show(otto, certificate_id).decided_by_me is False
+    Caller(otto)(DECIDE, certificate_id, yes("EV"))
+    assert [organization_queries.pending(one) for one in (olga, otto)] == [0, 0]
+
+
 # --- the mailed link -----------------------------------------------------------------------------
 
 
+def test_the_mailed_link_is_sealed_and_destroyed_with_the_decision(desk: Desk, alice: Caller) -> None:
+    # rule: ORG-1
+    certificate_id = waiting(desk, alice)
+    message = Message.objects.get(template="organization-request", certificate_id=certificate_id)
+    secret = link_of(certificate_id).rpartition("-")[2]
+    everything = repr(list(Message.objects.filter(id=message.id).values()))
+    assert secret not in everything
+    assert Secret.objects.filter(id=message.secret_id).exists()
+    olga = Caller(desk.someone("olga"))
+    olga("organization.decide", certificate_id, {"decision": "reject", "reason": "No such company."})
+    assert not Secret.objects.filter(id=message.secret_id).exists()
+    message.refresh_from_db()
+    assert message.state == State.KEPT
+
+
 def link_of(certificate_id: str) -> str:
-    text = Message.objects.get(template="organization-request", certificate_id=certificate_id).text
+    message = Message.objects.get(template="organization-request", certificate_id=certificate_id)
+    assert "/confirm/organization-" not in message.text + message.html  # it stands in the mail alone
+    text, _ = outbox.complete(message)
     return (
         next(word for word in text.split() if "/confirm/organization-" in word)
         .partition("//")[2]

@@ -31,7 +31,11 @@ LINK = "https://desk.example.com/certificates/scs1"
 RECORD = {"domain": "example.com", "host": "_dnsauth.example.com", "type": "TXT", "value": "a1b2"}
 CONTEXTS: dict[str, dict[str, object]] = {
     "dns-record": {"records": [RECORD]},
-    "organization-request": {"company": "Müller & Söhne", "page": f"{LINK}/organization"},
+    "organization-request": {
+        "company": "Müller & Söhne",
+        "page": f"{LINK}/organization",
+        "choose_link": LINK,
+    },
     "issued": {"not_after": datetime(2027, 3, 1, 12, tzinfo=UTC)},
     "refused": {"reason": "The licence has <ended>."},
     "withdrawn": {},

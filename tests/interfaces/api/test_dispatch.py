@@ -522,6 +522,20 @@ def test_a_missing_certificate_has_the_text_of_its_id(alice: Person, echo: dict[
 def test_chinese_on_request(alice: Person, echo: dict[str, Operation]) -> None:
     assert alice.get("/v3/c/scs1", **{"X-Language": "zh-cn"}).text.startswith("证书ID错误")
     assert alice.get("/v3/c/scs1", **{"X-Language": "en-us"}).text.startswith("Incorrect")
+    assert alice.get("/v3/c/scs1", **{"Accept-Language": "zh-CN,en;q=0.5"}).text.startswith("证书ID错误")
+    assert alice.get("/v3/c/scs1").text.startswith("Incorrect")
+
+
+def test_the_sentence_and_the_next_step_are_chinese_too(alice: Person) -> None:
+    body = {"cert_brand": "NOBODY", "cert_type": "DV_SSL_CERT", "domain_type": "SINGLE_DOMAIN"}
+
+    def refused(**headers: str) -> str:
+        return alice.post("/v3/scm/prices", body, **headers).text
+
+    assert "is not in the catalogue" in refused()
+    assert "目录中没有" in refused(**{"X-Language": "zh-cn"})
+    assert "请使用其中之一" in refused(**{"X-Language": "zh-cn"})
+    assert "is not in the catalogue" in refused()  # no answer leaves its language behind
 
 
 def test_the_unexpected_is_bland_and_logged(

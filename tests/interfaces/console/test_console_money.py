@@ -1,9 +1,11 @@
 """Orders and money in the console: mixed payment, filters, export, balance, the operator's desk, prices."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
+from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.iam.principal import system_principal
@@ -141,6 +143,31 @@ def test_the_operator_tops_up_and_grants(office: Office, opal) -> None:
     }
     assert opal.get("/accounts/nobody").status_code == 404
     assert "¥ 99.50" in text(office.client("charlie").get("/balance"))
+
+
+# rule: APP-14 ORD-5
+def test_the_operator_says_who_stands_behind_an_account(office: Office, opal) -> None:
+    other = office.people["charlie"].account
+    path = f"/accounts/{other.id}"
+    assert "No real-name authentication" not in text(opal.get("/accounts"))
+    charlie = office.client("charlie")
+    assert "Passed" in text(charlie.get("/account"))
+    assert opal.post(path, {"form": "flags", "special_enterprise": "on"}).status_code == 302
+    other.refresh_from_db()
+    assert (other.real_name_verified, other.special_enterprise) == (False, True)
+    listed = text(opal.get("/accounts"))
+    assert "No real-name authentication" in listed
+    assert "Special enterprise" in listed
+    own = text(charlie.get("/account"))
+    assert "Not passed: the account cannot apply" in own
+    assert "it can neither buy nor apply for OV and EV" in own
+    audited = Event.objects.filter(account_id=other.id, action="iam:accounts:update")
+    assert [(one.actor_name, json.loads(one.details)) for one in audited] == [
+        ("opal", {"real_name_verified": False, "special_enterprise": True})
+    ]
+    assert opal.post(path, {"form": "flags", "special_enterprise": "on"}).status_code == 302
+    assert audited.count() == 1  # nothing changed, nothing to tell
+    assert charlie.post(path, {"form": "flags"}).status_code == 403
 
 
 def test_nobody_else_sees_the_operators_desk(office: Office, opal) -> None:

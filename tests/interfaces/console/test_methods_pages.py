@@ -10,6 +10,7 @@ from certdesk.foundation.common import settings
 from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.outbox.models import Message
 from certdesk.lab.smtp_server import LabSmtp
+from certdesk.lifecycle.validation import actions
 from certdesk.lifecycle.validation.models import ConfirmationMail
 from tests.support.desk import COMPANY
 from tests.support.office import PASSWORD, Office
@@ -105,6 +106,42 @@ def test_no_page_shows_the_link_of_the_mail(office: Office) -> None:
             answer = client.get(path)
             assert answer.status_code == 200
             assert token not in answer.content.decode()
+
+
+# rule: DOM-13
+@pytest.mark.parametrize(
+    ("method", "number", "words"),
+    [
+        ("DNS", "3.2.2.4.7", "By a record at _dnsauth.example.com"),
+        ("FILE", "3.2.2.4.18", "By a file at http://www.example.com/.well-known/pki-validation/fileauth.txt"),
+        ("EMAIL", "3.2.2.4.4", "By a mail to the administrator of www.example.com"),
+    ],
+)
+def test_the_domain_page_says_how_it_is_proved(office: Office, method: str, number: str, words: str) -> None:
+    asked(office, method)
+    text = office.client().get("/domains/www.example.com").content.decode()
+    assert f'data-way="{method}"' in text
+    assert text.count("data-way=") == 1
+    assert words in text
+    assert number in text
+    assert "chosen by the application that waits" in text
+    assert ("the record is set by hand" in text) == (method == "DNS")
+
+
+# rule: DOM-11
+def test_the_next_check_is_told_until_all_is_proved(office: Office) -> None:
+    certificate_id = asked(office, "DNS")
+    client = office.client()
+    for path in (f"/certificates/{certificate_id}", f"/certificates/{certificate_id}/verify"):
+        text = client.get(path).content.decode()
+        assert "Next automatic check:" in text
+        assert "data-clock" in text
+    office.desk.publish(certificate_id)
+    actions.check_now(office.desk.alice, certificate_id)
+    assert "Next automatic check:" not in client.get(f"/certificates/{certificate_id}").content.decode()
+    assert (
+        "Next automatic check:" not in client.get(f"/certificates/{asked(office, 'EMAIL')}").content.decode()
+    )
 
 
 def admin(office: Office) -> Client:

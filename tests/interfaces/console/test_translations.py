@@ -31,7 +31,7 @@ def of_templates() -> Iterator[str]:
 
 
 def of_python() -> Iterator[str]:
-    for path in sorted(CONSOLE.rglob("*.py")):
+    for path in sorted((*CONSOLE.rglob("*.py"), *(CONSOLE.parent / "words").rglob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
                 continue

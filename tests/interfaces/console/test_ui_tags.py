@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from certdesk.foundation.common import clock
-from certdesk.interfaces.console import state_words
+from certdesk.interfaces.words import states as state_words
 from certdesk.lifecycle.certificates.states import ROWS, State
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -215,7 +215,9 @@ def test_a_mailbox_confirms_by_the_button_once(desk: Desk) -> None:
     )
     assert "hostmaster@example.com" in evidence.seen
     assert "192.0.2.7" in evidence.seen
-    assert not Secret.objects.filter(purpose="outbox-secret").exists()
+    asked = Message.objects.filter(template="domain-confirmation").values_list("secret_id")
+    assert asked.count() > 1
+    assert not Secret.objects.filter(id__in=asked).exists()
     second = by_email(desk)
     assert desk.state(second) in ("CHECKING", "CHECKING_ORG")
     assert queries.proof_info(desk.alice, second).domains[0].reused
@@ -313,9 +315,12 @@ def test_who_may_be_asked_and_who_may_ask(desk: Desk) -> None:
         with pytest.raises(NotFound):
             confirmations.resend(charlie, certificate_id, "a.b.example.com", "", now)
         plain = desk.buy()
-        desk.apply(plain, domain="www.example.com")
         with pytest.raises(WrongState):
             confirmations.resend(desk.alice, plain, "www.example.com", "", now)
+        desk.apply(plain, domain="www.example.com")
+        with pytest.raises(BadParameter, match="address is chosen only"):
+            confirmations.resend(desk.alice, plain, "www.example.com", "admin@example.com", now)
+        assert confirmations.resend(desk.alice, plain, "www.example.com", "", now) == 1
 
 
 def test_a_withdrawn_application_is_not_confirmed(desk: Desk) -> None:
@@ -343,14 +348,14 @@ def test_email_ends_for_public_certificates(desk: Desk, monkeypatch: pytest.Monk
     product = book.product("GEOTRUST", "OV_SSL_CERT", "SINGLE_DOMAIN")
     public = replace(product, profile="public")
     day = datetime(2028, 3, 15, tzinfo=UTC).date()
-    assert book.ended_methods(public, day) == ("EMAIL",)
-    assert book.ended_methods(public, day - timedelta(days=1)) == ()
-    assert book.ended_methods(product, day) == ()
+    assert book.ended_methods(public, day) == {"EMAIL": day}
+    assert book.ended_methods(public, day - timedelta(days=1)) == {}
+    assert book.ended_methods(product, day) == {}
     with mail() as server:
         by_email(desk)
         desk.run()
         token = token_for(server, "admin@example.com")
-        monkeypatch.setattr(type(book), "ended_methods", lambda *_: ("EMAIL",))
+        monkeypatch.setattr(type(book), "ended_methods", lambda *_: {"EMAIL": day})
         assert confirming.confirm(token, clock.now()).standing is Standing.ENDED
         certificate_id = desk.buy("OV_SSL_CERT")
         with pytest.raises(BadParameter, match="ended"):

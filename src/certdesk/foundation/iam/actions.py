@@ -18,6 +18,7 @@ from .models import DEFAULT_PROJECT, AccessKey, Account, EnterpriseProject, Gran
 from .principal import Principal, system_principal
 from .system_policies import GROUPS, OPERATOR, SYSTEM_POLICIES
 
+SET_FLAGS = "certdesk:account:setFlags"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _KEY_ALPHABET = string.ascii_uppercase + string.digits
@@ -117,9 +118,19 @@ def set_account_flags(
     special_enterprise: bool | None = None,
     by: Principal | None = None,
 ) -> Account:
-    """The operator's word on who stands behind an account (APP-14, ORD-5); None leaves a flag as it is."""
+    """The operator's word on who stands behind an account (APP-14, ORD-5); None leaves a flag as it is.
+
+    What is so already is neither written nor audited.
+
+    Raises:
+        Forbidden: `by` is a user, and not one of the operator's with `certdesk:account:setFlags`.
+    """
+    if by is not None:
+        queries.require_operator(by, SET_FLAGS)
     given = {"real_name_verified": real_name_verified, "special_enterprise": special_enterprise}
-    changes = {name: value for name, value in given.items() if value is not None}
+    changes = {name: value for name, value in given.items() if value not in (None, getattr(account, name))}
+    if not changes:
+        return account
     with sql.short_transaction():
         Account.objects.filter(id=account.id).update(**changes)
         _record(by, account.id, "iam:accounts:update", f"account:{account.id}", changes)

@@ -98,6 +98,12 @@ def forget_secret(message_id: int) -> None:
         sealing.destroy(secret_id[0])
 
 
+def forget_secret_of(dedupe_key: str) -> None:
+    """The same for the message of that name; nothing when it was never sent."""
+    for (message_id,) in Message.objects.filter(dedupe_key=dedupe_key).values_list("id"):
+        forget_secret(message_id)
+
+
 def _domain() -> str:
     host = urlsplit(settings.get().base_url).hostname or ""
     return host if any(letter.isalpha() for letter in host) and ":" not in host else "localhost"

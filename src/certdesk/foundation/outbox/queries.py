@@ -35,6 +35,24 @@ def fates(ids: Collection[int]) -> dict[int, Fate]:
     return {one: Fate(state, answers.get(one, ""), sent_at) for one, state, sent_at in found}
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A message and how often the other side was asked to take it, last when."""
+
+    id: int
+    tries: int
+    last_try: datetime | None
+
+
+def latest_of(certificate_id: str, begins: str) -> Tried | None:
+    """The newest message about a certificate whose name begins so."""
+    found = of_certificate(certificate_id).filter(dedupe_key__startswith=begins).first()
+    if found is None:
+        return None
+    tries = sorted(found.attempts.values_list("at", flat=True))
+    return Tried(found.id, len(tries), tries[-1] if tries else None)
+
+
 def message_ids(ids: Collection[int]) -> dict[int, str]:
     """The RFC 5322 Message-ID of each."""
     return dict(Message.objects.filter(id__in=ids).values_list("id", "message_id"))

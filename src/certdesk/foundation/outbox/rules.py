@@ -16,8 +16,8 @@ MAX_ATTEMPTS = 20
 TEMPLATES: Mapping[str, frozenset[str]] = {
     # DOM-2: `records` is a list of {"domain", "host", "type", "value"}
     "dns-record": frozenset({"domain", "certificate_id", "records", "link"}),
-    # ORG-1
-    "organization-request": frozenset({"domain", "certificate_id", "company", "link", "page"}),
+    # ORG-1; `choose_link` is a secret: whoever has it chooses
+    "organization-request": frozenset({"domain", "certificate_id", "company", "choose_link", "page"}),
     "issued": frozenset({"domain", "certificate_id", "not_after", "link"}),
     "refused": frozenset({"domain", "certificate_id", "reason", "link"}),
     "withdrawn": frozenset({"domain", "certificate_id", "link"}),

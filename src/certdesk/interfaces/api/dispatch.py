@@ -10,6 +10,7 @@ from urllib.parse import quote
 import orjson
 import structlog
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import override
 
 from certdesk.foundation.common import clock, ids, sql
 from certdesk.foundation.common.errors import CertdeskError, NotFound
@@ -22,6 +23,7 @@ from certdesk.interfaces.operations import errors, registry
 from certdesk.interfaces.operations.errors import Refusal
 from certdesk.interfaces.operations.index import OPERATIONS
 from certdesk.interfaces.operations.registry import File, Json, Operation
+from certdesk.interfaces.words.say import language
 
 from . import bodies
 from .router import Router
@@ -48,13 +50,17 @@ def is_api(path: str) -> bool:
 def handle(request: HttpRequest) -> HttpResponse:
     """Answers an API request; never raises."""
     request_id = getattr(request, "request_id", "") or ids.request_id()
-    chinese = request.META.get("HTTP_X_LANGUAGE", "").lower().startswith("zh")
+    with override(language(request.META)):
+        return _answer(request, request_id)
+
+
+def _answer(request: HttpRequest, request_id: str) -> HttpResponse:
     found = router().find(request.path_info)
     method = "GET" if request.method == "HEAD" else request.method or ""
     operation = found.operations.get(method) if found else None
     if found is None or operation is None:
         line = errors.NO_ROUTE if found is None else errors.WRONG_METHOD
-        response = _refused(errors.plain(line, chinese=chinese), request_id)
+        response = _refused(errors.plain(line), request_id)
         if found is not None:
             response["Allow"] = ", ".join(sorted(found.operations))
         return response
@@ -63,12 +69,10 @@ def handle(request: HttpRequest) -> HttpResponse:
         return _answered(status, answer, request_id)
     except CertdeskError as error:
         about_certificate = bool({"certificate_id", "cert_id"}.intersection(operation.parameters))
-        return _refused(
-            errors.refusal(error, about_certificate=about_certificate, chinese=chinese), request_id
-        )
+        return _refused(errors.refusal(error, about_certificate=about_certificate), request_id)
     except Exception:  # noqa: BLE001 the one place where what nobody expected becomes a bland 500
         _log.exception("request failed", operation=operation.name, request_id=request_id)
-        return _refused(errors.unknown(request_id, chinese=chinese), request_id)
+        return _refused(errors.unknown(request_id), request_id)
 
 
 def _run(

@@ -5,6 +5,7 @@ import orjson
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam import requests as signed_requests
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.applications.form import ApplicationForm
 from certdesk.lifecycle.issuance import actions
 from certdesk.lifecycle.issuance.actions import IssueRequest, IssueResult
@@ -106,5 +107,5 @@ def _issued(result: IssueResult) -> Shape:
             "certificate_chain": result.certificate_chain,
         }
     elif result.reason:
-        answer["unpaid_reason"] = result.reason
+        answer["unpaid_reason"] = say(result.reason)
     return answer

@@ -127,7 +127,7 @@ def verify(principal: Principal, certificate_id: str) -> Shape:
     success=204,
 )
 def resend_proof_mail(principal: Principal, certificate_id: str, body: ResendProofMail) -> None:
-    """Sends the confirmation mails of one name again, within limits (DOM-9)."""
+    """Sends the confirmation mails of one name, or the copy of its records, again within limits (DOM-9)."""
     confirmations.resend(principal, certificate_id, body.domain, body.address, clock.now())
 
 

@@ -4,6 +4,7 @@ from certdesk.connectors.dns.providers.protocol import RecordSet
 from certdesk.foundation.common.clock import wire
 from certdesk.foundation.common.errors import BadParameter
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.validation import connections, zones
 from certdesk.lifecycle.validation.models import DnsConnection
 
@@ -26,9 +27,9 @@ def _shape(one: DnsConnection) -> Shape:
         "label": one.label,
         "options": one.shown,
         "zones": one.zones,
-        "problem": one.problem,
-        "next_step": one.next_step,
-        "notes": one.notes,
+        "problem": say(one.problem),
+        "next_step": say(one.next_step),
+        "notes": [say(note) for note in one.notes],
         "asked_at": wire(one.asked_at),
         "created_at": wire(one.created_at),
         "updated_at": wire(one.updated_at),
@@ -80,9 +81,9 @@ def test(principal: Principal, id: str) -> Shape:  # noqa: A002
     return {
         "ok": found.ok,
         "zones": list(found.zones),
-        "problem": found.problem,
-        "next_step": found.next_step,
-        "notes": list(found.notes),
+        "problem": say(found.problem),
+        "next_step": say(found.next_step),
+        "notes": [say(note) for note in found.notes],
     }
 
 

@@ -4,6 +4,7 @@ from certdesk.connectors.dns.seen import DomainSeen
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.clock import wire
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.certificates.filters import check_limit
 from certdesk.lifecycle.validation import domains, preflight
 from certdesk.lifecycle.validation.domains import Domain
@@ -52,7 +53,7 @@ def _shape(one: Domain) -> Shape:
                 "method": one.method,
                 "br_method": one.br_method,
                 "perspective": one.perspective,
-                "seen": one.seen,
+                "seen": say(one.seen),
             }
         ]
     return {
@@ -60,6 +61,7 @@ def _shape(one: Domain) -> Shape:
         "authorization_domain": one.authorization_domain,
         "record_name": one.record_name,
         "status": one.status(clock.now()),
+        "methods_chosen": list(one.chosen),
         "proofs": proofs,
         "reuse_until": [
             {"issuer": reuse.issuer, "profile": reuse.profile, "until": wire(reuse.until)}
@@ -76,9 +78,9 @@ def _seen(seen: DomainSeen) -> Shape:
         "zone": seen.zone,
         "name_servers": list(seen.name_servers),
         "cname": seen.cname,
-        "caa": {"owner": seen.caa_owner, "records": list(seen.caa), "problem": seen.caa_problem},
+        "caa": {"owner": seen.caa_owner, "records": list(seen.caa), "problem": say(seen.caa_problem)},
         "dnssec": {"state": str(seen.signed), "ds": list(seen.ds), "authenticated": seen.authenticated},
-        "dns_problem": seen.problem,
+        "dns_problem": say(seen.problem),
     }
 
 
@@ -93,4 +95,4 @@ def _verdict(one: Verdict) -> Shape:
 
 
 def _problem(one: Problem) -> Shape:
-    return {"code": one.code, "sentence": one.sentence, "fix": one.fix, "blocking": one.blocking}
+    return {"code": one.code, "sentence": say(one.sentence), "fix": say(one.fix), "blocking": one.blocking}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from certdesk.foundation.common.errors import CertdeskError, Kind
+from certdesk.interfaces.words.say import both, chinese, say
 
 MAX_MESSAGE = 1024
 
@@ -81,8 +82,8 @@ class Refusal:
         return {"error_code": self.code, "error_msg": self.message}
 
 
-def refusal(error: CertdeskError, *, about_certificate: bool, chinese: bool = False) -> Refusal:
-    """An expected refusal in the contract's words, then in ours.
+def refusal(error: CertdeskError, *, about_certificate: bool) -> Refusal:
+    """An expected refusal in the contract's words, then in ours; in the language that is active.
 
     Args:
         about_certificate: the route names a certificate, so a missing one has the code of its id.
@@ -91,17 +92,19 @@ def refusal(error: CertdeskError, *, about_certificate: bool, chinese: bool = Fa
     code = error.code or line.code
     if error.kind is Kind.NOT_FOUND and about_certificate and not error.code:
         code = CERTIFICATE_MISSING
-    text = TEXTS.get(code)
-    sentence = str(error)
-    message = f"{text[1] if chinese else text[0]}: {sentence}" if text else sentence
+    message = f"{_text(code)}: {both(error)}" if code in TEXTS else both(error)
     return Refusal(line.status, code, message[:MAX_MESSAGE], error.retry_after)
 
 
-def unknown(request_id: str, *, chinese: bool = False) -> Refusal:
+def unknown(request_id: str) -> Refusal:
     """The bland answer to what nobody expected; the log has the rest under the same id."""
-    text = TEXTS[UNKNOWN.code][1 if chinese else 0]
-    return Refusal(UNKNOWN.status, UNKNOWN.code, f"{text}: quote request id {request_id} to the operator.")
+    rest = say(f"quote request id {request_id} to the operator.")
+    return Refusal(UNKNOWN.status, UNKNOWN.code, f"{_text(UNKNOWN.code)}: {rest}")
 
 
-def plain(line: Line, *, chinese: bool = False) -> Refusal:
-    return Refusal(line.status, line.code, TEXTS[line.code][1 if chinese else 0])
+def plain(line: Line) -> Refusal:
+    return Refusal(line.status, line.code, _text(line.code))
+
+
+def _text(code: str) -> str:
+    return TEXTS[code][1 if chinese() else 0]

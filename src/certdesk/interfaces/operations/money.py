@@ -5,7 +5,9 @@ from datetime import datetime
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.clock import wire
 from certdesk.foundation.common.errors import CertdeskError, NotFound
+from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.catalogue import price_rules, prices
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import amount_text
@@ -16,7 +18,7 @@ from certdesk.lifecycle.orders.money import parse_amount
 
 from . import shapes
 from .moments import moment, needed
-from .money_schemas import Credit, GrantCoupon, GrantVoucher, Package, SetPrice
+from .money_schemas import Credit, GrantCoupon, GrantVoucher, Package, SetFlags, SetPrice
 from .registry import Reply, operation
 from .schemas import PageQuery
 from .shapes import Shape
@@ -51,6 +53,8 @@ def _account(one: accounts.AccountLine) -> Shape:
         "currency": one.currency,
         "cash": amount_text(one.cash, digits),
         "vouchers": amount_text(one.vouchers, digits),
+        "real_name_verified": one.real_name_verified,
+        "special_enterprise": one.special_enterprise,
     }
 
 
@@ -73,6 +77,18 @@ def show_account(principal: Principal, account_id: str) -> Shape:
             for one in found.entries
         ],
     }
+
+
+@operation("accounts.set_flags", "PUT", f"{ACCOUNT}/flags", iam.SET_FLAGS, request=SetFlags)
+def set_flags(principal: Principal, account_id: str, body: SetFlags) -> Shape:
+    """Says who stands behind an account: real-name authentication, special enterprise (APP-14, ORD-5)."""
+    iam.set_account_flags(
+        accounts.account(principal, account_id),
+        real_name_verified=body.real_name_verified,
+        special_enterprise=body.special_enterprise,
+        by=principal,
+    )
+    return _account(accounts.money(principal, account_id, entries=0).line)
 
 
 @operation("accounts.credit", "POST", f"{ACCOUNT}/credit", ledger.CREDIT, request=Credit)
@@ -201,7 +217,7 @@ def buy_package(principal: Principal, body: Package) -> Shape | Reply:
     try:
         actions.pay(principal, made.id, now)
     except PaymentRefused as error:
-        return answer | {"unpaid_reason": error.message}
+        return answer | {"unpaid_reason": say(error.message)}
     return answer
 
 

@@ -55,6 +55,13 @@ class GrantCoupon(Body):
     note: Line = ""
 
 
+class SetFlags(Body):
+    """A flag that is left out stays as it is."""
+
+    real_name_verified: bool | None = None
+    special_enterprise: bool | None = None
+
+
 class SetPrice(Body):
     """Without an amount the catalogue file's price counts again; without `since`, at once."""
 

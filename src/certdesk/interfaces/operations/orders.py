@@ -6,6 +6,7 @@ from dataclasses import replace
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam.models import Account
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.catalogue import prices
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product, amount_text
@@ -44,7 +45,7 @@ def buy(principal: Principal, body: Buy) -> Shape:
         "order_id": result.order_id,
         "cert": [{"cert_id": certificate_id} for certificate_id in result.certificate_ids],
     }
-    return answer if result.paid else answer | {"unpaid_reason": result.unpaid_reason}
+    return answer if result.paid else answer | {"unpaid_reason": say(result.unpaid_reason)}
 
 
 def _request(body: Buy) -> BuyRequest:
@@ -206,7 +207,7 @@ def price(principal: Principal, body: Price) -> Shape:
     product = catalogue().product(asked.cert_brand, asked.cert_type, asked.domain_type, free=asked.free)
     account = queries.account_facts(principal.account_id)
     if not product.available:
-        return {"available": False, "reason": product.reason, "amount": "", "currency": account.currency}
+        return {"available": False, "reason": say(product.reason), "amount": "", "currency": account.currency}
     checked = rules.check_buy(asked, product, account)
     priced = prices.current(product, clock.now()) if account.repriced else product
     found = catalogue().price(priced, checked.quantities, account.currency)

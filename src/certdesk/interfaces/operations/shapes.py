@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from certdesk.foundation.common.clock import wire
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.applications.models import Application, Contact
 from certdesk.lifecycle.catalogue.rules import CertificateType, Product, amount_text
 from certdesk.lifecycle.certificates import rules
@@ -127,11 +128,16 @@ def _progress(found: Certificate, state: State, now: datetime) -> Shape:
     return {
         "progress": row.progress,
         "next_actor": row.next_actor,
-        "next_step": row.next_step,
+        "next_step": say(row.next_step),
         "operations": [operation.value for operation in rules.offered(found, now)],
-        "last_failure": found.last_failure,
+        "last_failure": _failure(found, state),
         "state_since": wire(found.state_since),
     }
+
+
+def _failure(found: Certificate, state: State) -> str:
+    """An officer's or an issuer's own words stay as they were written."""
+    return found.last_failure if state is State.UNPASSED else say(found.last_failure)
 
 
 def proof_info(info: ProofInfo) -> Shape:
@@ -140,6 +146,7 @@ def proof_info(info: ProofInfo) -> Shape:
         "method": info.method,
         "auto_dns": info.auto_dns,
         "value_expires_at": wire(info.value_expires_at),
+        "next_check_at": wire(info.next_check_at),
         "domains": [_domain(one) for one in info.domains],
         "automatic": [_step(one) for one in info.steps],
     }
@@ -152,8 +159,8 @@ def _step(one: Step) -> Shape:
         "domain": one.domain,
         "step": one.step,
         "ok": one.good,
-        "sentence": one.sentence,
-        "next_step": one.next_step,
+        "sentence": say(one.sentence),
+        "next_step": say(one.next_step),
     }
 
 
@@ -194,8 +201,8 @@ def _check(check: CheckLine) -> Shape:
         "at": wire(check.at),
         "perspective": check.perspective,
         "answer": check.answer,
-        "seen": check.seen,
-        "cause": check.cause,
+        "seen": say(check.seen),
+        "cause": say(check.cause),
     }
 
 
@@ -208,8 +215,8 @@ def verified(status: str, info: ProofInfo) -> Shape:
                 "domain": one.domain,
                 "status": str(one.status),
                 "checked_at": wire(one.checked_at),
-                "seen": one.seen,
-                "cause": one.cause,
+                "seen": say(one.seen),
+                "cause": say(one.cause),
             }
             for one in info.domains
         ],
@@ -252,7 +259,7 @@ def order(found: Order, certificate_ids: Sequence[str], digits: int, now: dateti
         "created_at": wire(found.created_at),
         "paid_at": wire(found.paid_at),
         "closes_at": wire(found.closes_at),
-        "unpaid_reason": found.unpaid_reason,
+        "unpaid_reason": say(found.unpaid_reason),
         "enterprise_project_id": found.enterprise_project_id,
         "cert_ids": list(certificate_ids),
     }
@@ -298,7 +305,7 @@ def product(found: Product, kind: CertificateType, currencies: dict[str, int]) -
         "domain_type": str(found.domain_type),
         "free": found.free,
         "available": found.available,
-        "reason": found.reason,
+        "reason": say(found.reason),
         "issuer": found.issuer,
         "profile": found.profile,
         "validity_months": list(found.validity_months),

@@ -124,11 +124,11 @@ def _clean(key: str, value: str) -> str:
     text = _with_plain_spaces(unicodedata.normalize("NFC", value.strip()))
     if any(unicodedata.category(character)[0] in "CZ" and character != " " for character in text):
         raise BadParameter(
-            f"The {label} has a control or invisible character.", next_step="Type it again.", field=field
+            f"The {label} holds a control or invisible character.", next_step="Type it again.", field=field
         )
     if len(text) > COMPANY_LIMIT:
         raise BadParameter(
-            f"The {label} has {len(text)} characters; at most {COMPANY_LIMIT} are allowed.",
+            f"The {label} is {len(text)} characters long; at most {COMPANY_LIMIT} are allowed.",
             next_step="Shorten it in the way that the business licence allows.",
             field=field,
         )

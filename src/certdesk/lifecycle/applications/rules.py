@@ -1,7 +1,8 @@
 """May this form be an application for this certificate? One check for every face and every path. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 from certdesk.foundation.common.errors import BadParameter, Forbidden
@@ -10,13 +11,12 @@ from certdesk.pki.x509.csr import ParsedCsr, parse_csr
 from certdesk.pki.x509.errors import BadCsr, NamesDoNotFit, shown
 from certdesk.pki.x509.keys import KeyAlgorithm
 from certdesk.pki.x509.name_sets import NameSet, fit
-from certdesk.pki.x509.names import proof_owner
 
 from .contacts import check_company, check_contact
 from .form import ApplicationForm
+from .methods import NONE_ENDED, check_method
 from .subject import check_subject
 
-METHODS = ("DNS", "FILE", "EMAIL")
 HASH_ALGORITHMS = ("DEFAULT", "SHA-256")
 
 Blocked = Callable[[bytes], bool]
@@ -102,12 +102,14 @@ def check_application(
     blocked: Blocked | None = None,
     parsed: ParsedCsr | None = None,
     with_contact: bool = True,
+    ended: Mapping[str, date] = NONE_ENDED,
 ) -> Checked:
     """The checked application, or the first fault with field, rule, value and way out.
 
     Args:
         blocked: says whether the SHA-256 of an SPKI is on the list of compromised keys.
         parsed: the form's CSR where the caller has parsed it already.
+        ended: methods that prove names of the product no more, each with the day since which.
         with_contact: False for *issue now* of names proved before, whose body has no contact (API §10).
     """
     check_applicant(applicant, product)
@@ -115,7 +117,8 @@ def check_application(
     csr = parsed or _read_csr(form, product, blocked)
     names = check_names(form, bought, product, csr)
     algorithm = _check_key(form, product, csr)
-    method = _check_method(form, product, names)
+    automatic = bool(form.auto_dns_auth)
+    method = check_method(form.domain_method, product, names.names, automatic=automatic, ended=ended)
     verified = product.level in ("OV", "EV")
     registered = product.level == "EV" and product.profile == "public"
     company = check_company(form.company, required=verified, registered=registered)
@@ -123,9 +126,7 @@ def check_application(
     contact = form.contact
     if with_contact or any(contact.values()):
         check_contact(contact)
-    return Checked(
-        names, algorithm, csr, company, contact, method, _check_hash(form), bool(form.auto_dns_auth)
-    )
+    return Checked(names, algorithm, csr, company, contact, method, _check_hash(form), automatic)
 
 
 def check_applicant(applicant: Applicant, product: Sold) -> None:
@@ -231,29 +232,6 @@ def _check_key(form: ApplicationForm, product: Sold, csr: ParsedCsr | None) -> s
             field="key_algorithm",
         )
     return str(wanted)
-
-
-def _check_method(form: ApplicationForm, product: Sold, names: NameSet) -> str:
-    """APP-13."""
-    method = (form.domain_method or "DNS").upper()
-    fault = ""
-    if method not in METHODS:
-        fault = f"The verification method {shown(method)} is not known."
-    elif method == "EMAIL" and product.level == "DV":
-        fault = "DV certificates cannot be verified by email."
-    elif method == "FILE" and any(name.wildcard for name in names.names):
-        fault = "The file method cannot prove a wildcard name."
-    elif method not in product.methods:
-        fault = f"This certificate type does not offer the verification method {method}."
-    if fault:
-        offered = [one for one in product.methods if one in METHODS]
-        raise BadParameter(
-            fault, next_step=f"Choose one of: {', '.join(offered) or 'DNS'}.", field="domain_method"
-        )
-    if method == "DNS":
-        for name in names.names:
-            proof_owner(name)  # a name so long that no record fits in front of it is refused now, not later
-    return method
 
 
 def _check_hash(form: ApplicationForm) -> str:

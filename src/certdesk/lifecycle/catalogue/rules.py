@@ -212,9 +212,9 @@ class Catalogue:
                     next_step=f"Use one of: {', '.join(known)}.",
                     field=name,
                 )
-        what = f"{'free ' if free else ''}{self.types[type_code].title} of {self.brands[brand].title}"
+        what = f"{'free ' if free else ''}{self.types[type_code].title}"
         return NoSuchProduct(
-            f"The catalogue has no {what} with domain type {domain_type}.",
+            f"The catalogue has no {what} of {self.brands[brand].title} with domain type {domain_type}.",
             next_step="Choose another domain type or certificate type.",
             field="domain_type",
         )
@@ -240,14 +240,10 @@ class Catalogue:
         """Days that a domain proof may be reused for the product on that date (DOM-13)."""
         return in_force(self.profiles[product.profile].reuse, on)
 
-    def method_ends(self, product: Product, method: str) -> date | None:
-        """The day from which a method may no longer prove names of the product."""
-        return self.profiles[product.profile].method_ends.get(method)
-
-    def ended_methods(self, product: Product, on: date) -> tuple[str, ...]:
-        """The methods that count no more on that day."""
+    def ended_methods(self, product: Product, on: date) -> dict[str, date]:
+        """The methods that count no more on that day, each with the day since which."""
         ends = self.profiles[product.profile].method_ends
-        return tuple(sorted(method for method, day in ends.items() if on >= day))
+        return {method: day for method, day in sorted(ends.items()) if on >= day}
 
     def max_validity_days(self, profile: str, on: date) -> int:
         """The longest certificate of a profile that is issued on that date, days.

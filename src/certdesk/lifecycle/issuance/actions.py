@@ -10,6 +10,7 @@ from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.applications import queries as application_queries
 from certdesk.lifecycle.applications.form import ApplicationForm
 from certdesk.lifecycle.applications.rules import check_application
+from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates import queries as certificate_queries
 from certdesk.lifecycle.certificates import states
@@ -49,12 +50,14 @@ def apply(principal: Principal, certificate_id: str, form: ApplicationForm, now:
     """
     certificate = certificate_queries.fetch(principal, APPLY, certificate_id)
     states.step(State(certificate.state), Event.APPLY)
+    product = application_queries.product_of(certificate)
     checked = check_application(
         form,
         certificate,
-        application_queries.product_of(certificate),
+        product,
         applicant_of(certificate.account_id),
         blocked=keystore.is_blocked,
+        ended=catalogue().ended_methods(product, now.date()),
     )
     automatic.check_allowed(principal, certificate.account_id, checked)
     with short_transaction():

@@ -96,16 +96,18 @@ class _Quantities:
     wildcard_quota: int
 
 
-def check_item(principal: Principal, request: IssueRequest, applicant: Applicant, place: int) -> Wanted:
+def check_item(
+    principal: Principal, request: IssueRequest, applicant: Applicant, place: int, now: datetime
+) -> Wanted:
     try:
-        return _check(principal, request, applicant)
+        return _check(principal, request, applicant, now)
     except CertdeskError as error:
         if place:
             error.message = f"Item {place + 1}: {error.message}"
         raise
 
 
-def _check(principal: Principal, request: IssueRequest, applicant: Applicant) -> Wanted:
+def _check(principal: Principal, request: IssueRequest, applicant: Applicant, now: datetime) -> Wanted:
     """The rules of buying and applying, before anything is written."""
     form = request.form
     csr = parse_csr(form.csr, allow_internal=True) if form.csr.strip() else None  # the names gate follows
@@ -115,7 +117,10 @@ def _check(principal: Principal, request: IssueRequest, applicant: Applicant) ->
     )
     if product.needs_organization:
         form = _with_last_details(principal, form)
-    checked = check_application(form, quantities, product, applicant, parsed=csr, with_contact=False)
+    ended = catalogue().ended_methods(product, now.date())
+    checked = check_application(
+        form, quantities, product, applicant, parsed=csr, with_contact=False, ended=ended
+    )
     automatic.check_allowed(principal, principal.account_id, checked)
     multi = quantities.domain_type == "MULTI_DOMAIN"
     purchase = BuyRequest(
@@ -165,7 +170,7 @@ def with_proofs(principal: Principal, wanted: Sequence[Wanted], now: datetime) -
     ]
     book = catalogue()
     days = [book.reuse_days(one.product, now.date()) for one in wanted]
-    ended = [book.ended_methods(one.product, now.date()) for one in wanted]
+    ended = [tuple(book.ended_methods(one.product, now.date())) for one in wanted]
     found: dict[_Terms, validation.Reusable] = {}
     for terms in set(zip(days, ended, strict=True)):
         records = [

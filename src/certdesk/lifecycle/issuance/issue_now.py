@@ -72,7 +72,7 @@ def _checked(
     for project in {request.enterprise_project_id or "0" for request in requests}:
         principal.require(APPLY, Resource("cert", "", principal.account_id, project, principal.user_id))
     applicant = applicant_of(principal.account_id)
-    wanted = [check_item(principal, request, applicant, place) for place, request in enumerate(requests)]
+    wanted = [check_item(principal, request, applicant, place, now) for place, request in enumerate(requests)]
     return Asked(principal, wanted, now, on_bought, copy_context())
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from certdesk.foundation.common import sql
 from certdesk.foundation.common.errors import NotFound
 from certdesk.foundation.iam import queries as iam
+from certdesk.foundation.iam.models import Account
 from certdesk.foundation.iam.principal import Principal
 
 from .models import Coupon, Entry, Voucher
@@ -17,6 +18,7 @@ LIST = "certdesk:account:list"
 class AccountLine:
     """An account with its cash and what is left in its vouchers, minor units of its currency.
 
+    The flags are the operator's word on who stands behind it (APP-14, ORD-5).
     `vouchers` includes expired ones: what they hold pays nothing any more but stays in the books.
     """
 
@@ -25,6 +27,8 @@ class AccountLine:
     currency: str
     cash: int
     vouchers: int
+    real_name_verified: bool
+    special_enterprise: bool
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ _LINES = (
     "SELECT a.id, a.name, a.currency,"
     " COALESCE((SELECT cash FROM orders_balance b WHERE b.account_id = a.id AND b.currency = a.currency), 0),"
     " COALESCE((SELECT SUM(remaining) FROM orders_voucher v"
-    " WHERE v.account_id = a.id AND v.currency = a.currency), 0)"
+    " WHERE v.account_id = a.id AND v.currency = a.currency), 0),"
+    " a.real_name_verified, a.special_enterprise"
     " FROM iam_account a"
 )
 
@@ -77,5 +82,14 @@ def money(principal: Principal, account_id: str, *, entries: int = 30) -> Accoun
     )
 
 
+def account(principal: Principal, account_id: str) -> Account:
+    """The account itself, for its flags. Raises: as `money`."""
+    iam.require_operator(principal, LIST)
+    found = Account.objects.filter(id=account_id).first()
+    if found is None:
+        raise NotFound(f"There is no account {account_id}.", next_step="Look for it in the list of accounts.")
+    return found
+
+
 def _line(row: sql.Row) -> AccountLine:
-    return AccountLine(row[0], row[1], row[2], int(row[3]), int(row[4]))
+    return AccountLine(row[0], row[1], row[2], int(row[3]), int(row[4]), bool(row[5]), bool(row[6]))

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock
-from certdesk.foundation.common.errors import BadParameter, CertdeskError, Kind, WrongState
+from certdesk.foundation.common.errors import CertdeskError, Kind, WrongState
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal, system_principal
 from certdesk.foundation.jobs import actions as jobs
@@ -44,13 +44,6 @@ def begin(certificate: Certificate, application: Application, now: datetime) -> 
     """Asks for the proof of every name, in the transaction that records the application (DOM-1, DOM-2)."""
     product, book = applications.product_of(certificate), catalogue()
     ended = book.ended_methods(product, now.date())
-    if application.domain_method in ended:
-        raise BadParameter(
-            f"Verification by {application.domain_method.lower()} ended on "
-            f"{book.method_ends(product, application.domain_method)} (Baseline Requirements).",
-            next_step="Choose DNS.",
-            field="domain_method",
-        )
     made = proofs.create(application, product, book.reuse_days(product, now.date()), now, ended=ended)
     if application.domain_method == "EMAIL":
         confirmations.send_first(certificate, application, made, now)

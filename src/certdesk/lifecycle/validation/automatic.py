@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from certdesk.foundation.common import clock
-from certdesk.foundation.common.errors import BadParameter, WrongState
+from certdesk.foundation.common.errors import WrongState
 from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.applications.models import Application, ApplicationState
@@ -53,18 +53,11 @@ def check_allowed(principal: Principal, account_id: str, checked: Checked) -> No
     """Whether an application may ask for automatic DNS; whether the zone is there is looked at by a job.
 
     Raises:
-        BadParameter: another method than DNS was chosen.
         Forbidden: no `dns:recordset:create` (ORD-1).
         WrongState: the account has no DNS connection.
     """
     if not checked.auto_dns:
         return
-    if checked.method != "DNS":
-        raise BadParameter(
-            f"Automatic verification works by DNS, not by {checked.method}.",
-            next_step="Choose DNS, or leave auto_dns_auth out.",
-            field="auto_dns_auth",
-        )
     principal.require(RIGHT, Resource("recordset", "", account_id))
     if not DnsConnection.objects.filter(account_id=account_id).exists():
         raise WrongState(

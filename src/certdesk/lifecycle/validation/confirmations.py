@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock
@@ -10,6 +10,7 @@ from certdesk.foundation.common.errors import BadParameter, CertdeskError, Kind,
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.outbox import actions as outbox
+from certdesk.foundation.outbox import queries as outbox_queries
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.certificates import queries as certificates
@@ -36,11 +37,12 @@ def send_first(
 def resend(principal: Principal, certificate_id: str, domain: str, address: str, now: datetime) -> int:
     """Sends the mails of one name again, or the first time to an address not yet written to.
 
-    A mail whose value is still good goes out again as it is; an older one gives way to a new one.
+    A mail whose value is still good goes out again as it is; an older one gives way to a new one. By DNS and
+    by file it is the applicant's copy of the records or files.
 
     Args:
         domain: a name of the application, or its authorisation domain.
-        address: one of the domain's mailboxes; empty = all that were written to.
+        address: one of the domain's mailboxes; empty = all that were written to. By email alone.
 
     Returns:
         How many mails were queued.
@@ -55,10 +57,13 @@ def resend(principal: Principal, certificate_id: str, domain: str, address: str,
     with short_transaction():
         application = _waiting(certificate)
         challenge = _challenge(application, domain)
-        chosen = _chosen(challenge, address)
-        sent = sum(_send(certificate, application, challenge, one, now) for one in chosen)
-        if not sent:
-            raise _too_many(challenge, chosen)
+        if application.domain_method == "EMAIL":
+            chosen = _chosen(challenge, address)
+            sent = sum(_send(certificate, application, challenge, one, now) for one in chosen)
+            if not sent:
+                raise _too_many(challenge, chosen)
+        else:
+            sent = _send_copy(application, address)
         audit.record(
             principal,
             RIGHT,
@@ -72,9 +77,9 @@ def resend(principal: Principal, certificate_id: str, domain: str, address: str,
 def _waiting(certificate: Certificate) -> Application:
     open_one = applications.latest(certificate.id) if certificate.state == State.CHECKING else None
     application = proofs.lock(open_one.id) if open_one else None
-    if application is None or application.domain_method != "EMAIL":
+    if application is None:
         raise WrongState(
-            "No domain name of this certificate waits for a confirmation mail.",
+            "No domain name of this certificate waits for its verification.",
             next_step="Open the certificate to see its state and the method that was chosen.",
         )
     return application
@@ -90,7 +95,7 @@ def _challenge(application: Application, domain: str) -> Challenge:
     )
     if challenge is None:
         raise BadParameter(
-            f"{domain[:80]!r} is not a name of the application that waits for a mail.",
+            f"{domain[:80]!r} is not a name of the application that waits.",
             next_step="Give one of the names of the application.",
             field="domain",
         )
@@ -130,6 +135,28 @@ def _send(
     return True
 
 
+def _send_copy(application: Application, address: str) -> int:
+    """The applicant's copy of the records (DOM-2) or files (DOM-8), as it was."""
+    if address:
+        raise BadParameter(
+            "An address is chosen only when names are verified by email.",
+            next_step="Leave it out: the applicant gets the copy.",
+            field="address",
+        )
+    copy = outbox_queries.latest_of(application.certificate_id, mails.copies(application))
+    if copy is None:
+        raise WrongState(
+            "No copy was mailed to anybody for this application.",
+            next_step="Open the verification page: everything to set up stands there.",
+        )
+    real = clock.real_now()
+    wait = rules.resend_wait(max(1, copy.tries), copy.last_try or real, real)
+    if wait:
+        raise _again_later(wait)
+    outbox.send_again(copy.id)
+    return 1
+
+
 def _too_many(challenge: Challenge, addresses: Sequence[str]) -> CertdeskError:
     """The shortest of the waits: one mailbox that is free again is enough."""
     real = clock.real_now()
@@ -139,6 +166,10 @@ def _too_many(challenge: Challenge, addresses: Sequence[str]) -> CertdeskError:
             f"No mailbox of {challenge.authorization_domain} takes mail.", next_step="Choose DNS instead."
         )
     wait = min(rules.resend_wait(one.times_sent, one.last_sent_at, real) for one in found)
+    return _again_later(wait)
+
+
+def _again_later(wait: timedelta) -> CertdeskError:
     return CertdeskError(
         "The mail was sent again a short while ago.",
         next_step="Look into the spam folder; wait before you send it once more, or choose another address.",

@@ -36,6 +36,8 @@ class Domain:
     """One name.
 
     Attributes:
+        record_name: where a DNS record that proves it stands; empty where none can.
+        chosen: the methods that the applications chose which wait for its proof now.
         needed_by: certificates that wait for its proof now.
         used_by: how many certificates of the account have the name.
         connection: label of the connection that holds its zone, as last told; empty when none does.
@@ -50,6 +52,7 @@ class Domain:
     perspective: str
     seen: str
     reuse: tuple[Reuse, ...]
+    chosen: tuple[str, ...]
     needed_by: tuple[str, ...]
     used_by: int
     connection: str
@@ -130,6 +133,14 @@ def _parsed(name: str) -> Name | None:
         return None
 
 
+def owner_of(name: Name) -> str:
+    """Where its DNS record would stand; empty for addresses and names too long for it."""
+    try:
+        return proof_owner(name)
+    except BadName:
+        return ""
+
+
 def _escaped(text: str) -> str:
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
@@ -142,7 +153,7 @@ def _domains(account_id: str, names: Sequence[str], now: datetime) -> list[Domai
     used, needed = _used(account_id, names), _needed(account_id, names)
     zones = automatic.zones_of(account_id)
     return [
-        _domain(one.text, targets[one.text], proof_owner(one), proofs, now, needed, used, zones)
+        _domain(one.text, targets[one.text], owner_of(one), proofs, now, needed, used, zones)
         for one in parsed
     ]
 
@@ -153,14 +164,14 @@ def _domain(
     owner: str,
     proofs: dict[str, Evidence],
     now: datetime,
-    needed: dict[str, tuple[str, ...]],
+    needed: dict[str, list[tuple[str, str]]],
     used: dict[str, int],
     zones: dict[str, DnsConnection],
 ) -> Domain:
     proof = proofs.get(target)
     if proof is not None and proof.name and proof.name != name:
         proof = None  # it proves one other name only
-    zone = automatic.covering(zones, owner.lower())
+    zone = automatic.covering(zones, owner.lower()) if owner else None
     return Domain(
         name=name,
         authorization_domain=target,
@@ -171,7 +182,8 @@ def _domain(
         perspective=proof.perspective if proof else "",
         seen=proof.seen if proof else "",
         reuse=reuse_of(proof.at, now) if proof else (),
-        needed_by=needed.get(name, ()),
+        chosen=tuple(dict.fromkeys(method for _, method in needed.get(name, ()))),
+        needed_by=tuple(one for one, _ in needed.get(name, ()))[:_MOST_NEEDING],
         used_by=used.get(name, 0),
         connection=zones[zone].label if zone else "",
     )
@@ -209,20 +221,20 @@ def _used(account_id: str, names: Sequence[str]) -> dict[str, int]:
     return {str(name): int(count) for name, count in found}
 
 
-def _needed(account_id: str, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Name -> certificates that wait for its proof."""
+def _needed(account_id: str, names: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """Name -> certificates that wait for its proof, each with the method that was chosen."""
     if not names:
         return {}
     marks = ",".join(["%s"] * len(names))
     found = sql.rows(
-        "SELECT p.name, a.certificate_id FROM applications_application a"
+        "SELECT p.name, a.certificate_id, a.domain_method FROM applications_application a"
         " JOIN certificates_certificate c ON c.id = a.certificate_id"
         " JOIN validation_nameproof p ON p.application_id = a.id"
         f" WHERE c.account_id = %s AND c.state = 'CHECKING' AND a.state = 'OPEN' AND p.name IN ({marks})"
         " AND p.evidence_id IS NULL ORDER BY a.id",
         [account_id, *names],
     )
-    waiting: dict[str, list[str]] = {}
-    for name, certificate_id in found:
-        waiting.setdefault(str(name), []).append(str(certificate_id))
-    return {name: tuple(ids[:_MOST_NEEDING]) for name, ids in waiting.items()}
+    waiting: dict[str, list[tuple[str, str]]] = {}
+    for name, certificate_id, method in found:
+        waiting.setdefault(str(name), []).append((str(certificate_id), str(method)))
+    return waiting

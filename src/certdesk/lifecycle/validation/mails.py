@@ -1,8 +1,8 @@
 """What the applicant is told while names and organisation are verified. Written with the change itself."""
 
-import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from secrets import token_urlsafe
 
 import structlog
 
@@ -38,7 +38,7 @@ def send_records(
         }
         for one in challenges
     ]
-    key = f"dns-record:{application.id}:{clock.to_micros(now)}"
+    key = f"{copies(application)}{clock.to_micros(now)}"
     send(certificate, application, "dns-record", {"records": records}, key, page="/verify")
 
 
@@ -54,8 +54,13 @@ def _send_files(
         }
         for one in challenges
     ]
-    key = f"proof-file:{application.id}:{clock.to_micros(now)}"
+    key = f"{copies(application)}{clock.to_micros(now)}"
     send(certificate, application, "proof-file", {"files": files}, key, page="/verify")
+
+
+def copies(application: Application) -> str:
+    """What the names of the applicant's copies begin with, one for each set of values."""
+    return f"{'proof-file' if application.domain_method == 'FILE' else 'dns-record'}:{application.id}:"
 
 
 def send_confirmation(
@@ -65,7 +70,7 @@ def send_confirmation(
 
     The link stands in the mail alone: whoever applies must not be able to read it in the outbox.
     """
-    token = f"{rules.DOMAIN_LINK}{secrets.token_urlsafe(rules.TOKEN_BYTES)}"
+    token = f"{rules.DOMAIN_LINK}{token_urlsafe(rules.TOKEN_BYTES)}"
     hashed = rules.token_hash(token)
     user = User.objects.filter(id=application.submitted_by).values("name", "language").first()
     names = challenge.proofs.order_by("position").values_list("name", flat=True)
@@ -102,6 +107,19 @@ def send_confirmation(
     )
 
 
+def send_organization_request(certificate: Certificate, application: Application, link: str) -> None:
+    """ORG-1: the mail with the link that chooses. As with names, the link stands in the mail alone."""
+    page = f"{settings.get().base_url}/certificates/{certificate.id}/organization"
+    context = {"company": application.company.get("name", ""), "page": page}
+    key = organization_request(application.id)
+    send(certificate, application, "organization-request", context, key, secrets={"choose_link": link})
+
+
+def organization_request(application_id: int) -> str:
+    """The name of that mail for all times."""
+    return f"organization-request:{application_id}"
+
+
 def send_refusal(certificate: Certificate, application: Application, reason: str) -> None:
     """ORG-3, ISS-4: Approval failed, with the reason."""
     send(certificate, application, "refused", {"reason": reason}, f"refused:{application.id}")
@@ -123,10 +141,14 @@ def send(
     dedupe_key: str,
     *,
     page: str = "",
+    secrets: Mapping[str, str] | None = None,
 ) -> None:
     """To the applicant's address, else to that of the user who applied; without either nothing is sent.
 
     A message never stops the change that it tells of: an address that cannot be used is noted in the log.
+
+    Args:
+        secrets: what stands in the mail alone, as for `outbox.send`.
     """
     user = User.objects.filter(id=application.submitted_by).values("email", "language").first()
     recipient = applications.applicant_address(application.id) or (user["email"] if user else "")
@@ -147,6 +169,7 @@ def send(
             certificate_id=certificate.id,
             locale=user["language"] if user else "en",
             dedupe_key=dedupe_key,
+            secrets=secrets,
         )
     except BadParameter as refused:
         log.warning("message not sent", message=dedupe_key, reason=refused.message)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from certdesk.foundation.audit import actions as audit
-from certdesk.foundation.common import settings
 from certdesk.foundation.common.errors import WrongState
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.jobs import actions as jobs
+from certdesk.foundation.outbox import actions as outbox
 from certdesk.lifecycle.applications import actions as applications
 from certdesk.lifecycle.applications.models import Application, ApplicationState
 from certdesk.lifecycle.certificates import actions as certificates
@@ -46,16 +46,9 @@ def begin(certificate: Certificate, application: Application, now: datetime) -> 
         },
     )
     if made:
-        _ask(certificate, application, organization_links.make(verification, now))
+        link = organization_links.make(verification, now)
+        mails.send_organization_request(certificate, application, link)
     return verification
-
-
-def _ask(certificate: Certificate, application: Application, link: str) -> None:
-    """The mail with the link that chooses."""
-    page = f"{settings.get().base_url}/certificates/{certificate.id}/organization"
-    context = {"company": application.company.get("name", ""), "link": link, "page": page}
-    key = f"organization-request:{application.id}"
-    mails.send(certificate, application, "organization-request", context, key)
 
 
 def end(application_id: int, now: datetime) -> None:
@@ -64,6 +57,7 @@ def end(application_id: int, now: datetime) -> None:
         application_id=application_id, state=OrganizationState.PENDING
     ).update(state=OrganizationState.ENDED, ended_at=now)
     if ended:
+        outbox.forget_secret_of(mails.organization_request(application_id))
         jobs.enqueue(CLEAR_DOCUMENTS)
 
 
@@ -186,3 +180,4 @@ def _settle(verification: OrganizationVerification, state: OrganizationState, no
             "Another officer has just decided about this organization.",
             next_step="Open the queue of organization verifications again.",
         )
+    outbox.forget_secret_of(mails.organization_request(verification.application_id))

@@ -45,7 +45,7 @@ class Opened:
 
 
 def make(verification: OrganizationVerification, now: datetime) -> str:
-    """A new link, as a whole address; the secret in it is nowhere kept."""
+    """A new link, as a whole address; the secret in it stands in the mail alone, sealed until a decision."""
     secret = secrets.token_urlsafe(32)
     OrganizationLink.objects.create(verification=verification, digest=_digest(secret), expires_at=now + LIFE)
     return f"{settings.get().base_url}/confirm/organization-{secret}"

@@ -100,6 +100,7 @@ class OrganizationInfo:
         names: the domain names of the application, primary first.
         ended_at: when it was settled or withdrawn.
         decisions_needed: approvals still wanted; 0 once it is settled.
+        decided_by_me: this officer has decided; while it waits, it waits for another one.
         may_decide: False for the applicant and for who has decided already; `why_not` says which.
         method_chosen: the applicant has chosen; else `method` is what is done without a choice.
         promise: the promised period in working days and how much of it has passed, while it waits.
@@ -121,6 +122,7 @@ class OrganizationInfo:
     decisions_needed: int
     may_decide: bool
     why_not: str
+    decided_by_me: bool
     method_chosen: bool
     documents: tuple[DocumentLine, ...]
     promise: Promise | None
@@ -211,8 +213,13 @@ def _late_cuts(now: datetime) -> list[tuple[str, str, int]]:
 
 
 def pending(principal: Principal) -> int:
-    """How many wait for an officer, counted up to `COUNT_UP_TO`."""
+    """How many wait for this officer, counted up to `COUNT_UP_TO`; where he has decided, another one must."""
     where, params = _visible(principal, [OrganizationState.PENDING.value])
+    where += (
+        " AND NOT EXISTS (SELECT 1 FROM validation_organizationdecision d"
+        " WHERE d.verification_id = v.id AND d.officer_id = %s)"
+    )
+    params = [*params, principal.user_id]
     few = f"SELECT 1 FROM {_FROM} WHERE {where} LIMIT {COUNT_UP_TO}"
     return int((sql.row(f"SELECT COUNT(*) FROM ({few}) few", params) or (0,))[0])
 
@@ -288,6 +295,7 @@ def _info(principal: Principal, found: OrganizationVerification, now: datetime) 
         decisions_needed=organization_rules.approvals_needed(found.level) - len(decisions) if pending else 0,
         may_decide=pending and not why_not,
         why_not=why_not,
+        decided_by_me=any(one.officer_id == principal.user_id for one in decisions),
         method_chosen=found.method_at is not None,
         documents=tuple(_document(one) for one in sorted(found.documents.all(), key=lambda one: one.id)),
         promise=_promise(found, now) if pending else None,

@@ -14,7 +14,7 @@ from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal, Resource
-from certdesk.lifecycle.applications.rules import METHODS
+from certdesk.lifecycle.applications.methods import check_method
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product, check_for_sale
 from certdesk.lifecycle.orders import queries as orders
@@ -87,7 +87,7 @@ def look(principal: Principal, question: Question) -> Report:
     domains.require(principal, PROVE)
     product, general = _product(question)
     internal = product is not None and product.allow_internal
-    verdicts, names = _names(question.domains, internal)
+    verdicts, names = _names(question.domains, internal, question.method.upper() or "DNS")
     general += _whole(principal, question, product, names)
     _reuse(principal, product, verdicts, names)
     wanted = [(verdicts[name.text], name) for name in names if not verdicts[name.text].proved]
@@ -124,7 +124,7 @@ def _of(error: CertdeskError, code: str) -> Problem:
     return Problem(code, error.message, error.next_step)
 
 
-def _names(given: Sequence[str], allow_internal: bool) -> tuple[dict[str, Verdict], list[Name]]:
+def _names(given: Sequence[str], allow_internal: bool, method: str) -> tuple[dict[str, Verdict], list[Name]]:
     """The gate of APP-6 and APP-7 for each name; those that pass go on to the DNS."""
     verdicts: dict[str, Verdict] = {}
     names: list[Name] = []
@@ -134,7 +134,8 @@ def _names(given: Sequence[str], allow_internal: bool) -> tuple[dict[str, Verdic
         verdict = verdicts[text] = Verdict(text)
         try:
             name = parse_name(text, allow_internal=allow_internal)
-            verdict.record_name = proof_owner(name)
+            if method == "DNS":
+                verdict.record_name = proof_owner(name)
         except CertdeskError as error:
             verdict.problems.append(_of(error, "BAD_NAME"))
         else:
@@ -156,7 +157,7 @@ def _whole(
     if len(question.domains) > product.names[1]:
         sentence = f"{len(question.domains)} names are more than the {product.names[1]} of one certificate."
         found.append(Problem("TOO_MANY_NAMES", sentence, "Order several certificates."))
-    found += _method(question, product, bool(wild))
+    found += _method(question, product, names)
     if product.free:
         with short_transaction():  # the account's row is locked where the quota is counted
             facts = orders.account_facts(principal.account_id, free=True)
@@ -167,22 +168,14 @@ def _whole(
     return found
 
 
-def _method(question: Question, product: Product, wildcard: bool) -> list[Problem]:
-    """APP-13."""
-    method, fault = question.method.upper(), ""
-    if method not in METHODS:
-        fault = f"The verification method {question.method[:20]!r} is not known."
-    elif method == "EMAIL" and product.level == "DV":
-        fault = "DV certificates cannot be verified by email."
-    elif method == "FILE" and wildcard:
-        fault = "The file method cannot prove a wildcard name."
-    elif method not in product.methods:
-        fault = f"This certificate type does not offer the verification method {method}."
-    elif method in catalogue().ended_methods(product, clock.now().date()):
-        fault = f"Verification by {method.lower()} ended on {catalogue().method_ends(product, method)}."
-    elif question.auto_dns and method != "DNS":
-        fault = f"Automatic verification works by DNS, not by {method}."
-    return [Problem("METHOD", fault, f"Choose one of: {', '.join(product.methods)}.")] if fault else []
+def _method(question: Question, product: Product, names: Sequence[Name]) -> list[Problem]:
+    """What the application will say about the method (APP-13)."""
+    ended = catalogue().ended_methods(product, clock.now().date())
+    try:
+        check_method(question.method, product, names, automatic=question.auto_dns, ended=ended)
+    except CertdeskError as error:
+        return [_of(error, "METHOD")]
+    return []
 
 
 def _rights(principal: Principal, connections: Sequence[DnsConnection]) -> list[Problem]:

@@ -2,7 +2,7 @@
 
 import random
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from django.db.models import F
@@ -28,7 +28,7 @@ def create(
     reuse_days: int,
     now: datetime,
     *,
-    ended: Sequence[str] = (),
+    ended: Collection[str] = (),
 ) -> list[Challenge]:
     """A proof row for each name, bound to reusable evidence (DOM-13) or to a challenge; answers those.
 

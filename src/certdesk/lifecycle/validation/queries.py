@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import Max, Q
+from django.db.models import Max, Min, Q
 
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import WrongState
@@ -14,6 +14,7 @@ from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.states import State
 from certdesk.pki.x509.names import parse_name
 
 from . import automatic, rules
@@ -172,7 +173,10 @@ class NameInfo:
 
 @dataclass(frozen=True, slots=True)
 class ProofInfo:
-    """Every name of the last application of a certificate."""
+    """Every name of the last application of a certificate.
+
+    `next_check_at` is when the workers look by themselves again; None where nothing is looked at.
+    """
 
     certificate_id: str
     state: str
@@ -181,6 +185,7 @@ class ProofInfo:
     value_expires_at: datetime | None
     domains: tuple[NameInfo, ...]
     steps: tuple[Step, ...] = ()
+    next_check_at: datetime | None = None
 
 
 def proof_info(principal: Principal, certificate_id: str, action: str = "scm:cert:get") -> ProofInfo:
@@ -218,7 +223,19 @@ def info_of(certificate: Certificate) -> ProofInfo:
         value_expires_at=min(made) + rules.VALUE_LIFE if made else None,
         domains=tuple(_name_info(proof, checks, mails) for proof in proofs),
         steps=automatic.steps(application.id) if application.auto_dns else (),
+        next_check_at=next_check(certificate, application),
     )
+
+
+def next_check(certificate: Certificate, application: Application) -> datetime | None:
+    """When the workers look again, in business time and never before now; None where they do not."""
+    if certificate.state != State.CHECKING or application.domain_method == "EMAIL":
+        return None
+    waiting = Challenge.objects.filter(application=application, verified_at__isnull=True)
+    first = waiting.filter(next_check_at__isnull=False).aggregate(Min("next_check_at"))["next_check_at__min"]
+    now, real = clock.now(), clock.real_now()
+    ahead: timedelta = first - real if first else timedelta(0)
+    return now + max(ahead, timedelta(0)) if first else None
 
 
 def _mails(application_id: int) -> dict[int, tuple[MailLine, ...]]:

@@ -70,9 +70,7 @@ def offered(product: Product, wildcards: bool, on: date, *, mail_server: bool) -
     if "EMAIL" not in product.methods:
         notes.append(_("Email is not offered: DV certificates cannot be verified by email."))
     elif "EMAIL" in gone:
-        notes.append(
-            _("Email is not offered: it ended on %(day)s.") % {"day": book.method_ends(product, "EMAIL")}
-        )
+        notes.append(_("Email is not offered: it ended on %(day)s.") % {"day": gone["EMAIL"]})
     else:
         notes += _about_email(mail_server=mail_server)
     if "FILE" not in product.methods:

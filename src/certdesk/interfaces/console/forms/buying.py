@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.catalogue.rules import Catalogue, CertificateType, DomainType, Product
 from certdesk.lifecycle.orders.rules import MOST_CERTIFICATES, BuyRequest
 
@@ -193,7 +194,7 @@ def _brands(book: Catalogue) -> list[tuple[str, SafeString]]:
                 brand.title,
                 _("Issued by: %(issuer)s") % {"issuer": _(brand.issuer_title)}
                 if brand.code in sold
-                else _("Cannot be bought: %(reason)s") % {"reason": _(brand.reason)},
+                else _("Cannot be bought: %(reason)s") % {"reason": say(brand.reason)},
             ),
         )
         for brand in book.brands.values()

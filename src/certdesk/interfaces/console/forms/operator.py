@@ -27,9 +27,27 @@ class _MoneyForm(forms.Form):
         return f"id_{type(self).__name__}_%s"
 
 
+class FlagsForm(forms.Form):
+    """Who stands behind an account."""
+
+    real_name_verified = forms.BooleanField(
+        label=gettext_lazy("Real-name authentication passed"),
+        required=False,
+        help_text=gettext_lazy("Without it the account can buy, but not apply for certificates."),
+    )
+    special_enterprise = forms.BooleanField(
+        label=gettext_lazy("Special enterprise"),
+        required=False,
+        help_text=gettext_lazy(
+            "It has no unified social credit code, so it can neither buy nor apply for "
+            "OV and EV certificates."
+        ),
+    )
+
+
 class CreditForm(_MoneyForm):
     reference = forms.CharField(
-        label=gettext_lazy("Reference"),
+        label=gettext_lazy("Payment reference"),
         required=False,
         max_length=64,
         help_text=gettext_lazy("For example the number of the bank transfer; the same one is booked once."),

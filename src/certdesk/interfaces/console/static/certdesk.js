@@ -163,6 +163,17 @@
     }
   };
 
+  // The server writes UTC; a time of day is shown in the reader's own zone.
+  const ownClock = () => {
+    const zoned = { hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
+    for (const time of document.querySelectorAll("time[data-clock]:not([data-own])")) {
+      time.textContent = new Date(time.dateTime).toLocaleTimeString(root.lang, zoned);
+      time.dataset.own = "1";
+    }
+  };
+  document.addEventListener("DOMContentLoaded", ownClock);
+  document.addEventListener("htmx:afterSwap", ownClock);
+
   // The server writes UTC; hovering adds the reader's own zone.
   const addOwnZone = (event) => {
     const time = event.target.closest?.("time[title]:not([data-zoned])");

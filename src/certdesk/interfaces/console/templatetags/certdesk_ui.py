@@ -21,9 +21,8 @@ from django.utils.translation import ngettext
 from certdesk.foundation.common import clock
 from certdesk.interfaces.console import presentation
 from certdesk.interfaces.console.presentation import Relative, Unit
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.certificates.states import ROWS, State
-
-from ..forms.common import say
 
 register = template.Library()
 
@@ -137,6 +136,18 @@ def line_time(value: datetime | None) -> SafeString | str:
         # Translators: a date format of Django's `date` filter
         text = date_format(local, _("j M")) if local.year == today.year else date_text(value)
     return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), exact_text(value), text)
+
+
+@register.filter
+def clock_time(value: datetime | None) -> SafeString | str:
+    """`14:32 UTC`; the script shows it in the reader's own zone."""
+    if value is None:
+        return "–"
+    local = timezone.localtime(value)
+    text = f"{date_format(local, 'H:i')} {local.tzname()}"
+    return format_html(
+        '<time data-clock datetime="{}" title="{}">{}</time>', value.isoformat(), exact_text(value), text
+    )
 
 
 @register.filter

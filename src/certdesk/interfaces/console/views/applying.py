@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import CertdeskError, Forbidden, WrongState
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.words.say import both
 from certdesk.lifecycle.applications import book
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.rules import check_applicant
@@ -19,7 +20,7 @@ from certdesk.lifecycle.validation import automatic
 
 from ..forms.applying import APPLICANT, COMPANY, EXTENDED, TECHNICAL, ApplyForm, offered
 from ..forms.book import PickForm
-from ..forms.common import put, sentence
+from ..forms.common import put
 from . import detail, rows
 from .page import alert, back_to, code_of, page, tell
 
@@ -53,7 +54,7 @@ def apply(request: HttpRequest, principal: Principal, certificate_id: str) -> Ht
         "title": _("Apply for certificate"),
         "form": form,
         "code": code,
-        "failure": certificate.last_failure,
+        "failure": detail.failure_of(certificate),
         "kind": rows.kind(
             certificate.brand, certificate.type, certificate.domain_type, certificate.source, certificate.free
         ),
@@ -73,7 +74,7 @@ def _barred(certificate: Certificate) -> str:
     try:
         check_applicant(applicant_of(certificate.account_id), applications.product_of(certificate))
     except Forbidden as error:
-        return sentence(error)
+        return both(error)
     return ""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import amount_text
 from certdesk.lifecycle.orders import rules
@@ -74,7 +75,7 @@ def ended(order: Order) -> str:
     return {
         "cancelled by the buyer": _("The buyer cancelled it. Nothing was paid."),
         "closed by itself after 24 hours": _("It was not paid within 24 hours. Nothing was paid."),
-    }.get(order.unpaid_reason, order.unpaid_reason)
+    }.get(order.unpaid_reason, say(order.unpaid_reason))
 
 
 def bill(order: Order) -> Bill:

@@ -101,15 +101,36 @@ def _page(
     return render(request, "console/edit.html", context, status=422 if form.errors else 200)
 
 
-@page("", post="scm:contact:delete")
+@page("scm:contact:delete", post="scm:contact:delete")
 def delete_person(request: HttpRequest, principal: Principal, contact_id: int) -> HttpResponse:
+    """Asked first: what goes, and what stays."""
+    if request.method != "POST":
+        found = book.person(principal, contact_id, "scm:contact:delete")
+        return _ask(
+            request, _("Delete the contact?"), found.name, f"{found.phone} · {found.email}", "contact"
+        )
     book.delete_person(principal, contact_id)
     tell(request, _("The contact is deleted."), "contact.deleted")
     return back_to("contacts")
 
 
-@page("", post="scm:company:delete")
+@page("scm:company:delete", post="scm:company:delete")
 def delete_company(request: HttpRequest, principal: Principal, company_id: int) -> HttpResponse:
+    if request.method != "POST":
+        found = _company(book.company(principal, company_id, "scm:company:delete"), may=False, drop=False)
+        return _ask(request, _("Delete the company?"), found["name"], found["text"], "company")
     book.delete_company(principal, company_id)
     tell(request, _("The company is deleted."), "company.deleted")
     return back_to("contacts")
+
+
+def _ask(request: HttpRequest, title: str, name: str, text: str, kind: str) -> HttpResponse:
+    context = {
+        "title": title,
+        "name": name,
+        "text": text,
+        "kind": kind,
+        "back": reverse("contacts"),
+        "crumbs": [{"label": _("Contacts and companies"), "url": reverse("contacts")}],
+    }
+    return render(request, "console/book_delete.html", context)

@@ -11,6 +11,7 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations.registry import call
+from certdesk.interfaces.words.say import both
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.orders import actions, means, queries, rules
 from certdesk.lifecycle.orders.errors import NotPayable, PaymentRefused
@@ -19,7 +20,7 @@ from certdesk.lifecycle.orders.payment_rules import why_not_coupon, why_not_vouc
 from certdesk.lifecycle.orders.states import OrderState
 
 from ..forms.buying import RENAMED, BuyForm, PayForm
-from ..forms.common import put, sentence
+from ..forms.common import put
 from ..templatetags.certdesk_ui import date_text
 from . import bills
 from .balance import discount_text, shown_money
@@ -87,7 +88,7 @@ def price(request: HttpRequest, principal: Principal) -> HttpResponse:
             _status, found = call("catalogue.price", principal, body=body)
             context = {"price": found, "free": asked.free}
         except CertdeskError as error:
-            context = {"problem": sentence(error)}
+            context = {"problem": both(error)}
     else:
         context = {"problem": _first_error(form)}
     return render(request, "console/_price.html", context)
@@ -217,7 +218,7 @@ def _plan(order: Order, chosen: dict[str, Any]) -> dict[str, Any]:
     try:
         found = means.plan(order, chosen.get("vouchers", ()), chosen.get("coupon", ""), clock.now())
     except CertdeskError as error:
-        return {"problem": sentence(error)}
+        return {"problem": both(error)}
     parts = [(one.means, "", one.amount) for one in found.parts]
     return {
         "lines": bills.means_lines(found.cash, parts, order.currency),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.catalogue import working_days
@@ -100,8 +101,14 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
         "versions": versions,
         "events": history(certificate),
         "edit": reverse("edit", args=[certificate.id]) if principal.may("scm:cert:update", resource) else "",
+        "next_check": next_check(certificate, application),
         "failure": certificate.last_failure if standing.state is not State.UNPASSED else "",
     }
+
+
+def next_check(certificate: Certificate, application: Application | None) -> datetime | None:
+    """When the names are looked at again by themselves."""
+    return proofs.next_check(certificate, application) if application else None
 
 
 def names(certificate: Certificate, state: State) -> list[dict[str, str]]:
@@ -147,13 +154,19 @@ def standing_of(certificate: Certificate, application: Application | None, now: 
         level=certificate.level,
         approval=rows.approval(certificate.type),
         method=application.domain_method if application else "DNS",
-        failure=certificate.last_failure,
+        failure=failure_of(certificate),
         created_at=certificate.created_at,
         applied_at=open_now.created_at if open_now else None,
         not_before=certificate.not_before,
         not_after=certificate.not_after,
         promise=promise(certificate),
     )
+
+
+def failure_of(certificate: Certificate) -> str:
+    """Why the last step failed, in the reader's language; an officer's own words stay as they are."""
+    text = certificate.last_failure
+    return text if failed_at(certificate) == "organization" else say(text)
 
 
 def promise(certificate: Certificate) -> Promise | None:

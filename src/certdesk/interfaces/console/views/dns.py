@@ -9,11 +9,12 @@ from django.utils.translation import gettext as _
 from certdesk.connectors.dns.providers.registry import KINDS
 from certdesk.foundation.common.errors import CertdeskError, NotFound, WrongState
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.validation import connections
 from certdesk.lifecycle.validation.connections import CREATE, DELETE, GET, LIST, TEST, UPDATE
 from certdesk.lifecycle.validation.models import DnsConnection
 
-from ..forms.common import put, say
+from ..forms.common import put
 from ..forms.dns import ConnectionForm
 from .page import alert, back_to, code_of, page, tell
 

@@ -12,11 +12,12 @@ from certdesk.connectors.dns.seen import DomainSeen, Signed
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
-from certdesk.lifecycle.validation import domains, preflight
+from certdesk.interfaces.words.say import both, say
+from certdesk.lifecycle.validation import domains, preflight, rules
 from certdesk.lifecycle.validation.domains import LIST, Domain
-from certdesk.lifecycle.validation.preflight import PROVE, Question, Report
+from certdesk.lifecycle.validation.preflight import PROVE, Question, Report, Verdict
 
-from ..forms.common import put, say, sentence
+from ..forms.common import put
 from ..forms.dns import PreflightForm
 from . import fragments
 from .page import code_of, page
@@ -57,6 +58,39 @@ def method_label(method: str) -> str:
     return {"DNS": _("DNS record"), "FILE": _("File"), "EMAIL": _("Email")}.get(method, method)
 
 
+def way_of(method: str, name: str, record: str) -> str:
+    """How the method proves that name, in a sentence."""
+    where = {"record": record, "url": rules.file_url(name), "domain": name.removeprefix("*.")}
+    return {
+        "DNS": _("By a record at %(record)s; its value comes with each application."),
+        "FILE": _("By a file at %(url)s (or https), whose content comes with each application."),
+        "EMAIL": _(
+            "By a mail to the administrator of %(domain)s or of its parent domain; "
+            "whoever reads it confirms by its link."
+        ),
+    }[method] % where
+
+
+def _ways(one: Domain) -> list[dict[str, str]]:
+    """The methods that proved the name or were chosen for it; a DNS record where neither is known."""
+    known = dict.fromkeys([*one.chosen, *([one.method] if one.method else [])]) or {"DNS": None}
+    return [
+        {
+            "method": method,
+            "label": method_label(method),
+            "number": rules.BR_METHOD[method],
+            "text": way_of(method, one.name, one.record_name),
+            "when": _("chosen by the application that waits")
+            if method in one.chosen
+            else _("proved in this way last")
+            if method == one.method
+            else _("unless the application chooses another one"),
+        }
+        for method in known
+        if method != "DNS" or one.record_name
+    ]
+
+
 def _line(one: Domain) -> dict[str, object]:
     status = one.status(clock.now())
     return {
@@ -81,6 +115,8 @@ def shown(request: HttpRequest, principal: Principal, name: str) -> HttpResponse
         "crumbs": [{"label": _("Domains"), "url": reverse("domains")}],
         "line": _line(one),
         "domain": one,
+        "ways": _ways(one),
+        "by_record": any(way["method"] == "DNS" for way in _ways(one)),
         "seen": say(one.seen),
         "dns_url": reverse("domain-dns", args=[one.name]),
         "preflight_url": f"{reverse('preflight')}?{urlencode({'domains': one.name})}",
@@ -99,7 +135,7 @@ def seen(request: HttpRequest, principal: Principal, name: str) -> HttpResponse:
     except CertdeskError as error:
         if not fragments.is_fragment(request):
             raise
-        context |= {"problem": sentence(error), "problem_code": code_of(error)}
+        context |= {"problem": both(error), "problem_code": code_of(error)}
     if fragments.is_fragment(request):
         return render(request, "console/_domain_dns.html", context)
     context |= {
@@ -123,6 +159,7 @@ def _seen(found: DomainSeen) -> dict[str, object]:
         dnssec = f"{dnssec} {_('The resolver validated the answer (AD).')}"
     return {
         "seen": found,
+        "problem": say(found.problem),
         "dnssec": dnssec,
         "at": clock.now(),
         "caa_words": _("No CAA record: every certificate authority may issue."),
@@ -149,9 +186,7 @@ def look_before(request: HttpRequest, principal: Principal) -> HttpResponse:
         "code": code,
         "report": report,
         "general": _told(report.problems) if report else [],
-        "verdicts": [{"verdict": one, "problems": _told(one.problems)} for one in report.domains]
-        if report
-        else [],
+        "verdicts": [_verdict(one, form.cleaned_data["method"]) for one in report.domains] if report else [],
         "buy_url": reverse("buy"),
     }
     return render(request, "console/preflight.html", context, status=422 if form.errors else 200)
@@ -168,6 +203,15 @@ def _question(form: PreflightForm) -> Question:
         "DNS" if automatic else given["method"],
         automatic,
     )
+
+
+def _verdict(one: Verdict, method: str) -> dict[str, object]:
+    chosen = "DNS" if method == "AUTO" else method
+    return {
+        "verdict": one,
+        "problems": _told(one.problems),
+        "way": way_of(chosen, one.domain, one.record_name),
+    }
 
 
 def _told(problems: tuple[preflight.Problem, ...] | list[preflight.Problem]) -> list[preflight.Problem]:

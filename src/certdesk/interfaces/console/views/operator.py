@@ -1,4 +1,4 @@
-"""The operator's desk: accounts and their money; top-up, vouchers, coupons."""
+"""The operator's desk: accounts, who stands behind them, and their money; top-up, vouchers, coupons."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,13 +11,14 @@ from django.utils.translation import gettext as _
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import CertdeskError
+from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations.registry import call
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.orders import accounts, grants, ledger
 
 from ..forms.common import put
-from ..forms.operator import CouponForm, CreditForm, VoucherForm
+from ..forms.operator import CouponForm, CreditForm, FlagsForm, VoucherForm
 from . import bills
 from .balance import coupon_line, entry_lines, voucher_line
 from .page import back_to, code_of, page, tell
@@ -40,6 +41,7 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
                 "currency": one.currency,
                 "cash": bills.amount(one.cash, one.currency),
                 "vouchers": bills.amount(one.vouchers, one.currency) if one.vouchers else "",
+                "flags": flag_words(one),
             }
             for one in found[:PAGE]
         ],
@@ -51,14 +53,17 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
 
 @page(accounts.LIST, post=accounts.LIST)
 def shown(request: HttpRequest, principal: Principal, account_id: str) -> HttpResponse:
-    """One account; three small forms, of which one is sent. Each needs its own right."""
+    """One account; small forms, of which one is sent. Each needs its own right."""
     found = accounts.money(principal, account_id)
     wanted = request.POST.get("form", "")
-    made = {
+    made: dict[str, forms.Form] = {
         name: form(catalogue().currencies, found.line.currency, request.POST if name == wanted else None)
         for name, (form, action) in FORMS.items()
         if principal.may(action)
     }
+    if principal.may(iam.SET_FLAGS):
+        known = {name: getattr(found.line, name) for name in FlagsForm.base_fields}
+        made["flags"] = FlagsForm(request.POST if wanted == "flags" else None, initial=known)
     code, sent = "", made.get(wanted)
     if sent is not None and sent.is_valid():
         try:
@@ -82,6 +87,17 @@ def shown(request: HttpRequest, principal: Principal, account_id: str) -> HttpRe
     }
     status = 422 if sent is not None and sent.errors else 200
     return render(request, "console/account_money.html", context, status=status)
+
+
+def flag_words(one: accounts.AccountLine) -> list[str]:
+    """What is out of the ordinary about an account."""
+    words = [] if one.real_name_verified else [_("No real-name authentication")]
+    return [*words, _("Special enterprise")] if one.special_enterprise else words
+
+
+def _flags(principal: Principal, account_id: str, form: Any) -> str:
+    call("accounts.set_flags", principal, body=form.cleaned_data, account_id=account_id)
+    return _("What is known about the account is saved.")
 
 
 def _credit(principal: Principal, account_id: str, form: Any) -> str:
@@ -108,4 +124,5 @@ SENT: dict[str, Callable[[Principal, str, Any], str]] = {
     "credit": _credit,
     "voucher": _voucher,
     "coupon": _coupon,
+    "flags": _flags,
 }

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import BadParameter, CertdeskError, WrongState
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates import rules
 from certdesk.lifecycle.certificates.states import ROWS
@@ -23,7 +24,7 @@ from certdesk.lifecycle.validation.models import OrganizationState
 from certdesk.lifecycle.validation.organization_queries import OrganizationInfo
 
 from .. import present
-from ..forms.common import put, say
+from ..forms.common import put
 from ..forms.small import DecisionForm
 from . import detail, rows
 from .detail import Fact
@@ -127,8 +128,7 @@ def _line(one: OrganizationInfo) -> dict[str, Any]:
         "documents": sum(1 for line in one.documents if line.removed_at is None),
         "needed": one.decisions_needed,
         "why_not": say(one.why_not),
-        "badge": state_text(one.status),
-        "tone": {"PENDING": "wait", "APPROVED": "good", "REJECTED": "bad"}.get(one.status, "end"),
+        **_badge(one),
         "state": one.status,
     }
 
@@ -199,8 +199,7 @@ def _request_context(
         "request_": found,
         "pending": pending,
         "why_not": say(found.why_not),
-        "badge": state_text(found.status),
-        "tone": {"PENDING": "wait", "APPROVED": "good", "REJECTED": "bad"}.get(found.status, "end"),
+        **_badge(found),
         "form": form,
         "code": code,
         "may_decide": found.may_decide and principal.may(DECIDE, resource),
@@ -297,6 +296,14 @@ def promise_text(one: OrganizationInfo) -> str:
 
 def method_text(method: str) -> str:
     return {"PHONE": _("Phone call"), "EMAIL": _("Email"), "DOCUMENTS": _("Documents")}.get(method, method)
+
+
+def _badge(one: OrganizationInfo) -> dict[str, str]:
+    """The state as this officer sees it: what he has decided is not for him to do any more."""
+    if one.status == OrganizationState.PENDING and one.decided_by_me:
+        return {"badge": _("Waiting for another officer"), "tone": "end"}
+    tones = {"PENDING": "wait", "APPROVED": "good", "REJECTED": "bad"}
+    return {"badge": state_text(one.status), "tone": tones.get(one.status, "end")}
 
 
 def state_text(state: str) -> str:

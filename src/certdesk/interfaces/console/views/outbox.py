@@ -1,5 +1,7 @@
 """Every message that left, with its delivery result (NTF-3)."""
 
+import re
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,6 +17,7 @@ from .page import page
 
 LIST = "scm:message:list"
 PAGE = 30
+HIDDEN = re.compile(r"\[\[[a-z_]+\]\]")
 TONES = {State.QUEUED: "wait", State.SENT: "good", State.FAILED: "bad", State.KEPT: "end"}
 
 
@@ -70,6 +73,13 @@ def _line(message: Message) -> dict[str, object]:
     }
 
 
+def _readable(found: Message) -> str:
+    """What stands in the mail alone is named, not shown."""
+    return (
+        HIDDEN.sub(_("(this link stands in the mail alone)"), found.text) if found.secret_id else found.text
+    )
+
+
 @page(LIST)
 def message(request: HttpRequest, principal: Principal, message_id: int) -> HttpResponse:
     """What it said, and every attempt to deliver it with the other side's answer."""
@@ -82,7 +92,7 @@ def message(request: HttpRequest, principal: Principal, message_id: int) -> Http
         "title": found.subject,
         "crumbs": [{"label": _("Messages"), "url": reverse("outbox")}],
         "line": _line(found),
-        "text": found.text,
+        "text": _readable(found),
         "locale": found.locale,
         "attempts": [
             {"at": one.at, "answer": one.answer, "tone": "good" if one.delivered else "bad", "cause": ""}

@@ -16,8 +16,7 @@ from certdesk.foundation.common.errors import CertdeskError, Forbidden, NotFound
 from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal, Via
 from certdesk.interfaces.operations.errors import KINDS
-
-from ..forms.common import say, sentence
+from certdesk.interfaces.words.say import both, say
 
 View = Callable[..., HttpResponse]
 
@@ -124,7 +123,7 @@ def alert(request: HttpRequest, error: CertdeskError) -> None:
     """A refusal for the next page."""
     messages.error(
         request,
-        sentence(error),
+        both(error),
         extra_tags=code_of(error),
     )
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.catalogue import prices as current_prices
 from certdesk.lifecycle.catalogue.price_rules import EXPANSION
 from certdesk.lifecycle.catalogue.queries import catalogue
@@ -124,7 +125,7 @@ def compare(request: HttpRequest, principal: Principal) -> HttpResponse:
         ],
         "domain_types": _domain_types(),
         "brands": [
-            {"title": one.title, "issuer": _(one.issuer_title), "reason": _(one.reason) if one.reason else ""}
+            {"title": one.title, "issuer": _(one.issuer_title), "reason": say(one.reason)}
             for one in book.brands.values()
         ],
         "private_ca_matters": True,
@@ -151,7 +152,7 @@ def _compared(kind: CertificateType, products: list[Product], currency: str) -> 
         "keys": ", ".join(ALGORITHM.get(one, one) for one in (sold[0].key_algorithms if sold else ())),
         "least": bills.amount(least, currency) if least else "",
         "brands": ", ".join(dict.fromkeys(one.brand_title for one in sold)),
-        "reason": "" if sold else _(products[0].reason if products else "It is not in the catalogue."),
+        "reason": "" if sold else say(products[0].reason) if products else _("It is not in the catalogue."),
         "url": f"{reverse('buy')}?{urlencode({'cert_type': kind.code})}" if sold else "",
     }
 
@@ -222,7 +223,7 @@ def _offer(product: Product, currency: str, may: May) -> Offer:
         domain_type=str(present.DOMAIN_TYPES[str(product.domain_type)]),
         plain="0" if product.free else _amount(product.plain_price.get(currency), currency),
         wildcard=_amount(product.wildcard_price.get(currency), currency),
-        reason="" if product.available else _(product.reason),
+        reason="" if product.available else say(product.reason),
         url=f"{reverse('buy')}?{urlencode(chosen)}" if may.buy and product.available else "",
         changed=_changed(product, currency),
         edit_url=reverse("edit-price", args=[product.id]) if may.edit and not product.free else "",

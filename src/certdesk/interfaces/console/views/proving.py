@@ -16,6 +16,7 @@ from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import CertdeskError, NotFound, WrongState
 from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.outbox.models import State as MessageState
+from certdesk.interfaces.words.say import both, say
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates import queries, rules
 from certdesk.lifecycle.certificates.models import Certificate
@@ -25,7 +26,6 @@ from certdesk.lifecycle.validation.queries import MailLine, NameInfo, ProofInfo,
 from certdesk.lifecycle.validation.rules import FILE_NAME, NameStatus
 
 from ..forms.applying import email_ends
-from ..forms.common import say, sentence
 from . import detail, fragments, outbox
 from .page import alert, back_to, code_of, page, tell
 
@@ -177,11 +177,12 @@ def context(principal: Principal, certificate: Certificate, problem: CertdeskErr
         "commands": list(dict.fromkeys(line for one in open_now for line in one.commands))[:COMMANDS],
         "seen": seen_mark(info, looks),
         "expires_at": info.value_expires_at,
+        "next_check": info.next_check_at,
         "may_verify": waiting and principal.may(VERIFY, rules.resource_of(certificate)),
         "needs_organization": certificate.level in ("OV", "EV"),
         "org_next": state is State.CHECKING_ORG,
         "brand": brand.title if brand else certificate.brand,
-        "problem": sentence(problem) if problem else "",
+        "problem": both(problem) if problem else "",
         "problem_code": code_of(problem) if problem else "",
         "post_url": reverse("verify", args=[certificate.id]),
         "live_url": reverse("proofs", args=[certificate.id]),

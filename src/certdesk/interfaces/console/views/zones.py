@@ -10,11 +10,12 @@ from certdesk.connectors.dns.providers.protocol import RecordSet
 from certdesk.connectors.dns.providers.values import WRITABLE
 from certdesk.foundation.common.errors import CertdeskError, NotFound
 from certdesk.foundation.iam.principal import Principal, Resource
+from certdesk.interfaces.words.say import both
 from certdesk.lifecycle.validation import connections, zones
 from certdesk.lifecycle.validation.models import DnsConnection
 from certdesk.lifecycle.validation.zones import CREATE, DELETE, LIST, UPDATE
 
-from ..forms.common import put, sentence
+from ..forms.common import put
 from ..forms.dns import RecordSetForm
 from .dns import zone_url
 from .page import alert, code_of, page, tell
@@ -51,7 +52,7 @@ def shown(request: HttpRequest, principal: Principal, zone: str) -> HttpResponse
         "crumbs": _crumbs(connection),
         "connection": connection,
         "lines": lines,
-        "problem": sentence(problem) if problem else "",
+        "problem": both(problem) if problem else "",
         "problem_code": code_of(problem) if problem else "",
         "next_url": f"{base}&{urlencode({'marker': following})}" if following else "",
         "previous_url": base if marker else "",
