@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "certdesk.lifecycle.applications",
     "certdesk.lifecycle.validation",
     "certdesk.lifecycle.issuance",
+    "certdesk.lifecycle.notifications",
     "certdesk.interfaces.console",
 ]
 

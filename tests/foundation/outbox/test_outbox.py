@@ -48,6 +48,8 @@ CONTEXTS: dict[str, dict[str, object]] = {
         "confirm_link": LINK,
         "by_reply": True,
     },
+    "expiring": {"name": "shop", "not_after": datetime(2027, 3, 1, 12, tzinfo=UTC), "days": 7},
+    "expired": {"name": "shop", "not_after": datetime(2027, 3, 1, 12, tzinfo=UTC)},
     "mail-test": {"sender": "ada"},
 }
 

@@ -84,7 +84,7 @@ def test_a_stranger_never_gets_in() -> None:
 
 
 def test_later_routes_answer_501_and_are_counted(alice: Person) -> None:
-    assert len(LATER) == 155
+    assert len(LATER) == 148
     assert len({line[0] for line in LATER}) == len(LATER)
     assert sum(operation.later for operation in OPERATIONS.values()) == len(LATER)
     for name, *_ in LATER:
@@ -227,7 +227,7 @@ def test_a_header_that_is_not_ascii_is_signed_as_utf_8(alice: Person) -> None:
 
 # --- repeats -------------------------------------------------------------------------------------
 
-LATER_POST = "/v3/scm/certificates/import"
+LATER_POST = "/v3/scm/deployed-resources"
 
 
 def sent_at(alice: Person, method: str, path: str, seconds_ago: float) -> dict[str, str]:

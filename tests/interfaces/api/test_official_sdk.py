@@ -12,12 +12,19 @@ from huaweicloudsdkscm.v3 import (
     ApplyCertificateRequestBody,
     CancelCertificateRequestRequest,
     DeleteCertificateRequest,
+    DisableNotificationRequest,
+    EnableNotificationRequest,
     ExportCertificateRequest,
+    ImportCertificateRequest,
+    ImportCertificateRequestBody,
+    ListAllTagsRequest,
     ListCertificatesRequest,
+    NoticeRequestBody,
     PurchaseCertificateRequestBody,
     ScmClient,
     ShowCertificateRequest,
     SubscribeCertificateRequest,
+    UnsubscribeCertificateRequest,
 )
 from pytest_django.live_server_helper import LiveServer
 
@@ -29,6 +36,7 @@ from certdesk.lab.dns_server import LabDns
 from certdesk.lifecycle.orders import actions as orders
 from tests.support.authority import start_ca
 from tests.support.signed import Person, account, person
+from tests.support.uploads import World, key_of, key_pem, pem
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server]
 NAME = "www.sdk-example.com"
@@ -150,8 +158,11 @@ def test_refusals_arrive_as_the_sdk_knows_them(live_server: LiveServer, alice: P
     with pytest.raises(ClientRequestException) as refused:
         scm.cancel_certificate_request(CancelCertificateRequestRequest(certificate_id=certificate_id))
     assert (refused.value.status_code, refused.value.error_code) == (400, "SCM.0010")
-    with pytest.raises(ServerResponseException) as later:
+    with pytest.raises(ClientRequestException) as refused:
         scm.delete_certificate(DeleteCertificateRequest(certificate_id=certificate_id))
+    assert (refused.value.status_code, refused.value.error_code) == (400, "SCM.0010")
+    with pytest.raises(ServerResponseException) as later:
+        scm.list_all_tags(ListAllTagsRequest())
     assert (later.value.status_code, later.value.error_code) == (501, "SCM.9001")
     stranger = client(live_server, person(account(), "charlie", "admins"))
     for call, request in (
@@ -179,3 +190,79 @@ def test_the_sdk_finds_the_account_by_itself(live_server: LiveServer, alice: Per
     )
     assert scm.list_certificates(ListCertificatesRequest(content="中 文+/*~")).total_count == 0
     assert credentials.domain_id == alice.account.id
+
+
+def gone(scm: ScmClient, certificate_id: str) -> None:
+    with pytest.raises(ClientRequestException) as refused:
+        scm.show_certificate(ShowCertificateRequest(certificate_id=certificate_id))
+    assert (refused.value.status_code, refused.value.error_code) == (404, "SCM.0020")
+
+
+# rule: UPL-1
+# rule: UPL-7
+# rule: DEL-1
+def test_import_show_export_delete(live_server: LiveServer, alice: Person) -> None:
+    scm, world = client(live_server, alice), World(clock.now())
+
+    def upload(**changes: object) -> str:
+        body = ImportCertificateRequestBody(**world.body(**changes))
+        return str(scm.import_certificate(ImportCertificateRequest(body=body)).certificate_id)
+
+    certificate_id = upload(enterprise_project_id="0", duplicate_check=True)
+    assert len(certificate_id) == 16
+    assert status(scm, certificate_id) == "UPLOAD"
+    exported = scm.export_certificate(ExportCertificateRequest(certificate_id=certificate_id))
+    assert exported.certificate == pem(world.usual)
+    assert exported.private_key == key_pem(world.leaf_key)
+    for changes, code in (
+        ({"duplicate_check": True}, "SCM.9062"),
+        ({"certificate": "x"}, "SCM.0053"),
+        ({"certificate_chain": ""}, "SCM.0013"),
+        ({"certificate_chain": pem(world.root)}, "SCM.0079"),
+        ({"private_key": "x"}, "SCM.0114"),
+        ({"private_key": key_pem(key_of(9))}, "SCM.0014"),
+        ({"private_key": key_pem(world.leaf_key, b"secret")}, "SCM.0012"),
+        ({"certificate": pem(world.leaf(()))}, "SCM.0009"),
+        ({"name": "ab"}, "SCM.0005"),
+    ):
+        with pytest.raises(ClientRequestException) as refused:
+            upload(**changes)
+        assert (refused.value.status_code, refused.value.error_code) == (400, code)
+    stranger = client(live_server, person(account(), "charlie", "admins"))
+    for call, request in (
+        (stranger.delete_certificate, DeleteCertificateRequest(certificate_id=certificate_id)),
+        (stranger.unsubscribe_certificate, UnsubscribeCertificateRequest(cert_id=certificate_id)),
+    ):
+        with pytest.raises(ClientRequestException) as refused:
+            call(request)
+        assert refused.value.status_code == 404
+    assert scm.delete_certificate(DeleteCertificateRequest(certificate_id=certificate_id)) is not None
+    gone(scm, certificate_id)
+
+
+# rule: UNS-2
+# rule: UNS-6
+def test_unsubscribe_answers_success_and_then_404(live_server: LiveServer, alice: Person) -> None:
+    scm = client(live_server, alice)
+    certificate_id = buy(scm)
+    answer = scm.unsubscribe_certificate(UnsubscribeCertificateRequest(cert_id=certificate_id))
+    assert answer.unsubscribe_results == "SUCCESS"
+    jobs.run_due()
+    gone(scm, certificate_id)
+
+
+# rule: NTF-1
+def test_the_notices_of_a_certificate_off_and_on(live_server: LiveServer, alice: Person) -> None:
+    scm = client(live_server, alice)
+    certificate_id = buy(scm)
+    body = [NoticeRequestBody(resource_id=certificate_id, notice_type=["CERT_EXPIRING"])]
+    scm.disable_notification(DisableNotificationRequest(body=body))
+    shown = alice.get(f"/v3/scm/certificates/{certificate_id}").json
+    assert shown["notices"] == ["CERT_EXPIRED"]
+    scm.enable_notification(EnableNotificationRequest(body=body))
+    shown = alice.get(f"/v3/scm/certificates/{certificate_id}").json
+    assert shown["notices"] == ["CERT_EXPIRED", "CERT_EXPIRING"]
+    missing = [NoticeRequestBody(resource_id="scs0000000000000", notice_type=["CERT_EXPIRED"])]
+    with pytest.raises(ClientRequestException) as refused:
+        scm.disable_notification(DisableNotificationRequest(body=missing))
+    assert refused.value.status_code == 404

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from certdesk.lifecycle.certificates import docs, rules, states
+from certdesk.lifecycle.certificates import docs, endings, rules, states
 from certdesk.lifecycle.certificates.errors import NotExportable
 from certdesk.lifecycle.certificates.rules import LATER, Operation
 from certdesk.lifecycle.certificates.states import TABLE, State
@@ -27,6 +27,9 @@ class Thing:
     state: str
     not_after: datetime | None = None
     id: str = "scs1600313391074"
+    source: str = "BOUGHT"
+    free: bool = False
+    created_at: datetime = NOW
 
 
 def test_every_operation_of_the_table_has_a_name_here():
@@ -37,6 +40,9 @@ def test_every_operation_of_the_table_has_a_name_here():
 @pytest.mark.parametrize("state", [state for state in State if state is not State.EXPIRED])
 def test_offered_is_what_the_table_lists_without_what_comes_later(state):
     expected = [name for name in states.ROWS[state].operations if Operation(name) not in LATER]
+    if state is State.PAID:  # a paid one is unsubscribed from, a free one deleted (DEL-1)
+        assert sorted(rules.offered(Thing(state, free=True), NOW)) == ["apply", "delete"]
+        expected.remove("delete")
     assert sorted(rules.offered(Thing(state), NOW)) == sorted(expected)
 
 
@@ -46,14 +52,14 @@ def test_what_is_not_offered_says_why(state):
         assert offer.offered is (offer.why_not == "")
         if offer.operation in LATER:
             assert "does not have this operation yet" in offer.why_not
-        elif not offer.offered:
+        elif not offer.offered and not offer.special:
             assert offer.why_not.startswith("Possible only while the certificate is: ")
 
 
 def test_an_expired_certificate_offers_what_expired_ones_do():
     past = Thing(State.ISSUED, NOW - timedelta(seconds=1))
     assert rules.state_of(past, NOW) is State.EXPIRED
-    assert rules.offered(past, NOW) == (Operation.DOWNLOAD,)
+    assert rules.offered(past, NOW) == (Operation.DOWNLOAD, Operation.DELETE)
     assert rules.offers(past, NOW)[0].operation is Operation.DOWNLOAD
 
 
@@ -86,3 +92,25 @@ def test_the_page_of_the_table_holds_every_line():
         way = via.value or "–"
         assert f"| {state.value} | {event.value} | {way} | {TABLE[state, event, via].value} |" in page
     assert "deploy*" in page
+
+
+# rule: DEL-1
+# rule: FRE-4
+def test_a_free_one_in_force_is_deleted_by_the_api_alone() -> None:
+    free = Thing(State.ISSUED, NOW + timedelta(days=1), free=True)
+    assert Operation.DELETE in rules.offered(free, NOW)
+    assert Operation.DELETE not in rules.offered(free, NOW, in_console=True)
+    why = next(one for one in rules.offers(free, NOW, in_console=True) if one.operation is Operation.DELETE)
+    assert (why.special, why.why_not) == (True, endings.FREE_BY_API)
+    for operation in ("reissue", "renew"):
+        assert endings.bar(operation, free, State.ISSUED, NOW, in_console=False) == endings.FREE_NOT_RENEWED
+        assert endings.bar(operation, Thing(State.ISSUED), State.ISSUED, NOW, in_console=False) == ""
+
+
+# rule: UNS-1
+def test_unsubscribing_is_offered_for_seven_days() -> None:
+    paid, week = Thing(State.PAID), timedelta(days=7)
+    assert Operation.UNSUBSCRIBE in rules.offered(paid, NOW + week - timedelta(seconds=1))
+    assert Operation.UNSUBSCRIBE not in rules.offered(paid, NOW + week)
+    for other in (Thing(State.PAID, free=True), Thing(State.REVOKED, source="UPLOADED")):
+        assert Operation.UNSUBSCRIBE not in rules.offered(other, NOW)

@@ -70,6 +70,12 @@ class Settings(BaseModel):
     weak_keys: Path | None = Field(
         None, description="List of keys to refuse: the SHA-256 of an SPKI in hex per line, `#` comments."
     )
+    upload_quota: int = Field(
+        1000,
+        ge=0,
+        le=1_000_000,
+        description="Uploaded certificates that an account may host at the same time.",
+    )
     working_days: Path | None = Field(
         None,
         description="File of working days for approval periods; empty = the shipped one, Monday to Friday.",

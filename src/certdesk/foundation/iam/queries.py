@@ -189,3 +189,13 @@ def require_operator(principal: Principal, action: str) -> None:
             next_step="Ask the operator.",
             details={"action": action},
         )
+
+
+def project_exists(account_id: str, project_id: str) -> bool:
+    """An enterprise project of the account that may take new things; the default one always is."""
+    return project_id == "0" or bool(
+        sql.row(
+            "SELECT 1 FROM iam_enterpriseproject WHERE id = %s AND account_id = %s AND enabled",
+            [project_id, account_id],
+        )
+    )

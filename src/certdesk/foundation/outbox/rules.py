@@ -27,6 +27,9 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
     "domain-confirmation": frozenset(
         {"domain", "certificate_id", "names", "company", "applicant", "until", "confirm_link", "by_reply"}
     ),
+    # NTF-1; `days` is a number
+    "expiring": frozenset({"domain", "name", "certificate_id", "not_after", "days", "link"}),
+    "expired": frozenset({"domain", "name", "certificate_id", "not_after", "link"}),
     "mail-test": frozenset({"sender", "link"}),
 }
 """Each template with the names that its context must have."""

@@ -8,6 +8,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.catalogue.working_days import Promise
 from certdesk.lifecycle.certificates.rules import LATER, Offer, Operation
 from certdesk.lifecycle.certificates.states import ROWS, State, Tone
@@ -21,6 +22,8 @@ NEEDS = {
     Operation.WITHDRAW: "scm:cert:cancel",
     Operation.REOPEN: "scm:cert:apply",
     Operation.DOWNLOAD: "scm:cert:download",
+    Operation.UNSUBSCRIBE: "scm:cert:unsubscribe",
+    Operation.DELETE: "scm:cert:delete",
 }
 """The IAM action behind each button; without it the button is not there (IAM-5)."""
 
@@ -31,9 +34,13 @@ LABELS = {
     Operation.WITHDRAW: gettext_lazy("Withdraw application"),
     Operation.REOPEN: gettext_lazy("Modify and reapply"),
     Operation.DOWNLOAD: gettext_lazy("Download"),
+    Operation.UNSUBSCRIBE: gettext_lazy("Unsubscribe"),
+    Operation.DELETE: gettext_lazy("Delete"),
 }
 POSTED = frozenset({Operation.REOPEN})  # sent from where the button stands; the others have a page
-QUIET = frozenset({Operation.WITHDRAW})  # never the one button of a certificate
+QUIET = frozenset(
+    {Operation.WITHDRAW, Operation.UNSUBSCRIBE, Operation.DELETE}
+)  # never the one button of a certificate
 
 DOMAIN_TYPES = {
     "SINGLE_DOMAIN": gettext_lazy("Single domain"),
@@ -145,7 +152,8 @@ def buttons(
             continue
         label = str(LABELS[operation])
         if not offer.offered:
-            refusals.append(Refusal(operation.value, label, _why_not(operation)))
+            why = say(offer.why_not) if offer.special else _why_not(operation)
+            refusals.append(Refusal(operation.value, label, why))
             continue
         is_first = first is None and operation not in QUIET
         action = Action(
@@ -223,8 +231,10 @@ def hint(standing: Standing, now: datetime) -> tuple[str, str]:
             return _("CA"), _("stops the application, then it can be submitted again.")
         case State.EXPIRED:
             return _("You"), _("buy a new certificate; an expired one can not be renewed.")
-        case State.ISSUED if soon(standing, now):
+        case State.ISSUED | State.UPLOAD if soon(standing, now):
             return _("You"), _("buy its successor in time.")
+        case State.UPLOAD:
+            return "", _("In force. Nothing is needed now.")
         case State.ISSUED:
             return "", _("In force. Nothing is needed now.")
     return "", _(ROWS[standing.state].next_step)
@@ -286,13 +296,17 @@ def _next(standing: Standing, now: datetime) -> tuple[str, str]:
                 "Waiting for %(waited)s; the approval period of this type is: %(usual)s. "
                 "Nothing is needed from you."
             ) % time
-        case State.ISSUED if soon(standing, now):
+        case State.ISSUED | State.UPLOAD if soon(standing, now):
             return _("It expires soon: buy its successor in time."), _(
                 "After expiry it can not be renewed, and clients refuse it."
             )
         case State.ISSUED:
             return _("It is issued and in force: download it for your server."), _(
                 "The archive holds the files for Nginx, Apache, Tomcat, IIS and others."
+            )
+        case State.UPLOAD:
+            return _("It is hosted here and in force: download it for your server."), _(
+                "It came from elsewhere: its issuer renews and revokes it, not this service."
             )
         case State.UNPASSED:
             return _("The application was refused. Modify it and reapply; nothing is paid again."), (

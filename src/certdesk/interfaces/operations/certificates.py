@@ -10,11 +10,12 @@ from certdesk.foundation.common.errors import BadParameter, NotAvailable
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import Application, Contact
-from certdesk.lifecycle.certificates import editing, queries, rules
+from certdesk.lifecycle.certificates import editing, queries, rules, uploading
 from certdesk.lifecycle.certificates.errors import NotExportable
 from certdesk.lifecycle.certificates.filters import ListFilters, SearchFilters
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.notifications import queries as notices
 from certdesk.lifecycle.validation import actions as validation
 from certdesk.lifecycle.validation import confirmations
 from certdesk.lifecycle.validation import queries as proofs
@@ -79,9 +80,13 @@ def shown(found: Certificate, now: datetime) -> Shape:
     """§1.3 of a certificate that was fetched with the right to see it."""
     application = applications.latest(found.id) if found.state != State.UPLOAD else None
     version = queries.versions(found).filter(number=found.current_version).first()
-    return shapes.certificate(
+    shape = shapes.certificate(
         found, version, application, _contact(application), _records(found, application), now
     )
+    shape["notices"] = sorted(notices.switched_on(found.id))
+    if found.source == "UPLOADED":
+        shape["findings"] = [shapes.finding(one) for one in uploading.findings_of(found, now)]
+    return shape
 
 
 def _contact(application: Application | None) -> Contact | None:

@@ -28,8 +28,6 @@ def _crud(chapter: str, path: str, resource: str) -> list[Line]:
 
 
 CERTIFICATES: list[Line] = [
-    ("certificates.import", "POST", "/v3/scm/certificates/import", "scm:cert:upload"),
-    ("certificates.delete", "DELETE", C, "scm:cert:delete"),
     ("certificates.push", "POST", f"{C}/push", "scm:cert:push"),
     ("certificates.batch_push", "POST", f"{C}/batch-push", "scm:cert:push"),
     ("certificates.push_records", "GET", f"{C}/push-records", "scm:cert:get"),
@@ -40,7 +38,6 @@ CERTIFICATES: list[Line] = [
         "/v3/scm/deployed-resources",
         "scm:cert:listDeployedResources",
     ),
-    ("certificates.unsubscribe", "DELETE", f"{C}/unsubscribe", "scm:cert:unsubscribe"),
     ("certificates.reissue", "POST", f"{C}/reissue", "scm:cert:reissue"),
     ("certificates.confirm_reissue", "POST", f"{C}/reissue/confirm", "scm:cert:reissue"),
     ("certificates.decline_reissue", "POST", f"{C}/reissue/decline", "scm:cert:reissue"),
@@ -54,8 +51,6 @@ CERTIFICATES: list[Line] = [
     ("certificates.acknowledge_notices", "POST", f"{C}/notices/acknowledge", "scm:notification:update"),
 ]
 TAGS_AND_CSRS: list[Line] = [
-    ("notices.enable", "POST", "/v3/scm/notification/enable", "scm:notification:update"),
-    ("notices.disable", "POST", "/v3/scm/notification/disable", "scm:notification:update"),
     ("tags.create", "POST", "/v3/scm/{resource_id}/tags", "scm:cert:createTag"),
     ("tags.batch", "POST", "/v3/scm/{resource_id}/tags/action", "scm:cert:batchTags"),
     ("tags.of_certificate", "GET", "/v3/scm/{resource_id}/tags", "scm:cert:listTagsByCertificate"),
@@ -146,9 +141,7 @@ VERSION_2: list[Line] = [
     ("v2.read", "POST", f"{V2}/cert/{{cert_id}}/read", "scm:cert:complete"),
     ("v2.edit", "PUT", f"{V2}/cert/{{cert_id}}", "scm:cert:edit"),
     ("v2.cancel", "POST", f"{V2}/cert/{{cert_id}}/cancel-cert", "scm:cert:cancel"),
-    ("v2.delete", "DELETE", f"{V2}/cert/{{cert_id}}", "scm:cert:delete"),
     ("v2.download", "GET", f"{V2}/cert/{{cert_id}}/cert_file", "scm:cert:download"),
-    ("v2.upload", "POST", f"{V2}/cert/upload", "scm:cert:upload"),
     ("v2.revoke", "POST", f"{V2}/cert/{{cert_id}}/revoke", "scm:cert:revoke"),
     ("v2.push", "POST", f"{V2}/cert/{{cert_id}}/push", "scm:cert:push"),
     ("v2.push_history", "GET", f"{V2}/cert/{{cert_id}}/push-history", "scm:pushHistory:list"),

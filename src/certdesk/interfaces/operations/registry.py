@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from certdesk.foundation.common.errors import BadParameter
 from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.certificates.errors import UnderReview
+from certdesk.lifecycle.orders import unsubscribing
 
 Json = Mapping[str, Any] | list[Any] | None
 Model = TypeVar("Model", bound=BaseModel)
@@ -196,7 +198,11 @@ def perform(
         arguments["body"] = read(found.request, body)
     if found.query is not None:
         arguments["query"] = read(found.query, query)
-    answer = found.run(principal, **arguments)
+    try:
+        answer = found.run(principal, **arguments)
+    except UnderReview as refused:
+        unsubscribing.interrupt(principal, refused)
+        raise
     if isinstance(answer, Reply):
         return answer.status, answer.answer
     return found.success, answer

@@ -1,8 +1,8 @@
 """What requests carry: shapes and outer limits only; the rooms decide what the values may be."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, StrictBool, model_validator
 
 
 def _no_bool(given: object) -> object:
@@ -245,3 +245,39 @@ class Preflight(Body):
     method: Word = "DNS"
     auto_dns_auth: bool = False
     free: bool = False
+
+
+class Import(Body):
+    """API §1.4; outer limits alone, so that the room's own sentences are heard. SM2 has no issuer here."""
+
+    name: Line
+    certificate: str = ""
+    certificate_chain: str = ""
+    private_key: str = ""
+    duplicate_check: StrictBool = False
+    enterprise_project_id: Word = "0"
+    enc_certificate: str = ""
+    enc_private_key: str = ""
+
+
+class ImportV2(Body):
+    """The older API's upload (API §1.12)."""
+
+    cert_name: Line
+    cert: str = ""
+    cert_chain: str = ""
+    private_key: str = ""
+
+
+NoticeType = Literal["CERT_EXPIRING", "CERT_EXPIRED"]
+
+
+class Notice(Body):
+    """Which notices of one certificate (API §1 #14, #15)."""
+
+    resource_id: Word
+    notice_type: Annotated[list[NoticeType], Field(min_length=1, max_length=4)]
+
+
+class Notices(RootModel[Annotated[list[Notice], Field(min_length=1, max_length=100)]]):
+    """The body is a bare JSON array."""

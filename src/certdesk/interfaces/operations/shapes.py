@@ -16,6 +16,7 @@ from certdesk.lifecycle.orders.models import Coupon, Order, Voucher
 from certdesk.lifecycle.orders.rules import billing_status, state_of
 from certdesk.lifecycle.validation.automatic import Step
 from certdesk.lifecycle.validation.queries import CheckLine, MailLine, NameInfo, ProofInfo
+from certdesk.pki.x509.findings import Finding
 
 Shape = dict[str, Any]
 MULTI = "MULTI_DOMAIN"
@@ -90,6 +91,11 @@ def certificate(
         "authentification": [_record(one) for one in records if one.record_name],
         **_progress(found, state, now),
     }
+
+
+def finding(one: Finding) -> Shape:
+    """What is odd about an uploaded chain; `certificate` counts from 1, the server's own."""
+    return {"code": one.code, "certificate": one.place, "sentence": one.sentence}
 
 
 def _multi(found: Certificate) -> str:

@@ -26,6 +26,7 @@ from . import (
     proving,
     records,
     states,
+    uploads,
 )
 
 SHAPES = (
@@ -40,6 +41,7 @@ SHAPES = (
     *records.SHAPES,
     *connections.SHAPES,
     *people.SHAPES,
+    *uploads.SHAPES,
     *states.TITLES,
 )
 _PARAMETER = re.compile(r"%\((\w+)\)s")

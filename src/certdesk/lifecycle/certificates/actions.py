@@ -21,6 +21,7 @@ __all__ = [
     "New",
     "add_version",
     "create_bought",
+    "create_hosted",
     "create_many",
     "issue_first",
     "move",
@@ -31,6 +32,9 @@ __all__ = [
 
 BOUGHT = "certificate.bought"
 """The first event of a certificate that stands in Pending application."""
+
+UPLOADED = "certificate.uploaded"
+"""The first event of a certificate that came from elsewhere; it stands in Hosted from its first moment."""
 
 SETTABLE = frozenset(
     {"last_failure", "current_version", "not_before", "not_after", "domain", "sans", "auto_renewal"}
@@ -126,6 +130,41 @@ def _insert_new(
     for certificate_id in sorted(mine):
         made[rows[certificate_id][0].order_id].append(certificate_id)
     return [one for certificate_id, (one, _) in rows.items() if certificate_id not in mine]
+
+
+def create_hosted(
+    principal: Principal,
+    name: str,
+    kind: Bought,
+    facts: VersionFacts,
+    notes: Mapping[str, object],
+    now: datetime,
+) -> str:
+    """A certificate from elsewhere with its first version, Hosted; in the caller's transaction (UPL-7).
+
+    Args:
+        name: as `editing.check_name` passed it.
+        notes: for the audit, beside serial and fingerprint; no personal data.
+    """
+    row = _new_row(principal, New("", kind), now) | {
+        "name": name,
+        "source": "UPLOADED",
+        "state": State.UPLOAD.value,
+    }
+    while not sql.insert("certificates_certificate", [row], "ON CONFLICT (id) DO NOTHING"):
+        row["id"] = ids.certificate_id()
+    certificate_id = str(row["id"])
+    versions.add_version(certificate_id, facts, now)
+    details = {"to": State.UPLOAD.value, "serial": facts.serial, "sha256": facts.fingerprint_sha256, **notes}
+    audit.record(
+        principal,
+        UPLOADED,
+        resource=f"cert:{certificate_id}",
+        details=details,
+        account_id=principal.account_id,
+    )
+    jobs.emit(f"certificate.{State.UPLOAD.value.lower()}", certificate_id, event=UPLOADED)
+    return certificate_id
 
 
 def _owned(rows: Mapping[str, tuple[New, Mapping[str, object]]]) -> set[str]:

@@ -14,7 +14,7 @@ from certdesk.foundation.iam.principal import Principal
 from . import filters as checks
 from . import rules
 from .attention import Tab, console_page, counts
-from .errors import NoCertificate
+from .errors import NoCertificate, UnderReview
 from .filters import MOST, ListFilters, Marker, SearchFilters, Sort, SortKey
 from .models import Certificate, Version
 from .rows import EXPIRY, LIST, Row, effective_state, name_condition, rows_of, status_condition
@@ -34,6 +34,9 @@ __all__ = [
     "search_page",
     "versions",
 ]
+
+READING = frozenset({"scm:cert:get", "scm:cert:list", "scm:cert:download", "scm:cert:unsubscribe"})
+"""UNS-5: what may be asked during the review of an unsubscription without ending it."""
 
 _NAMED = (
     "c.id IN (SELECT n.certificate_id FROM certificates_certificatename n"
@@ -66,12 +69,40 @@ def fetch(principal: Principal, action: str, certificate_id: str) -> Certificate
     Raises:
         NoCertificate: missing, deleted or of another account; one text for all three.
         Forbidden: it is there, but no policy allows the action.
+        UnderReview: its unsubscription is under review, and the action is more than reading.
     """
     found = Certificate.objects.filter(id=certificate_id).exclude(state=State.DELETED).first()
     if found is None or not principal.owns(found.account_id):
         raise NoCertificate(certificate_id)
     principal.require(action, rules.resource_of(found))
+    if found.state == State.UNSUBSCRIBING and action not in READING:
+        raise UnderReview(certificate_id)
     return found
+
+
+def hosted_count(account_id: str, limit: int) -> int:
+    """Uploaded certificates of the account that are not deleted, counted up to `limit`."""
+    found = sql.row(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM certificates_certificate"
+        " WHERE account_id = %s AND state = 'UPLOAD' LIMIT %s) few",
+        [account_id, limit],
+    )
+    return int(found[0]) if found else 0
+
+
+def same_certificate(account_id: str, name: str, fingerprint_sha256: str) -> str:
+    """Id of a certificate of the account whose current version is this very one; empty for none.
+
+    Args:
+        name: one of its names, which finds it by the index of names.
+    """
+    found = sql.row(
+        f"SELECT c.id FROM certificates_certificate c JOIN certificates_version v ON v.certificate_id = c.id"
+        f" AND v.number = c.current_version WHERE {_NAMED} AND v.fingerprint_sha256 = %s"
+        " AND c.state <> 'DELETED' ORDER BY c.id LIMIT 1",
+        [account_id, name, fingerprint_sha256],
+    )
+    return str(found[0]) if found else ""
 
 
 def of_order(principal: Principal, order_id: str) -> list[Certificate]:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from certdesk.foundation.iam.principal import Resource
 
-from . import states
+from . import endings, states
 from .errors import NotExportable
 from .states import Event, State
 
@@ -50,10 +50,7 @@ LATER = frozenset(
         Operation.ADD_DOMAINS,
         Operation.REVOKE,
         Operation.CONFIRM_REVOCATION,
-        Operation.UNSUBSCRIBE,
-        Operation.DELETE,
         Operation.PRIVACY,
-        Operation.UPLOAD,
     }
 )
 """Operations whose room is still empty in this release: never offered, their routes answer SCM.9001."""
@@ -82,6 +79,17 @@ class Stateful(Protocol):
     def state(self) -> str: ...
     @property
     def not_after(self) -> datetime | None: ...
+
+
+class Offerable(Stateful, Protocol):
+    """What decides beside the state what is offered."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def free(self) -> bool: ...
+    @property
+    def created_at(self) -> datetime: ...
 
 
 class Owned(Protocol):
@@ -151,6 +159,7 @@ class Offer:
     operation: Operation
     offered: bool
     why_not: str = ""
+    special: bool = False  # the reason lies in this certificate, not in its state
 
 
 def resource_of(certificate: Owned) -> Resource:
@@ -169,22 +178,35 @@ def state_of(certificate: Stateful, now: datetime) -> State:
     return states.effective(State(certificate.state), certificate.not_after, now)
 
 
-def offers(certificate: Stateful, now: datetime) -> tuple[Offer, ...]:
-    """Every operation with its answer, in the order of the state's table."""
+def offers(certificate: Offerable, now: datetime, *, in_console: bool = False) -> tuple[Offer, ...]:
+    """Every operation with its answer, in the order of the state's table.
+
+    Args:
+        in_console: what the API alone may do is not offered (DEL-1).
+    """
     state = state_of(certificate, now)
     listed = states.ROWS[state].operations
     order = sorted(Operation, key=lambda one: (one not in listed, list(Operation).index(one)))
-    return tuple(_offer(operation, state) for operation in order if operation is not Operation.UPLOAD)
+    return tuple(
+        _offer(operation, certificate, state, now, in_console)
+        for operation in order
+        if operation is not Operation.UPLOAD
+    )
 
 
-def offered(certificate: Stateful, now: datetime) -> tuple[Operation, ...]:
+def offered(certificate: Offerable, now: datetime, *, in_console: bool = False) -> tuple[Operation, ...]:
     """The operations that are possible now; the API's `operations[]` and the console's buttons."""
-    return tuple(one.operation for one in offers(certificate, now) if one.offered)
+    return tuple(one.operation for one in offers(certificate, now, in_console=in_console) if one.offered)
 
 
-def _offer(operation: Operation, state: State) -> Offer:
+def _offer(
+    operation: Operation, certificate: Offerable, state: State, now: datetime, in_console: bool
+) -> Offer:
     if operation in LATER:
         return Offer(operation, False, "This release of Certdesk does not have this operation yet.")
+    bar = endings.bar(operation.value, certificate, state, now, in_console=in_console)
+    if bar:
+        return Offer(operation, False, bar, special=True)
     if operation in states.ROWS[state].operations:
         return Offer(operation, True)
     titles = ", ".join(_titles(operation))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from certdesk.foundation.common import sql
+from certdesk.pki.keystore import actions as keystore
 
 from . import rules
 from .errors import NoCertificate, StateChanged
@@ -67,6 +68,16 @@ def version_row(certificate_id: str, number: int, facts: VersionFacts, now: date
         "superseded_at": None,
         "revoked_at": None,
     }
+
+
+def destroy_keys(certificate_id: str) -> None:
+    """DEL-3: the private keys of every version, in the transaction that deletes the certificate."""
+    held = sql.rows(
+        "SELECT DISTINCT key_id FROM certificates_version WHERE certificate_id = %s AND key_id <> ''",
+        [certificate_id],
+    )
+    for row in held:
+        keystore.destroy(str(row[0]))
 
 
 def set_names(certificate_id: str, names: tuple[str, ...], now: datetime) -> None:

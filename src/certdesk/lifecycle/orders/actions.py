@@ -7,6 +7,7 @@ from datetime import datetime
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import ids, sql
 from certdesk.foundation.common.errors import BadParameter
+from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.catalogue import prices
@@ -122,7 +123,7 @@ def _check_rights(principal: Principal, project: str) -> None:
     account = principal.account_id
     principal.require(SUBSCRIBE, Resource("cert", "", account, project, principal.user_id))
     principal.require(queries.PAY, Resource("order", "", account, project, principal.user_id))
-    if not queries.project_exists(account, project):
+    if not iam.project_exists(account, project):
         raise BadParameter(
             f"There is no enterprise project {project} that takes new certificates.",
             next_step="Use 0 for the default project, or the id of an enabled one.",

@@ -1,12 +1,15 @@
-"""Unpaid orders close by themselves after 24 hours of business time (ORD-3)."""
+"""Unpaid orders close by themselves after 24 hours (ORD-3); unsubscriptions are reviewed (UNS-6)."""
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import system_principal
 from certdesk.foundation.jobs import actions as jobs
-from certdesk.foundation.jobs import registry
+from certdesk.foundation.jobs import registry, rights
 from certdesk.foundation.jobs.models import Job
+from certdesk.foundation.jobs.rules import describe
+from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.states import State
 
-from . import actions, queries
+from . import actions, queries, unsubscribing
 
 KIND = "orders.close_unpaid"
 BATCH = 100  # law 13: rows of one transaction
@@ -28,3 +31,19 @@ class CloseUnpaid(registry.Handler[list[tuple[str, str]], None]):
 
 
 registry.periodic(KIND, 60)
+
+
+@registry.handler(unsubscribing.REVIEW, max_attempts=3)
+class ReviewUnsubscription(registry.Handler[str, None]):
+    """The rules were checked when it was asked for; here the right is asked again, then refunded."""
+
+    def load(self, job: Job) -> str | None:
+        found = Certificate.objects.filter(id=job.subject, state=State.UNSUBSCRIBING)
+        return job.subject if found.exists() else None
+
+    def store(self, job: Job, work: str, result: None) -> None:
+        unsubscribing.approve(rights.principal_for(job), work, clock.now())
+
+    def failed(self, job: Job, error: BaseException) -> None:
+        house = system_principal(str(job.payload.get("account_id", "")), job.kind)
+        unsubscribing.end_review(house, job.subject, clock.now(), describe(error))

@@ -246,14 +246,14 @@ def free_use(principal: Principal) -> FreeUse:
     return FreeUse(used, free_quota() + added)
 
 
-def project_exists(account_id: str, project_id: str) -> bool:
-    """An enterprise project of the account that may take new things; the default one always is."""
-    return project_id == "0" or bool(
-        sql.row(
-            "SELECT 1 FROM iam_enterpriseproject WHERE id = %s AND account_id = %s AND enabled",
-            [project_id, account_id],
-        )
+def paid_in_cash(item_id: str) -> tuple[int, str]:
+    """What of a paid order's cash belongs to one certificate: minor units and currency; 0 for a free one."""
+    found = sql.row(
+        "SELECT s.cash, o.currency FROM orders_share s JOIN orders_order o ON o.id = s.order_id"
+        " WHERE s.item_id = %s",
+        [item_id],
     )
+    return (int(found[0]), str(found[1])) if found else (0, "")
 
 
 def due_to_close(now: datetime, limit: int) -> list[tuple[str, str]]:

@@ -29,6 +29,10 @@ class BadCertificate(BadParameter):
     """Certificate text or bytes that cannot be read."""
 
 
+class UploadRefused(BadParameter):
+    """A certificate, chain or key from elsewhere that is not taken (UPL-1..6); `code` says which fault."""
+
+
 class KeyDoesNotMatch(CertdeskError):
     """A private key and a certificate that do not belong together."""
 

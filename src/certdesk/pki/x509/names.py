@@ -57,13 +57,16 @@ class Name:
 
 
 @lru_cache(maxsize=4096)  # one issuance brings the same name here four times, 40 µs each
-def parse_name(text: str, *, allow_internal: bool = False, allow_ip: bool = False) -> Name:
+def parse_name(
+    text: str, *, allow_internal: bool = False, allow_ip: bool = False, allow_suffix: bool = False
+) -> Name:
     """The canonical name, or `BadName` with what is wrong and what to write instead.
 
     Args:
         text: one name as somebody typed it; spaces around it are refused, not trimmed.
         allow_internal: take names outside the public DNS too (catalogue profile `private` only).
         allow_ip: take IP addresses too; private and local ones only together with `allow_internal`.
+        allow_suffix: take public suffixes and wildcards under them too, in what others have issued already.
     """
     _refuse_unprintable(text)
     _refuse_too_long(text)
@@ -75,7 +78,7 @@ def parse_name(text: str, *, allow_internal: bool = False, allow_ip: bool = Fals
         raise _unicode_refusal(text, allow_internal=allow_internal, allow_ip=allow_ip)
     name = _canonical(text)
     _refuse_bad_labels(text, name)
-    _refuse_reserved(text, name, allow_internal=allow_internal)
+    _refuse_reserved(text, name, allow_internal=allow_internal, allow_suffix=allow_suffix)
     return name
 
 
@@ -238,7 +241,7 @@ def _refuse_bad_labels(text: str, name: Name) -> None:
         )
 
 
-def _refuse_reserved(text: str, name: Name, *, allow_internal: bool) -> None:
+def _refuse_reserved(text: str, name: Name, *, allow_internal: bool, allow_suffix: bool) -> None:
     forbidden = reserved_names.forbidden_reason(name.base)
     if forbidden:
         raise _refusal(text, forbidden, "Use a name that you own in the public DNS.")
@@ -247,6 +250,8 @@ def _refuse_reserved(text: str, name: Name, *, allow_internal: bool) -> None:
         raise _refusal(text, internal, "Use a name that you own in the public DNS.")
     if not reserved_names.is_public_suffix(name.base):
         _refuse_wide_wildcard(text, name)
+    elif allow_suffix:
+        return
     elif name.wildcard:
         raise _refusal(
             text,

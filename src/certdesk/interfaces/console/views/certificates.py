@@ -10,7 +10,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from certdesk.foundation.common import clock
-from certdesk.foundation.common.errors import BadParameter, CertdeskError
+from certdesk.foundation.common.errors import BadParameter, CertdeskError, NotFound
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations import index
 from certdesk.interfaces.operations.registry import File, call
@@ -96,6 +96,8 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
         "previous_url": asked.url() if asked.marker else "",
         "buy": Action(_("Buy certificate"), reverse("buy"), "buy", look="primary", icon="plus"),
         "may_buy": rows.may_buy(principal),
+        "upload": Action(_("Upload certificate"), reverse("upload"), "upload", icon="upload"),
+        "may_upload": rows.may_upload(principal),
         "private_ca_matters": True,
     }
     return render(request, "console/certificates.html", context)
@@ -154,7 +156,12 @@ def shown(request: HttpRequest, principal: Principal, certificate_id: str) -> Ht
 @page("scm:cert:get")
 def status(request: HttpRequest, principal: Principal, certificate_id: str) -> HttpResponse:
     """Asked by open pages while somebody else acts: has the state changed? (`?state=` is the shown one)"""
-    certificate = queries.fetch(principal, "scm:cert:get", certificate_id)
+    try:
+        certificate = queries.fetch(principal, "scm:cert:get", certificate_id)
+    except NotFound:
+        if not fragments.is_fragment(request):
+            raise
+        return fragments.go(reverse("certificates"))  # it has left the list while the page was open
     now_is = rules.state_of(certificate, clock.now())
     return fragments.unchanged() if request.GET.get("state") == now_is.value else fragments.reload()
 

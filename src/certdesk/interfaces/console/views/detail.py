@@ -19,9 +19,11 @@ from certdesk.lifecycle.catalogue import working_days
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.queries import region as working_region
 from certdesk.lifecycle.catalogue.working_days import Promise
-from certdesk.lifecycle.certificates import queries, rules
+from certdesk.lifecycle.certificates import queries, rules, uploading
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.certificates.states import ROWS, State, Tone
+from certdesk.lifecycle.certificates.states import EXPIRING, ROWS, State, Tone
+from certdesk.lifecycle.notifications import queries as notices
+from certdesk.lifecycle.notifications.rules import NoticeType
 from certdesk.lifecycle.validation import organization_queries
 from certdesk.lifecycle.validation import queries as proofs
 from certdesk.lifecycle.validation.rules import NameStatus
@@ -32,7 +34,9 @@ from ..templatetags.certdesk_ui import date_only, moment
 from . import rows
 
 EVENTS = 30
-WAITING = frozenset({State.CHECKING, State.CHECKING_ORG, State.ISSUING, State.CANCELCHECKING})
+WAITING = frozenset(
+    {State.CHECKING, State.CHECKING_ORG, State.ISSUING, State.CANCELCHECKING, State.UNSUBSCRIBING}
+)
 """While the certificate is here, the open page asks whether it has moved on."""
 
 ALGORITHM = {
@@ -62,6 +66,15 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """One kind of expiry notices."""
+
+    kind: str
+    label: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     label: str
     text: str
@@ -74,7 +87,7 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
     standing = standing_of(certificate, application, now)
     resource = rules.resource_of(certificate)
     buttons = present.buttons(
-        rules.offers(certificate, now),
+        rules.offers(certificate, now, in_console=True),
         rows.url_of(certificate.id),
         lambda action: principal.may(action, resource),
         certificate.name,
@@ -95,11 +108,15 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
         "steps": present.steps(standing, failed_at(certificate)),
         "next": present.callout(standing, now),
         "buttons": buttons,
-        "private_ca_matters": True,
+        "private_ca_matters": certificate.source != "UPLOADED",
         "names": names(certificate, standing.state),
         "facts": facts(principal, certificate, application, versions),
         "versions": versions,
         "events": history(certificate),
+        "findings": findings(certificate, now),
+        "notices": switches(certificate, standing.state)
+        if principal.may("scm:notification:update", resource)
+        else [],
         "edit": reverse("edit", args=[certificate.id]) if principal.may("scm:cert:update", resource) else "",
         "next_check": next_check(certificate, application),
         "failure": certificate.last_failure if standing.state is not State.UNPASSED else "",
@@ -128,6 +145,31 @@ def names(certificate: Certificate, state: State) -> list[dict[str, str]]:
         }
         for name in certificate.sans.split(";")
     ]
+
+
+def findings(certificate: Certificate, now: datetime) -> list[str]:
+    """What is odd about an uploaded chain, with the certificate's place where it is not the first."""
+    if certificate.source != "UPLOADED":
+        return []
+    return [
+        say(one.sentence)
+        if one.place == 1
+        else _("Certificate %(place)d of the chain: %(sentence)s")
+        % {"place": one.place, "sentence": say(one.sentence)}
+        for one in uploading.findings_of(certificate, now)
+    ]
+
+
+def switches(certificate: Certificate, state: State) -> list[Switch]:
+    """The expiry notices of a certificate in force; nothing to switch for the others."""
+    if state not in EXPIRING:
+        return []
+    on = notices.switched_on(certificate.id)
+    words = {
+        NoticeType.EXPIRING: _("Before it expires"),
+        NoticeType.EXPIRED: _("When it has expired"),
+    }
+    return [Switch(kind.value, label, kind in on) for kind, label in words.items()]
 
 
 def crumb(label: str, url: str) -> dict[str, str]:
@@ -214,7 +256,7 @@ def facts(
             if product and product.profile == "private"
             else (book.brands[certificate.brand].issuer_title if certificate.brand in book.brands else ""),
         ),
-        Fact(_("Names bought"), quota(certificate)),
+        Fact(_("Names bought"), "" if certificate.source == "UPLOADED" else quota(certificate)),
         leaned_fact(application),
         Fact(_("Key"), key_text(application, current)),
         Fact(_("Valid from"), moment(certificate.not_before) if certificate.not_before else ""),
@@ -270,6 +312,8 @@ def key_text(application: Application | None, version: Version | None) -> str:
     if not algorithm:
         return ""
     word = ALGORITHM.get(algorithm, algorithm)
+    if version and version.cause == "UPLOAD":
+        return _("%(key)s, uploaded") % {"key": word}
     ours = bool(version.key_id) if version else application is not None and application.csr_mode == "SYSTEM"
     return (_("%(key)s, made here") if ours else _("%(key)s, yours (the key was never here)")) % {"key": word}
 
@@ -315,6 +359,8 @@ def happened(event: Event) -> Happened:
 
 TONES = {
     "certificate.issue": "good",
+    "certificate.uploaded": "good",
+    "certificate.unsubscription_refused": "bad",
     "certificate.organization_rejected": "bad",
     "certificate.issuer_refused": "bad",
     "certificate.withdrawal_refused": "bad",
@@ -327,6 +373,11 @@ TONES = {
 def event_words() -> dict[str, str]:
     return {
         "certificate.bought": _("Bought"),
+        "certificate.uploaded": _("Uploaded"),
+        "certificate.unsubscribe": _("Unsubscription requested"),
+        "certificate.unsubscription_refused": _("Unsubscription ended"),
+        "scm:notification:update": _("Expiry notices switched"),
+        "keystore.export": _("Private key handed out"),
         "certificate.apply": _("Application submitted"),
         "certificate.domains_proved": _("Domain names verified"),
         "certificate.organization_approved": _("Organization approved"),

@@ -17,6 +17,8 @@ from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal, Via
 from certdesk.interfaces.operations.errors import KINDS
 from certdesk.interfaces.words.say import both, say
+from certdesk.lifecycle.certificates.errors import UnderReview
+from certdesk.lifecycle.orders import unsubscribing
 
 View = Callable[..., HttpResponse]
 
@@ -54,6 +56,8 @@ def page(action: str, *, post: str = "") -> Callable[[View], View]:
                     principal.require(needed)
                 return view(request, principal, **parameters)
             except CertdeskError as error:
+                if isinstance(error, UnderReview) and request.method == "POST":
+                    unsubscribing.interrupt(principal_of(request), error)
                 return refused(request, error)
 
         answer.rights = Rights(action, post)  # type: ignore[attr-defined]

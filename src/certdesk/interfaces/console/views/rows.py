@@ -56,7 +56,7 @@ def line(row: Row, principal: Principal, now: datetime) -> Line:
     """One row: how it stands, and the buttons that state and policies allow."""
     resource = rules.resource_of(row)
     found = present.buttons(
-        rules.offers(row, now),
+        rules.offers(row, now, in_console=True),
         url_of(row.id),
         lambda action: principal.may(action, resource),
         row.name,
@@ -88,6 +88,10 @@ def line(row: Row, principal: Principal, now: datetime) -> Line:
 
 def may_buy(principal: Principal) -> bool:
     return principal.may("scm:cert:subscribe") and principal.may("bss:order:pay")
+
+
+def may_upload(principal: Principal) -> bool:
+    return principal.may("scm:cert:upload")
 
 
 def successor(of: Row | Certificate, *, urgent: bool, small: bool) -> Action:

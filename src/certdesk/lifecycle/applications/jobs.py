@@ -1,0 +1,25 @@
+"""What a deleted certificate leaves behind: keys made for applications that came to nothing (DEL-3)."""
+
+from certdesk.foundation.jobs.models import Job
+from certdesk.foundation.jobs.registry import Handler, handler, subscribe
+from certdesk.pki.keystore import actions as keystore
+
+from .models import Application
+
+FORGET_KEYS = "applications.forget_keys"
+
+
+@handler(FORGET_KEYS)
+class ForgetKeys(Handler[list[str], None]):
+    """The versions' own keys went with the deletion itself."""
+
+    def load(self, job: Job) -> list[str] | None:
+        made = Application.objects.filter(certificate_id=job.subject).exclude(key_id="")
+        return list(made.values_list("key_id", flat=True)) or None
+
+    def store(self, job: Job, work: list[str], result: None) -> None:
+        for key_id in work:
+            keystore.destroy(key_id)
+
+
+subscribe("certificate.deleted", FORGET_KEYS)

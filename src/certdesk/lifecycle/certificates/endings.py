@@ -1,0 +1,103 @@
+"""Deleting and unsubscribing: which, how long, by which door (DEL-1, UNS-1, UNS-2, FRE-4). Pure."""
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from certdesk.foundation.common.errors import WrongState
+
+from . import states
+from .states import EXPIRING, Event, State, Step, Via
+
+UNSUBSCRIBE_FOR = timedelta(days=7)  # TIM-1: 604,800 s, exclusive
+
+FREE_BY_API = "A free certificate in force is deleted by the API only."
+PAID_IS_UNSUBSCRIBED = "A paid certificate that was never issued is not deleted: unsubscribe from it instead."
+FREE_NOT_RENEWED = "Free certificates are neither reissued nor renewed."
+NOT_BOUGHT_HERE = "It was not bought here, so there is nothing to give back."
+FREE_IS_DELETED = "Nothing was paid for a free certificate: delete it instead."
+TOO_LATE = "The seven days after its payment are over."
+_DELETABLE = frozenset({State.PAID, State.ISSUED, State.REVOKED, State.UPLOAD, State.EXPIRED})
+_REFUNDABLE = frozenset({State.PAID, State.REVOKED})
+
+
+class Ending(Protocol):
+    """What the rules look at: a `Certificate` or a row of a list."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def free(self) -> bool: ...
+    @property
+    def created_at(self) -> datetime: ...
+
+
+def bar(operation: str, one: Ending, state: State, now: datetime, *, in_console: bool) -> str:
+    """Why this very certificate does not allow an operation that its state may list; empty when it does."""
+    if operation in ("reissue", "renew"):
+        return FREE_NOT_RENEWED if one.free else ""
+    if operation == "delete" and state in _DELETABLE:
+        return _no_delete(one, state, in_console)
+    if operation == "unsubscribe" and state in _REFUNDABLE:
+        return _no_refund(one, now)
+    return ""
+
+
+def check_deletable(one: Ending, state: State, *, in_console: bool) -> None:
+    """DEL-1, FRE-4.
+
+    Args:
+        state: as people see it, Expired computed.
+        in_console: the request came from the console.
+
+    Raises:
+        WrongState: with what can be done instead.
+    """
+    if state not in _DELETABLE:
+        raise WrongState(
+            f"A certificate that is {states.ROWS[state].title!r} cannot be deleted.",
+            next_step=states.ROWS[state].next_step,
+        )
+    why = _no_delete(one, state, in_console)
+    if why:
+        raise WrongState(why)
+
+
+def _no_delete(one: Ending, state: State, in_console: bool) -> str:
+    if state is State.PAID and not one.free:
+        return PAID_IS_UNSUBSCRIBED
+    if state is State.ISSUED and one.free and in_console:
+        return FREE_BY_API
+    return ""
+
+
+def deletion_steps(stored: State, shown: State) -> list[Step]:
+    """The way along the table; what was pending on an expired one ends first (LST-7)."""
+    pending = shown is State.EXPIRED and stored in EXPIRING - {State.ISSUED, State.UPLOAD}
+    before: list[Step] = [(Event.LAPSE, Via.ANY)] if pending else []
+    return [*before, (Event.DELETE, Via.ANY)]
+
+
+def check_unsubscribable(one: Ending, state: State, now: datetime) -> None:
+    """UNS-1, UNS-2: bought here, within seven days of payment, Pending application or Revoked.
+
+    Certificates are made in the moment of payment, so their age is that of the payment.
+
+    Raises:
+        WrongState: with the reason.
+    """
+    if state not in _REFUNDABLE:
+        raise WrongState(
+            f"A certificate that is {states.ROWS[state].title!r} cannot be unsubscribed from.",
+            next_step="Possible only while it is pending application, or after it was revoked.",
+        )
+    why = _no_refund(one, now)
+    if why:
+        raise WrongState(why)
+
+
+def _no_refund(one: Ending, now: datetime) -> str:
+    if one.source != "BOUGHT":
+        return NOT_BOUGHT_HERE
+    if one.free:
+        return FREE_IS_DELETED
+    return "" if now < one.created_at + UNSUBSCRIBE_FOR else TOO_LATE
