@@ -27,6 +27,10 @@ PAGES = [
     "/account",
     "/ca",
     "/contacts",
+    "/csrs",
+    "/csrs/create",
+    "/csrs/upload",
+    "/tags",
 ]
 PAGES += ["/domains", "/domains/preflight", "/dns", "/dns/add", "/dns/add?provider=lexicon"]
 

@@ -232,3 +232,11 @@ def test_what_is_no_amount_is_refused(text):
 def test_amounts_are_shown_with_all_their_digits():
     assert [money.show_amount(minor) for minor in (0, 5, 9950, -101)] == ["0.00", "0.05", "99.50", "-1.01"]
     assert money.show_amount(7, 0) == "7"
+
+
+def test_an_order_takes_20_tags():
+    twenty = tuple((f"k{number}", "") for number in range(20))
+    assert check(replace(SINGLE, tags=twenty)).quantities == Quantities(plain=1)
+    refused(replace(SINGLE, tags=(*twenty, ("more", ""))), "tags")
+    refused(replace(SINGLE, tags=(("a", "1"), ("a", "2"))), "tags")
+    refused(replace(SINGLE, tags=(("", "1"),)), "key")

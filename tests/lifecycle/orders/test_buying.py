@@ -14,9 +14,11 @@ from certdesk.foundation.jobs import registry
 from certdesk.foundation.jobs.models import Job
 from certdesk.lifecycle.catalogue.errors import NoPrice
 from certdesk.lifecycle.certificates import actions as certificates
+from certdesk.lifecycle.certificates import tags
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import Event as Step
 from certdesk.lifecycle.certificates.states import Via
+from certdesk.lifecycle.certificates.tag_rules import TagPair
 from certdesk.lifecycle.orders import actions, queries
 from certdesk.lifecycle.orders import jobs as order_jobs
 from certdesk.lifecycle.orders.errors import BookedAlready, FreeQuotaReached, NotPayable, PaymentRefused
@@ -378,3 +380,19 @@ def test_a_purchase_is_audited_on_the_order(house, alice):
     event = Event.objects.get(resource=f"order:{result.order_id}")
     assert (event.action, event.actor) == ("scm:cert:subscribe", alice.actor)
     assert result.certificate_ids[0] in event.details
+
+
+def test_every_certificate_of_an_order_has_the_tags_asked_for(house, alice):
+    give(house, 10 * PRICE)
+    asked = replace(REQUEST, order_number=2, tags=(("env", "prod"), ("team", "")))
+    paid = actions.buy(alice, asked, NOW, auto_pay=True)
+    waiting = actions.buy(alice, asked, NOW, auto_pay=False)
+    later = actions.pay(alice, waiting.order_id, NOW)
+    for certificate_id in (*paid.certificate_ids, *later.certificate_ids):
+        assert tags.of(alice, certificate_id) == [TagPair("env", "prod"), TagPair("team")]
+    assert len(paid.certificate_ids) == len(later.certificate_ids) == 2
+    buyer = person(house, "bob", "scm:cert:subscribe", "bss:order:pay")
+    assert actions.buy(buyer, REQUEST, NOW, auto_pay=True).paid
+    with pytest.raises(Forbidden) as refused:
+        actions.buy(buyer, asked, NOW, auto_pay=True)
+    assert refused.value.details["action"] == "scm:cert:createTag"

@@ -29,6 +29,8 @@ from . import bodies
 from .router import Router
 
 JSON = "application/json"
+_CERTIFICATE = frozenset({"certificate_id", "cert_id", "resource_id"})
+"""Path parameters that are the id of a certificate."""
 _log = structlog.get_logger("certdesk.api")
 
 
@@ -68,7 +70,7 @@ def _answer(request: HttpRequest, request_id: str) -> HttpResponse:
         status, answer = _run(request, operation, found.values, request_id)
         return _answered(status, answer, request_id)
     except CertdeskError as error:
-        about_certificate = bool({"certificate_id", "cert_id"}.intersection(operation.parameters))
+        about_certificate = bool(_CERTIFICATE.intersection(operation.parameters))
         return _refused(errors.refusal(error, about_certificate=about_certificate), request_id)
     except Exception:  # noqa: BLE001 the one place where what nobody expected becomes a bland 500
         _log.exception("request failed", operation=operation.name, request_id=request_id)

@@ -96,6 +96,8 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
                 (_("Orders"), "orders", "receipt", "bss:order:view", nothing),
                 (_("Domains"), "domains", "world", "scm:domain:list", nothing),
                 (_("DNS"), "dns", "network", "scm:dnsConnection:list", nothing),
+                (_("CSR management"), "csrs", "key", "scm:csr:list", nothing),
+                (_("Tags"), "tags", "tag", "scm:cert:listTags", nothing),
                 (_("Organization checks"), "organizations", "building", QUEUE, requests),
                 (_("Accounts"), "accounts", "users", accounts.LIST, nothing),
                 (_("Contacts and companies"), "contacts", "user", "scm:contact:list", nothing),

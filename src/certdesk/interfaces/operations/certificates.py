@@ -43,12 +43,8 @@ def list_certificates(principal: Principal, query: ListQuery) -> Shape:
 
 @operation("certificates.search", "GET", "/v3/scm/certificates/search", "scm:cert:list", query=SearchQuery)
 def search(principal: Principal, query: SearchQuery) -> Shape:
-    """The fast search: keyset pages, no total."""
-    if query.tag:
-        raise NotAvailable(
-            "Search by tag comes with a later release.", next_step="Leave it out.", field="tag"
-        )
-    given = query.model_dump(exclude={"marker", "tag", "expires_before"})
+    """The fast search: keyset pages, no total; `tag` is `key` or `key=value`."""
+    given = query.model_dump(exclude={"marker", "expires_before"})
     filters = SearchFilters(**given, expires_before=_moment(query.expires_before))
     page = queries.search_page(principal, filters, query.marker or None, clock.now())
     return {"items": [shapes.list_item(row) for row in page.items], "next_marker": page.next_marker}

@@ -32,6 +32,8 @@ KINDS: dict[Kind, Line] = {
     Kind.UNAVAILABLE: Line(503, "SCM.9503"),
 }
 CERTIFICATE_MISSING = "SCM.0020"
+BY_CODE = {"SCM.0707": 400}
+"""Where the contract has another status for a code than the kind has."""
 UNKNOWN = Line(500, "SCM.9500")
 NO_ROUTE = Line(404, "APIGW.0101")
 WRONG_METHOD = Line(405, "APIGW.0101")
@@ -71,6 +73,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "SCM.0114": ("The private key lacks its BEGIN and END markers", "私钥缺少BEGIN和END标记"),
     "SCM.0115": ("The private key is not Base64", "私钥不是Base64编码"),
+    "SCM.0311": ("The tag key list is invalid", "标签键列表无效"),
+    "SCM.0312": ("The tag value list is invalid", "标签值列表无效"),
+    "SCM.0313": ("The tag list is invalid", "标签列表无效"),
+    "SCM.0707": ("The CSR does not exist", "CSR不存在"),
     "SCM.9001": ("This capability is not available yet", "该功能尚未提供"),
     "SCM.9002": ("The CSR was refused", "CSR被拒绝"),
     "SCM.9060": ("The certificate is not valid now", "证书不在有效期内"),
@@ -115,7 +121,7 @@ def refusal(error: CertdeskError, *, about_certificate: bool) -> Refusal:
     if error.kind is Kind.NOT_FOUND and about_certificate and not error.code:
         code = CERTIFICATE_MISSING
     message = f"{_text(code)}: {both(error)}" if code in TEXTS else both(error)
-    return Refusal(line.status, code, message[:MAX_MESSAGE], error.retry_after)
+    return Refusal(BY_CODE.get(code, line.status), code, message[:MAX_MESSAGE], error.retry_after)
 
 
 def unknown(request_id: str) -> Refusal:

@@ -4,6 +4,7 @@ from . import (
     applications,
     book,
     certificates,
+    csrs,
     dns_connections,
     domains,
     endings,
@@ -14,6 +15,7 @@ from . import (
     notices,
     orders,
     organization,
+    tags,
     v2_buying,
 )
 from .registry import Operation, operations
@@ -32,6 +34,8 @@ CHAPTERS = (
     dns_connections,
     domains,
     identity,
+    tags,
+    csrs,
     later,
 )
 OPERATIONS: dict[str, Operation] = operations

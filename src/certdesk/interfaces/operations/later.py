@@ -50,20 +50,6 @@ CERTIFICATES: list[Line] = [
     ("certificates.cancel_privacy", "DELETE", f"{C}/privacy-authorization", "scm:privacyProtection:delete"),
     ("certificates.acknowledge_notices", "POST", f"{C}/notices/acknowledge", "scm:notification:update"),
 ]
-TAGS_AND_CSRS: list[Line] = [
-    ("tags.create", "POST", "/v3/scm/{resource_id}/tags", "scm:cert:createTag"),
-    ("tags.batch", "POST", "/v3/scm/{resource_id}/tags/action", "scm:cert:batchTags"),
-    ("tags.of_certificate", "GET", "/v3/scm/{resource_id}/tags", "scm:cert:listTagsByCertificate"),
-    ("tags.list", "GET", "/v3/scm/tags", "scm:cert:listTags"),
-    ("tags.search", "POST", "/v3/scm/resource_instances/action", "scm:cert:listCertificatesByTag"),
-    ("csrs.create", "POST", "/v3/scm/csr", "scm:csr:create"),
-    ("csrs.upload", "POST", "/v3/scm/csr/upload", "scm:csr:upload"),
-    ("csrs.list", "GET", "/v3/scm/csr", "scm:csr:list"),
-    ("csrs.show", "GET", "/v3/scm/csr/{id}", "scm:csr:get"),
-    ("csrs.update", "PUT", "/v3/scm/csr/{id}", "scm:csr:update"),
-    ("csrs.delete", "DELETE", "/v3/scm/csr/{id}", "scm:csr:delete"),
-    ("csrs.private_key", "GET", "/v3/scm/csr/{id}/private-key", "scm:csr:downloadPrivateKey"),
-]
 DOMAINS: list[Line] = [
     ("domains.prove", "POST", "/v3/scm/domains/{name}/prove", "scm:domain:prove"),
 ]
@@ -164,7 +150,6 @@ VERSION_2: list[Line] = [
 
 LATER: tuple[Line, ...] = (
     *CERTIFICATES,
-    *TAGS_AND_CSRS,
     *DOMAINS,
     *ISSUERS_AND_TARGETS,
     *DISCOVERY_AND_CAMPAIGNS,

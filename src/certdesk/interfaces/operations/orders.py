@@ -49,7 +49,8 @@ def buy(principal: Principal, body: Buy) -> Shape:
 
 
 def _request(body: Buy) -> BuyRequest:
-    return BuyRequest(**body.model_dump(exclude={"is_auto_pay"}))
+    tags = tuple((one.key, one.value) for one in body.tags)
+    return BuyRequest(**body.model_dump(exclude={"is_auto_pay", "tags"}), tags=tags)
 
 
 @operation("orders.list", "GET", ORDERS, VIEW, query=OrdersQuery)

@@ -33,6 +33,16 @@ class Body(BaseModel):
         return given
 
 
+class TagBody(Body):
+    """One tag. Shapes only: the room says what a key and a value may be."""
+
+    key: Line
+    value: Line = ""
+
+
+Tags = Annotated[list[TagBody], Field(max_length=100)]
+
+
 class Buy(Body):
     """API §1.7."""
 
@@ -49,6 +59,7 @@ class Buy(Body):
     enterprise_project_id: Word = "0"
     is_auto_pay: bool = False
     free: bool = False
+    tags: Tags = []
 
 
 class Price(Buy):
@@ -59,11 +70,12 @@ class Price(Buy):
 
 
 class Apply(Body):
-    """API §1.8; the last three are ours, for EV subjects."""
+    """API §1.8; `csr_id` is ours, for a stored CSR, and the last three are, for EV subjects."""
 
     domain: Line = ""
     sans: Names = ""
     csr: Pem = ""
+    csr_id: Word = ""
     company_name: Line = ""
     company_unit: Line = ""
     company_province: Line = ""

@@ -26,6 +26,7 @@ from . import (
     proving,
     records,
     states,
+    tags_and_csrs,
     uploads,
 )
 
@@ -42,6 +43,7 @@ SHAPES = (
     *connections.SHAPES,
     *people.SHAPES,
     *uploads.SHAPES,
+    *tags_and_csrs.SHAPES,
     *states.TITLES,
 )
 _PARAMETER = re.compile(r"%\((\w+)\)s")

@@ -9,7 +9,7 @@ from certdesk.foundation.common.errors import Conflict
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates.models import Certificate
 
-from . import book
+from . import book, stored
 from .models import Application, ApplicationState, Contact, CsrMode, Purpose
 from .rules import Checked
 
@@ -30,6 +30,7 @@ def record(
     values = columns(principal, certificate.id, checked, now, purpose=purpose)
     with transaction.atomic():
         _refuse_second(certificate.id)
+        values["key_id"] = stored.take_key(certificate.account_id, checked)
         application = Application.objects.create(**values)
         if any(checked.contact.values()):
             Contact.objects.create(
@@ -53,11 +54,12 @@ def columns(
         "account_id": principal.account_id,
         "purpose": purpose.value,
         "state": ApplicationState.OPEN.value,
-        "csr_mode": (CsrMode.UPLOAD if checked.csr else CsrMode.SYSTEM).value,
+        "csr_mode": _mode(checked).value,
         "key_algorithm": checked.key_algorithm,
         "key_id": "",
         "spki": checked.spki,
         "csr": checked.csr.pem if checked.csr else "",
+        "csr_id": checked.csr_id,
         "ca_hash_algorithm": checked.ca_hash_algorithm,
         "domain_method": checked.method,
         "auto_dns": checked.auto_dns,
@@ -70,6 +72,12 @@ def columns(
         "created_at": now,
         "ended_at": None,
     }
+
+
+def _mode(checked: Checked) -> CsrMode:
+    if checked.csr is None:
+        return CsrMode.SYSTEM
+    return CsrMode.STORED if checked.key_id else CsrMode.UPLOAD
 
 
 def _refuse_second(certificate_id: str) -> None:

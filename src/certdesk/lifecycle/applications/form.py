@@ -32,6 +32,7 @@ class ApplicationForm:
     Attributes:
         sans: additional names, parted by `;`, a comma or a line break.
         csr: PEM; empty = the service makes key and CSR (APP-2).
+        csr_id: a stored CSR instead (ours); its private key, where the service has it, is the certificate's.
         key_algorithm: only for keys that the service makes; empty = the type's first one.
         registration_number, jurisdiction_country, business_category: ours, for EV subjects.
     """
@@ -39,6 +40,7 @@ class ApplicationForm:
     domain: str = ""
     sans: str = ""
     csr: str = field(default="", repr=False)
+    csr_id: str = ""
     company_name: str = ""
     company_unit: str = ""
     company_province: str = ""

@@ -22,6 +22,7 @@ class ApplicationState(models.TextChoices):
 class CsrMode(models.TextChoices):
     SYSTEM = "SYSTEM"
     UPLOAD = "UPLOAD"
+    STORED = "STORED"  # a CSR of the account whose key the service holds
 
 
 class Application(models.Model):
@@ -36,7 +37,10 @@ class Application(models.Model):
     spki = models.BinaryField(
         null=True, help_text="Public key to certify, DER; from the CSR or the made key."
     )
-    csr = models.TextField(default="", help_text="Uploaded CSR, PEM.")
+    csr = models.TextField(default="", help_text="Uploaded or stored CSR, PEM.")
+    csr_id = models.CharField(
+        max_length=32, default="", help_text="certificates.Csr it was taken from, if any."
+    )
     ca_hash_algorithm = models.CharField(max_length=8, default="DEFAULT")
     domain_method = models.CharField(max_length=5, default="DNS")
     auto_dns = models.BooleanField(default=False)

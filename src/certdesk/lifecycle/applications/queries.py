@@ -66,7 +66,7 @@ def last_details(principal: Principal, certificate_id: str = "") -> LastDetails:
     if certificate_id:
         primary, _, rest = application.names.partition(";")
         answers = {"domain": primary, "sans": rest, "key_algorithm": application.key_algorithm}
-        answers["csr"] = application.csr
+        answers |= {"csr": application.csr, "csr_id": application.csr_id}
         answers["domain_method"] = application.domain_method
         answers["ca_hash_algorithm"] = application.ca_hash_algorithm
     return LastDetails({**company, **people, **answers})

@@ -71,6 +71,7 @@ class Checked:
         key_algorithm: of the key that is to be certified, API value.
         csr: the parsed CSR; None when the service makes the key.
         company: cleaned fields, empty where the level has none.
+        csr_id, key_id: the stored CSR it is, and its private key in the keystore; empty where there is none.
     """
 
     names: NameSet
@@ -81,6 +82,8 @@ class Checked:
     method: str
     ca_hash_algorithm: str
     auto_dns: bool
+    csr_id: str = ""
+    key_id: str = ""
 
     @property
     def spki(self) -> bytes | None:
@@ -218,12 +221,7 @@ def _check_key(form: ApplicationForm, product: Sold, csr: ParsedCsr | None) -> s
                 field="csr",
             )
         return str(found)
-    if product.profile == "public" and product.issuer.startswith("builtin"):
-        raise BadParameter(
-            "A public CA may not make the key of its subscriber (Baseline Requirements 6.1.1.3).",
-            next_step="Make the key on your server and upload a CSR.",
-            field="csr",
-        )
+    refuse_made_here(product)
     wanted = form.key_algorithm or allowed[0]
     if wanted not in allowed:
         raise BadParameter(
@@ -232,6 +230,18 @@ def _check_key(form: ApplicationForm, product: Sold, csr: ParsedCsr | None) -> s
             field="key_algorithm",
         )
     return str(wanted)
+
+
+def refuse_made_here(product: Sold) -> None:
+    """Raises:
+    BadParameter: the key was made by the very CA that is to certify it, and that one is public.
+    """
+    if product.profile == "public" and product.issuer.startswith("builtin"):
+        raise BadParameter(
+            "A public CA may not make the key of its subscriber (Baseline Requirements 6.1.1.3).",
+            next_step="Make the key on your server and upload a CSR.",
+            field="csr",
+        )
 
 
 def _check_hash(form: ApplicationForm) -> str:

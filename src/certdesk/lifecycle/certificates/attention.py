@@ -16,6 +16,7 @@ from . import rules, states
 from .filters import Marker, check_limit, read_marker
 from .rows import EXPIRY, EXPIRY_UNINDEXED, LIST, Row, name_condition, row_of, select, status_condition
 from .states import State, Tone
+from .tag_sql import has_text
 
 COUNT_UP_TO = 1_000
 """Counts on tabs are exact below this; at it they mean "this many or more"."""
@@ -89,6 +90,7 @@ def console_page(
     *,
     content: str = "",
     status: State | None = None,
+    tag: str = "",
     limit: int = 20,
     now: datetime | None = None,
 ) -> ConsolePage:
@@ -97,6 +99,7 @@ def console_page(
     Args:
         content: keyword over name and domain names.
         status: only certificates that people see in this state.
+        tag: only certificates with this tag, `key` or `key=value`.
 
     Raises:
         BadParameter: limit or marker is not one that the list gives.
@@ -107,7 +110,7 @@ def console_page(
     last = read_marker(marker, [group.name for group in wanted]) if marker else None
     if last:
         wanted = wanted[[group.name for group in wanted].index(last.order) :]
-    base, params = _visible(principal, content, status, now)
+    base, params = _visible(principal, content, status, now, tag)
     parts: list[str] = []
     values: list[object] = []
     for place, group in enumerate(wanted):
@@ -119,7 +122,7 @@ def console_page(
 
 
 def _visible(
-    principal: Principal, content: str, status: State | None, now: datetime
+    principal: Principal, content: str, status: State | None, now: datetime, tag: str = ""
 ) -> tuple[str, list[object]]:
     text, params = iam.where(
         principal,
@@ -132,6 +135,7 @@ def _visible(
     conditions = [text]
     found = [name_condition(content)] if content else []
     found += [status_condition(status, now)] if status else []
+    found += [has_text(principal.account_id, tag)] if tag else []
     for more, values in found:
         conditions.append(more)
         params = [*params, *values]

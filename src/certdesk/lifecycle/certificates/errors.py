@@ -63,3 +63,12 @@ class SameCertificate(CertdeskError):
             code="SCM.9062",
             field="certificate",
         )
+
+
+class NoCsr(NotFound):
+    """Missing, or of another account: one text for both. The contract's code says 400 (API §1.3)."""
+
+    def __init__(self, csr_id: str) -> None:
+        super().__init__(
+            f"There is no CSR {csr_id}.", next_step="Check the id in the list of CSRs.", code="SCM.0707"
+        )

@@ -65,12 +65,14 @@ class SearchFilters:
         domain: exactly this name among all names of the certificate.
         expires_before: only what has an expiry, and an earlier one.
         owner: user id.
+        tag: `key`, or `key=value`.
     """
 
     limit: int = 50
     status: str = "ALL"
     content: str = ""
     domain: str = ""
+    tag: str = ""
     brand: str = ""
     expires_before: datetime | None = None
     owner: str = ""

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models.functions import Coalesce
 
+from certdesk.foundation.common import ids
 from certdesk.foundation.common.fields import MomentField
 
 NO_EXPIRY = 2**63 - 1
@@ -135,3 +136,66 @@ class Version(models.Model):
 
     def __str__(self) -> str:
         return f"{self.certificate_id} v{self.number}"
+
+
+class Tag(models.Model):
+    """One tag of a certificate; a key stands once on it (API §1 #16 to #20)."""
+
+    id = models.BigAutoField(primary_key=True)
+    certificate = models.ForeignKey(
+        Certificate, on_delete=models.CASCADE, related_name="tags", db_index=False
+    )
+    account_id = models.CharField(max_length=32)
+    key = models.CharField(max_length=128)
+    value = models.CharField(max_length=255, default="")
+
+    class Meta:
+        # A search names keys and values of an account; the certificate stands last so that the index
+        # alone answers it.
+        indexes = [
+            models.Index(fields=["account_id", "key", "value", "certificate"], name="certificates_by_tag")
+        ]
+        constraints = [models.UniqueConstraint(fields=["certificate", "key"], name="certificates_tag_once")]
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}"
+
+
+class Csr(models.Model):
+    """A stored certificate signing request (API §1.10), with its private key where the service has it."""
+
+    id = models.CharField(primary_key=True, max_length=32, default=ids.hex32)
+    account_id = models.CharField(max_length=32)
+    name = models.CharField(max_length=63)
+    csr = models.TextField(default="", help_text="PEM; empty while a worker makes the key.")
+    domain_name = models.CharField(max_length=255)
+    sans = models.TextField(default="", help_text="Additional names, `;`-separated.")
+    private_key_algo = models.CharField(max_length=10)
+    usage = models.CharField(max_length=10, default="", help_text="PERSONAL, ENTERPRISE; empty for uploads.")
+    company = models.JSONField(default=dict, help_text="country, province, city, name.")
+    key_id = models.CharField(max_length=32, default="", help_text="keystore.Key; empty when there is none.")
+    spki_sha256 = models.CharField(
+        max_length=64, default="", help_text="Of its key; empty until there is one."
+    )
+    made_here = models.BooleanField(default=False, help_text="The service made the key.")
+    created_at = MomentField()
+    updated_at = MomentField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account_id", "created_at", "id"], name="certificates_csrs"),
+            models.Index(fields=["account_id", "spki_sha256"], name="certificates_csr_by_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"csr {self.id} {self.domain_name}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name, the primary one first."""
+        return (self.domain_name, *(one for one in self.sans.split(";") if one))
+
+    @property
+    def being_made(self) -> bool:
+        """A worker still makes the key."""
+        return not self.csr

@@ -19,6 +19,7 @@ from .filters import MOST, ListFilters, Marker, SearchFilters, Sort, SortKey
 from .models import Certificate, Version
 from .rows import EXPIRY, LIST, Row, effective_state, name_condition, rows_of, status_condition
 from .states import State
+from .tag_sql import has_text
 
 __all__ = [
     "ListPage",
@@ -210,7 +211,7 @@ def search_page(
     """
     checks.check_search(filters)
     now = now or clock.now()
-    conditions, params = visible(principal, by_id=bool(filters.domain))
+    conditions, params = visible(principal, by_id=bool(filters.domain or filters.tag))
     for text, more in _search_conditions(principal, filters, now):
         conditions.append(text)
         params = [*params, *more]
@@ -239,6 +240,8 @@ def _search_conditions(
         found.append(status_condition(State(filters.status), now))
     if filters.domain:
         found.append((_NAMED, [principal.account_id, filters.domain.lower()]))
+    if filters.tag:
+        found.append(has_text(principal.account_id, filters.tag))
     if filters.brand:
         found.append(("c.brand = %s", [filters.brand]))
     if filters.owner:

@@ -130,10 +130,15 @@ def effective_state(now: datetime) -> str:
 
 def name_condition(keyword: str) -> tuple[str, list[object]]:
     """The keyword anywhere in the certificate's name or in one of its domain names, in any case."""
-    escaped = keyword.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
-    pattern = f"%{escaped}%"
+    pattern = like_pattern(keyword)
     text = (
         "(LOWER(c.name) LIKE %s ESCAPE '!' OR EXISTS (SELECT 1 FROM certificates_certificatename n"
         " WHERE n.certificate_id = c.id AND n.name LIKE %s ESCAPE '!'))"
     )
     return text, [pattern, pattern]
+
+
+def like_pattern(keyword: str) -> str:
+    """The keyword anywhere, for `LIKE %s ESCAPE '!'` on text in lower case."""
+    escaped = keyword.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return f"%{escaped}%"

@@ -8,6 +8,7 @@ from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.applications import queries as application_queries
+from certdesk.lifecycle.applications import stored
 from certdesk.lifecycle.applications.form import ApplicationForm
 from certdesk.lifecycle.applications.rules import check_application
 from certdesk.lifecycle.catalogue.queries import catalogue
@@ -43,7 +44,7 @@ def apply(principal: Principal, certificate_id: str, form: ApplicationForm, now:
     """Submits the application of a certificate in Pending application (APP-1).
 
     Raises:
-        NotFound, Forbidden: no such certificate, or no `scm:cert:apply` on it.
+        NotFound, Forbidden: no such certificate or stored CSR, or no right to apply for it or to see it.
         WrongState: it is not in Pending application.
         CertdeskError: what `applications.rules.check_application` or `automatic.check_allowed` refuses.
         Conflict: another request was quicker.
@@ -51,14 +52,16 @@ def apply(principal: Principal, certificate_id: str, form: ApplicationForm, now:
     certificate = certificate_queries.fetch(principal, APPLY, certificate_id)
     states.step(State(certificate.state), Event.APPLY)
     product = application_queries.product_of(certificate)
+    chosen = stored.chosen(principal, form)
     checked = check_application(
-        form,
+        stored.filled(form, chosen),
         certificate,
         product,
         applicant_of(certificate.account_id),
         blocked=keystore.is_blocked,
         ended=catalogue().ended_methods(product, now.date()),
     )
+    checked = stored.attached(principal, checked, product, chosen)
     automatic.check_allowed(principal, certificate.account_id, checked)
     with short_transaction():
         application = submit(principal, certificate, checked, now)

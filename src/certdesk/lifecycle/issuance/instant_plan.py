@@ -13,6 +13,7 @@ from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import queries as application_queries
+from certdesk.lifecycle.applications import stored
 from certdesk.lifecycle.applications.form import ApplicationForm, from_mapping
 from certdesk.lifecycle.applications.rules import Applicant, Checked, check_application
 from certdesk.lifecycle.catalogue.queries import catalogue
@@ -109,7 +110,8 @@ def check_item(
 
 def _check(principal: Principal, request: IssueRequest, applicant: Applicant, now: datetime) -> Wanted:
     """The rules of buying and applying, before anything is written."""
-    form = request.form
+    chosen = stored.chosen(principal, request.form)
+    form = stored.filled(request.form, chosen)
     csr = parse_csr(form.csr, allow_internal=True) if form.csr.strip() else None  # the names gate follows
     quantities = _quantities(form, csr)
     product = catalogue().product(
@@ -121,6 +123,7 @@ def _check(principal: Principal, request: IssueRequest, applicant: Applicant, no
     checked = check_application(
         form, quantities, product, applicant, parsed=csr, with_contact=False, ended=ended
     )
+    checked = stored.attached(principal, checked, product, chosen)
     automatic.check_allowed(principal, principal.account_id, checked)
     multi = quantities.domain_type == "MULTI_DOMAIN"
     purchase = BuyRequest(

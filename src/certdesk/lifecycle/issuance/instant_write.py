@@ -16,6 +16,7 @@ from certdesk.foundation.common.errors import Conflict
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import actions as applications
+from certdesk.lifecycle.applications import stored
 from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import Event, State, Via
@@ -212,9 +213,9 @@ def _refuse_void(quick: Sequence[tuple[str, Wanted]]) -> None:
 
 
 def _key(principal: Principal, wanted: Wanted) -> tuple[str, bytes]:
-    """Id (empty for an uploaded CSR) and SPKI of the key to certify."""
+    """Id (empty for an uploaded CSR without its key) and SPKI of the key to certify."""
     if wanted.checked.csr is not None:
-        return "", wanted.spki
+        return stored.take_key(principal.account_id, wanted.checked), wanted.spki
     if wanted.key is not None:
         return keystore.store_made(principal.account_id, wanted.key).id, wanted.spki
     key = keystore.obtain(principal.account_id, KeyAlgorithm(wanted.checked.key_algorithm))

@@ -14,6 +14,7 @@ from certdesk.lifecycle.catalogue import prices
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Price
 from certdesk.lifecycle.certificates import actions as certificates
+from certdesk.lifecycle.certificates import tags
 
 from . import ledger, means, packages, queries, rules
 from .errors import NotPayable, PaymentRefused
@@ -86,6 +87,9 @@ def buy_many(
     payments = [Payment(one.order_id, one.price.currency, one.price.minor) for one in paid]
     ledger.book_payments(principal.account_id, payments, now)
     made = certificates.create_many(principal, [_new(one) for one in paid], now)
+    for one in paid:
+        wanted = rules.tags_of(one.purchase.request.tags)
+        tags.write_new(made[one.order_id], principal.account_id, wanted)
     _share_out([(one.order_id, Plan((), one.price.minor), made[one.order_id]) for one in paid])
     lines = [_line(one, made.get(one.order_id, [])) for one in placed]
     audit.record_many(principal, lines)
@@ -100,6 +104,8 @@ def _place(
     """Rights, rules and prices, before anything is written."""
     for project in {one.request.enterprise_project_id or "0" for one in purchases}:
         _check_rights(principal, project)
+    for project in {one.request.enterprise_project_id or "0" for one in purchases if one.request.tags}:
+        principal.require(tags.CREATE, Resource("cert", "", principal.account_id, project, principal.user_id))
     free = sum(one.request.free for one in purchases)
     account = queries.account_facts(principal.account_id, free=free > 0)
     book = catalogue()
@@ -288,6 +294,8 @@ def _deliver(principal: Principal, order: Order, plan: Plan, now: datetime) -> l
     buyer = replace(principal, account_id=order.account_id, user_id=order.user_id)
     bought = rules.bought_of(order.request)
     made = certificates.create_bought(buyer, order.id, bought, order.quantity, now)
+    asked = order.request.get("request", {})
+    tags.write_new(made, order.account_id, rules.tags_of(asked.get("tags", ())))
     _share_out([(order.id, plan, made)])
     return made
 

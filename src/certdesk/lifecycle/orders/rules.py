@@ -1,6 +1,6 @@
 """What may be bought and paid; pure. API §1.7, CAT-1..4, CAT-9, ORD-3, ORD-5."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -9,6 +9,7 @@ from certdesk.foundation.common.errors import BadParameter, WrongState
 from certdesk.lifecycle.catalogue.rules import DomainType, PriceLine, Product, Quantities, check_for_sale
 from certdesk.lifecycle.certificates.rules import Bought
 from certdesk.lifecycle.certificates.states import Step
+from certdesk.lifecycle.certificates.tag_rules import TagPair, check_tags
 
 from .errors import FreeQuotaReached, NotPayable
 from .states import OrderState
@@ -29,6 +30,7 @@ class BuyRequest:
         single_domain_number, wildcard_domain_number: additional names; None = not given.
         order_number: certificates.
         agree_privacy_protection: None = the statement is asked before paying, as the console does (ORD-2).
+        tags: (key, value) of each tag that every certificate of the order gets.
     """
 
     cert_brand: str
@@ -43,6 +45,7 @@ class BuyRequest:
     wildcard_domain_number: int | None = None
     enterprise_project_id: str = "0"
     free: bool = False
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ def check_buy(request: BuyRequest, product: Product, account: AccountFacts) -> C
     """
     if request.agree_privacy_protection is not None:
         check_statement(request.agree_privacy_protection)
+    check_tags(tags_of(request.tags), least=0)
     check_for_sale(product)
     _check_special_enterprise(product, account)
     years = _years(request, product)
@@ -313,6 +317,11 @@ def states_of(status: str) -> tuple[OrderState, ...]:
 def stored(request: BuyRequest, bought: Bought, lines: Sequence[PriceLine]) -> dict[str, Any]:
     """What an order keeps: the request, what each certificate will be, and how the price came about."""
     return {"request": vars(request), "bought": vars(bought), "price": [vars(line) for line in lines]}
+
+
+def tags_of(pairs: Iterable[Sequence[str]]) -> list[TagPair]:
+    """The tags of a request, also of one that an order keeps (there as lists)."""
+    return [TagPair(key, value) for key, value in pairs]
 
 
 def stored_package(adds: int, unit: int) -> dict[str, Any]:

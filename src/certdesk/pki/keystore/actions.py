@@ -10,7 +10,7 @@ from certdesk.pki.x509 import keys
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 
 from . import queries, rules
-from .errors import KeyNotReady
+from .errors import KeyMissing, KeyNotReady
 from .models import BlockedKey, Key, State
 
 SECRET_PURPOSE = "private-key"  # noqa: S105 - the label of the sealed row
@@ -78,6 +78,31 @@ def _hand_over(key: Key, tenant: str) -> None:
     old, key.secret_id = key.secret_id, sealing.seal(tenant, SECRET_PURPOSE, plain)
     key.save(update_fields=["secret_id"])
     sealing.destroy(old)
+
+
+def copy(key_id: str, tenant: str) -> Key:
+    """The same key once more, under a seal of its own: what happens to one row leaves the other alone.
+
+    Raises:
+        KeyMissing: no such key in this account, or destroyed.
+    """
+    with sql.short_transaction():
+        held = Key.objects.filter(id=key_id, tenant=tenant, state=State.ASSIGNED).first()
+        if held is None:
+            raise KeyMissing(
+                "This account has no such private key, or it was destroyed.", next_step="Make a new key."
+            )
+        plain = sealing.unseal(held.secret_id, tenant, SECRET_PURPOSE)
+        return Key.objects.create(
+            tenant=tenant,
+            algorithm=held.algorithm,
+            purpose=held.purpose,
+            spki=held.spki,
+            spki_sha256=held.spki_sha256,
+            secret_id=sealing.seal(tenant, SECRET_PURPOSE, plain),
+            state=State.ASSIGNED,
+            created_at=clock.real_now(),
+        )
 
 
 def destroy(key_id: str) -> None:

@@ -1,10 +1,13 @@
 """Where a private key is held in plain: to sign with, or to hand to its owner (promise 13)."""
 
+from collections.abc import Mapping, Sequence
+
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import sql
 from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.foundation.sealing import actions as sealing
 from certdesk.pki.x509 import keys
+from certdesk.pki.x509.csr_making import make_csr
 from certdesk.pki.x509.keys import PrivateKey
 
 from . import queries
@@ -38,17 +41,29 @@ def private_key(key_id: str, tenant: str) -> PrivateKey:
     return key
 
 
+def signed_request(key_id: str, tenant: str, names: Sequence[str], company: Mapping[str, str]) -> str:
+    """A CSR in PEM signed with the key; names and company as `csr_making.make_csr` takes them.
+
+    Raises:
+        as `private_key`.
+    """
+    return make_csr(private_key(key_id, tenant), names, company)
+
+
 def forget_loaded() -> None:
     """Drop the authority keys that this process holds, e.g. after a restore put other ones in place."""
     _authority_keys.clear()
 
 
-def export(principal: Principal, key_id: str, resource: Resource, *, right: str) -> PrivateKey:
+def export(
+    principal: Principal, key_id: str, resource: Resource, *, right: str, name: str = ""
+) -> PrivateKey:
     """The key for its owner, with an audit row that names actor, right and owner.
 
     Args:
-        resource: the certificate the key belongs to; its account is the key's tenant.
+        resource: the certificate or CSR the key belongs to; its account is the key's tenant.
         right: the IAM action that allows it, e.g. `scm:cert:export`; checked here again.
+        name: what people call the resource, for the audit row.
 
     Raises:
         Forbidden, NotFound: the principal lacks the right, or the resource is of another account.
@@ -63,6 +78,7 @@ def export(principal: Principal, key_id: str, resource: Resource, *, right: str)
             "keystore.export",
             resource=f"{resource.type}:{resource.id}",
             account_id=tenant,
-            details={"key": key_id, "right": right, "owner": resource.owner_id or tenant},
+            details={"key": key_id, "right": right, "owner": resource.owner_id or tenant}
+            | ({"name": name} if name else {}),
         )
     return key

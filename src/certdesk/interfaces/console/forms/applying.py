@@ -1,11 +1,11 @@
 """The application form (§3.1), with the fields that the certificate's type asks for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from django import forms
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -14,7 +14,7 @@ from certdesk.lifecycle.applications.form import ApplicationForm
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import DomainType, Product
 
-from .common import choose
+from .common import card, choose
 
 COMPANY = ("company_name", "country", "company_province", "company_city", "company_unit")
 EXTENDED = ("registration_number", "jurisdiction_country", "business_category")
@@ -121,6 +121,14 @@ class ApplyForm(forms.Form):
         ),
         help_text=gettext_lazy("The domain names are filled in from the CSR when you leave them empty."),
     )
+    csr_id = forms.ChoiceField(
+        label=gettext_lazy("Existing CSR"),
+        required=False,
+        help_text=gettext_lazy(
+            "The domain names are filled in from the CSR when you leave them empty. Where its private key is "
+            "here, it becomes the certificate's."
+        ),
+    )
     domain = forms.CharField(
         label=gettext_lazy("Domain name"),
         required=False,
@@ -204,11 +212,12 @@ class ApplyForm(forms.Form):
         initial: Any = None,
         offered: Offered,
         zones: tuple[str, ...] = (),
+        stored: Sequence[tuple[str, str]] = (),
     ) -> None:
         """`names`: plain and wildcard additional names that were bought; `offered`: the methods of proof;
-        `zones`: connected ones that the user may write to."""
+        `zones`: connected ones that the user may write to; `stored`: id and words of CSRs to choose from."""
         super().__init__(data, initial=initial, label_suffix="")
-        self.product, self.offered, self.zones = product, offered, zones
+        self.product, self.offered, self.zones, self.stored = product, offered, zones, stored
         for gone in self._without():
             del self.fields[gone]
         for name, found in self._choices().items():
@@ -227,8 +236,9 @@ class ApplyForm(forms.Form):
         ]
         if self.product.needs_organization:
             needed += [name for name in COMPANY if name != "company_unit"]
-        if self.data.get("csr_mode") == "UPLOAD":
-            needed = [*(name for name in needed if name != "key_algorithm"), "csr"]
+        brought = {"UPLOAD": "csr", "STORED": "csr_id"}.get(self.data.get("csr_mode", ""))
+        if brought in self.fields:
+            needed = [*(name for name in needed if name != "key_algorithm"), brought]
         else:
             needed += ["domain", *(["sans"] if "sans" in self.fields else [])]
         for name in needed:
@@ -240,6 +250,8 @@ class ApplyForm(forms.Form):
     def _without(self) -> list[str]:
         product = self.product
         gone = [] if product.domain_type is DomainType.MULTI else ["sans"]
+        if not self.stored:
+            gone.append("csr_id")
         if not product.needs_organization:
             gone += [*COMPANY, *EXTENDED]
         elif product.level != "EV":
@@ -251,29 +263,36 @@ class ApplyForm(forms.Form):
             "csr_mode": [
                 (
                     "SYSTEM",
-                    _card(
+                    card(
                         _("System-generated CSR (recommended)"),
                         _("The service makes the private key and keeps it encrypted."),
                     ),
                 ),
                 (
                     "UPLOAD",
-                    _card(_("Upload a CSR"), _("You make the key on your server; it never leaves it.")),
+                    card(_("Upload a CSR"), _("You make the key on your server; it never leaves it.")),
                 ),
+                *self._stored_card(),
             ],
+            "csr_id": [("", "–"), *self.stored],
             "key_algorithm": [(one, ALGORITHMS[one]) for one in self.product.key_algorithms],
             "ca_hash_algorithm": [
-                ("DEFAULT", _card(_("Default"), _("Recommended, and advised for DigiCert OV."))),
-                ("SHA-256", _card("SHA-256", _("Might not suit browsers of earlier versions."))),
+                ("DEFAULT", card(_("Default"), _("Recommended, and advised for DigiCert OV."))),
+                ("SHA-256", card("SHA-256", _("Might not suit browsers of earlier versions."))),
             ],
             "domain_method": self._methods(),
             "business_category": [("", "–"), *((one, _(one)) for one in BUSINESS_CATEGORIES)],
         }
 
+    def _stored_card(self) -> list[tuple[str, Any]]:
+        if not self.stored:
+            return []
+        return [("STORED", card(_("Select an existing CSR"), _("One of CSR management, with its key.")))]
+
     def _methods(self) -> list[tuple[str, Any]]:
         """What is offered; automatic DNS where a zone is connected that the user may write to (DOM-7)."""
         cards = [
-            (one, _card(*map(str, METHOD_WORDS[one]))) for one in self.offered.methods if one in METHOD_WORDS
+            (one, card(*map(str, METHOD_WORDS[one]))) for one in self.offered.methods if one in METHOD_WORDS
         ]
         if not self.zones:
             return cards
@@ -281,7 +300,7 @@ class ApplyForm(forms.Form):
         words = _(
             "Your DNS connection adds the record, and removes it after issuance. Connected: %(zones)s."
         ) % {"zones": named}
-        return [(AUTOMATIC, _card(_("Automatic DNS verification"), words)), *cards]
+        return [(AUTOMATIC, card(_("Automatic DNS verification"), words)), *cards]
 
     def _explain(self, names: tuple[int, int]) -> None:
         """What may be typed as names (table 3-1)."""
@@ -308,10 +327,8 @@ class ApplyForm(forms.Form):
         given = {name: value for name, value in self.cleaned_data.items() if name != "csr_mode"}
         if self.cleaned_data.get("csr_mode") != "UPLOAD":
             given["csr"] = ""
+        if self.cleaned_data.get("csr_mode") != "STORED":
+            given["csr_id"] = ""
         if given.get("domain_method") == AUTOMATIC:
             given |= {"domain_method": "DNS", "auto_dns_auth": True}
         return ApplicationForm(**given)
-
-
-def _card(title: str, note: str) -> str:
-    return format_html('<b>{}</b><span class="cd-soft cd-small cd-choice-note">{}</span>', title, note)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from django import forms
+from django.utils.html import format_html
 
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.interfaces.words.say import both
@@ -17,6 +18,11 @@ def put(form: forms.Form, error: CertdeskError, renamed: dict[str, str] | None =
     """
     name = (renamed or {}).get(error.field, error.field)
     form.add_error(name if name in form.fields else None, both(error))
+
+
+def card(title: str, note: str) -> str:
+    """The label of a choice card: what it is, and one line on it; safe HTML."""
+    return format_html('<b>{}</b><span class="cd-soft cd-small cd-choice-note">{}</span>', title, note)
 
 
 def choose(form: forms.Form, name: str, choices: Iterable[tuple[Any, Any]]) -> None:

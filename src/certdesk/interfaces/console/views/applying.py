@@ -11,14 +11,15 @@ from certdesk.interfaces.words.say import both
 from certdesk.lifecycle.applications import book
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.rules import check_applicant
-from certdesk.lifecycle.certificates import queries, states
+from certdesk.lifecycle.catalogue.rules import Product
+from certdesk.lifecycle.certificates import csrs, queries, states
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import Event, State
 from certdesk.lifecycle.issuance import actions
 from certdesk.lifecycle.issuance.submission import applicant_of
 from certdesk.lifecycle.validation import automatic
 
-from ..forms.applying import APPLICANT, COMPANY, EXTENDED, TECHNICAL, ApplyForm, offered
+from ..forms.applying import ALGORITHMS, APPLICANT, COMPANY, EXTENDED, TECHNICAL, ApplyForm, offered
 from ..forms.book import PickForm
 from ..forms.common import put
 from . import detail, rows
@@ -104,8 +105,9 @@ def _form(
     wildcard = "WILDCARD" in certificate.domain_type or certificate.primary_domain_type == "WILDCARD_DOMAIN"
     methods = offered(product, wildcard, clock.now().date(), mail_server=bool(settings.get().smtp_url))
     zones = tuple(automatic.zones_of(principal.account_id)) if automatic.is_offered(principal) else ()
+    stored = _stored(principal, product)
     if request.method == "POST":
-        return ApplyForm(product, names, request.POST, offered=methods, zones=zones)
+        return ApplyForm(product, names, request.POST, offered=methods, zones=zones, stored=stored)
     before = applications.last_details(principal, certificate.id).values
     initial = dict(before or applications.last_details(principal).values)
     if pick is not None and pick.is_bound and pick.is_valid():
@@ -118,10 +120,24 @@ def _form(
         )
     if "sans" in initial:
         initial["sans"] = initial["sans"].replace(";", "\n")
-    initial["csr_mode"] = "UPLOAD" if initial.get("csr") else "SYSTEM"
+    if initial.get("csr_id") in dict(stored):
+        initial |= {"csr_mode": "STORED", "csr": ""}
+    else:
+        initial["csr_mode"] = "UPLOAD" if initial.get("csr") else "SYSTEM"
     if initial.get("domain_method") not in methods.methods:
         initial["domain_method"] = "DNS"
-    return ApplyForm(product, names, initial=initial, offered=methods, zones=zones)
+    return ApplyForm(product, names, initial=initial, offered=methods, zones=zones, stored=stored)
+
+
+def _stored(principal: Principal, product: Product) -> list[tuple[str, str]]:
+    """The newest stored CSRs whose key the certificate's type takes."""
+    found = []
+    for one in csrs.usable(principal):
+        if one.private_key_algo in product.key_algorithms:
+            key = _("key here") if one.key_id else _("key not here")
+            words = (one.name, one.domain_name, ALGORITHMS[one.private_key_algo], key)
+            found.append((one.id, " · ".join(words)))
+    return found
 
 
 def _sections(form: ApplyForm) -> list[dict[str, object]]:

@@ -14,7 +14,7 @@ from certdesk.foundation.common.errors import BadParameter, CertdeskError, NotFo
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations import index
 from certdesk.interfaces.operations.registry import File, call
-from certdesk.lifecycle.certificates import editing, queries, rules, states
+from certdesk.lifecycle.certificates import editing, queries, rules, states, tags
 from certdesk.lifecycle.certificates.queries import Tab
 from certdesk.lifecycle.certificates.states import State
 
@@ -22,7 +22,7 @@ from ..context import tab_counts
 from ..forms.common import put
 from ..forms.small import EditForm
 from ..present import Action
-from . import detail, fragments, rows
+from . import detail, fragments, rows, tag_parts
 from .page import back_to, page, tell
 
 PAGE = 20
@@ -52,12 +52,14 @@ class Asked:
     status: State | None
     content: str
     marker: str
+    tag: str = ""
 
     def url(self, **changes: str) -> str:
         given = {
             "tab": self.tab.value,
             "status": self.status.value if self.status else "",
             "content": self.content,
+            "tag": self.tag,
         }
         given |= changes
         kept = {
@@ -67,7 +69,7 @@ class Asked:
 
     @property
     def filtered(self) -> bool:
-        return bool(self.content or self.status or self.tab is not Tab.ALL)
+        return bool(self.content or self.status or self.tag or self.tab is not Tab.ALL)
 
 
 @page("scm:cert:list")
@@ -80,6 +82,7 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
         asked.marker or None,
         content=asked.content,
         status=asked.status,
+        tag=asked.tag,
         limit=PAGE,
         now=now,
     )
@@ -88,8 +91,10 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
         "title": _("Certificates"),
         "lines": [rows.line(row, principal, now) for row in found.items],
         "tabs": _tabs(asked, counts),
-        "more": [_statuses(asked)],
+        "more": [*_tags(asked, principal), _statuses(asked)],
         "query": asked.content,
+        "tag": asked.tag,
+        "tag_shown": tag_parts.shown(asked.tag),
         "filtered": asked.filtered,
         "clear": reverse("certificates"),
         "next_url": asked.url(marker=found.next_marker) if found.next_marker else "",
@@ -112,6 +117,7 @@ def _asked(request: HttpRequest) -> Asked:
         State(status) if known else None,
         given.get("content", "").strip()[:255],
         given.get("marker", ""),
+        given.get("tag", "").strip()[:400],
     )
 
 
@@ -144,6 +150,17 @@ def _statuses(asked: Asked) -> Menu:
     ]
     label = _(states.ROWS[asked.status].title) if asked.status else _("All statuses")
     return Menu(label, (everything, *choices))
+
+
+def _tags(asked: Asked, principal: Principal) -> list[Menu]:
+    """To the page where a tag is chosen, and back to all; nothing where the account has no tag."""
+    may = principal.may(tags.ALL)
+    if not asked.tag and not (may and tags.are_there(principal)):
+        return []
+    choices = [Choice(_("All tags"), asked.url(tag=""), not asked.tag)]
+    if may:
+        choices.append(Choice(_("Choose a tag…"), reverse("tags"), False))
+    return [Menu(tag_parts.shown(asked.tag) if asked.tag else _("All tags"), tuple(choices))]
 
 
 @page("scm:cert:get")

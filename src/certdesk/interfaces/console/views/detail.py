@@ -31,7 +31,7 @@ from certdesk.lifecycle.validation.rules import NameStatus
 from .. import present
 from ..present import Standing
 from ..templatetags.certdesk_ui import date_only, moment
-from . import rows
+from . import rows, tag_parts
 
 EVENTS = 30
 WAITING = frozenset(
@@ -119,6 +119,7 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
         else [],
         "edit": reverse("edit", args=[certificate.id]) if principal.may("scm:cert:update", resource) else "",
         "next_check": next_check(certificate, application),
+        **tag_parts.context(principal, certificate),
         "failure": certificate.last_failure if standing.state is not State.UNPASSED else "",
     }
 
@@ -307,13 +308,15 @@ def period(certificate: Certificate) -> str:
 
 
 def key_text(application: Application | None, version: Version | None) -> str:
-    """`EC P-256, made here` or `RSA 2048, from your CSR`."""
+    """`EC P-256, made here`, `EC P-256, of a stored CSR` or `RSA 2048, yours …`."""
     algorithm = version.key_algorithm if version else application.key_algorithm if application else ""
     if not algorithm:
         return ""
     word = ALGORITHM.get(algorithm, algorithm)
     if version and version.cause == "UPLOAD":
         return _("%(key)s, uploaded") % {"key": word}
+    if application is not None and application.csr_mode == "STORED":
+        return _("%(key)s, of a stored CSR") % {"key": word}
     ours = bool(version.key_id) if version else application is not None and application.csr_mode == "SYSTEM"
     return (_("%(key)s, made here") if ours else _("%(key)s, yours (the key was never here)")) % {"key": word}
 
@@ -391,6 +394,8 @@ def event_words() -> dict[str, str]:
         "scm:cert:verify": _("Verification started by hand"),
         "scm:cert:update": _("Name or description changed"),
         "scm:cert:download": _("Downloaded"),
+        "scm:cert:createTag": _("Tags set"),
+        "scm:cert:batchTags": _("Tags changed"),
         "organization.reused": _("Organization known already: no new check"),
         "organization.document_added": _("Document for the organization check uploaded"),
         "organization.document_read": _("Document of the organization check opened"),

@@ -1,0 +1,69 @@
+"""Private keys from outside: what is read, and that no refusal quotes one."""
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+
+from certdesk.pki.x509 import keys
+from certdesk.pki.x509.errors import BadPrivateKey
+from certdesk.pki.x509.private_keys import TEXT_LIMIT, load_private_key
+
+PKCS8, OPENSSL = PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL
+EC = ec.generate_private_key(ec.SECP256R1())
+
+
+def pem(key, form=PKCS8, encryption=None):
+    return key.private_bytes(Encoding.PEM, form, encryption or NoEncryption()).decode()
+
+
+@pytest.mark.parametrize("form", [PKCS8, OPENSSL])
+@pytest.mark.parametrize(
+    "key", [EC, ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 2048)]
+)
+def test_keys_of_the_service_are_read(key, form):
+    text = pem(key, form)
+    for given in (text, text.replace("\n", "\r\n"), text.strip(), f"a comment\n{text}"):
+        assert keys.spki_sha256(load_private_key(given).public_key()) == keys.spki_sha256(key.public_key())
+
+
+def test_what_openssl_puts_before_an_ec_key_is_passed_over():
+    parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    assert load_private_key(parameters + pem(EC, OPENSSL)).key_size == 256
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "exactly one"),
+        ("MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg", "exactly one"),
+        (pem(EC) + pem(EC), "exactly one"),
+        (pem(EC).replace("PRIVATE KEY", "CERTIFICATE"), "exactly one"),
+        (pem(EC)[:60], "partner"),
+        (pem(EC).replace("M", "A", 3), "damaged"),
+        (pem(EC, PKCS8, BestAvailableEncryption(b"secret")), "password"),
+        (pem(EC, OPENSSL, BestAvailableEncryption(b"secret")), "password"),
+        (pem(ed25519.Ed25519PrivateKey.generate()), "neither RSA nor EC"),
+        (pem(ec.generate_private_key(ec.SECP521R1())), "EC P-521"),
+        (pem(rsa.generate_private_key(65537, 2560)), "RSA 2560"),
+        (pem(EC) + " " * TEXT_LIMIT, "at most 4096"),
+    ],
+)
+def test_everything_else_is_refused_without_a_byte_of_it(text, part):
+    with pytest.raises(BadPrivateKey, match=part) as refused:
+        load_private_key(text, field="key")
+    assert (refused.value.code, refused.value.field) == ("SCM.0012", "key")
+    assert refused.value.next_step
+    quoted = text.replace("\n", " ").split()
+    assert not any(len(word) > 20 and word in str(refused.value) for word in quoted)
+
+
+def test_the_limit_is_exact():
+    text = pem(EC)
+    assert load_private_key(text + "\n" * (TEXT_LIMIT - len(text)))
+    with pytest.raises(BadPrivateKey):
+        load_private_key(text + "\n" * (TEXT_LIMIT - len(text) + 1))
