@@ -108,6 +108,15 @@ def test_actions(pattern: str, action: str, matches: bool) -> None:
             "Version": "1.1",
             "Statement": [statement("Allow", ["scm:cert:get"], Condition={"Bool": {"x": ["y"]}})],
         },
+        *(
+            {"Version": "1.1", "Statement": [statement("Allow", ["scm:cert:get"], Condition=one)]}
+            for one in (
+                {"Near": {"g:UserId": ["u1"]}},
+                {"Bool": {"g:MFAPresent": ["yes"]}},
+                {"DateLessThan": {"g:CurrentTime": ["soon"]}},
+                {"DateLessThan": {"g:CurrentTime": ["2026-11-30T12:00:00Z", "2026-12-01T12:00:00Z"]}},
+            )
+        ),
         {
             "Version": "1.1",
             "Statement": [statement("Allow", ["scm:cert:get"], Condition={"StringEquals": {"g:x": ["y"]}})],
@@ -136,6 +145,14 @@ def test_an_unreadable_stored_policy_denies_everything() -> None:
     everything = grant(statement("Allow", ["*"]))
     decision = rules.decide((everything, broken), "scm:cert:get", certificate(), ASKER)
     assert decision.denied_by == "broken"
+
+
+@pytest.mark.parametrize("text", ["scm:cert:*", "scm:cert", "SCM:cert:get", ""])
+def test_a_question_names_one_action(text: str) -> None:
+    rules.check_action("scm:cert:download")
+    with pytest.raises(BadParameter) as refused:
+        rules.check_action(text)
+    assert refused.value.field == "action"
 
 
 # rule: IAM-6

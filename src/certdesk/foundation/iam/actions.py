@@ -13,13 +13,14 @@ from certdesk.foundation.common import clock, mail_address, sql
 from certdesk.foundation.common.errors import BadParameter, Conflict, NotFound
 from certdesk.foundation.sealing import actions as sealing
 
-from . import queries, rules
+from . import queries, rules, sessions
 from .models import DEFAULT_PROJECT, AccessKey, Account, EnterpriseProject, Grant, Group, Policy, User
 from .principal import Principal, system_principal
 from .system_policies import GROUPS, OPERATOR, SYSTEM_POLICIES
 
 SET_FLAGS = "certdesk:account:setFlags"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
+_POLICY_NAME = re.compile(r"[\w .-]{1,64}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _KEY_ALPHABET = string.ascii_uppercase + string.digits
 _SECRET_ALPHABET = string.ascii_letters + string.digits
@@ -32,7 +33,7 @@ def create_account(name: str, currency: str = "CNY", *, by: Principal | None = N
         BadParameter: the name or currency has a wrong form.
         Conflict: the name is taken.
     """
-    _check_name(name, "account")
+    check_name(name, "account")
     if not _CURRENCY.fullmatch(currency):
         raise BadParameter(
             f"{currency!r} is not a currency code of three capital letters.",
@@ -91,7 +92,7 @@ def create_user(
         BadParameter: name, address or password have a wrong form, or a group does not exist.
         Conflict: the account has a user of that name.
     """
-    _check_name(name, "user")
+    check_name(name, "user")
     if email:
         mail_address.check(email, whose="user", field="email")
     user = User(
@@ -139,7 +140,7 @@ def set_account_flags(
 
 
 def set_password(user: User, password: str, *, by: Principal | None = None) -> None:
-    """Changes the password; open sessions of the user end.
+    """Changes the password; open sessions and tokens of the user end.
 
     Raises:
         BadParameter: the password is too short or too common.
@@ -148,6 +149,8 @@ def set_password(user: User, password: str, *, by: Principal | None = None) -> N
     user.must_change_password = False
     with sql.short_transaction():
         user.save(update_fields=["password", "must_change_password"])
+        user.tokens.all().delete()
+        sessions.end_all(user.id)
         _record(by, user.account_id, "iam:users:changePassword", f"user:{user.id}", {})
 
 
@@ -196,6 +199,7 @@ def create_policy(
     Raises:
         BadParameter: what `rules.parse` refuses.
     """
+    check_policy_name(name)
     rules.parse(document)
     with sql.short_transaction():
         policy = Policy.objects.create(
@@ -205,10 +209,11 @@ def create_policy(
     return policy
 
 
-def create_group(account: Account, name: str, *, by: Principal | None = None) -> Group:
-    _check_name(name, "group")
+def create_group(account: Account, name: str, description: str = "", *, by: Principal | None = None) -> Group:
+    check_name(name, "group")
+    text = line(description, 255, "description")
     with sql.short_transaction():
-        group = Group.objects.create(account=account, name=name)
+        group = Group.objects.create(account=account, name=name, description=text)
         _record(by, account.id, "iam:groups:create", f"group:{group.id}", {"name": name})
     return group
 
@@ -225,7 +230,8 @@ def grant(group: Group, policy: Policy, project: str = "", *, by: Principal | No
         raise NotFound(f"There is no enterprise project {project}.", next_step="Check the id.")
     with sql.short_transaction():
         found, _ = Grant.objects.get_or_create(group=group, policy=policy, enterprise_project_id=project)
-        _record(by, group.account_id, "iam:groups:attachPolicy", f"group:{group.id}", {"policy": policy.name})
+        details = {"policy": policy.name, "enterprise_project_id": project}
+        _record(by, group.account_id, "iam:groups:attachPolicy", f"group:{group.id}", details)
     queries.forget_keys()
     return found
 
@@ -247,10 +253,46 @@ def _has_project(account_id: str, project: str) -> bool:
     return EnterpriseProject.objects.filter(id=project, account_id=account_id).exists()
 
 
-def _check_name(name: str, what: str) -> None:
+def account_of(account_id: str) -> Account:
+    return Account.objects.get(id=account_id)
+
+
+def destroy_keys(user: User) -> None:
+    """Destroys the sealed secrets of a user who goes; the rows go with the user."""
+    for secret_id in user.access_keys.values_list("secret_id", flat=True):
+        sealing.destroy(secret_id)
+
+
+def line(text: str, most: int, field: str) -> str:
+    """A text as it was given.
+
+    Raises:
+        BadParameter: longer than `most`, or with characters that cannot be shown.
+    """
+    if len(text) > most or not text.isprintable():
+        raise BadParameter(
+            f"{field} must have at most {most} printable characters.",
+            next_step="Shorten it and leave out line breaks.",
+            field=field,
+        )
+    return text
+
+
+def check_policy_name(name: str) -> None:
+    """Raises: BadParameter: not 1 to 64 characters of a policy's name, or a name of the system."""
+    if not _POLICY_NAME.fullmatch(name) or name != name.strip() or name in SYSTEM_POLICIES:
+        raise BadParameter(
+            f"{name!r} cannot be the name of a policy of your own.",
+            next_step="Use 1 to 64 letters, digits, spaces and _ . -, and no name of a system policy.",
+            field="name",
+        )
+
+
+def check_name(name: str, what: str) -> None:
+    """Raises: BadParameter: the name has a wrong form."""
     if not _NAME.fullmatch(name):
         raise BadParameter(
-            f"{name!r} cannot be the name of {'an' if what[0] in 'aeiou' else 'a'} {what}.",
+            f"{name!r} cannot be the name of {'an' if what == 'account' else 'a'} {what}.",
             next_step="Use 1 to 64 letters, digits and _ . @ -, beginning with a letter or digit.",
             field="name",
         )

@@ -43,6 +43,7 @@ class User(AbstractBaseUser):
     time_zone = models.CharField(max_length=40, default="UTC")
     is_active = models.BooleanField(default=True)
     must_change_password = models.BooleanField(default=False)
+    description = models.CharField(max_length=255, default="", blank=True)
     created_at = MomentField()
 
     USERNAME_FIELD = "login"
@@ -61,6 +62,7 @@ class Group(models.Model):
     id = models.CharField(primary_key=True, max_length=32, default=ids.hex32)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="groups")
     name = models.CharField(max_length=64)
+    description = models.CharField(max_length=255, default="")
     users = models.ManyToManyField(User, related_name="groups")
 
     class Meta:
@@ -115,6 +117,7 @@ class EnterpriseProject(models.Model):
     id = models.CharField(primary_key=True, max_length=36)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="projects")
     name = models.CharField(max_length=255)
+    description = models.CharField(max_length=512, default="")
     enabled = models.BooleanField(default=True)
 
     def __str__(self) -> str:
@@ -130,9 +133,41 @@ class AccessKey(models.Model):
     description = models.CharField(max_length=255, default="")
     enabled = models.BooleanField(default=True)
     created_at = MomentField()
+    last_used_at = MomentField(null=True, help_text="To the minute.")
 
     def __str__(self) -> str:
         return self.access_key
+
+
+class Token(models.Model):
+    """What `POST /v3/auth/tokens` gave for a password; only its digest is kept."""
+
+    digest = models.CharField(primary_key=True, max_length=64, help_text="SHA-256 of the token, hex.")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
+    issued_at = MomentField()
+    expires_at = MomentField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.digest[:8]
+
+
+class SignInTry(models.Model):
+    """Attempts to sign in with one name from one address: who fails too often there waits (throttle)."""
+
+    id = models.BigAutoField(primary_key=True)
+    login_digest = models.CharField(max_length=64, help_text="SHA-256 of the name; it may be nobody's.")
+    source = models.CharField(max_length=64, help_text="Client address.")
+    failures = models.IntegerField(default=0, help_text="Since `since`.")
+    since = MomentField(db_index=True)
+    succeeded_at = MomentField(null=True)
+
+    class Meta:
+        verbose_name_plural = "sign-in tries"
+        constraints = [models.UniqueConstraint(fields=["login_digest", "source"], name="iam_try_once")]
+        indexes = [models.Index(fields=["source", "since"], name="iam_try_source")]
+
+    def __str__(self) -> str:
+        return f"{self.failures} from {self.source}"
 
 
 class UsedSignature(models.Model):
@@ -169,3 +204,30 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operation} {self.key}"
+
+
+class SignInLink(models.Model):
+    """A mailed link by which a user sets its password: once, and only for a while. The token is in the mail."""
+
+    digest = models.CharField(primary_key=True, max_length=64, help_text="SHA-256 of the token, hex.")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="links")
+    purpose = models.CharField(max_length=16, help_text="links.Purpose")
+    created_at = MomentField()
+    expires_at = MomentField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.purpose} of {self.user_id}"
+
+
+class UserSession(models.Model):
+    """Where a user has signed in at the console, so that it can look and end it."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    session_key = models.CharField(max_length=40, unique=True)
+    source = models.CharField(max_length=64, default="")
+    agent = models.CharField(max_length=200, default="")
+    created_at = MomentField()
+
+    def __str__(self) -> str:
+        return f"{self.user_id} from {self.source}"

@@ -1,8 +1,9 @@
-"""Who acts, by which door, with which grants. Pure."""
+"""Who acts, by which door, with which grants. Pure but for the moment that a condition on time asks for."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import Forbidden, NotFound
 
 from . import rules
@@ -36,6 +37,7 @@ class Principal:
         access_key: the key that signed the request, if one did.
         source: client address, text.
         agency: the role that a user of another account has assumed, if any (IAM-8).
+        mfa: whether a second factor was shown when this session was opened.
     """
 
     account_id: str
@@ -47,12 +49,18 @@ class Principal:
     request_id: str = ""
     grants: tuple[PolicyGrant, ...] = ()
     agency: str = ""
+    mfa: bool = False
+    timed: bool | None = None  # by its grants, unless the maker knows
     # Shared by all requests of a cached access key: statements by action, so that a decision costs 2 µs,
     # not 40; and decisions by action, source and resource without an id, which each request asks anew.
     _relevant: dict[str, Relevant] = field(default_factory=dict, compare=False, repr=False)
     _decided: dict[tuple[str, str, Resource | None], Decision] = field(
         default_factory=dict, compare=False, repr=False
     )
+
+    def __post_init__(self) -> None:
+        if self.timed is None:
+            object.__setattr__(self, "timed", rules.is_timed(self.grants))
 
     @property
     def actor(self) -> str:
@@ -63,7 +71,8 @@ class Principal:
 
     @property
     def asker(self) -> Asker:
-        return Asker(self.account_id, self.user_id, self.name, self.source)
+        at = clock.real_now() if self.timed else None
+        return Asker(self.account_id, self.user_id, self.name, self.source, at, self.mfa)
 
     def at(self, *, source: str = "", request_id: str = "") -> "Principal":
         """The same principal in one request."""
@@ -77,6 +86,8 @@ class Principal:
             request_id,
             self.grants,
             self.agency,
+            self.mfa,
+            self.timed,
             self._relevant,
             self._decided,
         )
@@ -85,7 +96,7 @@ class Principal:
         """Whether a policy allows `action`; without a resource: on anything at all (see `rules.decide`)."""
         if resource is not None and not self.owns(resource.account_id):
             return Decision(False, action)
-        if resource is not None and resource.id:
+        if self.timed or (resource is not None and resource.id):
             return self._fresh(action, resource)
         question = (action, self.source, resource)
         decision = self._decided.get(question)

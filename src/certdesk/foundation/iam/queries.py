@@ -104,7 +104,13 @@ def _read_key(access_key: str) -> KnownKey | None:
 
 
 def principal_of(
-    user: User | str, via: Via, *, source: str = "", request_id: str = "", access_key: str = ""
+    user: User | str,
+    via: Via,
+    *,
+    source: str = "",
+    request_id: str = "",
+    access_key: str = "",
+    mfa: bool = False,
 ) -> Principal:
     """The principal of a user (or user id) with the union of its groups' policies (IAM-1).
 
@@ -117,16 +123,20 @@ def principal_of(
         raise NotFound(f"There is no user {user_id}.")
     account_id, _, name = lines[0][:3]
     grants = _grants((line[3], line[4], line[5]) for line in lines)
-    return Principal(account_id, user_id, name, via, access_key, source, request_id, grants)
+    return Principal(account_id, user_id, name, via, access_key, source, request_id, grants, mfa=mfa)
 
 
 def _grants(lines: Iterable[tuple[str | None, object, str | None]]) -> tuple[PolicyGrant, ...]:
     """One grant a policy and project, however many groups bring it."""
-    found = {(policy, project or ""): document for policy, document, project in lines if policy is not None}
-    return tuple(
-        PolicyGrant(policy, _statements(_text(document)), project)
-        for (policy, project), document in found.items()
-    )
+    found = {
+        grant_of(policy, document, project): None for policy, document, project in lines if policy is not None
+    }
+    return tuple(found)
+
+
+def grant_of(policy: str, document: object, project: str | None) -> PolicyGrant:
+    """A grant from the columns of hand-written SQL."""
+    return PolicyGrant(policy, _statements(_text(document)), project or "")
 
 
 def _text(document: object) -> bytes:

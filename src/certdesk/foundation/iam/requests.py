@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import BadParameter
 
-from . import queries, signature
+from . import keys, queries, signature
 from .errors import BadSignature, StillRunning
 from .principal import Principal
 from .signature import Message
@@ -70,6 +70,7 @@ def authenticate(message: Message, authorization: str, now: datetime) -> Princip
         raise
     if message.method not in READING:
         _refuse_repeat(read.signature, date, now)
+    keys.note_use(read.access_key, now)
     return known.principal
 
 

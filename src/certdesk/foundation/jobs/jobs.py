@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from certdesk.foundation.common import clock
+from certdesk.foundation.iam import links, throttle, tokens
 from certdesk.foundation.iam import requests as signed_requests
 
 from . import queries
@@ -31,7 +32,9 @@ class PruneRequests(Handler[bool, None]):
     """Used signatures and Idempotency-Keys leave when they have run out; iam stands below this room."""
 
     def load(self, job: Job) -> bool | None:
-        return signed_requests.prune(clock.real_now()) >= CHUNK or None
+        now = clock.real_now()
+        gone = [signed_requests.prune(now), tokens.prune(now), throttle.prune(now), links.prune(now)]
+        return max(gone) >= CHUNK or None
 
     def store(self, job: Job, work: bool, result: None) -> None:
         enqueue("iam.prune", run_at=clock.real_now() + PAUSE, dedupe_key="iam.prune")

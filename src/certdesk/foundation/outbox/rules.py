@@ -30,6 +30,8 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
     # NTF-1; `days` is a number
     "expiring": frozenset({"domain", "name", "certificate_id", "not_after", "days", "link"}),
     "expired": frozenset({"domain", "name", "certificate_id", "not_after", "link"}),
+    "invitation": frozenset({"name", "login", "until", "link"}),
+    "password-reset": frozenset({"name", "login", "until", "link"}),
     "mail-test": frozenset({"sender", "link"}),
 }
 """Each template with the names that its context must have."""

@@ -15,6 +15,7 @@ from django.utils.translation import override
 from certdesk.foundation.common import clock, ids, sql
 from certdesk.foundation.common.errors import CertdeskError, NotFound
 from certdesk.foundation.iam import requests as signed
+from certdesk.foundation.iam import tokens
 from certdesk.foundation.iam.errors import BadSignature
 from certdesk.foundation.iam.principal import NOBODY, Principal
 from certdesk.foundation.iam.requests import Outcome, Turn
@@ -22,7 +23,7 @@ from certdesk.foundation.iam.signature import Message
 from certdesk.interfaces.operations import errors, registry
 from certdesk.interfaces.operations.errors import Refusal
 from certdesk.interfaces.operations.index import OPERATIONS
-from certdesk.interfaces.operations.registry import File, Json, Operation
+from certdesk.interfaces.operations.registry import File, Headed, Json, Operation
 from certdesk.interfaces.words.say import language
 
 from . import bodies
@@ -79,7 +80,7 @@ def _answer(request: HttpRequest, request_id: str) -> HttpResponse:
 
 def _run(
     request: HttpRequest, operation: Operation, values: tuple[str, ...], request_id: str
-) -> tuple[int, Json | File | bytes]:
+) -> tuple[int, Json | File | Headed | bytes]:
     body = bodies.raw(request, operation.max_body)
     known = NOBODY if operation.public else authenticate(request, body)
     principal = known.at(source=str(request.META.get("REMOTE_ADDR", "")), request_id=request_id)
@@ -87,6 +88,8 @@ def _run(
     if any(bodies.NUL in value for value in values):
         raise NotFound("There is nothing with U+0000 in its id.", next_step="Check the id.")
     parameters = dict(zip(operation.parameters, values, strict=True))
+    for argument, header in operation.headers:
+        parameters[argument] = request.headers.get(header, "")
     given = _given(request, operation, body)
     query = bodies.query(request.META.get("QUERY_STRING", "")) if operation.query is not None else None
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
@@ -102,15 +105,17 @@ def _given(request: HttpRequest, operation: Operation, body: bytes) -> Any:
 
 
 def authenticate(request: HttpRequest, body: bytes) -> Principal:
-    """Who signed the request.
+    """Who signed the request, or whose token it carries; a signature goes before a token.
 
     Raises:
         BadSignature: nobody, or not so that it can be believed.
     """
     header = request.META.get("HTTP_AUTHORIZATION")
+    token = request.META.get("HTTP_X_AUTH_TOKEN")
+    if not header and token:
+        return tokens.authenticate(token, clock.real_now())
     if not header:
-        token = "HTTP_X_AUTH_TOKEN" in request.META
-        raise BadSignature("decrypt token fail" if token else "no Authorization header")
+        raise BadSignature("no Authorization header" if token is None else tokens.REFUSED)
     return signed.authenticate(_message(request, body), header, clock.real_now())
 
 
@@ -136,7 +141,7 @@ def _once(
     parameters: dict[str, str],
     key: str,
     asked: bytes,
-) -> tuple[int, Json | File | bytes]:
+) -> tuple[int, Json | File | Headed | bytes]:
     """Runs the operation for the first request with this Idempotency-Key; repeats its answer to others."""
     turn = signed.begin(principal, operation.name, key, asked, clock.real_now())
     if turn.outcome is Outcome.REPEAT:
@@ -161,7 +166,7 @@ def _once(
 
 def _whole(
     operation: Operation, principal: Principal, given: Any, parameters: dict[str, str], turn: Turn
-) -> tuple[int, Json | File]:
+) -> tuple[int, Json | File | Headed]:
     """Operation and kept answer in one transaction. What a refusal wrote is committed too, e.g. why an
     order could not be paid; the operation's own savepoint has undone the rest."""
     with sql.short_transaction():
@@ -172,13 +177,16 @@ def _whole(
     raise refused
 
 
-def _kept(turn: Turn, outcome: tuple[int, Json | File]) -> tuple[int, Json | File]:
+def _kept(turn: Turn, outcome: tuple[int, Json | File | Headed]) -> tuple[int, Json | File | Headed]:
     status, answer = outcome
-    signed.finish(turn, status, "" if isinstance(answer, File) else orjson.dumps(answer).decode())
+    signed.finish(turn, status, "" if isinstance(answer, File | Headed) else orjson.dumps(answer).decode())
     return outcome
 
 
-def _answered(status: int, answer: Json | File | bytes, request_id: str) -> HttpResponse:
+def _answered(status: int, answer: Json | File | Headed | bytes, request_id: str) -> HttpResponse:
+    headers = answer.headers if isinstance(answer, Headed) else {}
+    if isinstance(answer, Headed):
+        answer = answer.content
     if isinstance(answer, File):
         response = HttpResponse(answer.content, status=status, content_type=answer.content_type)
         response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(answer.name, safe='')}"
@@ -188,6 +196,8 @@ def _answered(status: int, answer: Json | File | bytes, request_id: str) -> Http
     else:
         content = answer if isinstance(answer, bytes) else orjson.dumps(answer)
         response = HttpResponse(content, status=status, content_type=JSON)
+    for name, value in headers.items():
+        response.headers[name] = value
     return _finished(response, request_id)
 
 

@@ -1,11 +1,59 @@
 """How people sign in: django-allauth with our rules."""
 
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
-from django.http import HttpRequest
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+
+from certdesk.foundation.common import clock
+from certdesk.foundation.iam import sessions, throttle
+from certdesk.interfaces.words.say import both
+
+
+def source_of(request: HttpRequest) -> str:
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def note_session(request: HttpRequest) -> None:
+    """Lets the user see this session among its own."""
+    if request.session.session_key is None:
+        request.session.save()
+    agent = request.headers.get("User-Agent", "")
+    key = str(request.session.session_key)
+    sessions.note(str(request.user.pk), key, source_of(request), agent, clock.real_now())
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """Nobody signs up by themselves; an administrator makes each user."""
+    """Nobody signs up by themselves; failures make one wait (`iam/throttle.py`); sessions are noted."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        try:
+            throttle.check(_login(credentials), source_of(request), clock.real_now())
+        except throttle.SlowDown as error:
+            raise ValidationError(both(error), code="too_many_login_attempts") from None
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
+        user: AbstractBaseUser | None = super().authenticate(request, **credentials)
+        if user is not None:
+            throttle.succeeded(_login(credentials), source_of(request), clock.real_now())
+        return user
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        throttle.failed(_login(credentials), source_of(request), clock.real_now())
+
+    def _rollback_login_failed_rl_usage(self) -> None:
+        """There is none to give back."""
+
+    def post_login(self, request: HttpRequest, user: AbstractBaseUser, **more: Any) -> HttpResponse:
+        response: HttpResponse = super().post_login(request, user, **more)
+        note_session(request)
+        return response
+
+
+def _login(credentials: dict[str, Any]) -> str:
+    return str(credentials.get("username", ""))[:200]

@@ -105,6 +105,17 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
             ],
         ),
         (
+            _("People"),
+            [
+                (_("Users"), "iam-users", "users", "iam:users:list", nothing),
+                (_("Groups"), "iam-groups", "building", "iam:groups:list", nothing),
+                (_("Policies"), "iam-policies", "shield-lock", "iam:roles:list", nothing),
+                (_("Access keys"), "iam-keys", "key", "", nothing),
+                (_("Enterprise projects"), "iam-projects", "archive", "eps:enterpriseProjects:list", nothing),
+                (_("Permission simulator"), "iam-simulator", "help-circle", "iam:policies:simulate", nothing),
+            ],
+        ),
+        (
             _("Reference"),
             [
                 (_("Prices"), "prices", "tag", "scm:certProduct:get", nothing),

@@ -1,10 +1,13 @@
 """The edge (trusted proxies, request id, short-cut to the API, security headers) and the console's own."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import ip_address
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
 
 from certdesk.foundation.common import ids, settings
 from certdesk.interfaces.api import bodies, dispatch
@@ -51,9 +54,12 @@ def console(get_response: GetResponse) -> GetResponse:
 
     def answer(request: HttpRequest) -> HttpResponse:
         _refuse_nul(request)
+        timezone.deactivate()
         user = getattr(request, "user", None)
         if user is None or not user.is_authenticated:
             return get_response(request)
+        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+            timezone.activate(ZoneInfo(user.time_zone))
         forced = user.must_change_password and request.path_info not in WHILE_FORCED
         response = _to_account(request) if forced else get_response(request)
         response.headers.setdefault("Cache-Control", "no-store")

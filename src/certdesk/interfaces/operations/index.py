@@ -1,6 +1,7 @@
 """Every operation, once all chapters are read."""
 
 from . import (
+    access,
     applications,
     book,
     certificates,
@@ -15,6 +16,8 @@ from . import (
     notices,
     orders,
     organization,
+    people,
+    projects,
     tags,
     v2_buying,
 )
@@ -36,6 +39,9 @@ CHAPTERS = (
     identity,
     tags,
     csrs,
+    people,
+    access,
+    projects,
     later,
 )
 OPERATIONS: dict[str, Operation] = operations

@@ -93,28 +93,8 @@ MESSAGES_AND_APPROVALS: list[Line] = [
     ("approvals.rules", "GET", "/v3/scm/approval-rules", "scm:approval:listRules"),
     ("approvals.set_rules", "PUT", "/v3/scm/approval-rules", "scm:approval:updateRules"),
 ]
-_GROUP_USER = "/v3/groups/{group_id}/users/{user_id}"
-_GROUP_POLICY = "/v3/groups/{group_id}/policies/{policy_id}"
-PEOPLE: list[Line] = [
-    ("policies.simulate", "POST", "/v3/scm/policies/simulate", "iam:policies:simulate"),
-    *_crud("users", "/v3/users", "iam:users"),
-    *_crud("groups", "/v3/groups", "iam:groups"),
-    ("groups.add_user", "PUT", _GROUP_USER, "iam:groups:addUser"),
-    ("groups.remove_user", "DELETE", _GROUP_USER, "iam:groups:removeUser"),
-    ("groups.attach_policy", "PUT", _GROUP_POLICY, "iam:groups:attachPolicy"),
-    ("groups.detach_policy", "DELETE", _GROUP_POLICY, "iam:groups:detachPolicy"),
-    *_crud("policies", "/v3.0/OS-ROLE/roles", "iam:roles"),
-    *_crud("access_keys", "/v3.0/OS-CREDENTIAL/credentials", "iam:credentials"),
+AUDIT_AND_ACME: list[Line] = [
     ("access_keys.temporary", "POST", "/v3.0/OS-CREDENTIAL/securitytokens", "iam:securitytokens:create"),
-    *_crud("projects", "/v1.0/enterprise-projects", "eps:enterpriseProjects"),
-    (
-        "projects.migrate",
-        "POST",
-        "/v1.0/enterprise-projects/{id}/resources-migrate",
-        "eps:resources:migrate",
-    ),
-    ("tokens.create", "POST", "/v3/auth/tokens", "iam:tokens:create"),
-    ("tokens.check", "GET", "/v3/auth/tokens", "iam:tokens:get"),
     ("audit.list", "GET", "/v3/scm/audit-events", "scm:audit:list"),
     ("audit.export", "GET", "/v3/scm/audit-events/export", "scm:audit:list"),
     *_crud("acme_credentials", "/v3/scm/acme-credentials", "scm:acmeCredential"),
@@ -154,12 +134,9 @@ LATER: tuple[Line, ...] = (
     *ISSUERS_AND_TARGETS,
     *DISCOVERY_AND_CAMPAIGNS,
     *MESSAGES_AND_APPROVALS,
-    *PEOPLE,
+    *AUDIT_AND_ACME,
     *VERSION_2,
 )
-
-PUBLIC = frozenset({"tokens.create"})
-"""Unsigned by nature: a password in the body says who asks."""
 
 
 def not_available(principal: Principal, **parameters: str) -> NoReturn:
@@ -179,6 +156,5 @@ for _name, _method, _path, _action in LATER:
             not_available,
             later=True,
             doc=not_available.__doc__ or "",
-            public=_name in PUBLIC,
         )
     )

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, overload
 from pydantic import BaseModel, ValidationError
 
 from certdesk.foundation.common.errors import BadParameter
+from certdesk.foundation.iam import known
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates.errors import UnderReview
 from certdesk.lifecycle.orders import unsubscribing
@@ -43,10 +44,21 @@ class Reply:
     """An answer whose status differs from the operation's usual one."""
 
     status: int
-    answer: Json | File = None
+    answer: "Json | File | Headed" = None
 
 
-Answer = Json | File | Reply
+@dataclass(frozen=True, slots=True)
+class Headed:
+    """A JSON answer with headers of its own; they may hold a secret: not shown in `repr`."""
+
+    content: Json
+    headers: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Headed({sorted(self.headers)})"
+
+
+Answer = Json | File | Headed | Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,7 @@ class Operation:
         one_transaction: the whole operation is one transaction, so its kept answer joins it.
         later: it answers 501 until its capability comes.
         max_body: bytes that a request may carry.
+        headers: headers that the function takes as arguments: `(argument, header)`; empty when not sent.
         multipart: the body is a form with one file; the request model has its `name` and `content`.
     """
 
@@ -83,6 +96,7 @@ class Operation:
     public: bool = False
     max_body: int = MAX_BODY
     multipart: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -109,8 +123,10 @@ def operation(
     idempotent: bool = False,
     one_transaction: bool = False,
     later: bool = False,
+    public: bool = False,
     max_body: int = MAX_BODY,
     multipart: bool = False,
+    headers: tuple[tuple[str, str], ...] = (),
 ) -> Callable[[Run], Run]:
     """Declares the function below it as an operation.
 
@@ -138,8 +154,10 @@ def operation(
                 one_transaction,
                 later,
                 (run.__doc__ or "").strip(),
+                public,
                 max_body=max_body,
                 multipart=multipart,
+                headers=headers,
             )
         )
         return run
@@ -162,6 +180,7 @@ def add(found: Operation) -> None:
     if found.name in operations or route in _routes:
         raise ValueError(f"two operations have the name or route {found.name} {found.method} {found.path}")
     _routes.add(route)
+    known.declare(found.action, *found.also)
     operations[found.name] = found
 
 
@@ -173,7 +192,7 @@ def call(
     body: object = None,
     query: object = None,
     **parameters: str,
-) -> tuple[int, Json | File]:
+) -> tuple[int, Json | File | Headed]:
     """Runs an operation for a principal; answers `(status, answer)`.
 
     Args:
@@ -191,7 +210,7 @@ def call(
 
 def perform(
     found: Operation, principal: Principal, body: object, query: object, parameters: Mapping[str, str]
-) -> tuple[int, Json | File]:
+) -> tuple[int, Json | File | Headed]:
     """As `call`, for a caller that has the operation in hand and has called `authorize`."""
     arguments: dict[str, Any] = dict(parameters)
     if found.request is not None:

@@ -1,4 +1,4 @@
-"""Name and description of a certificate (LST-4)."""
+"""Name, description (LST-4) and enterprise project (IAM-6) of a certificate."""
 
 import re
 import unicodedata
@@ -6,8 +6,9 @@ from datetime import datetime
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import sql
-from certdesk.foundation.common.errors import BadParameter
-from certdesk.foundation.iam.principal import Principal
+from certdesk.foundation.common.errors import BadParameter, WrongState
+from certdesk.foundation.iam import projects
+from certdesk.foundation.iam.principal import Principal, Resource
 
 from . import queries
 from .models import Certificate
@@ -52,6 +53,40 @@ def edit(
         )
 
 
+MIGRATE = "eps:resources:migrate"
+
+
+def move(principal: Principal, certificate_id: str, project: str, now: datetime) -> None:
+    """Puts a certificate into another enterprise project (IAM-6).
+
+    Whoever moves it must have the right to edit it where it is and where it goes: a right that is limited
+    to one project cannot be stretched by moving things into it.
+
+    Raises:
+        NoCertificate, NotFound, Forbidden.
+    """
+    certificate = queries.fetch(principal, UPDATE, certificate_id)
+    if not projects.fetch(principal, MIGRATE, project).enabled:
+        raise WrongState("The project is off.", next_step="Switch it on or choose another one.")
+    principal.require(
+        MIGRATE, Resource("cert", certificate.id, certificate.account_id, certificate.enterprise_project_id)
+    )
+    principal.require(
+        UPDATE, Resource("cert", certificate.id, certificate.account_id, project, certificate.owner_id)
+    )
+    if certificate.enterprise_project_id == project:
+        return
+    with sql.short_transaction():
+        Certificate.objects.filter(id=certificate.id).update(enterprise_project_id=project, updated_at=now)
+        audit.record(
+            principal,
+            MIGRATE,
+            resource=f"cert:{certificate.id}",
+            details={"from": certificate.enterprise_project_id, "to": project},
+            account_id=certificate.account_id,
+        )
+
+
 def check_name(name: str) -> None:
     """Raises:
     BadParameter: not 3 to 63 letters, digits and . _ -
@@ -78,3 +113,19 @@ def check_description(description: str) -> None:
         raise BadParameter(
             "The description has a control character.", next_step="Type it anew.", field="description"
         )
+
+
+def delete_project(principal: Principal, project: str) -> None:
+    """Deletes an enterprise project in which no certificate lies.
+
+    Raises:
+        NotFound, Forbidden. WrongState: certificates lie in it, or rights are limited to it.
+    """
+    found = projects.check_deletable(principal, project)
+    with sql.short_transaction():
+        inside = Certificate.objects.filter(account_id=found.account_id, enterprise_project_id=found.id)
+        if inside.exists():
+            raise WrongState(
+                "Certificates lie in this project.", next_step="Move them into another project first."
+            )
+        projects.delete(principal, found)

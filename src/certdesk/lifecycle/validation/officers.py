@@ -48,7 +48,7 @@ def _person(user_id: str, access_key: str, agency: str, extra: Iterable[str] = (
     marks = set(extra)
     if user is not None:
         marks |= {name_mark(user["name"]), email_mark(user["email"]), phone_mark(user["phone"])}
-    makers = _makers(user_id) if user is not None else frozenset()
+    makers = _makers(user_id) if user_id else frozenset()  # the trail stays when the user is deleted
     return Officer(user_id, access_key, agency, frozenset(marks - {""}), makers)
 
 

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from certdesk.foundation.common.errors import CertdeskError, Forbidden, NotFound
+from certdesk.foundation.iam import known
 from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal, Via
 from certdesk.interfaces.operations.errors import KINDS
@@ -39,6 +40,8 @@ def page(action: str, *, post: str = "") -> Callable[[View], View]:
 
     The view is called with the principal after the request; a refusal becomes a page of words.
     """
+
+    known.declare(*(one for one in (action, post) if ":" in one))
 
     def declare(view: View) -> View:
         @wraps(view)

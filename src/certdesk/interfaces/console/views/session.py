@@ -17,6 +17,7 @@ from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal
 
+from ..accounts import note_session
 from ..forms.common import put
 from ..forms.small import PasswordForm
 from .page import OPEN, OWN, Rights, page, tell
@@ -99,4 +100,5 @@ def _change(request: HttpRequest, user: User, form: PasswordForm, principal: Pri
         put(form, error, {"": "new", "password": "new"})
         return False
     update_session_auth_hash(request, user)
+    note_session(request)
     return True
