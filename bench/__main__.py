@@ -1,6 +1,6 @@
 """`./certdesk bench`: goals as ratios inside one run, with the calibration rows beside them.
 
-    ./certdesk bench [--seconds N] [--json FILE] [--only g1,g2,writes]
+    ./certdesk bench [--seconds N] [--json FILE] [--only g1,g2,g12,writes]
 
 "Per core" is work divided by the CPU seconds of the whole server process tree, load generator left out.
 Status 1 when a floor does not hold.
@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import calibration, engine, interactive, rest
+from bench import calibration, checker, engine, interactive, rest
 from bench.report import Report
 
 
@@ -22,7 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="./certdesk bench", description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each measured row")
     parser.add_argument("--json", type=Path, help="file for the figures")
-    parser.add_argument("--only", default="g1,g2,writes", help="comma-separated goals")
+    parser.add_argument("--only", default="g1,g2,g12,writes", help="comma-separated goals")
     chosen = parser.parse_args()
     goals = {goal.strip() for goal in chosen.only.split(",")}
     report = Report()
@@ -33,6 +33,8 @@ def main() -> int:
         engine.measure(report, chosen.seconds)
     if "g2" in goals:
         rest.measure(report, chosen.seconds)
+    if "g12" in goals:
+        checker.measure(report, chosen.seconds)
     if "writes" in goals:
         interactive.measure(report, chosen.seconds)
     print(report.table())

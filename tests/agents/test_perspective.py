@@ -1,7 +1,9 @@
 """The remote perspective: what it sees, whom it believes, and the desk that asks it."""
 
 import asyncio
+import ipaddress
 import json
+import random
 import subprocess
 import sys
 import threading
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from certdesk.agents import perspective as agent
+from certdesk.connectors import egress
 from certdesk.connectors import perspective as desk
 from certdesk.connectors.protocol import ConnectorError
 from certdesk.lab.dns_server import LabDns
@@ -157,3 +160,31 @@ def test_the_file_runs_alone_and_its_key_is_private(tmp_path: Path) -> None:
 )
 def test_addresses_of_servers(text: str, read: tuple[str, int]) -> None:
     assert agent.host_port(text, 53) == read
+
+
+def edges(network: agent.Network) -> list[str]:
+    """First and last address of a network, and those just outside."""
+    first, last = int(network.network_address), int(network.broadcast_address)
+    most = 2**network.max_prefixlen - 1
+    make = type(network.network_address)
+    return [str(make(one)) for one in (first - 1, first, last, last + 1) if 0 <= one <= most]
+
+
+def test_the_agent_refuses_what_the_gate_of_the_desk_refuses() -> None:
+    """Two lists, since the agent is one file: the same networks, and the same answer at every edge."""
+    assert set(agent._SPECIAL) == {*egress._SPECIAL_V4, *egress._SPECIAL_V6}
+    assert agent._UNICAST_V6 == egress._UNICAST_V6
+    draw = random.Random(7)
+    asked = [one for network in (*agent._SPECIAL, agent._UNICAST_V6) for one in edges(network)]
+    asked += [str(ipaddress.IPv4Address(draw.getrandbits(32))) for _ in range(2000)]
+    asked += [str(ipaddress.IPv6Address(draw.getrandbits(128))) for _ in range(1000)]
+    asked += [f"::ffff:{one}" for one in asked if "." in one]
+    asked += ["::", "::1", "fe80::1%eth0", "64:ff9b::1", "fc00::1", "no address", "1.2.3", "010.0.0.1"]
+    own = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
+    for allow in ((), own):
+        for address in asked:
+            try:
+                gate = egress.is_allowed(address, allow)
+            except ConnectorError:
+                gate = False
+            assert agent.is_allowed(address, allow) is gate, (address, allow)

@@ -76,3 +76,66 @@ def test_a_file_that_is_no_toml_refuses_to_start(tmp_path: Path) -> None:
     file.write_text("http: 1\n", encoding="utf-8")
     with pytest.raises(SettingsRefused, match="cannot be read"):
         load({"CERTDESK_SETTINGS": str(file)})
+
+
+def key(folder: Path, mode: int = 0o600, length: int = 32) -> str:
+    path = folder / "perspective.key"
+    path.write_text("k" * length + "\n", encoding="ascii")
+    path.chmod(mode)
+    return str(path)
+
+
+EAST = "east=https://east.example:8790"
+
+
+def test_perspectives_with_their_key_are_taken(tmp_path: Path) -> None:
+    both = f"{EAST},west-1=http://192.0.2.1:8790/"
+    loaded = load({"CERTDESK_PERSPECTIVES": both, "CERTDESK_PERSPECTIVE_KEY_FILE": key(tmp_path)})
+    assert loaded.perspectives == (EAST, "west-1=http://192.0.2.1:8790/")
+    assert load({}).perspectives == ()
+
+
+@pytest.mark.parametrize(
+    ("listed", "told"),
+    [
+        ("east.example:8790", "is not name=http"),
+        ("East=https://east.example", "is not name=http"),
+        ("1east=https://east.example", "is not name=http"),
+        ("east=ftp://east.example", "is not name=http"),
+        ("east=https://east.example/path", "is not name=http"),
+        ("east=https://user@east.example", "is not name=http"),
+        ("east=https://east.example?x", "is not name=http"),
+        (f"{'e' * 32}=https://east.example", "is not name=http"),
+        (f"{EAST},east=https://other.example", "a name of its own"),
+        ("local=https://east.example", "not local or quorum"),
+        ("quorum=https://east.example", "not local or quorum"),
+    ],
+)
+def test_a_bad_list_of_perspectives_is_refused(tmp_path: Path, listed: str, told: str) -> None:
+    with pytest.raises(SettingsRefused, match=told):
+        load({"CERTDESK_PERSPECTIVES": listed, "CERTDESK_PERSPECTIVE_KEY_FILE": key(tmp_path)})
+
+
+def test_a_missing_loose_or_short_key_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsRefused, match="needs CERTDESK_PERSPECTIVE_KEY_FILE"):
+        load({"CERTDESK_PERSPECTIVES": EAST})
+    refused = {
+        str(tmp_path / "nowhere"): "No such file",
+        key(tmp_path, mode=0o640): "mode 0600",
+        str(tmp_path): "Is a directory",
+    }
+    for path, told in refused.items():
+        with pytest.raises(SettingsRefused, match=told):
+            load({"CERTDESK_PERSPECTIVES": EAST, "CERTDESK_PERSPECTIVE_KEY_FILE": path})
+    with pytest.raises(SettingsRefused, match="32 characters"):
+        load({"CERTDESK_PERSPECTIVES": EAST, "CERTDESK_PERSPECTIVE_KEY_FILE": key(tmp_path, length=31)})
+
+
+@pytest.mark.parametrize(
+    "address", ["2525", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:x", ":2525", "127.0.0.1:65536"]
+)
+def test_a_reply_listener_is_host_and_port(address: str) -> None:
+    with pytest.raises(SettingsRefused, match="CERTDESK_MAIL_LISTENER"):
+        load({"CERTDESK_MAIL_LISTENER": address})
+    assert load({"CERTDESK_MAIL_LISTENER": "127.0.0.1:2525"}).mail_listener == "127.0.0.1:2525"
+    assert load({"CERTDESK_MAIL_LISTENER": ""}).mail_listener == ""

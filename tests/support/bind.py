@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from certdesk.connectors.dns.roots import Hints
+
 NAMED = shutil.which("named") or (
     "/usr/sbin/named" if Path("/usr/sbin/named").exists() else None  # not in every user's PATH
 )
@@ -66,16 +68,63 @@ def bind(
         keys: TSIG keys, name → base64 secret.
         rights: apex → its statements about updates and transfers; default: unsigned updates from here.
     """
-    assert NAMED, REASON
-    with free_port() as port:
-        pass
     text = "".join(_KEY.format(name=name, secret=secret) for name, secret in (keys or {}).items())
     for zone, lines in zones.items():
         file = folder / f"{zone}.zone"
         file.write_text(_HEAD + lines + "\n", encoding="ascii")
         text += _ZONE.format(zone=zone, file=file, rights=(rights or {}).get(zone, _UNSIGNED))
-    head = _CONFIGURATION.format(folder=folder, port=port)
-    (folder / "named.conf").write_text(head + text, encoding="ascii")
+    with _running(folder, _CONFIGURATION, text) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def primary(folder: Path, files: Mapping[str, str]) -> Iterator[Bind]:
+    """A primary of zone files that stand in `folder` as they are: apex → file name."""
+    zones = "".join(
+        _ZONE.format(zone=zone, file=folder / file, rights="check-names ignore;")
+        for zone, file in files.items()
+    )
+    with _running(folder, _CONFIGURATION, zones) as made:
+        yield made
+
+
+_RESOLVER = """
+options {{
+  directory "{folder}";
+  listen-on port {port} {{ 127.0.0.1; }};
+  listen-on-v6 {{ none; }};
+  pid-file none;
+  session-keyfile "{folder}/session.key";
+  managed-keys-directory "{folder}";
+  recursion yes;
+  allow-recursion {{ any; }};
+  dnssec-validation yes;
+  empty-zones-enable no;
+  qname-minimization off;
+}};
+controls {{ }};
+"""
+
+
+@contextlib.contextmanager
+def validating(folder: Path, root: Hints) -> Iterator[Bind]:
+    """A resolver that validates from the anchors of a laboratory's root, which it asks at its port."""
+    anchors = ""
+    for one in root.anchors:
+        tag, algorithm, digest, rest = one.split(maxsplit=3)
+        anchors += f'  . static-ds {tag} {algorithm} {digest} "{rest.replace(" ", "")}";\n'
+    forward = f"forward only; forwarders {{ {root.addresses[0]} port {root.port}; }};"
+    zones = f'trust-anchors {{\n{anchors}}};\nzone "." {{ type forward; {forward} }};\n'
+    with _running(folder, _RESOLVER, zones) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def _running(folder: Path, head: str, rest: str) -> Iterator[Bind]:
+    assert NAMED, REASON
+    with free_port() as port:
+        pass
+    (folder / "named.conf").write_text(head.format(folder=folder, port=port) + rest, encoding="ascii")
     with (folder / "named.log").open("wb") as log:
         process = subprocess.Popen([NAMED, "-g", "-c", str(folder / "named.conf")], stdout=log, stderr=log)
         try:

@@ -28,6 +28,7 @@ from certdesk.lifecycle.validation import actions, confirmations, confirming, pr
 from certdesk.lifecycle.validation.confirming import Standing
 from certdesk.lifecycle.validation.models import Check, ConfirmationMail, Evidence
 from certdesk.lifecycle.validation.perspectives import Look, Sight
+from tests.lifecycle.issuance.test_main_path import approve
 from tests.support import nginx
 from tests.support.desk import COMPANY, Desk
 
@@ -360,6 +361,27 @@ def test_email_ends_for_public_certificates(desk: Desk, monkeypatch: pytest.Monk
         certificate_id = desk.buy("OV_SSL_CERT")
         with pytest.raises(BadParameter, match="ended"):
             desk.apply(certificate_id, domain="x.example.com", domain_method="EMAIL", **COMPANY)
+
+
+# rule: DOM-9
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_proof_by_email_counts_no_more_once_the_method_has_ended(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, ended: bool
+) -> None:
+    """Confirmed in time, but the officer approves when the day has come."""
+    with mail() as server:
+        certificate_id = by_email(desk)
+        desk.run()
+        confirming.confirm(token_for(server, "admin@example.com"), clock.now())
+        desk.run()
+    assert desk.state(certificate_id) == "CHECKING_ORG"
+    if ended:
+        monkeypatch.setattr(type(catalogue()), "ended_methods", lambda *_: ("EMAIL",))
+    approve(desk, certificate_id, "olga")
+    desk.run(strict=False)
+    assert desk.state(certificate_id) == ("UNPASSED" if ended else "ISSUED")
+    if ended:
+        assert "which counts no more" in desk.certificate(certificate_id).last_failure
 
 
 def reply_to(got: Received, good: str, **changes: str) -> tuple[str, str, str]:

@@ -12,6 +12,8 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 
+from certdesk.connectors.dns.dnssec import Trust
+
 QUESTION_TIMEOUT = 3.0
 """Seconds for one question to one server, TCP after a cut answer included."""
 
@@ -85,6 +87,7 @@ class Reply:
     status: Status
     message: dns.message.Message | None = None
     detail: str = ""
+    trust: Trust = Trust.UNCHECKED
 
 
 _STATUS = {
@@ -101,8 +104,12 @@ async def ask(
     budget: Budget,
     *,
     recurse: bool,
+    signed: bool = False,
 ) -> Reply:
     """Ask one server; failures are replies with a status, never exceptions.
+
+    Args:
+        signed: ask for signatures too, whatever the server itself thinks of them (DO, CD).
 
     Raises:
         BudgetSpent: the budget had nothing left before the question was sent.
@@ -110,7 +117,7 @@ async def ask(
     seconds = budget.take()
     try:
         async with asyncio.timeout(seconds):
-            message = await _question(name, rdtype, server, recurse)
+            message = await _question(name, rdtype, server, recurse, signed)
     except TimeoutError:
         return Reply(server, Status.TIMEOUT, detail="no answer in time")
     except OSError as error:
@@ -122,9 +129,9 @@ async def ask(
 
 
 async def _question(
-    name: dns.name.Name, rdtype: dns.rdatatype.RdataType, server: Server, recurse: bool
+    name: dns.name.Name, rdtype: dns.rdatatype.RdataType, server: Server, recurse: bool, signed: bool
 ) -> dns.message.Message:
-    query = _query(name, rdtype, recurse, edns=True)
+    query = _query(name, rdtype, recurse, edns=True, signed=signed)
     answer = await _exchange(query, server)
     if answer.rcode() == dns.rcode.FORMERR:  # an old server that does not know EDNS (RFC 6891 §7)
         answer = await _exchange(_query(name, rdtype, recurse, edns=False), server)
@@ -132,12 +139,20 @@ async def _question(
 
 
 def _query(
-    name: dns.name.Name, rdtype: dns.rdatatype.RdataType, recurse: bool, *, edns: bool
+    name: dns.name.Name, rdtype: dns.rdatatype.RdataType, recurse: bool, *, edns: bool, signed: bool = False
 ) -> dns.message.QueryMessage:
     query = dns.message.make_query(
-        name, rdtype, use_edns=0 if edns else None, payload=_EDNS_PAYLOAD if edns else None
+        name,
+        rdtype,
+        use_edns=0 if edns else None,
+        payload=_EDNS_PAYLOAD if edns else None,
+        want_dnssec=signed,
     )
-    if not recurse:
+    if signed:
+        query.flags |= dns.flags.CD
+    if recurse:
+        query.flags |= dns.flags.AD  # a resolver that validates then says so (RFC 6840 §5.7)
+    else:
         query.flags &= ~dns.flags.RD
     return query
 

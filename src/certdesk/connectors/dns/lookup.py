@@ -13,6 +13,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 from certdesk.connectors.dns.ask import Budget, Reply, Status
+from certdesk.connectors.dns.dnssec import Trust
 from certdesk.connectors.dns.walk import Route
 from certdesk.connectors.protocol import ConnectorError
 
@@ -54,6 +55,7 @@ class Answer:
     zone: dns.name.Name | None = None
     cached: bool = False
     detail: str = ""
+    trust: Trust = Trust.UNCHECKED
 
 
 def parse_name(text: str) -> dns.name.Name:
@@ -127,18 +129,20 @@ def _answer(
     server, message = str(reply.server), reply.message
     if reply.status in _FAILED or message is None:
         found = _FAILED.get(reply.status, Found.SERVFAIL)
-        return Answer(server, found, name, aliases=aliases, detail=reply.detail)
+        return Answer(server, found, name, aliases=aliases, detail=reply.detail, trust=reply.trust)
     cached = not message.flags & dns.flags.AA
     records = _records(message, name, rdtype)
     if records:
-        return Answer(server, Found.RECORDS, name, *records, aliases=aliases, cached=cached)
+        return Answer(
+            server, Found.RECORDS, name, *records, aliases=aliases, cached=cached, trust=reply.trust
+        )
     if _is_lame(message):
         return Answer(
             server, Found.SERVFAIL, name, aliases=aliases, detail="the server does not hold the zone (lame)"
         )
     zone, ttl = _negative(message, name)
     absent = Found.NXDOMAIN if reply.status is Status.NXDOMAIN else Found.NO_RECORD
-    return Answer(server, absent, name, ttl=ttl, aliases=aliases, zone=zone, cached=cached)
+    return Answer(server, absent, name, ttl=ttl, aliases=aliases, zone=zone, cached=cached, trust=reply.trust)
 
 
 def _records(
@@ -177,6 +181,12 @@ def show(name: dns.name.Name) -> str:
 
 def printable(data: bytes, limit: int = 255) -> str:
     """Bytes of a record as bounded printable ASCII; others as `\\ddd`, the backslash as `\\\\`."""
+    if len(data) <= limit and data.isascii() and b"\\" not in data and data.decode("ascii").isprintable():
+        return data.decode("ascii")  # nearly always, and much quicker than a character at a time
+    return _escaped(data, limit)
+
+
+def _escaped(data: bytes, limit: int) -> str:
     shown = "".join(
         "\\\\" if byte == 0x5C else chr(byte) if 0x20 <= byte <= 0x7E else f"\\{byte:03d}"
         for byte in data[: limit + 1]

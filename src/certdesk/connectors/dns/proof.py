@@ -17,6 +17,7 @@ import dns.rdatatype
 
 from certdesk.connectors.dns import causes
 from certdesk.connectors.dns.ask import Budget
+from certdesk.connectors.dns.dnssec import Trust
 from certdesk.connectors.dns.lookup import Answer, Found, look_up, parse_name, printable, show
 from certdesk.connectors.dns.roots import ROOT, Hints
 from certdesk.connectors.dns.walk import route
@@ -65,6 +66,7 @@ class ServerSeen:
     values: tuple[str, ...]
     ttl: int | None
     detail: str
+    trust: Trust = Trust.UNCHECKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +140,13 @@ class _Wanted:
 
 def _judge(answer: Answer, wanted: _Wanted) -> ServerSeen:
     if answer.found is not Found.RECORDS:
-        return ServerSeen(answer.server, SeenAnswer(answer.found.value), (), answer.ttl, answer.detail)
+        return ServerSeen(
+            answer.server, SeenAnswer(answer.found.value), (), answer.ttl, answer.detail, answer.trust
+        )
     matches = any(wanted.fits(record) for record in answer.records)
     values = tuple(value_text(record) for record in answer.records[:MOST_VALUES])
     seen = SeenAnswer.MATCH if matches else SeenAnswer.WRONG_VALUE
-    return ServerSeen(answer.server, seen, values, answer.ttl, answer.detail)
+    return ServerSeen(answer.server, seen, values, answer.ttl, answer.detail, answer.trust)
 
 
 def value_text(record: dns.rdata.Rdata) -> str:
@@ -174,7 +178,8 @@ def _sentence(
     if having and answer is SeenAnswer.NO_RECORD:
         return f"{len(having)} of {len(answered)} servers have the expected {record_type} record at {owner}."
     if answer is SeenAnswer.MATCH:
-        return f"The {record_type} record at {owner} has the expected value (seen at {_names(having)})."
+        told = f"The {record_type} record at {owner} has the expected value (seen at {_names(having)})."
+        return f"{told} {_SIGNED.get(having[0].trust, '')}".strip()
     if answer is SeenAnswer.WRONG_VALUE:
         return f"The {record_type} record at {owner} has {_quoted(_values(servers))}, not the expected value."
     return {
@@ -185,6 +190,12 @@ def _sentence(
         SeenAnswer.TIMEOUT: f"The question for {owner} got no answer in time from {told}.",
         SeenAnswer.CNAME_LOOP: f"The name {owner} leads nowhere: {first.detail if first else ''}.",
     }[answer]
+
+
+_SIGNED = {
+    Trust.SECURE: "DNSSEC: secure.",
+    Trust.INSECURE: "DNSSEC: the zone is not signed.",
+}
 
 
 def _names(servers: Sequence[ServerSeen]) -> str:

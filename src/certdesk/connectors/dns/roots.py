@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """Where a walk begins, and the port authoritative servers listen on (53 outside a laboratory)."""
+    """Where a walk begins, and the port authoritative servers listen on (53 outside a laboratory).
+
+    `anchors` are DS records of the root's keys, in text; without any, signatures are not checked.
+    """
 
     addresses: tuple[str, ...]
     port: int = 53
+    anchors: tuple[str, ...] = ()
 
 
 # https://www.iana.org/domains/root/files, a to m; IPv4 first, so that hosts without IPv6 lose no time
@@ -40,5 +44,10 @@ ROOT = Hints(
         "2001:7fd::1",
         "2001:500:9f::42",
         "2001:dc3::35",
-    )
+    ),
+    # https://data.iana.org/root-anchors/root-anchors.xml: KSK-2017 and KSK-2024
+    anchors=(
+        "20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D",
+        "38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16",
+    ),
 )

@@ -10,6 +10,7 @@ import dns.name
 import dns.rdatatype
 
 from certdesk.connectors.dns.ask import Budget, Reply
+from certdesk.connectors.dns.dnssec import Trust
 from certdesk.connectors.dns.lookup import Answer, definitive, look_up, parse_name, printable, show
 from certdesk.connectors.dns.roots import ROOT, Hints
 from certdesk.connectors.dns.walk import Route, route
@@ -20,10 +21,13 @@ _QUESTIONS = 300
 
 
 class Signed(StrEnum):
-    """DNSSEC of the zone, as far as DS and AD tell; signatures are not checked here."""
+    """DNSSEC of the zone: checked from the trust anchor where there is one, else as far as DS and AD tell."""
 
-    SIGNED = "SIGNED"  # the parent has DS records for the zone
-    UNSIGNED = "UNSIGNED"
+    SECURE = "SECURE"  # the chain of signatures holds
+    INSECURE = "INSECURE"  # a signed parent says that it is not signed
+    BOGUS = "BOGUS"  # it should be signed, but the signatures do not hold
+    SIGNED = "SIGNED"  # the parent has DS records for the zone; nobody checked
+    UNSIGNED = "UNSIGNED"  # the parent has none; nobody checked
     UNKNOWN = "UNKNOWN"  # nobody answered
 
 
@@ -74,11 +78,11 @@ async def look_at(
     asked = parse_name(name.removeprefix("*."))
     replies = await path.ask_all(asked, dns.rdatatype.SOA, budget)
     apex = _apex(replies, asked)
-    servers, caa, cname, (signed, ds) = await asyncio.gather(
+    servers, (caa, bogus), cname, (signed, ds) = await asyncio.gather(
         _targets(apex, dns.rdatatype.NS, path, budget) if apex is not None else _nothing(),
         _caa(asked, path, budget),
         _targets(asked, dns.rdatatype.CNAME, path, budget),
-        _signed(apex, path, budget),
+        _signed(apex or asked, path, budget, known=apex is not None),
     )
     return DomainSeen(
         name=show(asked),
@@ -89,7 +93,7 @@ async def look_at(
         caa_owner=caa[0],
         caa=caa[1],
         caa_problem=caa[2],
-        signed=signed,
+        signed=Signed.BOGUS if bogus else signed,
         ds=ds,
         authenticated=any(one.message is not None and one.message.flags & dns.flags.AD for one in replies),
         problem="" if apex is not None else _trouble(replies),
@@ -130,18 +134,25 @@ async def _targets(
     return tuple(sorted(printable(one.encode("ascii", "replace")) for one in names))
 
 
-async def _caa(name: dns.name.Name, path: Route, budget: Budget) -> tuple[str, tuple[str, ...], str]:
-    """Owner and records of the first name upwards that has any; a sentence when a question failed."""
+async def _caa(
+    name: dns.name.Name, path: Route, budget: Budget
+) -> tuple[tuple[str, tuple[str, ...], str], bool]:
+    """Owner and records of the first name upwards that has any; a sentence when a question failed.
+
+    The second part says whether an answer was refused for its signatures.
+    """
+    bogus = False
     current = name
     while current != dns.name.root:
         answers = await look_up(current, dns.rdatatype.CAA, path, budget)
         certain = definitive(answers)
+        bogus = bogus or any(answer.trust is Trust.BOGUS for answer in answers)
         if not certain:
-            return "", (), f"The CAA records of {show(current)} could not be read."
+            return ("", (), f"The CAA records of {show(current)} could not be read."), bogus
         if any(answer.records for answer in certain):
-            return show(current), _texts(certain), ""
+            return (show(current), _texts(certain), ""), bogus
         current = current.parent()
-    return "", (), ""
+    return ("", (), ""), bogus
 
 
 def _texts(answers: Sequence[Answer]) -> tuple[str, ...]:
@@ -149,10 +160,15 @@ def _texts(answers: Sequence[Answer]) -> tuple[str, ...]:
     return tuple(printable(text.encode("ascii", "replace")) for text in sorted(found)[:20])
 
 
-async def _signed(apex: dns.name.Name | None, path: Route, budget: Budget) -> tuple[Signed, tuple[str, ...]]:
+async def _signed(
+    apex: dns.name.Name, path: Route, budget: Budget, *, known: bool
+) -> tuple[Signed, tuple[str, ...]]:
     """DS stands at the parent: that is what makes validating resolvers insist on signatures."""
-    if apex is None or len(apex) < 2:
+    if len(apex) < 2:
         return Signed.UNKNOWN, ()
+    trust, _ = await path.trust(apex, budget)
+    if trust is Trust.BOGUS or not known:
+        return (Signed.BOGUS if trust is Trust.BOGUS else Signed.UNKNOWN), ()
     replies = await path.ask_parent(apex, dns.rdatatype.DS, budget)
     messages = [reply.message for reply in replies if reply.message is not None]
     if not messages:
@@ -164,4 +180,6 @@ async def _signed(apex: dns.name.Name | None, path: Route, budget: Budget) -> tu
         if rrset.rdtype == dns.rdatatype.DS and rrset.name == apex
         for record in rrset
     }
+    if trust is not Trust.UNCHECKED:
+        return Signed(trust.value), tuple(sorted(ds))
     return (Signed.SIGNED if ds else Signed.UNSIGNED), tuple(sorted(ds))

@@ -12,17 +12,28 @@ import random
 import re
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
 import dns.flags
 import dns.message
 import dns.name
+import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
 from certdesk.connectors.dns.ask import Budget, BudgetSpent, Reply, Server, Status, ask
+from certdesk.connectors.dns.dnssec import (
+    Bogus,
+    Keys,
+    Trust,
+    ds_records,
+    judge,
+    keys_by_ds,
+    verify,
+    without_keys,
+)
 from certdesk.connectors.dns.roots import ROOT, Hints
 from certdesk.connectors.egress import Network, is_allowed
 from certdesk.connectors.protocol import ConnectorError
@@ -36,6 +47,7 @@ _SERVER = re.compile(
 )
 _USABLE = (Status.OK, Status.NXDOMAIN)
 _CACHE_SECONDS = 3600
+_KEYS_SECONDS = 600  # of the root and of top-level domains
 _CACHE_ENTRIES = 4096
 
 
@@ -50,6 +62,9 @@ class Route(Protocol):
         self, apex: dns.name.Name, rdtype: dns.rdatatype.RdataType, budget: Budget
     ) -> tuple[Reply, ...]:
         """As `ask_all`, but of the zone above: its DS records stand there (RFC 4035 §3.1.4.1)."""
+
+    async def trust(self, apex: dns.name.Name, budget: Budget) -> tuple[Trust, str]:
+        """What signatures say of a zone, and what is wrong with a bogus one."""
 
 
 def route(resolvers: Sequence[str], allow_networks: Collection[Network], hints: Hints = ROOT) -> Route:
@@ -92,6 +107,18 @@ class Resolvers:
     ) -> tuple[Reply, ...]:
         return await self.ask_all(apex, rdtype, budget)
 
+    async def trust(self, apex: dns.name.Name, budget: Budget) -> tuple[Trust, str]:
+        """As resolvers that validate see it: AD, or a failure that is gone when they need not check."""
+        plain = await self.ask_all(apex, dns.rdatatype.SOA, budget)
+        if any(one.message is not None and one.message.flags & dns.flags.AD for one in plain):
+            return Trust.SECURE, ""
+        for one in plain:
+            if one.status is Status.SERVFAIL:
+                again = await ask(apex, dns.rdatatype.SOA, one.server, budget, recurse=True, signed=True)
+                if again.status is Status.OK:
+                    return Trust.BOGUS, f"{one.server} refuses the signatures"
+        return Trust.UNCHECKED, ""
+
 
 @dataclass(frozen=True, slots=True)
 class Zone:
@@ -111,11 +138,13 @@ class Walk:
     """
 
     _top_level: ClassVar[dict[tuple[Hints, dns.name.Name], tuple[float, Zone]]] = {}
+    _top_keys: ClassVar[dict[tuple[Hints, dns.name.Name], tuple[float, Keys]]] = {}
 
     def __init__(self, allow_networks: Collection[Network], hints: Hints = ROOT) -> None:
         self._networks = tuple(allow_networks)
         self._hints = hints
         self._zones: dict[dns.name.Name, Zone] = {}
+        self._keys: dict[dns.name.Name, Keys] = {}
 
     async def ask_all(
         self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, budget: Budget
@@ -137,7 +166,75 @@ class Walk:
             return (Reply(Server("the way to its servers"), Status.TIMEOUT, detail="it ran out of time"),)
         if not zone.servers:
             return (Reply(Server(f"zone {_text(zone.apex)}"), zone.status, detail=zone.problem),)
-        return await _ask_each(name, rdtype, zone.servers, budget, recurse=False)
+        signed = bool(self._hints.anchors)
+        replies = await _ask_each(name, rdtype, zone.servers, budget, recurse=False, signed=signed)
+        if not signed or not any(reply.message for reply in replies):
+            return replies
+        try:
+            keys = await self._keys_of(zone, budget)
+        except BudgetSpent:
+            return (Reply(zone.servers[0], Status.TIMEOUT, detail="its signatures took too long to check"),)
+        return tuple(_judged(reply, name, rdtype, keys) for reply in replies)
+
+    async def trust(self, apex: dns.name.Name, budget: Budget) -> tuple[Trust, str]:
+        if not self._hints.anchors:
+            return Trust.UNCHECKED, ""
+        try:
+            found = await self._keys_of(await self.find_zone(apex, budget), budget)
+        except BudgetSpent:
+            return Trust.UNCHECKED, ""
+        return found.trust, found.problem
+
+    async def _keys_of(self, zone: Zone, budget: Budget) -> Keys:
+        """The zone's keys, by the chain of DS records from the root's anchors down."""
+        known = self._keys.get(zone.apex)
+        if known is None:
+            until, kept = self._top_keys.get((self._hints, zone.apex), (0.0, None))
+            if kept is not None and until > time.monotonic():
+                known = kept
+            else:
+                known = await self._chained(zone, budget)
+                if len(zone.apex) <= 2 and known.trust is not Trust.BOGUS:
+                    self._top_keys[self._hints, zone.apex] = (time.monotonic() + _KEYS_SECONDS, known)
+            self._keys[zone.apex] = known
+        return known
+
+    async def _chained(self, zone: Zone, budget: Budget) -> Keys:
+        if zone.apex == dns.name.root:
+            anchors = [dns.rdata.from_text("IN", "DS", one) for one in self._hints.anchors]
+            return await self._own_keys(zone, anchors, budget)
+        above = await self.find_zone(zone.apex.parent(), budget)
+        parent = await self._keys_of(above, budget)
+        if parent.trust is not Trust.SECURE:
+            return Keys(zone.apex, parent.trust, problem=parent.problem)
+        message = await self._signed_answer(zone.apex, dns.rdatatype.DS, above, budget)
+        if message is None:
+            return Keys(zone.apex, Trust.BOGUS, problem=f"nobody says whether {_text(zone.apex)} is signed")
+        try:
+            found = ds_records(message, zone.apex)
+            if found is None:
+                without_keys(message, zone.apex, parent)
+                return Keys(zone.apex, Trust.INSECURE)
+            verify(found, message.answer, parent)
+        except Bogus as bogus:
+            return Keys(zone.apex, Trust.BOGUS, problem=str(bogus))
+        return await self._own_keys(zone, list(found), budget)
+
+    async def _own_keys(self, zone: Zone, ds: Sequence[dns.rdata.Rdata], budget: Budget) -> Keys:
+        message = await self._signed_answer(zone.apex, dns.rdatatype.DNSKEY, zone, budget)
+        if message is None:
+            return Keys(zone.apex, Trust.BOGUS, problem=f"the keys of {_text(zone.apex)} cannot be read")
+        return keys_by_ds(zone.apex, ds, message)
+
+    async def _signed_answer(
+        self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, zone: Zone, budget: Budget
+    ) -> dns.message.Message | None:
+        """The first answer of the zone's servers, signatures and all."""
+        for server in _spread(zone.servers)[:_MOST_TRIES]:
+            reply = await ask(name, rdtype, server, budget, recurse=False, signed=True)
+            if reply.status in _USABLE and reply.message is not None:
+                return reply.message
+        return None
 
     async def find_zone(self, name: dns.name.Name, budget: Budget, depth: int = 0) -> Zone:
         """The zone that holds `name`: referrals are followed by asking for SOA, whose owner is the apex."""
@@ -282,14 +379,32 @@ async def _ask_each(
     budget: Budget,
     *,
     recurse: bool,
+    signed: bool = False,
 ) -> tuple[Reply, ...]:
     async def one(server: Server) -> Reply:
         try:
-            return await ask(name, rdtype, server, budget, recurse=recurse)
+            return await ask(name, rdtype, server, budget, recurse=recurse, signed=signed)
         except BudgetSpent:
             return Reply(server, Status.TIMEOUT, detail="the check ran out of time")
 
+    if len(servers) == 1:  # no task of its own: this is where a busy checker spends its time
+        return (await one(servers[0]),)
     return tuple(await asyncio.gather(*map(one, servers)))
+
+
+def _judged(reply: Reply, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, keys: Keys) -> Reply:
+    """The reply with its trust; a bogus one is a failure, as validating resolvers have it (SERVFAIL)."""
+    if reply.message is None or reply.status not in _USABLE:
+        return reply
+    problem = keys.problem
+    if keys.trust is Trust.SECURE:
+        try:
+            judge(reply.message, name, rdtype, keys)
+        except Bogus as bogus:
+            problem = str(bogus)
+    if problem:
+        return Reply(reply.server, Status.SERVFAIL, detail=f"DNSSEC: {problem}", trust=Trust.BOGUS)
+    return replace(reply, trust=keys.trust)
 
 
 def _is_usable(

@@ -8,6 +8,7 @@ from html import escape
 from urllib.parse import urlsplit
 
 from certdesk.foundation.common import clock, ids, settings
+from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.foundation.jobs.rules import backoff
 from certdesk.foundation.sealing import actions as sealing
@@ -135,6 +136,20 @@ def _queue(message: Message, wait: float = 0.0) -> None:
         run_at=clock.real_now() + timedelta(seconds=wait),
         dedupe_key=f"outbox:{message.id}",
     )
+
+
+def bounced(message_id: str, recipient: str, reason: str) -> bool:
+    """A delivered message came back: it counts as failed, with the reason; False when there is none such."""
+    with short_transaction():
+        found = Message.objects.filter(
+            message_id=message_id, recipient__iexact=recipient, state=State.SENT
+        ).first()
+        if found is None or not message_id:
+            return False
+        answer = rules.one_line(f"Bounced: {reason or 'the other side gave no reason.'}", 500)
+        Attempt.objects.create(message=found, at=clock.real_now(), delivered=False, answer=answer)
+        Message.objects.filter(id=found.id).update(state=State.FAILED)
+    return True
 
 
 def record_answer(message: Message, answer: Answer) -> None:

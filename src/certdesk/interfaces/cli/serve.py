@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import resource
 import socket
 import sys
 import time
@@ -15,6 +16,7 @@ from . import listener_certificate, perspective, setup, start
 from .supervisor import Child, Supervisor
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_ARENA_MAX = -1, -2, -8  # malloc.h
+_FILES = 8192
 
 
 def up() -> None:
@@ -44,6 +46,7 @@ def web() -> None:
 def worker() -> None:
     """Run the jobs until SIGTERM; what is unfinished after 10 s is handed back."""
     start.django()
+    _raise_file_limit()
     _work()
 
 
@@ -84,6 +87,7 @@ def _run(children: list[Child]) -> int:
     import certdesk.config.wsgi  # noqa: F401  # what the listeners run
     from certdesk.foundation.jobs import registry
 
+    _raise_file_limit()
     registry.discover()
     connections.close_all()
     gc.collect()
@@ -101,6 +105,14 @@ def _keep_memory() -> None:
     if mallopt is not None:
         for option, value in ((_M_ARENA_MAX, 1), (_M_TRIM_THRESHOLD, 64 << 20), (_M_TOP_PAD, 1 << 20)):
             mallopt(option, value)
+
+
+def _raise_file_limit() -> None:
+    """A look at 256 names asks up to 8 servers each at once, a socket a question; 1024 is the usual start."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _web_children(settings: Settings) -> list[Child]:

@@ -50,9 +50,6 @@ CERTIFICATES: list[Line] = [
     ("certificates.cancel_privacy", "DELETE", f"{C}/privacy-authorization", "scm:privacyProtection:delete"),
     ("certificates.acknowledge_notices", "POST", f"{C}/notices/acknowledge", "scm:notification:update"),
 ]
-DOMAINS: list[Line] = [
-    ("domains.prove", "POST", "/v3/scm/domains/{name}/prove", "scm:domain:prove"),
-]
 ISSUERS_AND_TARGETS: list[Line] = [
     *_crud("issuers", "/v3/scm/issuers", "scm:issuer"),
     ("issuers.test", "POST", "/v3/scm/issuers/{id}/test", "scm:issuer:test"),
@@ -130,7 +127,6 @@ VERSION_2: list[Line] = [
 
 LATER: tuple[Line, ...] = (
     *CERTIFICATES,
-    *DOMAINS,
     *ISSUERS_AND_TARGETS,
     *DISCOVERY_AND_CAMPAIGNS,
     *MESSAGES_AND_APPROVALS,

@@ -248,6 +248,14 @@ class RecordSetChange(Body):
     records: Records
 
 
+class Prove(Body):
+    """How a name is to be proved; `address` = the mailbox to write to (again), of the method EMAIL."""
+
+    method: Word = "DNS"
+    renew: bool = False
+    address: Line = ""
+
+
 class Preflight(Body):
     """Names to look at before ordering; the product as in a purchase, the type DV by default."""
 

@@ -146,6 +146,11 @@ def _failure(found: Certificate, state: State) -> str:
     return found.last_failure if state is State.UNPASSED else say(found.last_failure)
 
 
+def name_info(info: NameInfo) -> Shape:
+    """One name of C/domain-verification."""
+    return _domain(info)
+
+
 def proof_info(info: ProofInfo) -> Shape:
     """C/domain-verification."""
     return {

@@ -20,6 +20,8 @@ from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.validation import confirming
 from certdesk.lifecycle.validation.confirming import Standing
 
+from . import bounces
+
 log = structlog.get_logger(__name__)
 
 LARGEST = 256 * 1024
@@ -75,6 +77,10 @@ class Inbox:
     def _take(self, content: bytes, sender: str) -> Standing:
         close_old_connections()
         try:
+            marked = bounces.take(content, sender)
+            if marked is not None:
+                log.info("report of a mail server", messages=marked)
+                return Standing.UNKNOWN
             return take(content, sender)
         finally:
             close_old_connections()

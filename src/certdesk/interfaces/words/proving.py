@@ -56,4 +56,9 @@ SHAPES = (
     _("Automatic DNS needs the right %(right)s, which no policy of yours allows."),
     _("the issuer"),
     _("The CAA records of %(name)s could not be read in time."),
+    _("The %(type)s record at %(owner)s has the expected value (seen at %(servers)s). DNSSEC: secure."),
+    _(
+        "The %(type)s record at %(owner)s has the expected value (seen at %(servers)s)."
+        " DNSSEC: the zone is not signed."
+    ),
 )

@@ -25,6 +25,7 @@ from certdesk.pki.x509.certificates import signature_algorithm
 from certdesk.pki.x509.keys import KeyAlgorithm
 
 from . import rules
+from .errors import NotProved
 from .models import Placement, PlacementState
 from .rules import Approvals, Proof
 
@@ -91,15 +92,27 @@ def make_request(
 def request_of(
     certificate: Certificate, application: Application, reference: str, now: datetime
 ) -> CertificateRequest:
-    """The request of a recorded application, proofs and approvals read afresh."""
-    proofs = [Proof(one.name, one.evidence_id, one.evidence_at) for one in validation.proved(application.id)]
+    """The request of a recorded application, proofs and approvals read afresh.
+
+    Raises:
+        NotProved: a name lacks its proof, or has it by a method whose time has ended meanwhile.
+    """
+    product = application_queries.product_of(certificate)
+    found = validation.proved(application.id)
+    ended = catalogue().ended_methods(product, now.date())
+    gone = next((one for one in found if one.method in ended), None)
+    if gone is not None:
+        raise NotProved(
+            f"{gone.name} was proved by {gone.method.lower()}, which counts no more (Baseline Requirements).",
+            next_step="Apply again and choose DNS.",
+        )
     return make_request(
         reference,
         application,
-        application_queries.product_of(certificate),
+        product,
         certificate.validity_months,
         bytes(application.spki or b""),
-        proofs,
+        [Proof(one.name, one.evidence_id, one.evidence_at) for one in found],
         approvals_of(application.id),
         now,
     )

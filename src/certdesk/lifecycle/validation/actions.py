@@ -46,7 +46,7 @@ def begin(certificate: Certificate, application: Application, now: datetime) -> 
     ended = book.ended_methods(product, now.date())
     made = proofs.create(application, product, book.reuse_days(product, now.date()), now, ended=ended)
     if application.domain_method == "EMAIL":
-        confirmations.send_first(certificate, application, made, now)
+        confirmations.send_first(mails.asker_of(application), made, now)
     else:
         mails.send_records(certificate, application, made, now)
     automatic.begin(application)

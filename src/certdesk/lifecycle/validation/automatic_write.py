@@ -180,4 +180,5 @@ def _begin_renewed(record: AutomaticRecord) -> None:
         id=record.challenge_id, verified_at__isnull=True, application__state=ApplicationState.OPEN
     ).exclude(value=record.value)
     for challenge in renewed.select_related("application"):
-        automatic.begin(challenge.application)
+        if challenge.application is not None:
+            automatic.begin(challenge.application)

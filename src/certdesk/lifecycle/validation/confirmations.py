@@ -23,15 +23,13 @@ from .models import Challenge, ConfirmationMail, NameProof
 RIGHT = "scm:cert:verify"
 
 
-def send_first(
-    certificate: Certificate, application: Application, challenges: Sequence[Challenge], now: datetime
-) -> None:
+def send_first(asker: mails.Asker, challenges: Sequence[Challenge], now: datetime) -> None:
     """One mail with a value of its own to each of the first mailboxes, in the caller's transaction."""
     for challenge in challenges:
         domain = challenge.authorization_domain
         places = rules.first_mailboxes(domain, queries.registrable(domain), len(challenges))
         for address in places:
-            mails.send_confirmation(certificate, application, challenge, address, now)
+            mails.send_confirmation(asker, challenge, address, now)
 
 
 def resend(principal: Principal, certificate_id: str, domain: str, address: str, now: datetime) -> int:
@@ -58,10 +56,7 @@ def resend(principal: Principal, certificate_id: str, domain: str, address: str,
         application = _waiting(certificate)
         challenge = _challenge(application, domain)
         if application.domain_method == "EMAIL":
-            chosen = _chosen(challenge, address)
-            sent = sum(_send(certificate, application, challenge, one, now) for one in chosen)
-            if not sent:
-                raise _too_many(challenge, chosen)
+            sent = send_again(mails.asker_of(application), challenge, address, now)
         else:
             sent = _send_copy(application, address)
         audit.record(
@@ -71,6 +66,20 @@ def resend(principal: Principal, certificate_id: str, domain: str, address: str,
             account_id=certificate.account_id,
             details={"domain": challenge.authorization_domain, "mails": sent},
         )
+    return sent
+
+
+def send_again(asker: mails.Asker, challenge: Challenge, address: str, now: datetime) -> int:
+    """Mails to one mailbox, or to all that were written to, within the limits; in the caller's transaction.
+
+    Raises:
+        BadParameter: an address that may not confirm the domain.
+        CertdeskError: TOO_MANY with the seconds to wait.
+    """
+    chosen = _chosen(challenge, address)
+    sent = sum(_send(asker, challenge, one, now) for one in chosen)
+    if not sent:
+        raise _too_many(challenge, chosen)
     return sent
 
 
@@ -121,12 +130,10 @@ def _chosen(challenge: Challenge, address: str) -> list[str]:
     return [one for one in allowed if one in before] or list(allowed[: len(rules.MAILBOXES)])
 
 
-def _send(
-    certificate: Certificate, application: Application, challenge: Challenge, address: str, now: datetime
-) -> bool:
+def _send(asker: mails.Asker, challenge: Challenge, address: str, now: datetime) -> bool:
     mail = queries.last_mail(challenge.id, address)
     if mail is None or rules.value_is_old(mail.made_at, now):
-        return mails.send_confirmation(certificate, application, challenge, address, now) is not None
+        return mails.send_confirmation(asker, challenge, address, now) is not None
     real = clock.real_now()
     if rules.resend_wait(mail.times_sent, mail.last_sent_at, real):
         return False

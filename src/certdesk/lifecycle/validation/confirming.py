@@ -4,6 +4,7 @@ Nobody is signed in here: the value of the mail is what speaks, once, for 30 day
 """
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -75,7 +76,7 @@ def reply(token: str, in_reply_to: str, sender: str, now: datetime) -> Asked:
         return Asked(Standing.UNKNOWN)
     if in_reply_to.strip() != queries.message_id_of(mail.message_id) or not in_reply_to.strip():
         return Asked(Standing.UNKNOWN)
-    if _product(mail.challenge).profile == "public":
+    if _is_public(mail.challenge):
         return Asked(Standing.UNKNOWN)
     return _take(mail, now, how="by a reply to the mail", source="")
 
@@ -92,11 +93,12 @@ def _asked(mail: ConfirmationMail, now: datetime) -> Asked:
     challenge = mail.challenge
     application = challenge.application
     names = tuple(challenge.proofs.order_by("position").values_list("name", flat=True))
+    company = application.company if application else {}
     return Asked(
         _standing(mail, challenge, now),
         challenge.authorization_domain,
-        names,
-        str(application.company.get("name", "")),
+        names or (challenge.authorization_domain,),
+        str(company.get("name", "")),
         mail.address,
         challenge.certificate_id,
         mail.made_at + rules.VALUE_LIFE,
@@ -107,43 +109,62 @@ def _standing(mail: ConfirmationMail, challenge: Challenge, now: datetime) -> St
     application = challenge.application
     if challenge.verified_at is not None or mail.used_at is not None:
         return Standing.USED
-    if application.state != ApplicationState.OPEN or application.certificate.state != State.CHECKING:
+    if application and (
+        application.state != ApplicationState.OPEN or application.certificate.state != State.CHECKING
+    ):
         return Standing.OVER
     if rules.value_is_old(mail.made_at, now):
         return Standing.OLD
-    if challenge.method in catalogue().ended_methods(_product(challenge), now.date()):
+    book, products = catalogue(), _products(challenge)
+    if all(challenge.method in book.ended_methods(one, now.date()) for one in products):
         return Standing.ENDED
     return Standing.GOOD
 
 
-def _product(challenge: Challenge) -> Product:
-    return applications.product_of(challenge.application.certificate)
+def _products(challenge: Challenge) -> Sequence[Product]:
+    """What the proof is for: the product applied for, or whatever can be bought (a proof ahead of orders)."""
+    if challenge.application:
+        return (applications.product_of(challenge.application.certificate),)
+    return [one for one in catalogue().products if one.available]
+
+
+def _is_public(challenge: Challenge) -> bool:
+    return any(one.profile == "public" for one in _products(challenge))
 
 
 def _take(mail: ConfirmationMail, now: datetime, *, how: str, source: str) -> Asked:
     with short_transaction():
-        application = proofs.lock(mail.challenge.application_id)
+        held = _hold(mail.challenge)
         current = _reread(mail.id)
         asked = _asked(current, now)
-        if application is None or asked.standing is not Standing.GOOD:
+        if not held or asked.standing is not Standing.GOOD:
             return asked
+        account_id, application = current.challenge.account_id, current.challenge.application
         ConfirmationMail.objects.filter(id=current.id).update(used_at=now)
         seen = f"{current.address} confirmed {asked.domain} {how}" + (f" (from {source})." if source else ".")
         proofs.prove(current.challenge, current.address, seen, now)
         proofs.log(current.challenge, current.address, seen, now)
         _forget(current.challenge)
-        principal = system_principal(application.account_id, ACTION)
+        resource = f"cert:{asked.certificate_id}" if application else f"domain:{asked.domain}"
         audit.record(
-            principal,
+            system_principal(account_id, ACTION),
             ACTION,
-            resource=f"cert:{asked.certificate_id}",
-            account_id=application.account_id,
+            resource=resource,
+            account_id=account_id,
             details={"domain": asked.domain, "address": current.address, "source": source},
         )
-        certificate = Certificate.objects.get(id=asked.certificate_id)
-        with contextlib.suppress(StateChanged):  # moved in this moment: whoever moved it carries it on
-            actions.advance(certificate, application, now)
+        if application:
+            certificate = Certificate.objects.get(id=asked.certificate_id)
+            with contextlib.suppress(StateChanged):  # moved in this moment: whoever moved it carries it on
+                actions.advance(certificate, application, now)
     return asked
+
+
+def _hold(challenge: Challenge) -> bool:
+    """Takes the turn: of the open application, or of the account's own challenge."""
+    if challenge.application_id is not None:
+        return proofs.lock(challenge.application_id) is not None
+    return proofs.lock_ahead(challenge.id) is not None
 
 
 def _reread(mail_id: int) -> ConfirmationMail:

@@ -1,7 +1,7 @@
 """Every name that an account has proved or needs, and how each stands (DOM-13). Reads only."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from certdesk.connectors.dns.seen import DomainSeen
@@ -13,8 +13,8 @@ from certdesk.lifecycle.catalogue.rules import in_force
 from certdesk.pki.x509.errors import BadName
 from certdesk.pki.x509.names import Name, authorization_domain, parse_name, proof_owner
 
-from . import automatic, dialing, elsewhere
-from .models import DnsConnection, Evidence
+from . import automatic, dialing, elsewhere, rules
+from .models import Challenge, DnsConnection, Evidence
 
 LIST = "scm:domain:list"
 SEEN_SECONDS = 25.0
@@ -40,6 +40,7 @@ class Domain:
         chosen: the methods that the applications chose which wait for its proof now.
         needed_by: certificates that wait for its proof now.
         used_by: how many certificates of the account have the name.
+        proving: method by which it is being proved ahead of any order; empty when it is not.
         connection: label of the connection that holds its zone, as last told; empty when none does.
     """
 
@@ -56,14 +57,17 @@ class Domain:
     needed_by: tuple[str, ...]
     used_by: int
     connection: str
+    proving: str = ""
 
     def status(self, now: datetime) -> str:
-        """NEEDED, PROVED, ENDED (no issuer takes the proof any more) or NONE."""
+        """NEEDED, PROVED, PROVING, ENDED (no issuer takes the proof any more) or NONE."""
         if self.needed_by:
             return "NEEDED"
-        if self.proved_at is None:
-            return "NONE"
-        return "PROVED" if any(one.until >= now for one in self.reuse) else "ENDED"
+        if any(one.until >= now for one in self.reuse):
+            return "PROVED"
+        if self.proving:
+            return "PROVING"
+        return "NONE" if self.proved_at is None else "ENDED"
 
 
 def require(principal: Principal, action: str = LIST) -> None:
@@ -93,7 +97,7 @@ def show(principal: Principal, name: str) -> Domain:
     require(principal)
     parsed = _parsed(name.strip())
     found = _domains(principal.account_id, [parsed.text], clock.now()) if parsed else []
-    if not found or not (found[0].used_by or found[0].needed_by or found[0].proved_at):
+    if not found or not (found[0].used_by or found[0].needed_by or found[0].proved_at or found[0].proving):
         raise NotFound(
             f"The account has neither proved nor used the name {name!r:.100}.",
             next_step="Look for it in the list of domains, or run the pre-flight for it.",
@@ -112,15 +116,19 @@ def seen_now(principal: Principal, name: str) -> DomainSeen:
 
 
 def _names(account_id: str, after: str, content: str, limit: int) -> list[str]:
-    """From certificates and from evidence; each part by its own index."""
+    """From certificates, evidence and proofs ahead of any order; each part by its own index."""
     like = f"%{_escaped(content)}%"
     found = sql.rows(
         "SELECT name FROM (SELECT DISTINCT name FROM certificates_certificatename"
         " WHERE account_id = %s AND name > %s AND name LIKE %s ESCAPE '!' ORDER BY name LIMIT %s) a"
         " UNION SELECT name FROM (SELECT DISTINCT authorization_domain AS name FROM validation_evidence"
         " WHERE account_id = %s AND authorization_domain > %s AND authorization_domain LIKE %s ESCAPE '!'"
-        " AND void_at IS NULL ORDER BY authorization_domain LIMIT %s) b ORDER BY name LIMIT %s",
-        [account_id, after, like, limit, account_id, after, like, limit, limit],
+        " AND void_at IS NULL ORDER BY authorization_domain LIMIT %s) b"
+        " UNION SELECT name FROM (SELECT DISTINCT authorization_domain AS name FROM validation_challenge"
+        " WHERE application_id IS NULL AND account_id = %s AND authorization_domain > %s"
+        " AND authorization_domain LIKE %s ESCAPE '!' ORDER BY authorization_domain LIMIT %s) c"
+        " ORDER BY name LIMIT %s",
+        [*(account_id, after, like, limit) * 3, limit],
     )
     return [str(name) for (name,) in found]
 
@@ -152,9 +160,14 @@ def _domains(account_id: str, names: Sequence[str], now: datetime) -> list[Domai
     proofs = _latest(account_id, sorted(set(targets.values())))
     used, needed = _used(account_id, names), _needed(account_id, names)
     zones = automatic.zones_of(account_id)
-    return [
+    found = [
         _domain(one.text, targets[one.text], owner_of(one), proofs, now, needed, used, zones)
         for one in parsed
+    ]
+    proving = _proving(account_id, {one.name for one in found} | set(targets.values()), now)
+    return [
+        replace(one, proving=proving.get(one.authorization_domain) or proving.get(one.name, ""))
+        for one in found
     ]
 
 
@@ -207,6 +220,18 @@ def _latest(account_id: str, domains: Sequence[str]) -> dict[str, Evidence]:
         account_id=account_id, authorization_domain__in=list(domains), void_at__isnull=True
     ).order_by("at", "id")
     return {one.authorization_domain: one for one in found}
+
+
+def _proving(account_id: str, names: Collection[str], now: datetime) -> dict[str, str]:
+    """Authorisation domain -> method by which the account is proving it ahead of any order."""
+    waiting = Challenge.objects.filter(
+        account_id=account_id,
+        application__isnull=True,
+        authorization_domain__in=list(names),
+        verified_at__isnull=True,
+        value_made_at__gte=now - rules.VALUE_LIFE,
+    )
+    return dict(waiting.values_list("authorization_domain", "method"))
 
 
 def _used(account_id: str, names: Sequence[str]) -> dict[str, int]:

@@ -9,12 +9,12 @@ from certdesk.foundation.jobs.registry import Handler, handler
 from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.certificates.models import Certificate
 
-from . import actions, automatic_jobs, document_jobs, mails, proofs
+from . import actions, ahead_jobs, automatic_jobs, document_jobs, mails, proofs
 from .models import Challenge
 from .perspectives import Look, Sight, look_all
 
 SWEEP = automatic_jobs.SWEEP  # importing these rooms' modules declares their handlers
-__all__ = ["SWEEP", "CheckNames", "document_jobs"]
+__all__ = ["SWEEP", "CheckNames", "ahead_jobs", "document_jobs"]
 
 LOOK_SECONDS = 40.0
 _TOLERANCE = timedelta(seconds=1)  # a challenge due within a second is looked at together with the others

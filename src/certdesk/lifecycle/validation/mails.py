@@ -1,6 +1,7 @@
 """What the applicant is told while names and organisation are verified. Written with the change itself."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from secrets import token_urlsafe
 
@@ -63,8 +64,27 @@ def copies(application: Application) -> str:
     return f"{'proof-file' if application.domain_method == 'FILE' else 'dns-record'}:{application.id}:"
 
 
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who wants a mailbox to confirm; `certificate_id` empty = a proof ahead of any order."""
+
+    account_id: str
+    user_id: str
+    certificate_id: str = ""
+    company: str = ""
+
+
+def asker_of(application: Application) -> Asker:
+    return Asker(
+        application.account_id,
+        application.submitted_by,
+        application.certificate_id,
+        str(application.company.get("name", "")),
+    )
+
+
 def send_confirmation(
-    certificate: Certificate, application: Application, challenge: Challenge, address: str, now: datetime
+    asker: Asker, challenge: Challenge, address: str, now: datetime
 ) -> ConfirmationMail | None:
     """DOM-9: asks one mailbox of the domain, with a value of its own. None when the address takes no mail.
 
@@ -72,24 +92,24 @@ def send_confirmation(
     """
     token = f"{rules.DOMAIN_LINK}{token_urlsafe(rules.TOKEN_BYTES)}"
     hashed = rules.token_hash(token)
-    user = User.objects.filter(id=application.submitted_by).values("name", "language").first()
+    user = User.objects.filter(id=asker.user_id).values("name", "language").first()
     names = challenge.proofs.order_by("position").values_list("name", flat=True)
     context = {
         "domain": challenge.authorization_domain,
-        "certificate_id": certificate.id,
+        "certificate_id": asker.certificate_id,
         "names": list(names) or [challenge.authorization_domain],
-        "company": application.company.get("name", ""),
+        "company": asker.company,
         "applicant": user["name"] if user else "",
         "until": now + rules.VALUE_LIFE,
         "by_reply": bool(settings.get().mail_listener),
     }
     try:
         message = outbox.send(
-            certificate.account_id,
+            asker.account_id,
             "domain-confirmation",
             address,
             context,
-            certificate_id=certificate.id,
+            certificate_id=asker.certificate_id,
             locale=user["language"] if user else "en",
             dedupe_key=f"domain-confirmation:{challenge.id}:{hashed[:32]}",
             secrets={"confirm_link": f"{settings.get().base_url}/confirm/{token}"},

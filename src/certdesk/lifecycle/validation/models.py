@@ -7,12 +7,18 @@ from certdesk.lifecycle.applications.models import Application
 
 
 class Challenge(models.Model):
-    """The record (or file, or mail) asked for one authorisation domain of one application (DOM-15)."""
+    """The record (or file, or mail) asked for one authorisation domain of one application (DOM-15).
+
+    Without an application it is the account's own: it proves a name ahead of any order.
+    """
 
     id = models.BigAutoField(primary_key=True)
-    application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="challenges")
+    application = models.ForeignKey(
+        Application, null=True, on_delete=models.CASCADE, related_name="challenges"
+    )
     account_id = models.CharField(max_length=32)
-    certificate_id = models.CharField(max_length=16, db_index=True)
+    certificate_id = models.CharField(max_length=16, default="", db_index=True)
+    asked_by = models.CharField(max_length=32, default="", help_text="User; only of a proof ahead.")
     authorization_domain = models.CharField(max_length=255)
     method = models.CharField(max_length=5, default="DNS")
     record_name = models.CharField(max_length=300, default="")
@@ -28,7 +34,12 @@ class Challenge(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["application", "authorization_domain"], name="validation_challenge_once"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["account_id", "authorization_domain", "method"],
+                name="validation_ahead_once",
+                condition=models.Q(application__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -88,7 +99,9 @@ class Evidence(models.Model):
     )
     seen = models.TextField()
     at = MomentField()
-    application_id = models.BigIntegerField(db_index=True, help_text="Under which it was gathered.")
+    application_id = models.BigIntegerField(
+        db_index=True, help_text="Under which it was gathered; 0 = ahead of any order."
+    )
     void_at = MomentField(null=True)
 
     class Meta:

@@ -15,7 +15,8 @@ from certdesk.foundation.common import settings
 
 from . import rules
 
-AT_ONCE = 64  # looks in flight for one application
+AT_ONCE = 256  # looks in flight: all names of an application, so that none waits behind a silent server
+REMOTE_AT_ONCE = 64  # a remote agent gives each look a thread
 MATCH = "MATCH"
 _TEXT_LIMIT = 2000
 
@@ -140,14 +141,14 @@ def remotes() -> tuple[Perspective, ...]:
 async def look_all(
     looks: Sequence[Look], now: datetime, *, deadline: float, perspective: Perspective = LOCAL
 ) -> list[Sight]:
-    """Every look from every place at once, `AT_ONCE` of each place in flight; those not done after `deadline`
-    seconds count as TIMEOUT. The sights of `perspective`, the primary one, come first."""
+    """Every look from every place at once, `AT_ONCE` (remote: `REMOTE_AT_ONCE`) in flight; those not done
+    after `deadline` seconds count as TIMEOUT. The sights of `perspective`, the primary one, come first."""
     if not looks:
         return []
     places = (perspective, *remotes())
     tasks = [
         (place, look, asyncio.create_task(_one(place, look, now, gate)))
-        for place, gate in ((place, asyncio.Semaphore(AT_ONCE)) for place in places)
+        for place, gate in ((place, asyncio.Semaphore(_at_once(place))) for place in places)
         for look in looks
     ]
     await asyncio.wait([task for *_, task in tasks], timeout=deadline)
@@ -156,6 +157,10 @@ async def look_all(
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)
     return [_late(look, place, deadline) if task in late else task.result() for place, look, task in tasks]
+
+
+def _at_once(place: Perspective) -> int:
+    return REMOTE_AT_ONCE if isinstance(place, Remote) else AT_ONCE
 
 
 async def _one(place: Perspective, look: Look, now: datetime, gate: asyncio.Semaphore) -> Sight:

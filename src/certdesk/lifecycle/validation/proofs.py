@@ -2,7 +2,7 @@
 
 import random
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from django.db.models import F
@@ -121,10 +121,19 @@ def lock(application_id: int) -> Application | None:
     )
 
 
+def lock_ahead(challenge_id: int) -> Challenge | None:
+    """A challenge ahead of any order, held until the transaction ends."""
+    return Challenge.objects.select_for_update().filter(id=challenge_id, application__isnull=True).first()
+
+
 def record(application: Application, sights: Sequence[Sight], now: datetime) -> None:
     """Logs every look, and makes evidence of each that matched. The caller holds `lock`."""
     ids = [sight.look.challenge_id for sight in sights]
-    challenges = Challenge.objects.filter(application=application).in_bulk(ids)
+    write(Challenge.objects.filter(application=application).in_bulk(ids), sights, now)
+
+
+def write(challenges: Mapping[int, Challenge], sights: Sequence[Sight], now: datetime) -> None:
+    """As `record`, for challenges that the caller holds; looks at others are passed over."""
     Check.objects.bulk_create(
         Check(
             challenge_id=sight.look.challenge_id,
@@ -200,7 +209,7 @@ def prove(challenge: Challenge, perspective: str, seen: str, now: datetime) -> N
         perspective=perspective,
         seen=seen,
         at=now,
-        application_id=challenge.application_id,
+        application_id=challenge.application_id or 0,
     )
     NameProof.objects.filter(challenge=challenge, evidence__isnull=True).update(evidence=evidence)
 

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypedDict
 
-from django.db.models import Max, Min, Q
+from django.db.models import Max, Min, Q, QuerySet
 
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import WrongState
@@ -19,7 +20,7 @@ from certdesk.pki.x509.names import parse_name
 
 from . import automatic, rules
 from .automatic import Step
-from .models import Challenge, Check, ConfirmationMail, NameProof
+from .models import Challenge, Check, ConfirmationMail, Evidence, NameProof
 
 CHECKS_SHOWN = 10  # a challenge, on the average
 
@@ -79,6 +80,7 @@ class Proved:
     name: str
     evidence_id: int
     evidence_at: datetime
+    method: str
 
 
 def proved(application_id: int) -> list[Proved]:
@@ -92,9 +94,9 @@ def proved(application_id: int) -> list[Proved]:
     found = (
         NameProof.objects.filter(stands, application_id=application_id, evidence__isnull=False)
         .order_by("position")
-        .values_list("name", "evidence_id", "evidence__at")
+        .values_list("name", "evidence_id", "evidence__at", "evidence__method")
     )
-    return [Proved(name, evidence_id, at) for name, evidence_id, at in found if evidence_id is not None]
+    return [Proved(name, one, at, method) for name, one, at, method in found if one is not None]
 
 
 def all_proved(application: Application) -> bool:
@@ -155,16 +157,16 @@ class NameInfo:
     authorization_domain: str
     status: rules.NameStatus
     reused: bool
-    record_name: str
-    record_type: str
-    record_value: str
-    commands: tuple[str, ...]
     checked_at: datetime | None
     seen: str
     cause: str
     checks: tuple[CheckLine, ...]
     verified_at: datetime | None
     method: str = "DNS"
+    record_name: str = ""
+    record_type: str = ""
+    record_value: str = ""
+    commands: tuple[str, ...] = ()
     file_url: str = ""
     file_content: str = ""
     mails: tuple[MailLine, ...] = ()
@@ -207,8 +209,9 @@ def info_of(certificate: Certificate) -> ProofInfo:
             "Nothing was applied for yet, so there is no domain name to verify.",
             next_step="Submit the application first.",
         )
-    checks = _checks(application.id)
-    mails = _mails(application.id) if application.domain_method == "EMAIL" else {}
+    asked = Challenge.objects.filter(application=application)
+    checks = _checks(asked)
+    mails = _mails(asked) if application.domain_method == "EMAIL" else {}
     proofs = list(
         NameProof.objects.filter(application=application)
         .select_related("challenge", "evidence")
@@ -238,10 +241,32 @@ def next_check(certificate: Certificate, application: Application) -> datetime |
     return now + max(ahead, timedelta(0)) if first else None
 
 
-def _mails(application_id: int) -> dict[int, tuple[MailLine, ...]]:
+def ahead_info(challenge: Challenge, name: str, proof: Evidence | None) -> NameInfo:
+    """How a proof ahead of any order stands; `proof` is the evidence that counts now, if any does."""
+    asked = Challenge.objects.filter(id=challenge.id)
+    looked = _checks(asked).get(challenge.id, ())
+    lines = tuple(one for one in looked if one.at >= challenge.value_made_at)  # those for the present value
+    shown = _shown(challenge, challenge.authorization_domain)
+    last = lines[0] if lines else None
+    return NameInfo(
+        domain=name,
+        authorization_domain=challenge.authorization_domain,
+        status=rules.name_status(proved=proof is not None, last_answer=last.answer if last else ""),
+        reused=False,
+        checked_at=last.at if last else None,
+        seen=last.seen if last else "",
+        cause=last.cause if last else "",
+        checks=lines,
+        verified_at=proof.at if proof else None,
+        mails=_mails(asked).get(challenge.id, ()),
+        **shown,
+    )
+
+
+def _mails(asked: QuerySet[Challenge]) -> dict[int, tuple[MailLine, ...]]:
     """The newest mail to each mailbox of each challenge, in the order in which they were written to first."""
     found: dict[tuple[int, str], ConfirmationMail] = {}
-    for mail in ConfirmationMail.objects.filter(challenge__application_id=application_id).order_by("id"):
+    for mail in ConfirmationMail.objects.filter(challenge__in=asked).order_by("id"):
         found[mail.challenge_id, mail.address] = mail
     fates = outbox.fates([mail.message_id for mail in found.values()])
     lines: dict[int, list[MailLine]] = {}
@@ -265,12 +290,12 @@ def _mail_line(mail: ConfirmationMail, fate: outbox.Fate | None) -> MailLine:
     )
 
 
-def _checks(application_id: int) -> dict[int, tuple[CheckLine, ...]]:
+def _checks(asked: QuerySet[Challenge]) -> dict[int, tuple[CheckLine, ...]]:
     """The last looks of each challenge, the newest first."""
-    count = Challenge.objects.filter(application_id=application_id).count()
-    newest = Check.objects.filter(challenge__application_id=application_id).order_by("-id")
+    count = asked.count()
+    newest = Check.objects.filter(challenge__in=asked).order_by("-id")
     latest = (
-        Check.objects.filter(challenge__application_id=application_id)
+        Check.objects.filter(challenge__in=asked)
         .values("challenge_id")
         .annotate(last=Max("id"))
         .values_list("last", flat=True)
@@ -297,26 +322,47 @@ def _name_info(
     domain = challenge.authorization_domain if challenge else ""
     if not challenge and evidence is not None:
         domain = evidence.authorization_domain
-    record_name = challenge.record_name if challenge else ""
-    record_type = challenge.record_type if challenge else ""
-    method = challenge.method if challenge else evidence.method if evidence else ""
     return NameInfo(
         domain=proof.name,
         authorization_domain=domain,
         status=rules.name_status(proved=good, last_answer=last.answer if last else ""),
         reused=proof.reused,
-        record_name=record_name,
-        record_type=record_type,
-        record_value=challenge.value if challenge and method == "DNS" else "",
-        commands=rules.commands(record_type, record_name),
         checked_at=last.at if last else evidence.at if evidence else None,
         seen=last.seen if last else evidence.seen if evidence else "",
         cause=last.cause if last else "",
         checks=lines,
         verified_at=evidence.at if evidence is not None and good else None,
-        method=method,
-        file_url=rules.file_url(domain) if challenge and method == "FILE" else "",
-        file_content=challenge.value if challenge and method == "FILE" else "",
         mails=mails.get(challenge.id, ()) if challenge else (),
-        mailboxes=mailboxes(domain) if challenge and method == "EMAIL" else (),
+        **(_shown(challenge, domain) if challenge else _unasked(evidence)),
+    )
+
+
+class _Shown(TypedDict, total=False):
+    method: str
+    record_name: str
+    record_type: str
+    record_value: str
+    commands: tuple[str, ...]
+    file_url: str
+    file_content: str
+    mailboxes: tuple[str, ...]
+
+
+def _unasked(evidence: Evidence | None) -> _Shown:
+    """An earlier proof counts: there is nothing to set up."""
+    return _Shown(method=evidence.method if evidence else "")
+
+
+def _shown(challenge: Challenge, domain: str) -> _Shown:
+    """What is to be put where."""
+    method = challenge.method
+    return _Shown(
+        method=method,
+        record_name=challenge.record_name,
+        record_type=challenge.record_type,
+        record_value=challenge.value if method == "DNS" else "",
+        commands=rules.commands(challenge.record_type, challenge.record_name),
+        file_url=rules.file_url(domain) if method == "FILE" else "",
+        file_content=challenge.value if method == "FILE" else "",
+        mailboxes=mailboxes(domain) if method == "EMAIL" else (),
     )

@@ -10,6 +10,7 @@ from certdesk.pki.x509.names import Name, authorization_domain, proof_owner
 
 CAA_LIFE = timedelta(hours=8)  # Baseline Requirements 3.2.2.8
 VALUE_LIFE = timedelta(days=30)  # DOM-11; Baseline Requirements 3.2.2.4.7
+RENEW_AFTER = timedelta(days=1)  # a younger proof is not asked for again
 FIRST_DELAY = timedelta(seconds=30)
 LONGEST_DELAY = timedelta(minutes=30)
 BR_METHOD = {"DNS": "3.2.2.4.7", "FILE": "3.2.2.4.18", "EMAIL": "3.2.2.4.4"}

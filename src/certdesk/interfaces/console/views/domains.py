@@ -23,7 +23,7 @@ from . import fragments
 from .page import code_of, page
 
 PAGE = 30
-TONES = {"NEEDED": "you", "PROVED": "good", "ENDED": "end", "NONE": "end"}
+TONES = {"NEEDED": "you", "PROVING": "you", "PROVED": "good", "ENDED": "end", "NONE": "end"}
 
 
 @page(LIST)
@@ -49,6 +49,7 @@ def status_label(status: str) -> str:
     return {
         "NEEDED": _("Waiting for the proof"),
         "PROVED": _("Proved"),
+        "PROVING": _("Being proved"),
         "ENDED": _("Proof too old"),
         "NONE": _("Not proved"),
     }[status]
@@ -101,6 +102,7 @@ def _line(one: Domain) -> dict[str, object]:
         "label": status_label(status),
         "method": method_label(one.method),
         "reuse": one.reuse[:2],
+        "prove_url": reverse("prove", args=[one.name]),
         "verify_url": reverse("verify", args=[one.needed_by[0]]) if one.needed_by else "",
     }
 
@@ -151,6 +153,11 @@ def seen(request: HttpRequest, principal: Principal, name: str) -> HttpResponse:
 
 def _seen(found: DomainSeen) -> dict[str, object]:
     dnssec = {
+        Signed.SECURE: _("Secure: the signatures hold, from the root down."),
+        Signed.INSECURE: _("Not signed: the signed parent zone says so."),
+        Signed.BOGUS: _(
+            "Bogus: it should be signed, but its signatures do not hold. Nothing is issued on it."
+        ),
         Signed.SIGNED: _("Signed: the parent zone has DS records."),
         Signed.UNSIGNED: _("Not signed: the parent zone has no DS record."),
         Signed.UNKNOWN: _("Unknown: nobody answered."),

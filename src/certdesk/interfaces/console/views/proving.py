@@ -314,7 +314,8 @@ def _record(group: list[NameInfo], certificate_id: str) -> Record:
     if first.file_content:
         rows = (Pair(_("Address"), first.file_url), Pair(_("Value"), first.file_content))
         small = (Pair(_("File"), FILE_NAME), Pair(_("Ports"), _ports()))
-        download = f"{reverse('proof-file', args=[certificate_id])}?{urlencode({'name': first.domain})}"
+        if certificate_id:
+            download = f"{reverse('proof-file', args=[certificate_id])}?{urlencode({'name': first.domain})}"
     names = tuple(one.domain for one in group)
     return Record(names, TONES[status], words[status], status.value, rows, small, download)
 
