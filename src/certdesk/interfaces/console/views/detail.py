@@ -342,8 +342,10 @@ def downloads(certificate: Certificate) -> list[Server]:
 
 def history(certificate: Certificate) -> list[Happened]:
     """The last events, newest first; the purchase, which stands on the order, closes the list."""
-    events = [happened(one) for one in queries.events(certificate)[:EVENTS]]
-    if len(events) < EVENTS and certificate.source != "UPLOADED":
+    found = list(queries.events(certificate)[:EVENTS])
+    events = [happened(one) for one in found]
+    told = certificate.source == "UPLOADED" or any(one.action == "certificate.bought" for one in found)
+    if len(events) < EVENTS and not told:
         events.append(Happened(certificate.created_at, _("Bought"), ""))
     return events
 

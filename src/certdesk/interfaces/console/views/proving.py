@@ -340,14 +340,15 @@ def steps(info: ProofInfo) -> list[dict[str, Any]]:
 
 
 def checks(info: ProofInfo) -> list[Seen]:
-    """The last looks at all names, newest first; each record once."""
-    found: dict[tuple[datetime, str, str], Seen] = {}
+    """The last looks at all names, newest first. What was seen again stands once, with its latest time:
+    ten rounds of *no such name* would push away what the reader looks for."""
+    found: dict[tuple[str, str], Seen] = {}
     for one in info.domains:
         for line in one.checks:
             tone = "good" if line.answer == "MATCH" else "you" if line.answer in NOTHING_YET else "bad"
             place = "" if line.perspective in PLACELESS or "@" in line.perspective else line.perspective
-            found.setdefault(
-                (line.at, line.seen, line.perspective),
-                Seen(line.at, say(line.seen) or line.answer, say(line.cause), place, tone),
-            )
+            known = found.get((line.seen, line.perspective))
+            if known is None or known.at < line.at:
+                answer = say(line.seen) or line.answer
+                found[line.seen, line.perspective] = Seen(line.at, answer, say(line.cause), place, tone)
     return sorted(found.values(), key=lambda seen: seen.at, reverse=True)[:CHECKS]
