@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "certdesk.config.django")
@@ -10,12 +11,16 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "certdesk.config.django")
 from django.core.wsgi import get_wsgi_application
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from certdesk.foundation.common import settings
 from certdesk.foundation.common.baton import baton
+
+from .affinity import settle
 
 _django = get_wsgi_application()
 _connection = connections[DEFAULT_DB_ALIAS]
 _connection.inc_thread_sharing()
 _seen = threading.local()
+_settle = lru_cache(maxsize=1)(settle)
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
@@ -25,6 +30,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     turn and read them anew. So the answer is complete, and closed, before the next thread runs.
     """
     with baton:
+        _settle(settings.get().data)
         if not hasattr(_seen, "connection"):
             connections[DEFAULT_DB_ALIAS] = _seen.connection = _connection
         response = _django(environ, start_response)

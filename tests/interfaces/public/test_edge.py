@@ -64,6 +64,8 @@ def test_nobody_is_believed_by_default() -> None:
 @pytest.mark.parametrize("signed_in", [True, False])
 def test_pages_of_signed_in_people_are_kept_by_no_cache(signed_in: bool) -> None:
     request = RequestFactory().get("/page")
-    request.user = type("Someone", (), {"is_authenticated": signed_in, "must_change_password": False})()
+    request.user = type(
+        "Someone", (), {"is_authenticated": signed_in, "must_change_password": False, "time_zone": "UTC"}
+    )()
     answer = console(lambda request: HttpResponse())(request)
     assert (answer.headers.get("Cache-Control") == "no-store") is signed_in

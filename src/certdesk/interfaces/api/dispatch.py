@@ -40,14 +40,9 @@ def router() -> Router:
     return Router(OPERATIONS.values())
 
 
-@lru_cache(maxsize=1)
-def _first_segments() -> frozenset[str]:
-    return router().first_segments
-
-
 def is_api(path: str) -> bool:
     """Whether `path` belongs to the signed API: it is decided by the first segment alone."""
-    return path[1:].partition("/")[0] in _first_segments()
+    return path[1:].partition("/")[0] in router().first_segments
 
 
 def handle(request: HttpRequest) -> HttpResponse:

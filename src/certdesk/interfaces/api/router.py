@@ -35,6 +35,7 @@ class Router:
         self._root = Node()
         for operation in operations:
             self._add(operation)
+        self.first_segments = frozenset(self._root.literals)
 
     def _add(self, operation: Operation) -> None:
         node = self._root
@@ -49,10 +50,6 @@ class Router:
     def find(self, path: str) -> Found | None:
         """The operations at `path`; a trailing slash is ignored, as signers add one."""
         return _walk(self._root, path.strip("/").split("/"), 0, ())
-
-    @property
-    def first_segments(self) -> frozenset[str]:
-        return frozenset(self._root.literals)
 
 
 def _walk(node: Node, segments: list[str], index: int, values: tuple[str, ...]) -> Found | None:
