@@ -44,6 +44,74 @@ PIECES: dict[str, tuple[str, ...]] = {
         "… confirmed …",
         " (from …).",
     ),
+    "connectors/dns/dnssec.py": (
+        "… records of …",
+        "the … are not signed",
+        "the signature of the … does not hold (…)",
+        "the signature of the … cannot be checked",
+    ),
+    "foundation/iam/finding.py": (
+        "access key",
+        "enterprise project",
+    ),
+    "foundation/iam/groups.py": (
+        "… in this group",
+        "… at this group",
+    ),
+    "interfaces/operations/identity.py": ("of that text",),
+    "lifecycle/certificates/tag_rules.py": (
+        "has no characters",
+        "starts with _sys_, which is kept for the system",
+        "has … characters; at most … are allowed",
+        "starts or ends with a space",
+        "has the character …, which is not allowed",
+        "The tag key ….",
+        "The tag value ….",
+        "The key …",
+        "… given twice",
+        "… in matches is not supported.",
+    ),
+    "pki/x509/chains.py": (
+        "The certificate",
+        "Certificate … of the chain",
+        "… expired on … UTC.",
+        "… is not valid before … UTC.",
+        "… (…) did not issue certificate …, whose issuer is ….",
+        "… has the name of the issuer of certificate …, but did not sign it.",
+        "… (…) is no CA certificate: it cannot issue others.",
+    ),
+    "pki/x509/findings.py": (
+        "Its … is ….",
+        "not critical",
+    ),
+    "pki/x509/foreign_formats.py": (
+        "Convert it: openssl pkcs12 -in file.pfx -nokeys -out server.pem"
+        " and openssl pkcs12 -in file.pfx -nocerts -nodes -out server.key",
+        "Convert it: keytool -importkeystore -srckeystore file.jks -destkeystore file.pfx"
+        " -deststoretype PKCS12, then openssl pkcs12 -in file.pfx -nodes -out server.pem",
+        "Convert it: openssl pkcs7 -inform der -print_certs -in file.p7b -out server.pem",
+        "Convert it: openssl pkcs7 -print_certs -in file.p7b -out server.pem",
+        "Convert it: openssl x509 -inform der -in file.cer -out server.pem",
+        "Convert it: openssl pkey -inform der -in file.der -out server.key",
+        "Convert it: openssl x509 -in file.pem -out server.pem",
+    ),
+    "pki/x509/private_keys.py": (
+        "Take the password off: openssl pkey -in server.key -out server-plain.key",
+        "The private key ….",
+        "text has … characters; at most … are read",
+        "is protected by a password",
+        "is …",
+        "text is not exactly one private key in PEM",
+        "is neither RSA nor EC",
+        "text …",
+        "cannot be read: it is damaged, or of an unknown kind",
+    ),
+    "pki/x509/uploaded_keys.py": (
+        "Convert it: openssl pkey -in server.key -out server-plain.key",
+        "Take the password off: openssl pkey -in server.key -out server-plain.key",
+        "The private key ….",
+    ),
+    "pki/x509/uploads.py": ("The text ….",),
 }
 """Parts of sentences whose whole forms are known: the tests of `say` make them with the rooms' own code."""
 
@@ -129,5 +197,31 @@ NOT_SHOWN: dict[str, tuple[str, ...]] = {
         "alternative name …: …",
     ),
     "pki/x509/keys.py": ("a sealed key is neither RSA nor EC",),
+    "lifecycle/certificates/csrs.py": ("… AND csr <> ''",),
+    "lifecycle/certificates/tag_sql.py": (" AND t.value IN (…)",),
+    "pki/x509/chains.py": (
+        "candidates exhausted: ",
+        "validation failed: ",
+        " (encountered processing",
+    ),
+    "pki/x509/foreign_formats.py": (
+        "CERTIFICATE REQUEST",
+        "NEW CERTIFICATE REQUEST",
+        "TRUSTED CERTIFICATE",
+    ),
+    "pki/x509/private_keys.py": (
+        "PRIVATE KEY",
+        "RSA PRIVATE KEY",
+        "EC PRIVATE KEY",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: *4,ENCRYPTED",
+        "EC PARAMETERS",
+    ),
+    "pki/x509/uploaded_keys.py": (
+        "PRIVATE KEY",
+        "RSA PRIVATE KEY",
+        "EC PRIVATE KEY",
+        "EC PARAMETERS",
+    ),
+    "pki/x509/uploads.py": ("Upload(…, … above)",),
 }
 """Types, SQL, headers, names that stay as they are, and what only a programmer or a log ever reads."""

@@ -3,11 +3,10 @@
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from django.utils.translation import gettext as translated
-from django.utils.translation import override
+from django.utils.translation import gettext, ngettext, override, pgettext
 from django.utils.translation.template import templatize
 
 from certdesk.connectors.dns.providers.registry import KINDS
@@ -18,26 +17,30 @@ from certdesk.lifecycle.validation.organization_rules import CHECKLISTS
 
 CONSOLE = Path(__file__).resolve().parents[3] / "src/certdesk/interfaces/console"
 STRING = r"""(?:u?'(?:[^'\\]|\\.)*'|u?"(?:[^"\\]|\\.)*")"""
-MARKED = re.compile(rf"(?:_|gettext|ngettext)\(\s*({STRING})(?:\s*,\s*({STRING}))?", re.S)
-FUNCTIONS = ("_", "gettext", "gettext_lazy", "ngettext")
+MARKED = re.compile(rf"(?<![a-z_])(_|gettext|ngettext|pgettext)\(\s*({STRING})(?:\s*,\s*({STRING}))?", re.S)
+FUNCTIONS = ("_", "gettext", "gettext_lazy", "ngettext", "pgettext")
 SAME = {"PowerDNS", "{{", "PEM", "SHA-256", "Nginx"}
 """Words that are the same in both languages are told by their lack of letters or by this list."""
 
 
-def of_templates() -> Iterator[str]:
+Message = tuple[str, ...]
+"""The function that asks for a translation, and the texts that it is given."""
+
+
+def of_templates() -> Iterator[Message]:
     for path in sorted((CONSOLE / "templates").rglob("*.html")):
         for found in MARKED.finditer(templatize(path.read_text(encoding="utf-8"))):
-            yield ast.literal_eval(found[1])
+            yield found[1], *(ast.literal_eval(text) for text in found.groups()[1:] if text)
 
 
-def of_python() -> Iterator[str]:
+def of_python() -> Iterator[Message]:
     for path in sorted((*CONSOLE.rglob("*.py"), *(CONSOLE.parent / "words").rglob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
                 continue
-            first = node.args[0]
-            if node.func.id in FUNCTIONS and isinstance(first, ast.Constant):
-                yield str(first.value)
+            texts = [str(one.value) for one in node.args[:2] if isinstance(one, ast.Constant)]
+            if node.func.id in FUNCTIONS and texts:
+                yield node.func.id, *texts
 
 
 def of_data() -> Iterator[str]:
@@ -57,11 +60,19 @@ def of_data() -> Iterator[str]:
     yield from (issuer["title"] for issuer in document["issuers"].values())
 
 
-def messages() -> dict[str, None]:
-    return dict.fromkeys([*of_templates(), *of_python(), *of_data()])
+def messages() -> Iterable[Message]:
+    return dict.fromkeys([*of_templates(), *of_python(), *(("_", text) for text in of_data())])
+
+
+def pair(function: str, first: str, second: str = "") -> tuple[str, str]:
+    """What is said in English, and its translation by the same question: a plural or a context is its own."""
+    if function == "ngettext":
+        return first, ngettext(first, second, 1)
+    return (second, pgettext(first, second)) if function == "pgettext" else (first, gettext(first))
 
 
 def test_everything_is_translated() -> None:
     with override("zh-hans"):
-        missing = [text for text in messages() if translated(text) == text and re.search("[a-z]{3}", text)]
+        said = [pair(*message) for message in messages()]
+    missing = [text for text, chinese in said if text == chinese and re.search("[a-z]{3}", text)]
     assert [text for text in missing if text not in SAME] == []

@@ -3,16 +3,23 @@
 import asyncio
 import re
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
+import dns.name
+import dns.rrset
 import pytest
 from django.utils.translation import gettext, override
 
+from certdesk.connectors.dns import dnssec
 from certdesk.connectors.dns.proof import check_record
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.interfaces.words import keys, names
 from certdesk.interfaces.words.say import SHAPES, WHOLE, both, language, say
 from certdesk.lab.dns_server import LabDns
+from certdesk.lifecycle.certificates import tag_rules
+from certdesk.lifecycle.certificates.tag_rules import TagCondition, TagPair, TagSearch
+from certdesk.pki.x509 import foreign_formats, private_keys
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 CARRIERS = (
@@ -81,6 +88,99 @@ def test_what_the_checks_saw_is_said_in_chinese(situation: str) -> None:
             said = say(sentence)
         assert not sentence or re.search("[\u4e00-\u9fff]", said), sentence
         assert " the " not in said
+
+
+KEYS = tuple(TagCondition(f"key{number}") for number in range(21))
+REFUSALS: dict[str, Callable[[], object]] = {
+    "no tags": lambda: tag_rules.check_tags([]),
+    "a tag twice": lambda: tag_rules.check_tags([TagPair("a"), TagPair("a", "b")]),
+    "an empty key": lambda: tag_rules.check_key(""),
+    "a long key": lambda: tag_rules.check_key("k" * 129),
+    "a space before a key": lambda: tag_rules.check_key(" k"),
+    "a sign in a key": lambda: tag_rules.check_key("k#"),
+    "a key of the system": lambda: tag_rules.check_key("_sys_k"),
+    "a long value": lambda: tag_rules.check_value("v" * 256),
+    "a space after a value": lambda: tag_rules.check_value("v "),
+    "a sign in a value": lambda: tag_rules.check_value("v#"),
+    "no room": lambda: tag_rules.check_room(map(str, range(20)), ["a"]),
+    "a negative offset": lambda: tag_rules.check_search(TagSearch(offset=-1)),
+    "many keys": lambda: tag_rules.check_search(TagSearch(tags=KEYS)),
+    "a key twice": lambda: tag_rules.check_search(TagSearch(tags=(KEYS[0], KEYS[0]))),
+    "a long searched key": lambda: tag_rules.check_search(TagSearch(tags=(TagCondition("k" * 129),))),
+    "many values": lambda: tag_rules.check_search(TagSearch(tags=(TagCondition("k", ("v",) * 21),))),
+    "a value twice": lambda: tag_rules.check_search(TagSearch(tags=(TagCondition("k", ("v", "v")),))),
+    "a long searched value": lambda: tag_rules.check_search(
+        TagSearch(tags=(TagCondition("k", ("v" * 256,)),))
+    ),
+    "another match": lambda: tag_rules.read_name([TagPair("k", "v")]),
+    "a match twice": lambda: tag_rules.read_name([TagPair("resource_name"), TagPair("resource_name")]),
+    "a long match": lambda: tag_rules.read_name([TagPair("resource_name", "n" * 256)]),
+    "a long private key": lambda: private_keys.load_private_key("k" * 5000),
+    "a locked private key": lambda: private_keys.load_private_key("-----BEGIN ENCRYPTED PRIVATE KEY-----"),
+    "no private key": lambda: private_keys.load_private_key("hello"),
+    "half a private key": lambda: private_keys.load_private_key("-----BEGIN PRIVATE KEY-----"),
+    "a damaged private key": lambda: private_keys.load_private_key(
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"
+    ),
+}
+ENGLISH = re.compile(r"\b(a|the|of|has|have|is|are|was|not|give[n]?|use|with|twice|characters)\b", re.I)
+
+
+@pytest.mark.parametrize("situation", REFUSALS)
+def test_what_the_rooms_refuse_is_said_in_chinese(situation: str) -> None:
+    with pytest.raises(CertdeskError) as refused:
+        REFUSALS[situation]()
+    for sentence in (refused.value.message, refused.value.next_step):
+        with override("zh-hans"):
+            said = say(sentence)
+        unquoted = re.sub(r"'[^']*'|openssl .*", "", said)
+        assert re.search("[\u4e00-\u9fff]", said), sentence
+        assert not ENGLISH.search(unquoted), said
+
+
+def test_how_a_foreign_file_is_converted_is_said_in_chinese() -> None:
+    """The commands stay as they are typed."""
+    advices = {
+        *(foreign_formats.of_label(label) for label in foreign_formats._LABELS),
+        *(
+            foreign_formats.of_bytes(head, key=key)
+            for head in (b"", b"0", b"\xfe\xed\xfe\xed")
+            for key in (True, False)
+        ),
+        foreign_formats.PKCS12,
+        foreign_formats.PKCS7,
+    }
+    with override("zh-hans"):
+        said = [(say(f"The certificate is {what}."), say(advice)) for what, advice in filter(None, advices)]
+    assert len(said) == 9
+    for what, advice in said:
+        assert not ENGLISH.search(what)
+        assert re.match("[\u4e00-\u9fff]", advice)
+        assert not re.search(r"\b(and|then)\b", advice)
+
+
+def test_what_signatures_of_the_dns_lack_is_said_in_chinese() -> None:
+    records = dns.rrset.from_text("www.example.com.", 60, "IN", "TXT", "x")
+    zone = dns.name.from_text("example.com.")
+    with pytest.raises(dnssec.Bogus) as bogus:
+        dnssec.verify(records, [], dnssec.Keys(zone, dnssec.Trust.SECURE))
+    sentence = f"The question for www.example.com failed: SERVFAIL from 192.0.2.1:53: DNSSEC: {bogus.value}."
+    with override("zh-hans"):
+        said = say(sentence)
+    assert "DNSSEC：www.example.com 的 TXT 记录没有签名" in said
+
+
+def test_the_more_telling_of_two_shapes_is_said() -> None:
+    with override("zh-hans"):
+        assert say("There is no user u1 in this group.") == "该用户组中没有用户 u1。"
+        assert say("There is no policy p1 at this group.") == "该用户组没有附加策略 p1。"
+        assert say("There is no token of that text.") == "没有该 Token。"
+        assert (
+            say("'admin' cannot be the name of a policy of your own.") == "'admin' 不能作为自定义策略的名称。"
+        )
+        assert say("Bounced: the other side gave no reason.") == "退信：对方没有说明原因。"
+        assert say("Bounced: 550 5.1.1 no such mailbox") == "退信：550 5.1.1 no such mailbox"
+        assert say("250 OK: queued as 1") == "250 OK: queued as 1"
 
 
 def test_what_nobody_knows_stays() -> None:

@@ -18,14 +18,15 @@ from tests.support.steps import (
     verifies,
 )
 
-REFUSED = (
-    "例子.teach-cn.com",
-    "bad_name.teach-cn.com",
-    "192.0.2.7",
-    "co.uk",
-    "*.teach-cn.com",
-    "intranet",
-)
+REFUSED = {
+    "例子.teach-cn.com": ("包含 ASCII 以外的字符", "请改为填写 xn--fsqu00a.teach-cn.com。"),
+    "bad_name.teach-cn.com": ("包含下划线，域名中不允许使用。", "请更正域名。"),
+    "192.0.2.7": ("是 IP 地址。", "请填写服务器的域名。"),
+    "co.uk": ("本身是公共后缀", "请填写您在其下拥有的域名。"),
+    "*.teach-cn.com": ("单域名证书只含一个普通域名", "请填写不含 * 的域名，或购买泛域名证书。"),
+    "intranet": ("只有一级，是内部名称", "请使用您在公共 DNS 中拥有的域名。"),
+}
+"""Name -> what is wrong with it, and what to do."""
 
 
 def csr(name: str) -> str:
@@ -45,14 +46,12 @@ def test_refused_names_teach_in_chinese(stage: Stage) -> None:
     alice.click("Apply for certificate")
     fills_in_applicant(alice)
     alice.main.get_by_role("checkbox").last.check()
-    for name in REFUSED:
+    for name, (fault, advice) in REFUSED.items():
         alice.type("Domain name", name)
         alice.click("Submit")
-        alice.refused(name)
+        alice.refused(name, fault, advice)
+        alice.misses("The name ")
         assert alice.main.get_by_label("域名", exact=True).input_value() == name
-    alice.type("Domain name", "例子.teach-cn.com")
-    alice.click("Submit")
-    alice.refused("xn--fsqu00a.teach-cn.com")
     alice.type("Domain name", "xn--fsqu00a.teach-cn.com")
     submits(alice)
     alice.sees("例子.teach-cn.com", "xn--fsqu00a.teach-cn.com")

@@ -51,7 +51,7 @@ def create(principal: Principal, name: str, description: str = "") -> Enterprise
     with snapshot.changing(principal, principal.account_id):
         _free(principal, name)
         if EnterpriseProject.objects.filter(account_id=principal.account_id).count() >= MOST:
-            raise WrongState(f"The account has {MOST} projects already.", next_step="Delete one first.")
+            raise WrongState(f"The account has {MOST} projects already.", next_step="Delete some first.")
         made = EnterpriseProject.objects.create(
             id=str(uuid.uuid4()), account_id=principal.account_id, name=name, description=text
         )

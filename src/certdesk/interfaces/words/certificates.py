@@ -55,4 +55,6 @@ SHAPES = (
     _("The proof of control of %(name)s is too old to be used."),
     _("There is no account %(id)s."),
     _("Expansion package of %(adds)s free certificates"),
+    _("A certificate that is '%(state)s' cannot be deleted."),
+    _("A certificate that is '%(state)s' cannot be unsubscribed from."),
 )

@@ -56,9 +56,9 @@ SHAPES = (
     _("Automatic DNS needs the right %(right)s, which no policy of yours allows."),
     _("the issuer"),
     _("The CAA records of %(name)s could not be read in time."),
-    _("The %(type)s record at %(owner)s has the expected value (seen at %(servers)s). DNSSEC: secure."),
-    _(
-        "The %(type)s record at %(owner)s has the expected value (seen at %(servers)s)."
-        " DNSSEC: the zone is not signed."
-    ),
+    _("%(name)s was proved by %(method)s, which counts no more (Baseline Requirements)."),
+    _("No certificate type offers the verification method %(method)s."),
+    _("Verification by %(method)s has ended (Baseline Requirements)."),
+    _("%(count)s names of the account wait for their proof already."),
+    _("No file is asked for to prove %(name)s."),
 )

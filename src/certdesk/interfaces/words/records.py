@@ -176,4 +176,17 @@ SHAPES = (
         "307 or 308 and a Location are followed."
     ),
     _('%(url)s answered status %(status)s after %(count)s redirects, beginning "%(text)s".'),
+    _("the %(type)s records of %(name)s are not signed"),
+    _("the signature of the %(type)s records of %(name)s does not hold (%(told)s)"),
+    _("the signature of the %(type)s records of %(name)s cannot be checked"),
+    _("wrong"),
+    _("nothing signed says that the zone %(zone)s is not signed"),
+    _("the zone %(zone)s shows no keys, though its parent has DS"),
+    _("no key of the zone %(zone)s is named by the DS records of its parent"),
+    _("nothing signed says that %(name)s has no %(type)s record"),
+    _("a wildcard answers for %(name)s, but nothing signed says that it is absent"),
+    _("nobody says whether %(zone)s is signed"),
+    _("the keys of %(zone)s cannot be read"),
+    _("%(server)s refuses the signatures"),
+    _("its signatures took too long to check"),
 )

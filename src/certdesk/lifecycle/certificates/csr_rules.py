@@ -129,9 +129,7 @@ def _company(given: Mapping[str, str], *, required: bool) -> dict[str, str]:
         if required and not value:
             raise _bad(f"{where} is missing.", "It is needed for the usage ENTERPRISE.", where)
         if len(value) > limit or any(unicodedata.category(one)[0] == "C" for one in value):
-            raise _bad(
-                f"{where} cannot be used.", f"Use up to {limit} characters that can be printed.", where
-            )
+            raise _bad(f"{where} cannot be used.", f"Use up to {limit} printable characters.", where)
     if company["country"] and not _COUNTRY.fullmatch(company["country"]):
         raise _bad(
             "company_country is no country code.", "Use two letters, for example CN.", "company_country"

@@ -12,7 +12,7 @@ from .keys import PrivateKey
 TEXT_LIMIT = 4096  # characters; RSA 4096 takes 3,300. It also bounds the consistency check of an RSA key.
 _LABELS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
 _LOCKED = re.compile(r"-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: *4,ENCRYPTED", re.MULTILINE)
-_UNLOCK = "Remove the password first: openssl pkey -in server.key -out plain.key"
+_UNLOCK = "Take the password off: openssl pkey -in server.key -out server-plain.key"
 _WHOLE = "Paste the whole .key file in PEM, from the BEGIN line to the END line."
 
 
@@ -51,7 +51,7 @@ def _read(der: bytes, field: str) -> PrivateKey:
     try:
         key = load_der_private_key(der, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise _bad("cannot be read: it is damaged or of an unknown kind", _WHOLE, field) from None
+        raise _bad("cannot be read: it is damaged, or of an unknown kind", _WHOLE, field) from None
     if not isinstance(key, PrivateKey):
         raise _bad("is neither RSA nor EC", f"Use one of: {', '.join(keys.KeyAlgorithm)}.", field)
     return key

@@ -12,6 +12,7 @@ from certdesk.foundation.common.errors import NotFound
 from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.outbox import queries
 from certdesk.foundation.outbox.models import Message, State
+from certdesk.interfaces.words.say import say
 
 from .page import page
 
@@ -95,7 +96,7 @@ def message(request: HttpRequest, principal: Principal, message_id: int) -> Http
         "text": _readable(found),
         "locale": found.locale,
         "attempts": [
-            {"at": one.at, "answer": one.answer, "tone": "good" if one.delivered else "bad", "cause": ""}
+            {"at": one.at, "answer": say(one.answer), "tone": "good" if one.delivered else "bad", "cause": ""}
             for one in sorted(found.attempts.all(), key=lambda one: one.id, reverse=True)
         ],
         "kept": found.state == State.KEPT,
