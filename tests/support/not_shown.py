@@ -95,17 +95,6 @@ PIECES: dict[str, tuple[str, ...]] = {
         "Convert it: openssl pkey -inform der -in file.der -out server.key",
         "Convert it: openssl x509 -in file.pem -out server.pem",
     ),
-    "pki/x509/private_keys.py": (
-        "Take the password off: openssl pkey -in server.key -out server-plain.key",
-        "The private key ….",
-        "text has … characters; at most … are read",
-        "is protected by a password",
-        "is …",
-        "text is not exactly one private key in PEM",
-        "is neither RSA nor EC",
-        "text …",
-        "cannot be read: it is damaged, or of an unknown kind",
-    ),
     "pki/x509/uploaded_keys.py": (
         "Convert it: openssl pkey -in server.key -out server-plain.key",
         "Take the password off: openssl pkey -in server.key -out server-plain.key",
@@ -208,13 +197,6 @@ NOT_SHOWN: dict[str, tuple[str, ...]] = {
         "CERTIFICATE REQUEST",
         "NEW CERTIFICATE REQUEST",
         "TRUSTED CERTIFICATE",
-    ),
-    "pki/x509/private_keys.py": (
-        "PRIVATE KEY",
-        "RSA PRIVATE KEY",
-        "EC PRIVATE KEY",
-        "-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: *4,ENCRYPTED",
-        "EC PARAMETERS",
     ),
     "pki/x509/uploaded_keys.py": (
         "PRIVATE KEY",

@@ -106,7 +106,7 @@ def test_from_connection_to_certificate(office: Any, server: Any, live_server: A
         row.locator("[data-operation=recordset-modify]").click()
         page.locator("[name=values]").fill('"no end')
         page.locator("[data-operation=recordset-save]").click()
-        page.locator("[role=alert]").first.wait_for()
+        page.locator("#id_values_error").wait_for()  # at its field, not on top alone
         page.locator("[name=values]").fill('"changed"')
         page.locator("[data-operation=recordset-save]").click()
         page.get_by_text('"changed"').wait_for()

@@ -19,7 +19,7 @@ from certdesk.interfaces.words.say import SHAPES, WHOLE, both, language, say
 from certdesk.lab.dns_server import LabDns
 from certdesk.lifecycle.certificates import tag_rules
 from certdesk.lifecycle.certificates.tag_rules import TagCondition, TagPair, TagSearch
-from certdesk.pki.x509 import foreign_formats, private_keys
+from certdesk.pki.x509 import foreign_formats, uploaded_keys
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 CARRIERS = (
@@ -115,11 +115,11 @@ REFUSALS: dict[str, Callable[[], object]] = {
     "another match": lambda: tag_rules.read_name([TagPair("k", "v")]),
     "a match twice": lambda: tag_rules.read_name([TagPair("resource_name"), TagPair("resource_name")]),
     "a long match": lambda: tag_rules.read_name([TagPair("resource_name", "n" * 256)]),
-    "a long private key": lambda: private_keys.load_private_key("k" * 5000),
-    "a locked private key": lambda: private_keys.load_private_key("-----BEGIN ENCRYPTED PRIVATE KEY-----"),
-    "no private key": lambda: private_keys.load_private_key("hello"),
-    "half a private key": lambda: private_keys.load_private_key("-----BEGIN PRIVATE KEY-----"),
-    "a damaged private key": lambda: private_keys.load_private_key(
+    "a long private key": lambda: uploaded_keys.load("k" * 20_000),
+    "a locked private key": lambda: uploaded_keys.load("-----BEGIN ENCRYPTED PRIVATE KEY-----"),
+    "no private key": lambda: uploaded_keys.load("hello"),
+    "half a private key": lambda: uploaded_keys.load("-----BEGIN PRIVATE KEY-----"),
+    "a damaged private key": lambda: uploaded_keys.load(
         "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"
     ),
 }

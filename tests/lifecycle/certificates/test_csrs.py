@@ -26,7 +26,7 @@ from certdesk.pki.keystore.errors import KeyNotReady
 from certdesk.pki.keystore.models import Key, State
 from certdesk.pki.x509 import keys
 from certdesk.pki.x509.csr import parse_csr
-from certdesk.pki.x509.errors import BadCsr, BadName, BadPrivateKey
+from certdesk.pki.x509.errors import BadCsr, BadName, UploadRefused
 from certdesk.pki.x509.keys import KeyAlgorithm
 from tests.support.hostile import bad_names, hostile_csrs
 from tests.support.inventory import NOW, new_account, person
@@ -181,8 +181,8 @@ def test_an_upload_with_and_without_its_key(alice, key, with_key):
 def test_an_upload_is_refused(alice):
     request, other = request_for("up.example.com"), request_for("up.example.com")
     for text, key, error, field, code in (
-        (request.pem, other.key_pem(), BadPrivateKey, "private_key", "SCM.0014"),
-        (request.pem, "no key", BadPrivateKey, "private_key", "SCM.0012"),
+        (request.pem, other.key_pem(), UploadRefused, "private_key", "SCM.0014"),
+        (request.pem, "no key", UploadRefused, "private_key", "SCM.0114"),
         ("no csr", "", BadCsr, "csr", ""),
         (request.pem + request.key_pem(), "", BadCsr, "csr", ""),
         (request_for("up.internal").pem, "", BadCsr, "csr", ""),

@@ -209,8 +209,19 @@ def promised(promise: Promise | None) -> str:
     return _("%(waited)s have passed; to be decided by %(due)s.") % facts
 
 
-def hint(standing: Standing, now: datetime) -> tuple[str, str]:
-    """For a row of the list: who must act, and one short sentence."""
+def hint(standing: Standing, now: datetime, *, may_act: bool = True) -> tuple[str, str]:
+    """For a row of the list: who must act, and one short sentence.
+
+    Args:
+        may_act: the reader has the applicant's rights; who only reads or checks is not told to act.
+    """
+    who, text = _hint(standing, now)
+    if may_act or who != _("You"):
+        return who, text
+    return _("The applicant"), _("must act next; nothing is needed from you.")
+
+
+def _hint(standing: Standing, now: datetime) -> tuple[str, str]:
     time = {"waited": waited(standing.since, now), "usual": _(standing.approval)}
     match standing.state:
         case State.PAID:
@@ -248,16 +259,28 @@ def soon(standing: Standing, now: datetime) -> bool:
     )
 
 
-def callout(standing: Standing, now: datetime) -> Callout:
-    """For the top of the certificate's page: the next step in one sentence, and who takes it."""
+def callout(standing: Standing, now: datetime, *, may_act: bool = True) -> Callout:
+    """For the top of the certificate's page: the next step in one sentence, and who takes it.
+
+    Args:
+        may_act: as in `hint`.
+    """
     title, text = _next(standing, now)
     row = ROWS[standing.state]
     tone = Tone.BAD if soon(standing, now) else row.tone
-    return Callout(title, text, actor_text(row.next_actor), tone.value)
+    return Callout(title, text, actor_text(row.next_actor, may_act=may_act), tone.value)
 
 
-def actor_text(actor: str) -> str:
+def actor_text(actor: str, *, may_act: bool = True) -> str:
     """The state table's word for who acts next, as a reader sees it."""
+    if not may_act:
+        return {
+            "applicant": _("The applicant"),
+            "domain owner": _("The applicant, or whoever manages the domain's DNS"),
+            "applicant, RA officer": _("RA officer"),
+            "CA": _("CA"),
+            "applicant (OV/EV), CA": _("The applicant (OV and EV), then the CA"),
+        }.get(actor, "")
     return {
         "applicant": _("You, the applicant"),
         "domain owner": _("You, or whoever manages the domain's DNS"),

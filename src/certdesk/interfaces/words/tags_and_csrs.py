@@ -1,4 +1,4 @@
-"""Tags and CSR management (lifecycle/certificates: tag_rules, csr_rules; pki/x509/private_keys)."""
+"""Tags and CSR management (lifecycle/certificates: tag_rules, csr_rules; pki/x509/uploaded_keys)."""
 
 from django.utils.translation import gettext_noop as _
 
@@ -9,7 +9,6 @@ SHAPES = (
     _("The certificate would have %(count)s tags; at most %(most)s are allowed."),
     _("The CSR has %(count)s characters; at most %(most)s are allowed."),
     _("Ask for fewer names, or take a shorter key."),
-    _("The private key text has %(count)s characters; at most %(most)s are read."),
     _("The tag key %(key)s has no characters."),
     _("The tag key %(key)s has %(count)s characters; at most %(most)s are allowed."),
     _("The tag value %(value)s has %(count)s characters; at most %(most)s are allowed."),

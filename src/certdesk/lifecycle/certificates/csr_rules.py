@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from certdesk.foundation.common.errors import BadParameter
 from certdesk.pki.x509 import keys
 from certdesk.pki.x509.csr import ParsedCsr
-from certdesk.pki.x509.errors import BadCsr, BadName, BadPrivateKey
+from certdesk.pki.x509.errors import BadCsr, BadName, UploadRefused
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 from certdesk.pki.x509.name_sets import NAMES_LIMIT
 from certdesk.pki.x509.names import parse_name
@@ -155,7 +155,7 @@ def check_uploaded(csr: ParsedCsr, private_key: PrivateKey | None) -> KeyAlgorit
 
     Raises:
         BadCsr: an algorithm that no certificate here may have.
-        BadPrivateKey: the private key is another's.
+        UploadRefused: the private key is another's.
     """
     algorithm = keys.algorithm_of(csr.public_key)
     if algorithm is None:
@@ -165,7 +165,7 @@ def check_uploaded(csr: ParsedCsr, private_key: PrivateKey | None) -> KeyAlgorit
             field="csr",
         )
     if private_key is not None and keys.spki_sha256(private_key.public_key()) != csr.spki_sha256:
-        raise BadPrivateKey(
+        raise UploadRefused(
             "The private key does not belong to the CSR.",
             next_step="Give the key that the CSR was made with, or leave it out.",
             field="private_key",

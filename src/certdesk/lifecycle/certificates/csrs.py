@@ -15,9 +15,9 @@ from certdesk.pki.keystore import queries as key_queries
 from certdesk.pki.keystore import use
 from certdesk.pki.keystore.errors import KeyNotReady
 from certdesk.pki.keystore.models import Key
+from certdesk.pki.x509 import uploaded_keys
 from certdesk.pki.x509.csr import ParsedCsr, parse_csr
 from certdesk.pki.x509.keys import PrivateKey
-from certdesk.pki.x509.private_keys import load_private_key
 
 from . import csr_rules
 from .csr_rules import CheckedCsr, CsrFilters, CsrRequest
@@ -140,13 +140,13 @@ def upload(principal: Principal, name: str, text: str, private_key: str, now: da
 
     Raises:
         Forbidden: no `scm:csr:upload`.
-        BadParameter, BadCsr, BadPrivateKey: the name, the CSR (APP-12) or the key cannot be used.
+        BadParameter, BadCsr, UploadRefused: the name, the CSR (APP-12) or the key cannot be used.
     """
     principal.require(UPLOAD, resource_of(principal.account_id))
     name = csr_rules.check_name(name)
     csr_rules.check_length(text)
     parsed = parse_csr(text, blocked=key_queries.is_blocked, allow_internal=_internal())
-    key = load_private_key(private_key) if private_key.strip() else None
+    key = uploaded_keys.load(private_key) if private_key.strip() else None
     algorithm = csr_rules.check_uploaded(parsed, key)
     with sql.short_transaction():
         made = Csr.objects.create(

@@ -112,6 +112,7 @@ def call(work: Callable[[], Awaitable[T]], what: str, seconds: float = SECONDS) 
 def refusal(error: ConnectorError, field: str = "") -> CertdeskError:
     """A connector's failure in the shape of every refusal."""
     kind = _KINDS.get(error.reason, Kind.BAD_PARAMETER) if isinstance(error, DnsError) else Kind.BAD_PARAMETER
+    field = field or (error.field if isinstance(error, DnsError) else "")
     return CertdeskError(error.message, next_step=step_of(error), kind=kind, field=field)
 
 

@@ -33,10 +33,6 @@ class UploadRefused(BadParameter):
     """A certificate, chain or key from elsewhere that is not taken (UPL-1..6); `code` says which fault."""
 
 
-class BadPrivateKey(BadParameter):
-    """A private key from outside that cannot be read or used; never quotes it."""
-
-
 class KeyDoesNotMatch(CertdeskError):
     """A private key and a certificate that do not belong together."""
 

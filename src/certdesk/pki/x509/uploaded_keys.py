@@ -1,4 +1,7 @@
-"""The private key of an upload: PEM, no password, and really the one of the certificate (UPL-1..3)."""
+"""A private key that somebody brings, with a certificate or a CSR: PEM, no password, one pair (UPL-1..3).
+
+Read strictly; no refusal quotes a byte of it.
+"""
 
 from typing import Any, cast
 
@@ -29,6 +32,24 @@ def check_length(text: str) -> None:
         )
 
 
+def load(text: str) -> PrivateKey:
+    """The one private key in a PEM text, RSA or EC of an algorithm that the service knows.
+
+    Raises:
+        UploadRefused: with what is wrong and what to do; no byte of the key is in it.
+    """
+    check_length(text)
+    der = _one_block(text).der
+    public_key = _public_half(der)
+    if keys.algorithm_of(public_key) is None:  # before the costly check: it also bounds the numbers
+        raise _refused(
+            f"The private key is {keys.describe(public_key)}.",
+            f"Use one of: {', '.join(keys.KeyAlgorithm)}.",
+            UNREADABLE,
+        )
+    return _proved(der, public_key)
+
+
 def read(text: str, public_key: PublicKeyTypes) -> PrivateKey:
     """The key of the certificate.
 
@@ -40,18 +61,23 @@ def read(text: str, public_key: PublicKeyTypes) -> PrivateKey:
         UploadRefused: it is no PEM, has a password, is damaged, or belongs to another certificate.
     """
     block = _one_block(text)
-    try:  # first without the costly check: nobody knows yet how large the numbers are
-        found = load_der_private_key(block.der, password=None, unsafe_skip_rsa_key_validation=True)
-        same = keys.spki_der(found.public_key()) == keys.spki_der(public_key)
-    except Exception as fault:
-        raise _damaged() from fault
-    if not same:
+    if keys.spki_der(_public_half(block.der)) != keys.spki_der(public_key):
         raise _refused(
             "The private key belongs to another certificate.",
             "Upload the key with which this certificate's CSR was made.",
             NO_MATCH,
         )
     return _proved(block.der, public_key)
+
+
+def _public_half(der: bytes) -> Any:
+    """Without the costly check: nobody knows yet how large the numbers are."""
+    try:
+        found = load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True).public_key()
+        keys.spki_der(found)  # a key exchange key of some kinds cannot even be written
+    except Exception as fault:
+        raise _damaged() from fault
+    return found
 
 
 def _one_block(text: str) -> pem.Block:

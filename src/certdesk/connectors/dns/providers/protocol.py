@@ -50,13 +50,21 @@ class DnsError(ConnectorError):
         message: one plain sentence: what was tried and what came back. Holds no secret.
         next_step: one plain sentence: what the reader can do.
         retry_after: seconds, where the other side named them.
+        field: the part of a record set that is refused: name, type, ttl or values.
     """
 
     def __init__(
-        self, reason: Reason, message: str, next_step: str = "", retry_after: int | None = None
+        self,
+        reason: Reason,
+        message: str,
+        next_step: str = "",
+        retry_after: int | None = None,
+        *,
+        field: str = "",
     ) -> None:
         super().__init__(message, reason not in _PASSING, retry_after)
         self.reason = reason
+        self.field = field
         self.next_step = next_step or ("Nothing: it is tried again." if reason in _PASSING else "")
 
 

@@ -36,7 +36,9 @@ def inside(zone: Zone, name: str) -> str:
     """
     text = normal(name)
     if not parse_name(text).is_subdomain(parse_name(zone.name)):
-        raise DnsError(Reason.NO_ZONE, f"{text} is not in the zone {zone.name}.", "Choose its own zone.")
+        raise DnsError(
+            Reason.NO_ZONE, f"{text} is not in the zone {zone.name}.", "Choose its own zone.", field="name"
+        )
     return text
 
 
@@ -109,21 +111,21 @@ def checked(zone: Zone, record_set: RecordSet) -> RecordSet:
     if record_type == "CNAME" and len(values) > 1:
         raise _wrong("a name has one CNAME at most")
     if not 1 <= record_set.ttl <= LONGEST_TTL:
-        raise _wrong(f"the TTL is 1 to {LONGEST_TTL} seconds")
+        raise _wrong(f"the TTL is 1 to {LONGEST_TTL} seconds", "ttl")
     return RecordSet(name, record_type, record_set.ttl, values)
 
 
 def check_writable(zone: Zone, name: str, record_type: str) -> None:
     """Raises OPTIONS for types that belong to the server and for the zone's own NS records."""
     if record_type not in WRITABLE:
-        raise _wrong(f"records of type {record_type!r:.20} are not written here")
+        raise _wrong(f"records of type {record_type!r:.20} are not written here", "type")
     if record_type in ("NS", "CNAME") and name == zone.name:
-        raise _wrong(f"the {record_type} record of the zone {zone.name} itself is not written here")
+        raise _wrong(f"the {record_type} record of the zone {zone.name} itself is not written here", "type")
 
 
 def _bad(record_type: str) -> DnsError:
     return _wrong(f"the value is not one of type {record_type}")
 
 
-def _wrong(rule: str) -> DnsError:
-    return DnsError(Reason.OPTIONS, f"The record is not valid: {rule}.", "Correct the record.")
+def _wrong(rule: str, field: str = "values") -> DnsError:
+    return DnsError(Reason.OPTIONS, f"The record is not valid: {rule}.", "Correct the record.", field=field)

@@ -90,7 +90,7 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
     context = {
         "title": _("Certificates"),
         "lines": [rows.line(row, principal, now) for row in found.items],
-        "tabs": _tabs(asked, counts),
+        "tabs": _tabs(asked, counts, may_act=principal.may(rows.APPLY)),
         "more": [*_tags(asked, principal), _statuses(asked)],
         "query": asked.content,
         "tag": asked.tag,
@@ -121,10 +121,10 @@ def _asked(request: HttpRequest) -> Asked:
     )
 
 
-def _tabs(asked: Asked, counts: dict[Tab, int]) -> list[Choice]:
+def _tabs(asked: Asked, counts: dict[Tab, int], *, may_act: bool) -> list[Choice]:
     words = {
         Tab.ALL: _("Needs attention first"),
-        Tab.YOU: _("Needs you"),
+        Tab.YOU: _("Needs you") if may_act else _("Needs the applicant"),
         Tab.WAITING: _("Waiting"),
         Tab.GOOD: _("In force"),
         Tab.ENDED: _("Ended"),

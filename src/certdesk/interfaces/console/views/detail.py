@@ -106,7 +106,7 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
         "waiting": standing.state in WAITING,
         "progress": ROWS[standing.state].progress,
         "steps": present.steps(standing, failed_at(certificate)),
-        "next": present.callout(standing, now),
+        "next": present.callout(standing, now, may_act=principal.may(rows.APPLY, resource)),
         "buttons": buttons,
         "private_ca_matters": certificate.source != "UPLOADED",
         "names": names(certificate, standing.state),

@@ -117,6 +117,7 @@ def refused(request: HttpRequest, error: CertdeskError) -> HttpResponse:
         "next_step": "" if plain else say(error.next_step),
         "code": code_of(error),
         "missing_action": missing,
+        "is_zone": request.path.startswith("/zones/"),
     }
     return render(request, template, context, status=KINDS[error.kind].status)
 

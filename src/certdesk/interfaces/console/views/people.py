@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from certdesk.foundation.common import settings
 from certdesk.foundation.common.errors import CertdeskError
-from certdesk.foundation.iam import groups, keys, people
+from certdesk.foundation.iam import groups, keys, people, simulator
 from certdesk.foundation.iam.finding import resource
 from certdesk.foundation.iam.models import AccessKey, User
 from certdesk.foundation.iam.principal import Principal
@@ -91,6 +91,17 @@ def state(user: User) -> tuple[str, str]:
     return ("good", _("Active")) if user.has_usable_password() else ("good", _("Access keys only"))
 
 
+def _next_of(user: User) -> str:
+    """What happens next with a user who cannot sign in as usual, and who must act."""
+    if not user.is_active:
+        return _("Nothing works for this user. An administrator can switch the user on again.")
+    if user.must_change_password:
+        return _("Next: the user signs in with the first password and chooses an own one.")
+    if not user.has_usable_password():
+        return _("There is no password: programs use the access keys. To sign in, the user needs one: Edit.")
+    return ""
+
+
 @page(people.CREATE, post=people.CREATE)
 def add(request: HttpRequest, principal: Principal) -> HttpResponse:
     may_add = principal.may(groups.ADD)
@@ -141,6 +152,7 @@ def shown(request: HttpRequest, principal: Principal, user_id: str) -> HttpRespo
         ],
         "groups": people.groups_of(user),
         "may_see_groups": principal.may(groups.GET),
+        "next": _next_of(user),
         "keys": [_key_line(one) for one in _keys(principal, user)],
         "keys_url": f"{reverse('iam-keys')}?{urlencode({'user': user.id})}",
         "may_invite": bool(user.email and settings.get().smtp_url)
@@ -148,6 +160,7 @@ def shown(request: HttpRequest, principal: Principal, user_id: str) -> HttpRespo
         and not user.has_usable_password()
         and principal.may(mails.INVITE, about),
         "may_hand_over": principal.may(handover.HAND_OVER, about),
+        "may_ask": principal.may(simulator.SIMULATE),
         "may_edit": may_edit,
         "may_switch": may_edit and not is_me,
         "may_delete": principal.may(people.DELETE, about) and not is_me,
@@ -224,6 +237,9 @@ def hand_over(request: HttpRequest, principal: Principal, user_id: str) -> HttpR
         submit=_("Hand over"),
         back=reverse("iam-user", args=[user_id]),
         operation="user-hand-over",
+        note=_(
+            "Certificates, orders and contacts go to the chosen team mate at once, who then acts for them."
+        ),
         crumbs=[crumb(_("Users"), "iam-users"), crumb(user.name, "iam-user", user_id)],
     )
 

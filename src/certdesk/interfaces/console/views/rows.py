@@ -19,6 +19,8 @@ from certdesk.lifecycle.certificates.states import State, Tone
 from .. import present
 from ..present import Action, Refusal, Standing
 
+APPLY = "scm:cert:apply"
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -66,7 +68,7 @@ def line(row: Row, principal: Principal, now: datetime) -> Line:
     stands = standing(row)
     if present.ends(stands, now) and may_buy(principal):
         found = present.replaced(found, successor(row, urgent=stands.state is not State.EXPIRED, small=True))
-    who, text = present.hint(stands, now)
+    who, text = present.hint(stands, now, may_act=principal.may(APPLY, resource))
     shown = Shown(
         id=row.id,
         name=row.name,

@@ -212,6 +212,7 @@ def policy_list(request: HttpRequest, principal: Principal) -> HttpResponse:
         "add_url": reverse("iam-policy-add") if principal.may(policies.CREATE) else "",
         "add_label": _("Write a policy"),
         "operation": "policy-add",
+        "simulator_url": reverse("iam-simulator") if principal.may(simulator.SIMULATE) else "",
     }
     return render(request, LIST, context)
 
@@ -368,6 +369,7 @@ def simulate(request: HttpRequest, principal: Principal) -> HttpResponse:
             put(form, error, {"context": "", "": "user" if "user" in str(error) else ""})
     context = {
         "title": _("Permission simulator"),
+        "crumbs": [crumb(_("Policies"), "iam-policies")] if principal.may(policies.LIST) else [],
         "form": form,
         "answer": answer,
         "reason": say(simulator.reason(answer)) if answer is not None else "",

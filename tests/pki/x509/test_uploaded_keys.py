@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from certdesk.pki.x509 import keys
-from certdesk.pki.x509.errors import BadPrivateKey
-from certdesk.pki.x509.private_keys import TEXT_LIMIT, load_private_key
+from certdesk.pki.x509.errors import UploadRefused
+from certdesk.pki.x509.uploaded_keys import TEXT_LIMIT, load
 
 PKCS8, OPENSSL = PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL
 EC = ec.generate_private_key(ec.SECP256R1())
@@ -28,35 +28,36 @@ def pem(key, form=PKCS8, encryption=None):
 def test_keys_of_the_service_are_read(key, form):
     text = pem(key, form)
     for given in (text, text.replace("\n", "\r\n"), text.strip(), f"a comment\n{text}"):
-        assert keys.spki_sha256(load_private_key(given).public_key()) == keys.spki_sha256(key.public_key())
+        assert keys.spki_sha256(load(given).public_key()) == keys.spki_sha256(key.public_key())
 
 
 def test_what_openssl_puts_before_an_ec_key_is_passed_over():
     parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
-    assert load_private_key(parameters + pem(EC, OPENSSL)).key_size == 256
+    assert load(parameters + pem(EC, OPENSSL)).key_size == 256
 
 
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("", "exactly one"),
-        ("MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg", "exactly one"),
-        (pem(EC) + pem(EC), "exactly one"),
-        (pem(EC).replace("PRIVATE KEY", "CERTIFICATE"), "exactly one"),
+        ("", "no PEM"),
+        ("MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg", "DER form"),
+        (pem(EC) + pem(EC), "something else too"),
+        (pem(EC).replace("PRIVATE KEY", "CERTIFICATE"), "no private key"),
         (pem(EC)[:60], "partner"),
         (pem(EC).replace("M", "A", 3), "damaged"),
         (pem(EC, PKCS8, BestAvailableEncryption(b"secret")), "password"),
         (pem(EC, OPENSSL, BestAvailableEncryption(b"secret")), "password"),
-        (pem(ed25519.Ed25519PrivateKey.generate()), "neither RSA nor EC"),
+        (pem(ed25519.Ed25519PrivateKey.generate()), "Ed25519"),
         (pem(ec.generate_private_key(ec.SECP521R1())), "EC P-521"),
         (pem(rsa.generate_private_key(65537, 2560)), "RSA 2560"),
-        (pem(EC) + " " * TEXT_LIMIT, "at most 4096"),
+        (pem(EC) + " " * TEXT_LIMIT, "at most 16000"),
     ],
 )
 def test_everything_else_is_refused_without_a_byte_of_it(text, part):
-    with pytest.raises(BadPrivateKey, match=part) as refused:
-        load_private_key(text, field="key")
-    assert (refused.value.code, refused.value.field) == ("SCM.0012", "key")
+    with pytest.raises(UploadRefused, match=part) as refused:
+        load(text)
+    assert refused.value.code in ("SCM.0012", "SCM.0114", "SCM.0115")
+    assert refused.value.field == "private_key"
     assert refused.value.next_step
     quoted = text.replace("\n", " ").split()
     assert not any(len(word) > 20 and word in str(refused.value) for word in quoted)
@@ -64,6 +65,6 @@ def test_everything_else_is_refused_without_a_byte_of_it(text, part):
 
 def test_the_limit_is_exact():
     text = pem(EC)
-    assert load_private_key(text + "\n" * (TEXT_LIMIT - len(text)))
-    with pytest.raises(BadPrivateKey):
-        load_private_key(text + "\n" * (TEXT_LIMIT - len(text) + 1))
+    assert load(text + "\n" * (TEXT_LIMIT - len(text)))
+    with pytest.raises(UploadRefused):
+        load(text + "\n" * (TEXT_LIMIT - len(text) + 1))
