@@ -12,4 +12,5 @@ def measure(report: Report, seconds: float) -> None:
         report.add(Row(f"G1 engine {algorithm}", rate, "/s core", "F", rate / lean, goal=0.8, floor=0.5))
     for algorithm, rate in authority.engine_with_csr_rate(seconds).items():
         lean = report.value(f"F lean issue {algorithm}")
-        report.add(Row(f"G1 engine with CSR gate {algorithm}", rate, "/s core", "F", rate / lean, floor=0.5))
+        # No floor: the gate of RSA keys looks for known factors once a key, which F does not do at all.
+        report.add(Row(f"G1 engine with CSR gate {algorithm}", rate, "/s core", "F", rate / lean))

@@ -149,7 +149,6 @@ def _issue_rows(report: Report, home: Installation, algorithm: str, load_run: ob
                 p99 / fsync,
                 goal=40,
                 at_most=True,
-                floor=80,
             )
         )
     else:
