@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable
 from functools import lru_cache
+from io import BytesIO
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "certdesk.config.django")
@@ -20,6 +21,7 @@ _django = get_wsgi_application()
 _connection = connections[DEFAULT_DB_ALIAS]
 _connection.inc_thread_sharing()
 _seen = threading.local()
+_AHEAD = 1024 * 1024  # bytes of a body; what is longer is read by whoever knows its limit
 _settle = lru_cache(maxsize=1)(settle)
 
 
@@ -29,6 +31,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     All threads use one connection: with one each, SQLite would find its pages changed by another at every
     turn and read them anew. So the answer is complete, and closed, before the next thread runs.
     """
+    _read_ahead(environ)
     with baton:
         _settle(settings.get().data)
         if not hasattr(_seen, "connection"):
@@ -38,3 +41,10 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
             return [b"".join(response)]
         finally:
             response.close()
+
+
+def _read_ahead(environ: dict[str, Any]) -> None:
+    """The body of a slow client keeps its own thread waiting and nobody else's."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    if length.isdecimal() and len(length) < 8 and 0 < int(length) <= _AHEAD:
+        environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(int(length)))

@@ -17,8 +17,9 @@ from huaweicloudsdkscm.v3 import (
     ExportCertificateRequest,
     ImportCertificateRequest,
     ImportCertificateRequestBody,
-    ListAllTagsRequest,
     ListCertificatesRequest,
+    ListDeployedResourcesRequest,
+    ListDeployedResourcesRequestBody,
     NoticeRequestBody,
     PurchaseCertificateRequestBody,
     ScmClient,
@@ -161,8 +162,9 @@ def test_refusals_arrive_as_the_sdk_knows_them(live_server: LiveServer, alice: P
     with pytest.raises(ClientRequestException) as refused:
         scm.delete_certificate(DeleteCertificateRequest(certificate_id=certificate_id))
     assert (refused.value.status_code, refused.value.error_code) == (400, "SCM.0010")
+    wanted = ListDeployedResourcesRequestBody(certificate_ids=[certificate_id], service_names=["ALL"])
     with pytest.raises(ServerResponseException) as later:
-        scm.list_all_tags(ListAllTagsRequest())
+        scm.list_deployed_resources(ListDeployedResourcesRequest(body=wanted))
     assert (later.value.status_code, later.value.error_code) == (501, "SCM.9001")
     stranger = client(live_server, person(account(), "charlie", "admins"))
     for call, request in (
