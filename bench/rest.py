@@ -122,7 +122,7 @@ def _single(report: Report, home: Installation, key: dict[str, str], algorithm: 
     def request(turn: int) -> bytes:
         return signed(home, key, ISSUE, bodies[turn % len(bodies)])
 
-    load.run(home.port, 2, 1.0, request)  # warm
+    load.run(home.port, 16, 1.0, request)  # warm, every thread of it
     _issue_rows(report, home, algorithm, load_run=lambda: load.run(home.port, 16, seconds * 2, request))
 
 
