@@ -127,13 +127,19 @@ def _single(report: Report, home: Installation, key: dict[str, str], algorithm: 
 
 
 def _issue_rows(report: Report, home: Installation, algorithm: str, load_run: object) -> None:
+    from certdesk.pki.authority import bench as authority
+
     web = home.processes["web"].pid
+    lean = authority.lean_rate(0.5)[algorithm]
     before = processes.cpu_seconds(web)
     seen: load.Load = load_run()  # type: ignore[operator]
     rate = seen.good / (processes.cpu_seconds(web) - before)
+    lean = (
+        lean + authority.lean_rate(0.5)[algorithm]
+    ) / 2  # right before and after: the machine's pace varies
     if seen.good < len(seen.latencies):
         raise RuntimeError(f"answers other than 200: {seen.statuses}")
-    lean, raw = report.value(f"F lean issue {algorithm}"), report.value(f"R raw sign {algorithm}")
+    raw = report.value(f"R raw sign {algorithm}")
     if algorithm == "EC_P256":
         report.add(
             Row(f"G2 REST issue {algorithm}", rate, "/s core", "F", rate / lean, goal=0.30, floor=0.14)
