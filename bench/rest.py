@@ -134,9 +134,8 @@ def _issue_rows(report: Report, home: Installation, algorithm: str, load_run: ob
     before = processes.cpu_seconds(web)
     seen: load.Load = load_run()  # type: ignore[operator]
     rate = seen.good / (processes.cpu_seconds(web) - before)
-    lean = (
-        lean + authority.lean_rate(0.5)[algorithm]
-    ) / 2  # right before and after: the machine's pace varies
+    # Right before and right after: the machine's pace varies.
+    lean = (lean + authority.lean_rate(0.5)[algorithm]) / 2
     if seen.good < len(seen.latencies):
         raise RuntimeError(f"answers other than 200: {seen.statuses}")
     raw = report.value(f"R raw sign {algorithm}")

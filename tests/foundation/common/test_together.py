@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from certdesk.foundation.common import together
-from certdesk.foundation.common.baton import Baton
+from certdesk.foundation.common.baton import Baton, baton
 from certdesk.foundation.common.together import Together
 from tests.support.threads import crowd
 
@@ -133,3 +133,25 @@ def test_only_its_holder_has_it() -> None:
         assert mine.held
         assert not mine.is_wanted
     assert not mine.held
+
+
+def test_who_never_stepped_aside_is_not_handed_the_baton() -> None:
+    """A thread without the baton comes while one with it works; the baton must not get lost in its gate."""
+    runs: list[list[str]] = []
+    outsiders: list[threading.Thread] = []
+
+    def work(items: Sequence[str]) -> list[str]:
+        runs.append(list(items))
+        if items == ["web"]:
+            outsiders.append(threading.Thread(target=keep, args=("outsider", "other key")))
+            outsiders[0].start()
+            while not keep._waiting:
+                outsiders[0].join(0.001)
+        return list(items)
+
+    keep = Together(work, most=16)
+    assert crowd(lambda: keep("web", "key")) == ["web"]
+    outsiders[0].join(30)
+    assert runs == [["web"], ["outsider"]]
+    assert not baton.is_wanted
+    assert crowd(lambda: "after") == ["after"]

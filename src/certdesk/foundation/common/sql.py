@@ -5,7 +5,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -118,6 +118,11 @@ def flat(columns: Sequence[str], values: Sequence[Mapping[str, object]]) -> list
         for line in values
         for value in [line[column] for column in columns]
     ]
+
+
+def marks(values: Collection[object]) -> str:
+    """The parameters of an `IN (…)` for these values."""
+    return ",".join(["%s"] * len(values))
 
 
 def plain(value: object) -> object:

@@ -23,7 +23,7 @@ class _Slot(Generic[Item, Outcome]):
         self.error: BaseException | None = None
         self.done = False
         self.gate = closed_gate()
-        self.asked = False  # the baton was asked for, for this slot's thread
+        self.asked = True  # nobody has to ask for the baton for this slot's thread: it has not stepped aside
 
 
 class Together(Generic[Item, Outcome]):
@@ -61,6 +61,8 @@ class Together(Generic[Item, Outcome]):
 
     def _step_aside(self, slot: _Slot[Item, Outcome]) -> None:
         """Lets others run; goes on when somebody has done the work, or when nobody has for too long."""
+        with self._list:
+            slot.asked = False
         baton.pass_on()
         if baton.wait(slot.gate, PATIENCE):
             return

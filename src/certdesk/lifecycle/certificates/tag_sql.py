@@ -1,5 +1,7 @@
 """Conditions on a certificate's tags as SQL; `c` is the certificate of the statement around them."""
 
+from certdesk.foundation.common import sql
+
 from . import tag_rules
 from .tag_rules import TagCondition
 
@@ -9,7 +11,7 @@ Condition = tuple[str, list[object]]
 
 def has(account_id: str, one: TagCondition) -> Condition:
     """Certificates that bear the tag, read from the index of tags: for conditions that name few."""
-    values = f" AND t.value IN ({_marks(one.values)})" if one.values else ""
+    values = f" AND t.value IN ({sql.marks(one.values)})" if one.values else ""
     text = (
         "c.id IN (SELECT t.certificate_id FROM certificates_tag t"
         f" WHERE t.account_id = %s AND t.key = %s{values})"
@@ -24,7 +26,7 @@ def has_text(account_id: str, text: str) -> Condition:
 
 def bears(one: TagCondition) -> Condition:
     """The same looked up on the certificate: for conditions that most certificates meet."""
-    values = f" AND t.value IN ({_marks(one.values)})" if one.values else ""
+    values = f" AND t.value IN ({sql.marks(one.values)})" if one.values else ""
     text = f"EXISTS (SELECT 1 FROM certificates_tag t WHERE t.certificate_id = c.id AND t.key = %s{values})"
     return text, [one.key, *one.values]
 
@@ -36,7 +38,3 @@ def joined(parts: list[Condition], word: str) -> Condition:
 
 def none(part: Condition) -> Condition:
     return f"NOT {part[0]}", part[1]
-
-
-def _marks(values: tuple[str, ...]) -> str:
-    return ", ".join(["%s"] * len(values))

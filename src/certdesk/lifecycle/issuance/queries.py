@@ -43,7 +43,7 @@ def lost_intents(before: datetime, after: datetime, limit: int) -> list[str]:
 def standing_evidence(ids: Collection[int]) -> int:
     """How many of these proofs are not void at this moment."""
     found = sql.row(
-        f"SELECT count(*) FROM validation_evidence WHERE void_at IS NULL AND id IN ({_marks(list(ids))})",
+        f"SELECT count(*) FROM validation_evidence WHERE void_at IS NULL AND id IN ({sql.marks(ids)})",
         list(ids),
     )
     return int(found[0]) if found else 0
@@ -108,11 +108,11 @@ def settle(references: Sequence[str], application_ids: Sequence[int], now: datet
     """
     changed = sql.execute(
         "UPDATE issuance_placement SET state = 'FULFILLED', settled_at = %s"
-        f" WHERE reference IN ({_marks(references)}) AND state = 'PLACED'",
+        f" WHERE reference IN ({sql.marks(references)}) AND state = 'PLACED'",
         [sql.plain(now), *references],
     ) + sql.execute(
         "UPDATE applications_application SET state = 'FULFILLED', ended_at = %s"
-        f" WHERE id IN ({_marks(application_ids)}) AND state = 'OPEN'",
+        f" WHERE id IN ({sql.marks(application_ids)}) AND state = 'OPEN'",
         [sql.plain(now), *application_ids],
     )
     if changed != len(references) + len(application_ids):
@@ -120,7 +120,3 @@ def settle(references: Sequence[str], application_ids: Sequence[int], now: datet
             "The issuance was settled by another process meanwhile.",
             next_step="Look at the certificate; it is issued without anything to do.",
         )
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ",".join(["%s"] * len(values))
