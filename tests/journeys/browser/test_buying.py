@@ -29,7 +29,7 @@ def test_the_first_purchase_from_signing_in_to_the_receipt(stage: Stage) -> None
     alice.next_is("1 certificate is ready to be applied for")
     alice.sees("How it was paid", "Account balance", "¥ 630.00", "Pending application")
     receipt = alice.address
-    alice.click("scm-")
+    alice.main.get_by_role("link").filter(has_text="scm-").first.click()
     alice.state_is("Pending application")
     alice.next_is("say which domain name it is for", "You")
     certificate = alice.address
