@@ -8,6 +8,7 @@ from certdesk.foundation.common import sql
 from certdesk.foundation.common.errors import BadParameter, Conflict, NotFound
 from certdesk.foundation.iam import actions, queries
 from certdesk.foundation.iam.models import Account, EnterpriseProject, Policy, User
+from certdesk.foundation.iam.predicates import Columns
 from certdesk.foundation.iam.principal import Resource, Via
 from tests.support.signed import PASSWORD, account, person
 
@@ -146,7 +147,7 @@ def test_a_custom_policy_for_one_project() -> None:
     alice = queries.principal_of(user, Via.API)
     assert alice.may("scm:cert:get", Resource("cert", "c", owner.id, "p1"))
     assert not alice.may("scm:cert:get", Resource("cert", "c", owner.id, "0"))
-    text, params = queries.where(alice, "scm:cert:list")
+    text, params = queries.where(alice, "scm:cert:list", Columns())
     assert params == [owner.id, "p1"]
     assert text.startswith("(account_id = %s AND ")
     with pytest.raises(NotFound):

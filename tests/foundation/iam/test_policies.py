@@ -114,6 +114,15 @@ def test_actions(pattern: str, action: str, matches: bool) -> None:
                 {"Near": {"g:UserId": ["u1"]}},
                 {"Bool": {"g:MFAPresent": ["yes"]}},
                 {"DateLessThan": {"g:CurrentTime": ["soon"]}},
+                {"StringMatch": {"scm:DomainName": ["a*b"]}},
+                {"StringMatch": {"scm:DomainName": ["*"]}},
+                {"StringMatch": {"scm:DomainName": ["**.example"]}},
+                {"StringMatch": {"g:EnterpriseProjectId": ["p*"]}},
+                {"StringEquals": {"scm:DomainName": ["b\u00fccher.example"]}},
+                {"StringEquals": {"g:ResourceTag/": ["web"]}},
+                {"StringEquals": {f"g:ResourceTag/{'k' * 129}": ["web"]}},
+                {"StringEquals": {7: ["web"]}},
+                {"Bool": {"g:ResourceTag/team": ["true"]}},
                 {"DateLessThan": {"g:CurrentTime": ["2026-11-30T12:00:00Z", "2026-12-01T12:00:00Z"]}},
             )
         ),
@@ -184,6 +193,65 @@ def test_source_address(source: str, operator: str, allowed: bool) -> None:
     condition = {operator: {"g:SourceIp": ["192.0.2.0/24"]}}
     grants = (grant(statement("Allow", ["scm:*:*"], Condition=condition)),)
     assert bool(rules.decide(grants, "scm:cert:get", None, Asker("a1", source=source))) is allowed
+
+
+def on(effect: str, condition: dict[str, object]) -> tuple[PolicyGrant, ...]:
+    allows = (grant(statement("Allow", ["scm:*:*"])),) if effect == "Deny" else ()
+    return (*allows, grant(statement(effect, ["scm:*:*"], Condition=condition)))
+
+
+@pytest.mark.parametrize(
+    ("effect", "names", "may"),
+    [
+        ("Allow", ("a.shop.example",), True),
+        ("Allow", ("a.shop.example", "b.shop.example"), True),
+        ("Allow", ("a.shop.example", "b.example"), False),
+        ("Allow", (), False),
+        ("Allow", None, True),
+        ("Deny", ("a.shop.example", "b.example"), False),
+        ("Deny", ("b.example",), True),
+        ("Deny", (), True),
+        ("Deny", None, True),
+    ],
+)
+# rule: IAM-3
+def test_every_name_must_fit_to_allow_and_one_is_enough_to_deny(
+    effect: str, names: tuple[str, ...] | None, may: bool
+) -> None:
+    held = on(effect, {"StringMatch": {"scm:DomainName": ["*.SHOP.example"]}})
+    row = Resource("cert", "scs1", "a1", names=names)
+    assert bool(rules.decide(held, "scm:cert:get", row, ASKER)) is may
+
+
+# rule: IAM-3
+def test_tags_are_read_only_when_a_policy_asks_for_them() -> None:
+    asked: list[int] = []
+
+    def tags() -> tuple[tuple[str, str], ...]:
+        asked.append(1)
+        return (("team", "web"),)
+
+    row = Resource("cert", "scs1", "a1", tags=tags)
+    assert rules.decide((grant(statement("Allow", ["scm:*:*"])),), "scm:cert:get", row, ASKER)
+    assert not asked
+    assert rules.decide(on("Allow", {"StringEquals": {"g:ResourceTag/team": ["web"]}}), "scm:cert:get", row)
+    assert asked
+    assert not rules.decide(
+        on("Allow", {"StringEquals": {"g:ResourceTag/team": ["Web"]}}), "scm:cert:get", row
+    )
+
+
+def test_a_table_without_names_types_and_tags_is_decided_without_them() -> None:
+    for condition, every in (
+        ({"StringEquals": {"scm:DomainName": ["a.example"]}}, False),
+        ({"StringNotEquals": {"scm:CertificateType": ["DV_SSL_CERT"]}}, True),
+        ({"StringNotEquals": {"g:ResourceTag/team": ["web"]}}, True),
+        ({"StringMatch": {"g:ResourceTag/team": ["web"]}}, False),
+    ):
+        held = on("Allow", condition)
+        text, _params = predicates.predicate(held, "scm:csr:list", ASKER, predicates.Columns(type="csr"))
+        assert text == (predicates.EVERYTHING if every else predicates.NOTHING)
+        assert bool(rules.decide(held, "scm:csr:list", Resource("csr", "x", "a1"), ASKER)) is every
 
 
 def test_user_conditions() -> None:

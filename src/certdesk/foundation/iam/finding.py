@@ -8,6 +8,7 @@ from certdesk.foundation.common.errors import NotFound
 
 from . import queries
 from .models import AccessKey, EnterpriseProject, Group, Policy, User
+from .predicates import Columns
 from .principal import Principal, Resource
 
 Row = TypeVar("Row", bound=models.Model)
@@ -86,13 +87,11 @@ def project(principal: Principal, action: str, project_id: str) -> EnterprisePro
 
 
 def visible(
-    rows: "models.QuerySet[Row]", principal: Principal, action: str, kind: str, **columns: str
+    rows: "models.QuerySet[Row]", principal: Principal, action: str, kind: str
 ) -> "models.QuerySet[Row]":
     """Those of `rows` (one table, of the principal's account) on which it may do `action`."""
-    names = {"project_column": "", "owner_column": "", "id_column": f"{rows.model._meta.db_table}.id"}
-    account = f"{rows.model._meta.db_table}.account_id"
-    text, params = queries.where(
-        principal, action, account_column=account, resource_type=kind, **{**names, **columns}
-    )
+    table = rows.model._meta.db_table
+    columns = Columns(project="", owner="", id=f"{table}.id", account=f"{table}.account_id", type=kind)
+    text, params = queries.where(principal, action, columns)
     extra: Any = rows.extra(where=[text], params=params)  # noqa: S610 the text is made by `where` from code
     return extra  # type: ignore[no-any-return]

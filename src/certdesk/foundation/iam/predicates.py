@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .rules import ROW_KEYS, Asker, Effect, PolicyGrant, Statement, holds, of_row
+from .conditions import KIND_KEY, NAME_KEY, PROJECT_KEY, Condition, Like, Test, holds_for_row, like
+from .rules import Asker, Effect, PolicyGrant, Resource, Statement, holds, of_row
 
 Sql = tuple[str, list[object]]
 NOTHING = "1=0"
@@ -12,13 +13,22 @@ EVERYTHING = "1=1"
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the row's columns; they come from code, never from input. Empty = the table has none."""
+    """Names of the row's columns; they come from code, never from input. Empty = the table has none.
+
+    Attributes:
+        kind: type of the certificate.
+        names: `(from, column)` of its domain names: tables and the condition that ties them to the row.
+        tags: `(from, column of the key, column of the value)` of its tags.
+    """
 
     project: str = "enterprise_project_id"
     account: str = "account_id"
     id: str = "id"
     owner: str = "owner_id"
     type: str = "cert"
+    kind: str = ""
+    names: tuple[str, str] | None = None
+    tags: tuple[str, str, str] | None = None
 
 
 def predicate(grants: Iterable[PolicyGrant], action: str, asker: Asker, columns: Columns) -> Sql:
@@ -76,13 +86,58 @@ def _statement(grant: PolicyGrant, statement: Statement, action: str, asker: Ask
             and pattern.type in ("", columns.type.lower())
         ]
         parts.append(_any(patterns))
-    for condition in statement.conditions:
-        if of_row(condition):
-            attribute = ROW_KEYS[condition.key]
-            column = columns.project if attribute == "enterprise_project_id" else columns.owner
-            missing = "0" if attribute == "enterprise_project_id" else ""
-            parts.append(_in(column, condition.values, condition.negated, missing))
+    to_allow = statement.effect is Effect.ALLOW
+    parts += [_held(one, columns, to_allow) for one in statement.conditions if of_row(one)]
     return _all(parts)
+
+
+def _held(condition: Condition, columns: Columns, to_allow: bool) -> Sql:
+    """A condition on the row; a table without such a column has the default of `Resource` in every row."""
+    if condition.key == NAME_KEY and columns.names:
+        return _names(condition, columns.names, to_allow)
+    if condition.tag and columns.tags:
+        return _tag(condition, columns.tags)
+    column = {PROJECT_KEY: columns.project, KIND_KEY: columns.kind}.get(condition.key, columns.owner)
+    if condition.tag or condition.key == NAME_KEY or not column:
+        return (EVERYTHING if holds_for_row(condition, Resource(""), to_allow=to_allow) else NOTHING), []
+    text, params = _among(column, condition)
+    return (f"NOT ({text})" if condition.negated else text), params
+
+
+def _names(condition: Condition, where: tuple[str, str], to_allow: bool) -> Sql:
+    """Every name must fit to allow, one to deny; what has none fits nothing."""
+    tables, column = where
+    text, params = _among(column, condition)
+    fits, not_fits = (text, f"NOT ({text})") if not condition.negated else (f"NOT ({text})", text)
+    if not to_allow:
+        return f"EXISTS (SELECT 1 FROM {tables} AND ({fits}))", params
+    any_at_all = f"EXISTS (SELECT 1 FROM {tables})"
+    return f"{any_at_all} AND NOT EXISTS (SELECT 1 FROM {tables} AND ({not_fits}))", params
+
+
+def _tag(condition: Condition, where: tuple[str, str, str]) -> Sql:
+    tables, key, value = where
+    text, params = _among(value, condition)
+    found = f"EXISTS (SELECT 1 FROM {tables} AND {key} = %s AND ({text}))"
+    return (f"NOT {found}" if condition.negated else found), [condition.tag, *params]
+
+
+def _among(column: str, condition: Condition) -> Sql:
+    if condition.test is not Test.LIKE:
+        return f"{column} IN ({','.join(['%s'] * len(condition.values))})", list(condition.values)
+    return _any([_like(column, like(one)) for one in condition.values])
+
+
+def _like(column: str, found: Like) -> Sql:
+    """Letter by letter: LIKE folds case on SQLite and knows wildcards of its own."""
+    text, length = found.text, len(found.text)
+    if found.open_start and found.open_end:
+        return f"replace({column}, %s, '') <> {column}", [text]
+    if found.open_start:
+        return f"length({column}) >= {length} AND substr({column}, length({column}) - {length - 1}) = %s", [
+            text
+        ]
+    return _path(column, text, found.open_end)
 
 
 def _in(column: str, values: tuple[str, ...], negated: bool, missing: str) -> Sql:

@@ -96,7 +96,7 @@ class Principal:
         """Whether a policy allows `action`; without a resource: on anything at all (see `rules.decide`)."""
         if resource is not None and not self.owns(resource.account_id):
             return Decision(False, action)
-        if self.timed or (resource is not None and resource.id):
+        if self.timed or (resource is not None and (resource.id or resource.names)):
             return self._fresh(action, resource)
         question = (action, self.source, resource)
         decision = self._decided.get(question)

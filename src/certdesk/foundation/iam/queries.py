@@ -149,25 +149,12 @@ def _statements(document: bytes) -> tuple[rules.Statement, ...]:
     return rules.parse_stored(orjson.loads(document))
 
 
-def where(
-    principal: Principal,
-    action: str,
-    *,
-    project_column: str = "enterprise_project_id",
-    account_column: str = "account_id",
-    id_column: str = "id",
-    owner_column: str = "owner_id",
-    resource_type: str = "cert",
-) -> tuple[str, list[object]]:
-    """SQL predicate and parameters of the rows on which the principal may do `action` (law 5).
-
-    An empty column name says that the table has no such column. Columns come from code, never from input.
-    """
-    columns = Columns(project_column, account_column, id_column, owner_column, resource_type)
+def where(principal: Principal, action: str, columns: Columns) -> tuple[str, list[object]]:
+    """SQL predicate and parameters of the rows on which the principal may do `action` (law 5)."""
     text, params = predicates.predicate(principal.grants, action, principal.asker, columns)
     if not principal.account_id:
         return f"({text})", params
-    return f"({account_column} = %s AND ({text}))", [principal.account_id, *params]
+    return f"({columns.account} = %s AND ({text}))", [principal.account_id, *params]
 
 
 def operating_account() -> str:

@@ -1,6 +1,7 @@
 """What would be decided for a user, and which statements say so. Nothing is done (IAM-3, IAM-4)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
@@ -15,7 +16,9 @@ from .principal import Principal, Via
 from .rules import Asker, Decision, Resource
 
 SIMULATE = "iam:policies:simulate"
-CONTEXT = ("source", "time", "mfa", "enterprise_project_id", "owner")
+ROW = ("enterprise_project_id", "owner", "domain", "type", "tags")
+CONTEXT = ("source", "time", "mfa", *ROW)
+LookUp = Callable[[str], Resource | None]
 
 
 def simulate(
@@ -24,6 +27,7 @@ def simulate(
     action: str,
     resource: str = "",
     context: Mapping[str, object] | None = None,
+    look_up: LookUp | None = None,
 ) -> Decision:
     """The decision for a user of the account.
 
@@ -31,7 +35,9 @@ def simulate(
         user: id or name.
         resource: `type:id` or `service:region:account:type:path`; empty = on anything at all.
         context: `source` (address), `time` (`2026-11-30T12:00:00Z`; default now), `mfa`, and of the thing
-            itself `enterprise_project_id` and `owner` (user id).
+            itself `enterprise_project_id`, `owner` (user id), `domain` (a name or a list of them), `type`
+            and `tags` (an object).
+        look_up: the certificate of an id as it really is; what the context says goes before it.
 
     Raises:
         Forbidden, NotFound: no right to ask, or no such user in this account.
@@ -54,7 +60,7 @@ def simulate(
         found.account_id, found.id, found.name, _source(given), _moment(given), given.get("mfa") is True
     )
     grants = queries.principal_of(found, Via.API).grants
-    about = _resource(resource, given, principal.account_id)
+    about = _resource(resource, given, principal.account_id, look_up)
     if about is not None and about.account_id != principal.account_id:
         return Decision(False, action)  # nobody may anything with what is another account's
     return rules.decide(grants, action, about, asker)
@@ -91,9 +97,10 @@ def _moment(given: Mapping[str, object]) -> datetime:
         ) from None
 
 
-def _resource(text: str, given: Mapping[str, object], account_id: str) -> Resource | None:
-    row = {"enterprise_project_id", "owner"} & set(given)
-    if not text and not row:
+def _resource(
+    text: str, given: Mapping[str, object], account_id: str, look_up: LookUp | None
+) -> Resource | None:
+    if not text and not set(ROW) & set(given):
         return None
     parts = text.split(":", 4)
     if len(parts) == 5:
@@ -109,5 +116,27 @@ def _resource(text: str, given: Mapping[str, object], account_id: str) -> Resour
         )
     else:
         kind, path = "cert", ""
-    project, owner = str(given.get("enterprise_project_id", "0")), str(given.get("owner", ""))
-    return Resource(kind, path, account_id, project, owner)
+    real = look_up(path) if look_up is not None and kind == "cert" and path else None
+    return _with(real or Resource(kind, path, account_id), given)
+
+
+def _with(about: Resource, given: Mapping[str, object]) -> Resource:
+    """What the context says of the thing itself."""
+    about = replace(
+        about,
+        enterprise_project_id=str(given.get("enterprise_project_id", about.enterprise_project_id)),
+        owner_id=str(given.get("owner", about.owner_id)),
+        kind=str(given.get("type", about.kind)),
+    )
+    if "domain" in given:
+        names = given["domain"] if isinstance(given["domain"], list) else [given["domain"]]
+        about = replace(about, names=tuple(str(name).lower() for name in names))
+    return replace(about, tags=_tags(given["tags"])) if "tags" in given else about
+
+
+def _tags(given: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(given, Mapping):
+        raise BadParameter(
+            "tags must be an object of keys and values.", next_step='Use {"team": "web"}.', field="context"
+        )
+    return tuple((str(key), str(value)) for key, value in given.items())

@@ -1,10 +1,13 @@
 """Policies, the simulator and access keys (IAM-2, IAM-3, IAM-7)."""
 
+from functools import partial
+
 from certdesk.foundation.common.clock import wire
 from certdesk.foundation.common.errors import BadParameter
 from certdesk.foundation.iam import keys, policies, simulator
 from certdesk.foundation.iam.models import AccessKey, Policy
 from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.certificates.queries import described
 
 from . import paging
 from . import people_schemas as schemas
@@ -91,7 +94,9 @@ def delete_role(principal: Principal, id: str) -> None:  # noqa: A002
 )
 def simulate(principal: Principal, body: schemas.Question) -> Shape:
     """Whether a user may do something, and which statements say so; nothing is done."""
-    answer = simulator.simulate(principal, body.user, body.action, body.resource, body.context)
+    answer = simulator.simulate(
+        principal, body.user, body.action, body.resource, body.context, partial(described, principal)
+    )
     return {
         "decision": "ALLOW" if answer.allowed else "DENY",
         "matched": [

@@ -103,7 +103,8 @@ class KeyQuery(PageQuery):
 
 
 class Question(Body):
-    """Context: `source`, `time` (UTC), `mfa`, and the row's `enterprise_project_id` and `owner`."""
+    """Context: `source`, `time` (UTC), `mfa`; of the thing `enterprise_project_id`, `owner`, `domain`,
+    `type`, `tags`."""
 
     user: Word
     action: Word

@@ -61,4 +61,8 @@ SHAPES = (
     _("It has: %(list)s."),
     _("%(text)s is not a resource."),
     _("Bounced: %(told)s"),
+    _("An entry may have one * at its beginning and one at its end, and text beside them."),
+    _("Write the name %(name)s as it stands in certificates, with xn--."),
+    _("tags must be an object of keys and values."),
+    _('Use {"team": "web"}.'),
 )

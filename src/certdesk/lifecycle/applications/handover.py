@@ -12,6 +12,7 @@ from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates.editing import UPDATE
 from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.rows import columns
 from certdesk.lifecycle.orders.models import Order
 
 from .models import BookContact, Contact
@@ -44,7 +45,7 @@ def hand_over(principal: Principal, user_id: str, to: str, now: datetime) -> Han
     """
     user = finding.user(principal, HAND_OVER, user_id)
     heir = _heir(principal, user, to)
-    condition, params = queries.where(principal, UPDATE)
+    condition, params = queries.where(principal, UPDATE, columns("certificates_certificate"))
     moved = 0
     while True:
         done = _certificates(principal, user, heir, condition, params, now)

@@ -14,7 +14,17 @@ from certdesk.foundation.iam.principal import Principal
 
 from . import rules, states
 from .filters import Marker, check_limit, read_marker
-from .rows import EXPIRY, EXPIRY_UNINDEXED, LIST, Row, name_condition, row_of, select, status_condition
+from .rows import (
+    COLUMNS,
+    EXPIRY,
+    EXPIRY_UNINDEXED,
+    LIST,
+    Row,
+    name_condition,
+    row_of,
+    select,
+    status_condition,
+)
 from .states import State, Tone
 from .tag_sql import has_text
 
@@ -124,14 +134,7 @@ def console_page(
 def _visible(
     principal: Principal, content: str, status: State | None, now: datetime, tag: str = ""
 ) -> tuple[str, list[object]]:
-    text, params = iam.where(
-        principal,
-        LIST,
-        project_column="c.enterprise_project_id",
-        account_column="c.account_id",
-        id_column="c.id",
-        owner_column="c.owner_id",
-    )
+    text, params = iam.where(principal, LIST, COLUMNS)
     conditions = [text]
     found = [name_condition(content)] if content else []
     found += [status_condition(status, now)] if status else []

@@ -7,6 +7,7 @@ from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import WrongState
 from certdesk.foundation.iam import queries as iam
+from certdesk.foundation.iam.predicates import Columns
 from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.catalogue.queries import catalogue
@@ -74,9 +75,7 @@ def usable(principal: Principal, limit: int = 100) -> list[Csr]:
 
 def _visible(principal: Principal, action: str) -> tuple[str, list[object]]:
     """CSRs belong to the account: to its default project, and to no single user."""
-    return iam.where(
-        principal, action, project_column="", id_column="id", owner_column="", resource_type="csr"
-    )
+    return iam.where(principal, action, Columns(project="", owner="", type="csr"))
 
 
 def _page(where: str, params: list[object], limit: int, offset: int) -> list[Csr]:

@@ -2,15 +2,16 @@
 
 import re
 import unicodedata
+from dataclasses import replace
 from datetime import datetime
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import sql
 from certdesk.foundation.common.errors import BadParameter, WrongState
 from certdesk.foundation.iam import projects
-from certdesk.foundation.iam.principal import Principal, Resource
+from certdesk.foundation.iam.principal import Principal
 
-from . import queries
+from . import queries, rules
 from .models import Certificate
 
 UPDATE = "scm:cert:update"
@@ -68,12 +69,9 @@ def move(principal: Principal, certificate_id: str, project: str, now: datetime)
     certificate = queries.fetch(principal, UPDATE, certificate_id)
     if not projects.fetch(principal, MIGRATE, project).enabled:
         raise WrongState("The project is off.", next_step="Switch it on or choose another one.")
-    principal.require(
-        MIGRATE, Resource("cert", certificate.id, certificate.account_id, certificate.enterprise_project_id)
-    )
-    principal.require(
-        UPDATE, Resource("cert", certificate.id, certificate.account_id, project, certificate.owner_id)
-    )
+    here = rules.resource_of(certificate)
+    principal.require(MIGRATE, here)
+    principal.require(UPDATE, replace(here, enterprise_project_id=project))
     if certificate.enterprise_project_id == project:
         return
     with sql.short_transaction():

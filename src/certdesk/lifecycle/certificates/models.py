@@ -76,6 +76,10 @@ class Certificate(models.Model):
     def __str__(self) -> str:
         return f"{self.id} {self.domain or self.name}"
 
+    def tag_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Its tags, read when a policy asks for them."""
+        return tuple(self.tags.values_list("key", "value"))
+
 
 class CertificateName(models.Model):
     """One name of a certificate, for search by name and by domain."""

@@ -1,6 +1,6 @@
 """Reads of the inventory. Lists are hand-written SQL, keyset pages, and never select DER (law 13, G6)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import QuerySet
@@ -9,7 +9,7 @@ from certdesk.foundation.audit import queries as audit
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.iam import queries as iam
-from certdesk.foundation.iam.principal import Principal
+from certdesk.foundation.iam.principal import Principal, Resource
 
 from . import filters as checks
 from . import rules
@@ -17,7 +17,7 @@ from .attention import Tab, console_page, counts
 from .errors import NoCertificate, UnderReview
 from .filters import MOST, ListFilters, Marker, SearchFilters, Sort, SortKey
 from .models import Certificate, Version
-from .rows import EXPIRY, LIST, Row, effective_state, name_condition, rows_of, status_condition
+from .rows import EXPIRY, LIST, Row, columns, effective_state, name_condition, rows_of, status_condition
 from .states import State
 from .tag_sql import has_text
 
@@ -64,8 +64,13 @@ class SearchPage:
     next_marker: str | None
 
 
-def fetch(principal: Principal, action: str, certificate_id: str) -> Certificate:
+def fetch(
+    principal: Principal, action: str, certificate_id: str, *, names_follow: bool = False
+) -> Certificate:
     """The certificate, if the principal may do `action` with it (law 5).
+
+    Args:
+        names_follow: one without names gets them by this action, and `require_names` is asked for those.
 
     Raises:
         NoCertificate: missing, deleted or of another account; one text for all three.
@@ -75,10 +80,31 @@ def fetch(principal: Principal, action: str, certificate_id: str) -> Certificate
     found = Certificate.objects.filter(id=certificate_id).exclude(state=State.DELETED).first()
     if found is None or not principal.owns(found.account_id):
         raise NoCertificate(certificate_id)
-    principal.require(action, rules.resource_of(found))
+    about = rules.resource_of(found)
+    if names_follow and not about.names:
+        about = replace(about, names=None)
+    principal.require(action, about)
     if found.state == State.UNSUBSCRIBING and action not in READING:
         raise UnderReview(certificate_id)
     return found
+
+
+def described(principal: Principal, certificate_id: str) -> Resource | None:
+    """The certificate as policies see it, for whoever may look at it; else None."""
+    found = Certificate.objects.filter(id=certificate_id, account_id=principal.account_id).first()
+    about = rules.resource_of(found) if found and found.state != State.DELETED else None
+    return about if about is not None and principal.may("scm:cert:get", about) else None
+
+
+def require_names(
+    principal: Principal, action: str, certificate: Certificate, names: tuple[str, ...]
+) -> None:
+    """Passes who may do `action` with the certificate once it has these names.
+
+    Raises:
+        Forbidden: a policy is limited to other names.
+    """
+    principal.require(action, replace(rules.resource_of(certificate), names=names))
 
 
 def hosted_count(account_id: str, limit: int) -> int:
@@ -139,14 +165,7 @@ def visible(
     Args:
         by_id: another condition names few ids, so the account's index is to stay out of the way.
     """
-    text, params = iam.where(
-        principal,
-        action,
-        project_column="c.enterprise_project_id",
-        account_column="(c.account_id || '')" if by_id else "c.account_id",
-        id_column="c.id",
-        owner_column="c.owner_id",
-    )
+    text, params = iam.where(principal, action, columns(by_id=by_id))
     return [text, "c.state <> 'DELETED'"], params
 
 
@@ -168,10 +187,10 @@ def list_page(principal: Principal, filters: ListFilters, now: datetime | None =
         params,
     )
     direction = "ASC" if filters.sort_dir == "ASC" else "DESC"
-    columns: tuple[str, ...] = _SORT_COLUMNS[SortKey(filters.sort_key)]
+    sorting: tuple[str, ...] = _SORT_COLUMNS[SortKey(filters.sort_key)]
     if filters.sort_key == SortKey.STATUS:
-        columns = (effective_state(now), *columns)
-    order = ", ".join(f"{column} {direction}" for column in columns)
+        sorting = (effective_state(now), *sorting)
+    order = ", ".join(f"{column} {direction}" for column in sorting)
     items = rows_of(where, params, order, filters.limit, now, offset=filters.offset)
     return ListPage(items, int(counted[0]) if counted else 0)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from certdesk.foundation.common import clock, sql
+from certdesk.foundation.iam.predicates import Columns
 
 from . import states
 from .models import NO_EXPIRY
@@ -25,6 +26,29 @@ _FROM = (
     "certificates_certificate c LEFT JOIN certificates_version v"
     " ON v.certificate_id = c.id AND v.number = c.current_version"
 )
+
+
+def columns(alias: str = "c", *, by_id: bool = False) -> Columns:
+    """Where policies find what they ask of a certificate.
+
+    Args:
+        alias: of `certificates_certificate` in the statement.
+        by_id: another condition names few ids, so the account's index is to stay out of the way.
+    """
+    account = f"({alias}.account_id || '')" if by_id else f"{alias}.account_id"
+    return Columns(
+        f"{alias}.enterprise_project_id",
+        account,
+        f"{alias}.id",
+        f"{alias}.owner_id",
+        "cert",
+        f"{alias}.type",
+        (f"certificates_certificatename pn WHERE pn.certificate_id = {alias}.id", "pn.name"),
+        (f"certificates_tag pt WHERE pt.certificate_id = {alias}.id", "pt.key", "pt.value"),
+    )
+
+
+COLUMNS = columns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +98,10 @@ class Row:
     def wildcard_count(self) -> int:
         """Wildcard names bought, the primary included."""
         return self.wildcard_quota + (self.primary_domain_type == "WILDCARD_DOMAIN")
+
+    def tag_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Its tags, read when a policy asks for them."""
+        return tuple(sql.rows("SELECT key, value FROM certificates_tag WHERE certificate_id = %s", [self.id]))
 
     @property
     def deploy_support(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Protocol
 
 from certdesk.foundation.iam.principal import Resource
@@ -101,6 +102,11 @@ class Owned(Protocol):
     def enterprise_project_id(self) -> str: ...
     @property
     def owner_id(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def sans(self) -> str: ...
+    def tag_pairs(self) -> tuple[tuple[str, str], ...]: ...
 
 
 @dataclass(frozen=True)
@@ -170,7 +176,15 @@ def resource_of(certificate: Owned) -> Resource:
         certificate.account_id,
         certificate.enterprise_project_id,
         certificate.owner_id,
+        names_of(certificate.sans),
+        certificate.type,
+        cache(certificate.tag_pairs),
     )
+
+
+def names_of(sans: str) -> tuple[str, ...]:
+    """The names of the column `sans`, primary first."""
+    return tuple(sans.split(";")) if sans else ()
 
 
 def state_of(certificate: Stateful, now: datetime) -> State:

@@ -1,14 +1,14 @@
 """Tags of certificates: set, remove, read. Whoever may not reach the certificate reaches no tag of it."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import sql
 from certdesk.foundation.common.errors import BadParameter
 from certdesk.foundation.iam.principal import Principal
 
-from . import queries, tag_rules
+from . import queries, rules, tag_rules
 from .models import Certificate, Tag
 from .tag_rules import TagPair
 
@@ -90,6 +90,7 @@ def put(principal: Principal, certificate_id: str, tags: Sequence[TagPair], acti
         changed = [one for one in tags if present.get(one.key) != one.value]
         if not changed:
             return
+        _require_after(principal, action, certificate, {**present, **{one.key: one.value for one in changed}})
         _write([certificate.id], certificate.account_id, changed)
         _record(principal, certificate, action, {"set": [one.key for one in changed]})
 
@@ -119,6 +120,8 @@ def remove(principal: Principal, certificate_id: str, tags: Sequence[TagPair]) -
         ]
         if not gone:
             return
+        left = {one.key: one.value for one in present.values() if one not in gone}
+        _require_after(principal, BATCH, certificate, left)
         Tag.objects.filter(id__in=[one.id for one in gone]).delete()
         _record(principal, certificate, BATCH, {"removed": sorted({one.key for one in gone})})
 
@@ -132,6 +135,14 @@ def write_new(certificate_ids: Iterable[str], account_id: str, tags: Sequence[Ta
 def _hold(certificate: Certificate) -> None:
     """Two requests on one certificate take turns, so that they cannot exceed the limit together."""
     Certificate.objects.select_for_update().filter(id=certificate.id).first()
+
+
+def _require_after(
+    principal: Principal, action: str, certificate: Certificate, tags: Mapping[str, str]
+) -> None:
+    """The right is needed with the tags of before and of after: by writing tags nobody takes a certificate
+    out of reach of a policy, or into that of another."""
+    principal.require(action, replace(rules.resource_of(certificate), tags=tuple(tags.items())))
 
 
 def _write(certificate_ids: Iterable[str], account_id: str, tags: Sequence[TagPair]) -> None:

@@ -60,12 +60,15 @@ def upload(principal: Principal, given: Given, now: datetime) -> Uploaded:
         SameCertificate, UploadQuota: what their names say.
     """
     project = given.enterprise_project_id or "0"
-    principal.require(UPLOAD, Resource("cert", "", principal.account_id, project, principal.user_id))
-    _check_project(principal, project)
+    principal.require(UPLOAD)
     editing.check_name(given.name)
     found = uploads.check_upload(
         given.certificate, given.chain, given.private_key, now, blocked=keys.is_blocked
     )
+    names = tuple(name.text for name in found.names)
+    new = Resource("cert", "", principal.account_id, project, principal.user_id, names)
+    principal.require(UPLOAD, new)
+    _check_project(principal, project)
     with sql.short_transaction():
         _check_room(principal.account_id)
         if given.duplicate_check:

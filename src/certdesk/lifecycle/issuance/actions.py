@@ -49,7 +49,7 @@ def apply(principal: Principal, certificate_id: str, form: ApplicationForm, now:
         CertdeskError: what `applications.rules.check_application` or `automatic.check_allowed` refuses.
         Conflict: another request was quicker.
     """
-    certificate = certificate_queries.fetch(principal, APPLY, certificate_id)
+    certificate = certificate_queries.fetch(principal, APPLY, certificate_id, names_follow=True)
     states.step(State(certificate.state), Event.APPLY)
     product = application_queries.product_of(certificate)
     chosen = stored.chosen(principal, form)
@@ -61,6 +61,8 @@ def apply(principal: Principal, certificate_id: str, form: ApplicationForm, now:
         blocked=keystore.is_blocked,
         ended=catalogue().ended_methods(product, now.date()),
     )
+    names = tuple(one.text for one in checked.names.names)
+    certificate_queries.require_names(principal, APPLY, certificate, names)
     checked = stored.attached(principal, checked, product, chosen)
     automatic.check_allowed(principal, certificate.account_id, checked)
     with short_transaction():

@@ -69,11 +69,20 @@ def _checked(
     principal: Principal, requests: Sequence[IssueRequest], now: datetime, on_bought: OnBought | None
 ) -> Asked:
     """What a request refuses by itself, by the rules of buying and applying."""
-    for project in {request.enterprise_project_id or "0" for request in requests}:
-        principal.require(APPLY, Resource("cert", "", principal.account_id, project, principal.user_id))
+    for request in requests:
+        principal.require(APPLY, _new(principal, request, None))
     applicant = applicant_of(principal.account_id)
     wanted = [check_item(principal, request, applicant, place, now) for place, request in enumerate(requests)]
+    for request, one in zip(requests, wanted, strict=True):
+        names = tuple(each.text for each in one.checked.names.names)
+        principal.require(APPLY, _new(principal, request, names))
     return Asked(principal, wanted, now, on_bought, copy_context())
+
+
+def _new(principal: Principal, request: IssueRequest, names: tuple[str, ...] | None) -> Resource:
+    """The certificate to come as policies see it; None = its names are not read yet."""
+    project = request.enterprise_project_id or "0"
+    return Resource("cert", "", principal.account_id, project, principal.user_id, names, request.cert_type)
 
 
 def _company(principal: Principal) -> tuple[object, ...]:

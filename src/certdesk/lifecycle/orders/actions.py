@@ -102,10 +102,10 @@ def _place(
     principal: Principal, purchases: Sequence[Purchase], now: datetime, auto_pay: bool
 ) -> list[_Placed]:
     """Rights, rules and prices, before anything is written."""
-    for project in {one.request.enterprise_project_id or "0" for one in purchases}:
-        _check_rights(principal, project)
-    for project in {one.request.enterprise_project_id or "0" for one in purchases if one.request.tags}:
-        principal.require(tags.CREATE, Resource("cert", "", principal.account_id, project, principal.user_id))
+    for new, tagged in {_to_come(principal, one) for one in purchases}:
+        _check_rights(principal, new)
+        if tagged:
+            principal.require(tags.CREATE, new)
     free = sum(one.request.free for one in purchases)
     account = queries.account_facts(principal.account_id, free=free > 0)
     book = catalogue()
@@ -125,9 +125,18 @@ def _place(
     return placed
 
 
-def _check_rights(principal: Principal, project: str) -> None:
-    account = principal.account_id
-    principal.require(SUBSCRIBE, Resource("cert", "", account, project, principal.user_id))
+def _to_come(principal: Principal, purchase: Purchase) -> tuple[Resource, bool]:
+    """The certificate to come as policies see it, and whether it has tags. Its names are said on applying."""
+    asked = purchase.request
+    project = asked.enterprise_project_id or "0"
+    pairs = tuple((one.key, one.value) for one in rules.tags_of(asked.tags))
+    new = Resource("cert", "", principal.account_id, project, principal.user_id, None, asked.cert_type, pairs)
+    return new, bool(pairs)
+
+
+def _check_rights(principal: Principal, new: Resource) -> None:
+    account, project = principal.account_id, new.enterprise_project_id
+    principal.require(SUBSCRIBE, new)
     principal.require(queries.PAY, Resource("order", "", account, project, principal.user_id))
     if not iam.project_exists(account, project):
         raise BadParameter(

@@ -10,6 +10,7 @@ from typing import Any
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import BadParameter, NotFound
 from certdesk.foundation.iam import queries as iam
+from certdesk.foundation.iam.predicates import Columns
 from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.lifecycle.catalogue.queries import catalogue
 
@@ -108,7 +109,7 @@ def orders_to_export(principal: Principal, filters: OrderFilters, now: datetime)
 def _orders(
     principal: Principal, filters: OrderFilters, now: datetime, marker: str | None, limit: int
 ) -> list[Order]:
-    wanted = [iam.where(principal, VIEW, owner_column="user_id", resource_type="order")]
+    wanted = [iam.where(principal, VIEW, Columns(owner="user_id", type="order"))]
     wanted += conditions(filters, catalogue(), now)
     if marker:
         wanted.append(("id < %s", [_from_marker(marker)]))

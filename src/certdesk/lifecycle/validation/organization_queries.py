@@ -13,6 +13,7 @@ from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.working_days import Promise
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.rows import COLUMNS
 
 from . import officers, organization_method, organization_rules, proofs
 from .models import (
@@ -225,14 +226,7 @@ def pending(principal: Principal) -> int:
 
 
 def _visible(principal: Principal, states: list[str]) -> tuple[str, list[object]]:
-    text, params = iam.where(
-        principal,
-        LIST,
-        project_column="c.enterprise_project_id",
-        account_column="c.account_id",
-        id_column="c.id",
-        owner_column="c.owner_id",
-    )
+    text, params = iam.where(principal, LIST, COLUMNS)
     marks = ",".join(["%s"] * len(states))
     return f"{text} AND v.state IN ({marks})", [*params, *states]
 

@@ -142,6 +142,15 @@ class QuestionForm(_Form):
     enterprise_project_id = forms.CharField(
         label=_("Enterprise project id"), max_length=36, required=False, help_text=_("Where the thing lies.")
     )
+    domain = forms.CharField(
+        label=_("Domain name"),
+        max_length=255,
+        required=False,
+        help_text=_("Of the certificate; empty: those that it has."),
+    )
+    tag = forms.CharField(
+        label=_("Tag"), max_length=400, required=False, help_text=_("key=value; empty: those that it has.")
+    )
     source = forms.CharField(label=_("From which address"), max_length=64, required=False)
     time = forms.CharField(
         label=_("When (UTC)"),
@@ -153,5 +162,9 @@ class QuestionForm(_Form):
 
     def context(self) -> dict[str, object]:
         given = self.cleaned_data
-        found = {name: given[name] for name in ("source", "time", "enterprise_project_id") if given[name]}
+        texts = ("source", "time", "enterprise_project_id", "domain")
+        found: dict[str, object] = {name: given[name] for name in texts if given[name]}
+        if given["tag"]:
+            key, _equals, value = given["tag"].partition("=")
+            found["tags"] = {key: value}
         return {**found, "mfa": given["mfa"]}

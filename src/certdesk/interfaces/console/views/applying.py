@@ -30,7 +30,7 @@ APPLY = "scm:cert:apply"
 
 @page(APPLY, post=APPLY)
 def apply(request: HttpRequest, principal: Principal, certificate_id: str) -> HttpResponse:
-    certificate = queries.fetch(principal, APPLY, certificate_id)
+    certificate = queries.fetch(principal, APPLY, certificate_id, names_follow=True)
     try:
         states.step(State(certificate.state), Event.APPLY)
     except WrongState as error:

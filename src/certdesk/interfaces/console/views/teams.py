@@ -1,6 +1,7 @@
 """Groups, policies, projects and the simulator in the console."""
 
 import json
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +16,7 @@ from certdesk.foundation.iam.models import EnterpriseProject, Grant, Group, Poli
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations.registry import call
 from certdesk.interfaces.words.say import say
+from certdesk.lifecycle.certificates.queries import described
 
 from ..forms.common import put
 from ..forms.people import AttachForm, ChoiceForm, NameForm, PolicyForm, QuestionForm
@@ -363,7 +365,12 @@ def simulate(request: HttpRequest, principal: Principal) -> HttpResponse:
         given = form.cleaned_data
         try:
             answer = simulator.simulate(
-                principal, given["user"], given["action"], given["resource"], form.context()
+                principal,
+                given["user"],
+                given["action"],
+                given["resource"],
+                form.context(),
+                partial(described, principal),
             )
         except CertdeskError as error:
             put(form, error, {"context": "", "": "user" if "user" in str(error) else ""})
