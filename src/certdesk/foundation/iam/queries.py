@@ -15,7 +15,7 @@ from certdesk.foundation.sealing import actions as sealing
 from . import predicates, rules
 from .models import AccessKey, User
 from .predicates import Columns
-from .principal import PolicyGrant, Principal, Via
+from .principal import PolicyGrant, Principal, Resource, Via
 
 KEY_PURPOSE = "access-key"
 CACHE_SECONDS = 5.0  # a disabled key or a changed policy is felt at most this much later
@@ -167,10 +167,15 @@ def is_operator(principal: Principal, action: str) -> bool:
     """Whether the principal may do what concerns all accounts: prices, balances, vouchers.
 
     The right alone is not enough: whoever writes the policies of another account could give it to himself.
+    Nor is a right that is limited to a project: what concerns all accounts lies in none.
     """
-    if not principal.may(action):
+    if not principal.may(action, _all_accounts(principal)):
         return False
     return not principal.user_id or principal.account_id == operating_account()
+
+
+def _all_accounts(principal: Principal) -> Resource:
+    return Resource("account", "", principal.account_id)
 
 
 def require_operator(principal: Principal, action: str) -> None:
@@ -179,7 +184,7 @@ def require_operator(principal: Principal, action: str) -> None:
     Raises:
         Forbidden: naming the missing action, or that the account does not operate the installation.
     """
-    principal.require(action)
+    principal.require(action, _all_accounts(principal))
     if not is_operator(principal, action):
         raise Forbidden(
             f"You may not do {action}: only users of the account that operates this installation may.",

@@ -15,7 +15,7 @@ from django.db.models import Model, QuerySet
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common.errors import Conflict, NotFound
 from certdesk.foundation.common.sql import short_transaction
-from certdesk.foundation.iam.principal import Principal
+from certdesk.foundation.iam.principal import Principal, Resource
 
 from . import contacts
 from .form import COMPANY_FIELDS
@@ -82,9 +82,15 @@ def companies(principal: Principal) -> list[BookCompany]:
 
 
 def _seen(entries: QuerySet[M], principal: Principal, action: str) -> QuerySet[M]:
-    if not principal.may(action):
+    if not principal.may(action, _resource(principal, action)):
         return entries.none()
     return entries.filter(account_id=principal.account_id).order_by("-used_at", "-id")[:LIMIT]
+
+
+def _resource(principal: Principal, action: str, number: int | None = None) -> Resource:
+    """An entry, or the whole book: it is the account's, so a right limited to a project does not reach it."""
+    kind = action.split(":")[1]
+    return Resource(kind, "" if number is None else str(number), principal.account_id)
 
 
 def person(principal: Principal, contact_id: int, action: str = "scm:contact:get") -> BookContact:
@@ -93,7 +99,7 @@ def person(principal: Principal, contact_id: int, action: str = "scm:contact:get
     Raises:
         NotFound, Forbidden: none of this id in the account, or no right.
     """
-    principal.require(action)
+    principal.require(action, _resource(principal, action, contact_id))
     found = BookContact.objects.filter(id=contact_id, account_id=principal.account_id).first()
     if found is None:
         raise NotFound(f"There is no contact {contact_id}.", next_step="Look for it in the list of contacts.")
@@ -102,7 +108,7 @@ def person(principal: Principal, contact_id: int, action: str = "scm:contact:get
 
 def company(principal: Principal, company_id: int, action: str = "scm:company:get") -> BookCompany:
     """One company. Raises: as `person`."""
-    principal.require(action)
+    principal.require(action, _resource(principal, action, company_id))
     found = BookCompany.objects.filter(id=company_id, account_id=principal.account_id).first()
     if found is None:
         raise NotFound(

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from certdesk.foundation.common import settings
 from certdesk.foundation.common.errors import NotFound
-from certdesk.foundation.iam.principal import Principal
+from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.foundation.outbox import queries
 from certdesk.foundation.outbox.models import Message, State
 from certdesk.interfaces.words.say import say
@@ -25,6 +25,7 @@ TONES = {State.QUEUED: "wait", State.SENT: "good", State.FAILED: "bad", State.KE
 @page(LIST)
 def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Newest first."""
+    _require(principal)
     wanted, before = request.GET.get("state", ""), request.GET.get("before", "")
     messages = queries.of_account(principal.account_id)
     if wanted in State.values:
@@ -46,6 +47,11 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
         "previous_url": reverse("outbox") if before else "",
     }
     return render(request, "console/outbox.html", context)
+
+
+def _require(principal: Principal) -> None:
+    """The messages are the account's: a right that is limited to a project does not show them."""
+    principal.require(LIST, Resource("message", "", principal.account_id))
 
 
 def label(state: str) -> str:
@@ -84,6 +90,7 @@ def _readable(found: Message) -> str:
 @page(LIST)
 def message(request: HttpRequest, principal: Principal, message_id: int) -> HttpResponse:
     """What it said, and every attempt to deliver it with the other side's answer."""
+    _require(principal)
     found = (
         queries.of_account(principal.account_id).filter(id=message_id).prefetch_related("attempts").first()
     )

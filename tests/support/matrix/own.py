@@ -1,0 +1,325 @@
+"""What the owner asks of each route so that it succeeds: then a refusal to somebody else means something."""
+
+from collections.abc import Callable
+from secrets import token_hex
+
+from certdesk.foundation.common import clock
+from certdesk.foundation.iam import actions as iam
+from certdesk.foundation.iam import tokens
+from certdesk.interfaces.operations.registry import Operation
+from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.validation import actions as validation
+from certdesk.lifecycle.validation.organization_rules import checklist
+from tests.support.automatic import options
+from tests.support.desk import COMPANY
+from tests.support.organization import PDF
+from tests.support.requests_of import request_for
+from tests.support.signed import PASSWORD
+from tests.support.uploads import World as Elsewhere
+
+from .asking import Ask
+from .bodies import good
+from .things import Side, kinds_of, record_set
+
+Maker = Callable[[Side], Ask]
+OWN: dict[str, Maker] = {}
+"""Operation -> a good request, its path parameters only where they are not the side's usual thing."""
+
+NOT_ASKED: dict[str, str] = {
+    "tokens.create": "public: a password in the body says who asks (tests of tokens)",
+}
+"""Operation -> why no good request of the owner is made here."""
+
+BOUNDARY = "matrix-boundary"
+PERSON = {
+    "applicant_name": "Ada Lovelace",
+    "applicant_phone": "+44 20 7946 0000",
+    "applicant_email": "ada@example.com",
+    "agree_privacy_protection": True,
+    "key_algorithm": "EC_P256",
+}
+PRODUCT = {"cert_brand": "GEOTRUST", "cert_type": "DV_SSL_CERT", "agree_privacy_protection": True}
+
+
+def own(*names: str) -> Callable[[Maker], Maker]:
+    def enter(make: Maker) -> Maker:
+        OWN.update(dict.fromkeys(names, make))
+        return make
+
+    return enter
+
+
+def request_of(operation: Operation, side: Side) -> Ask:
+    """A good request of the side's owner.
+
+    Raises:
+        KeyError: a kind of thing that nobody makes; the message says where to add it.
+        NoValue: as `bodies.good`.
+    """
+    made = OWN[operation.name](side) if operation.name in OWN else Ask()
+    values = {}
+    for name, kind in kinds_of(operation).items():
+        if name not in made.values and kind not in side.ids:
+            raise KeyError(
+                f"no thing of the kind {kind!r}: add how one is made to tests/support/matrix/things.py"
+            )
+        values[name] = made.values[name] if name in made.values else side.ids[kind]
+    body = made.body
+    if body is None and operation.request is not None:
+        body = good(operation.request)
+    return Ask(values, body, made.query, made.headers, made.by)
+
+
+# --- certificates --------------------------------------------------------------------------------
+
+
+@own("certificates.apply")
+def _apply(side: Side) -> Ask:
+    return Ask({"certificate_id": side.desk.buy()}, {**PERSON, "domain": side.name("applied")})
+
+
+@own("certificates.cancel", "certificates.verify", "certificates.domain_verification")
+def _checking(side: Side) -> Ask:
+    return Ask({"certificate_id": side.checking()})
+
+
+@own("certificates.resend_proof_mail")
+def _mail(side: Side) -> Ask:
+    certificate_id = side.desk.buy("OV_SSL_CERT")
+    side.desk.apply(certificate_id, domain=side.name("mailed"), domain_method="EMAIL", **COMPANY)
+    return Ask({"certificate_id": certificate_id}, {"domain": side.name("mailed")})
+
+
+@own("certificates.reopen")
+def _cancelled(side: Side) -> Ask:
+    waiting = side.waiting()
+    validation.decide(
+        side.desk.someone("otto"),
+        waiting,
+        approve=False,
+        checked=[],
+        reason="No such company.",
+        now=clock.now(),
+    )
+    return Ask({"certificate_id": waiting})
+
+
+@own("certificates.issue")
+def _issue(side: Side) -> Ask:
+    return Ask(body={**PRODUCT, "domain": side.name("shop"), "key_algorithm": "EC_P256"})
+
+
+@own("certificates.batch_issue")
+def _issue_batch(side: Side) -> Ask:
+    return Ask(body={"items": [_issue(side).body] * 2})
+
+
+@own("certificates.unsubscribe")
+def _paid(side: Side) -> Ask:
+    return Ask({"certificate_id": side.desk.buy()})
+
+
+def _uploaded(side: Side) -> str:
+    return str(side.post("/v3/scm/certificates/import", _import(side).body)["certificate_id"])
+
+
+@own("certificates.delete")
+def _delete(side: Side) -> Ask:
+    return Ask({"certificate_id": _uploaded(side)})
+
+
+@own("v2.delete")
+def _delete_v2(side: Side) -> Ask:
+    return Ask({"cert_id": _uploaded(side)})
+
+
+def _elsewhere() -> Elsewhere:
+    return Elsewhere(clock.now())
+
+
+@own("certificates.import")
+def _import(side: Side) -> Ask:
+    return Ask(body=_elsewhere().body())
+
+
+@own("v2.upload")
+def _import_v2(side: Side) -> Ask:
+    given = _elsewhere().body()
+    return Ask(
+        body={
+            "cert_name": "elsewhere",
+            "cert": given["certificate"],
+            "cert_chain": given.get("certificate_chain", ""),
+            "private_key": given["private_key"],
+        }
+    )
+
+
+@own("certificates.edit")
+def _edit(side: Side) -> Ask:
+    return Ask(body={"name": "renamed"})
+
+
+# --- organizations -------------------------------------------------------------------------------
+
+
+@own("organization.show")
+def _organization(side: Side) -> Ask:
+    return Ask({"certificate_id": side.ids["waiting"]})
+
+
+@own("organization.document", "organization.remove_document")
+def _document(side: Side) -> Ask:
+    return Ask({"certificate_id": side.ids["waiting"]})
+
+
+@own("organization.method")
+def _method(side: Side) -> Ask:
+    return Ask({"certificate_id": side.ids["waiting"]}, {"method": "EMAIL"})
+
+
+@own("organization.decide")
+def _decide(side: Side) -> Ask:
+    body = {"decision": "approve", "checked": [item.id for item in checklist("OV")]}
+    return Ask({"certificate_id": side.ids["waiting"]}, body, by="bob")
+
+
+@own("organization.documents")
+def _upload_document(side: Side) -> Ask:
+    head = (
+        'Content-Disposition: form-data; name="document"; filename="a.pdf"\r\nContent-Type: application/pdf'
+    )
+    body = (
+        f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode()
+        + PDF
+        + token_hex(8).encode()
+        + f"\r\n--{BOUNDARY}--\r\n".encode()
+    )
+    return Ask(
+        {"certificate_id": side.ids["waiting"]},
+        body,
+        headers={"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"},
+    )
+
+
+@own("companies.update")
+def _company(side: Side) -> Ask:
+    return Ask(body=COMPANY)
+
+
+# --- CSRs, tags, notices -------------------------------------------------------------------------
+
+
+@own("csrs.upload")
+def _csr(side: Side) -> Ask:
+    return Ask(body={"name": "uploaded", "csr": request_for(side.name("csr")).pem})
+
+
+@own("tags.batch")
+def _tags(side: Side) -> Ask:
+    return Ask(body={"action": "create", "tags": [{"key": "team", "value": "a"}]})
+
+
+@own("notices.enable", "notices.disable")
+def _notices(side: Side) -> Ask:
+    return Ask(body=[{"resource_id": side.ids["certificate_id"], "notice_type": ["CERT_EXPIRING"]}])
+
+
+# --- DNS -----------------------------------------------------------------------------------------
+
+
+@own("dns_connections.create")
+def _connection(side: Side) -> Ask:
+    return Ask(body={"provider": "rfc2136", "label": "again", "options": options(side.bind, side.zone)})
+
+
+@own("dns_connections.update")
+def _relabel(side: Side) -> Ask:
+    return Ask(body={"label": "renamed"})
+
+
+@own("recordsets.create")
+def _record_set(side: Side) -> Ask:
+    return Ask(body={"name": side.name(f"r{token_hex(4)}"), "type": "TXT", "records": ['"two"']})
+
+
+@own("recordsets.show", "recordsets.delete")
+def _own_record_set(side: Side) -> Ask:
+    """A fresh one each time: what a request does to a DNS server is not undone."""
+    return Ask({"recordset_id": record_set(side)})
+
+
+@own("recordsets.update")
+def _change_record_set(side: Side) -> Ask:
+    return Ask({"recordset_id": record_set(side)}, {"records": ['"three"']})
+
+
+# --- people --------------------------------------------------------------------------------------
+
+
+@own("users.hand_over")
+def _hand_over(side: Side) -> Ask:
+    return Ask(body={"to": side.people["bob"].user.id})
+
+
+@own("users.update")
+def _user(side: Side) -> Ask:
+    return Ask(body={"description": "the platform"})
+
+
+@own("groups.attach_policy", "groups.detach_policy")
+def _attach(side: Side) -> Ask:
+    side.post(f"/v3/groups/{side.ids['groups']}/policies/{side.ids['roles']}", method="PUT")
+    return Ask(body={})
+
+
+@own("groups.update", "policies.update")
+def _describe(side: Side) -> Ask:
+    return Ask(body={"description": "the platform"})
+
+
+@own("policies.create")
+def _policy(side: Side) -> Ask:
+    policy = {"Version": "1.1", "Statement": [{"Effect": "Allow", "Action": ["scm:cert:list"]}]}
+    return Ask(body={"display_name": "a new one", "policy": policy})
+
+
+@own("policies.simulate")
+def _simulate(side: Side) -> Ask:
+    return Ask(body={"user": side.ids["users"], "action": "scm:cert:list"})
+
+
+@own("access_keys.create")
+def _key(side: Side) -> Ask:
+    return Ask(body={"user_id": side.ids["users"]})
+
+
+@own("access_keys.update")
+def _switch_off(side: Side) -> Ask:
+    return Ask(body={"status": "inactive"})
+
+
+@own("tokens.check")
+def _token(side: Side) -> Ask:
+    alice = side.alice.user
+    iam.set_password(alice, PASSWORD)
+    made, _ = tokens.create(alice.account.name, "alice", PASSWORD, clock.real_now(), source="", request_id="")
+    return Ask(headers={"X-Subject-Token": made})
+
+
+@own("projects.migrate")
+def _migrate(side: Side) -> Ask:
+    return Ask(body={"resource_type": "scm", "resource_id": side.ids["certificate_id"]})
+
+
+# --- money ---------------------------------------------------------------------------------------
+
+
+@own("orders.receipt")
+def _paid_order(side: Side) -> Ask:
+    return Ask({"order_id": Certificate.objects.get(id=side.ids["certificate_id"]).order_id})
+
+
+@own("accounts.grant_coupon")
+def _coupon(side: Side) -> Ask:
+    return Ask(body={"code": "MATRIX10", "percent": 10, "expires_at": "2027-12-01"})
