@@ -21,6 +21,7 @@ ELSEWHERE = (
     "interfaces/console/",
     "interfaces/words/",
     *(f"lifecycle/catalogue/{name}.py" for name in ("build", "calendar_file", "check", "document")),
+    "interfaces/operations/openapi/",  # for programmers
     "interfaces/operations/errors.py",  # carries its own Chinese
 )
 """Read on the host or by tests alone, or marked for translation where they stand."""

@@ -1,6 +1,9 @@
 """Pages of the manual that are made from the registry."""
 
+import json
+
 from .index import OPERATIONS
+from .openapi import document, refusals
 from .registry import Operation
 
 
@@ -47,6 +50,26 @@ def permissions_page() -> str:
     lines = ["# IAM actions", "", "| action | operations |", "|---|---|"]
     lines += [f"| `{action}` | {', '.join(sorted(names))} |" for action, names in sorted(opened.items())]
     return "\n".join(lines)
+
+
+def errors_page() -> str:
+    """Every code that a refusal may carry."""
+    lines = [
+        "# Errors",
+        "",
+        'A refusal is `{"error_code", "error_msg"}` with the status below; `error_msg` is this text, then',
+        "what was refused, why, and what to do. Quote the header `X-Request-Id` to the operator.",
+        "",
+        "| code | HTTP | text |",
+        "|---|---|---|",
+    ]
+    lines += [f"| `{one['code']}` | {one['status']} | {one['text'] or '–'} |" for one in refusals.table()]
+    return "\n".join(lines)
+
+
+def openapi_text() -> str:
+    """The description of the API as a file, the one that is served."""
+    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
 
 
 def _sorted(*, is_later: bool) -> list[Operation]:

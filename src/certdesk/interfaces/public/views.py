@@ -13,9 +13,9 @@ from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import NotAvailable
 from certdesk.foundation.sealing import kek
 from certdesk.foundation.sealing.errors import KekRefused
-from certdesk.interfaces.operations import errors
+from certdesk.interfaces.operations import errors, openapi
 
-from . import figures, openapi
+from . import figures
 
 JSON = "application/json"
 LATE = 90.0  # seconds without a scheduler before heartbeat says 503

@@ -1,0 +1,17 @@
+"""What each operation answers, as types: the description of the API and the client are made from them.
+
+An operation that answers nothing (204) has no line. The tests hold every answer that they see against its
+type.
+"""
+
+from . import certificates, desk, orders, people
+from .common import FileAnswer
+
+__all__ = ["ANSWERS", "FileAnswer"]
+
+ANSWERS: dict[str, object] = {
+    **certificates.ANSWERS,
+    **orders.ANSWERS,
+    **people.ANSWERS,
+    **desk.ANSWERS,
+}

@@ -1,0 +1,296 @@
+"""Answers about certificates (API §1.2, §1.3, §10)."""
+
+from typing import Annotated, Any, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from certdesk.lifecycle.certificates.filters import MOST
+from certdesk.lifecycle.certificates.states import State
+
+from .common import Done, FileAnswer, Marker, Moment
+
+CertificateId = Annotated[str, Field(examples=["scs1600313391074"])]
+Status = Annotated[str, Field(json_schema_extra={"enum": [state.value for state in State]})]
+
+
+class CertificateItem(TypedDict):
+    """A certificate in a list (API §1.2); `sans` are the additional names, separated by `;`."""
+
+    id: CertificateId
+    name: str
+    domain: str
+    sans: str
+    signature_algorithm: str
+    deploy_support: bool
+    type: str
+    brand: str
+    expire_time: Moment
+    domain_type: str
+    validity_period: int
+    status: Status
+    domain_count: int
+    wildcard_count: int
+    description: str
+    domain_id: str
+    enterprise_project_id: str
+
+
+class CertificateList(TypedDict):
+    certificates: list[CertificateItem]
+    total_count: Annotated[int, Field(ge=0, le=MOST)]
+
+
+class CertificatePage(TypedDict):
+    items: list[CertificateItem]
+    next_marker: Marker
+
+
+class ApplicationInfo(TypedDict):
+    country: str
+    company_name: str
+    company_province: str
+    company_city: str
+    applicant_name: str
+    applicant_phone: str
+    applicant_email: str
+    contact_name: str
+    contact_phone: str
+    contact_email: str
+
+
+class RecordToSet(TypedDict):
+    record_name: str
+    record_type: str
+    record_value: str
+    domain: str
+
+
+class ChainFinding(TypedDict):
+    """What is odd about an uploaded chain; `certificate` counts from 1, the server's own."""
+
+    code: str
+    certificate: int
+    sentence: str
+
+
+class Certificate(TypedDict):
+    """One certificate (API §1.3) and what happens next: `next_actor` must do `next_step`."""
+
+    id: CertificateId
+    status: Status
+    order_id: str
+    name: str
+    type: str
+    brand: str
+    push_support: Annotated[str, Field(json_schema_extra={"enum": ["ON", "OFF"]})]
+    revoke_reason: str
+    signature_algorithm: str
+    issue_time: Moment
+    not_before: Moment
+    not_after: Moment
+    validity_period: int
+    validation_method: str
+    domain_type: str
+    multi_domain_type: str
+    domain: str
+    sans: str
+    domain_count: int
+    wildcard_count: int
+    fingerprint: str
+    shared: bool
+    application_info: ApplicationInfo
+    description: str
+    enterprise_project_id: str
+    authentification: list[RecordToSet]
+    progress: int | None
+    next_actor: str
+    next_step: str
+    operations: list[str]
+    last_failure: str
+    state_since: Moment
+    notices: list[str]
+    findings: NotRequired[list[ChainFinding]]
+
+
+class ProofMail(TypedDict):
+    address: str
+    state: str
+    answer: str
+    sent_at: Moment
+    times_sent: int
+    expires_at: Moment
+    confirmed_at: Moment
+
+
+class ProofCheck(TypedDict):
+    at: Moment
+    perspective: str
+    answer: str
+    seen: str
+    cause: str
+
+
+class NameProof(TypedDict):
+    """What to set up for one name, and what the checks saw."""
+
+    domain: str
+    authorization_domain: str
+    status: str
+    record_name: str
+    record_type: str
+    record_value: str
+    file_url: str
+    file_content: str
+    emails: list[str]
+    mails: list[ProofMail]
+    mailboxes: list[str]
+    commands: list[str]
+    checks: list[ProofCheck]
+    reused: bool
+    verified_at: Moment
+
+
+class AutomaticStep(TypedDict):
+    at: Moment
+    domain: str
+    step: str
+    ok: bool
+    sentence: str
+    next_step: str
+
+
+class ProofInfo(TypedDict):
+    method: str
+    auto_dns: bool
+    value_expires_at: Moment
+    next_check_at: Moment
+    domains: list[NameProof]
+    automatic: list[AutomaticStep]
+
+
+class NameVerified(TypedDict):
+    domain: str
+    status: str
+    checked_at: Moment
+    seen: str
+    cause: str
+
+
+class Verified(TypedDict):
+    status: Status
+    domains: list[NameVerified]
+
+
+class CertificateVersion(TypedDict):
+    version: int
+    serial: str
+    fingerprint: str
+    fingerprint_sha256: str
+    not_before: Moment
+    not_after: Moment
+    status: Annotated[str, Field(json_schema_extra={"enum": ["CURRENT", "PREVIOUS", "REVOKED"]})]
+    cause: str
+    issuer: str
+    names: list[str]
+    key_algorithm: str
+    signature_algorithm: str
+    superseded_at: Moment
+    revoked_at: Moment
+
+
+class VersionPage(TypedDict):
+    items: list[CertificateVersion]
+    next_marker: Marker
+
+
+class CertificateEvent(TypedDict):
+    id: str
+    at: Moment
+    actor: str
+    actor_name: str
+    via: str
+    source: str
+    request_id: str
+    action: str
+    details: dict[str, Any]
+
+
+class EventPage(TypedDict):
+    items: list[CertificateEvent]
+    next_marker: Marker
+
+
+class Exported(TypedDict):
+    """PEM texts; `private_key` is empty where the service does not hold it."""
+
+    entire_certificate: str
+    certificate: str
+    certificate_chain: str
+    private_key: str
+    enc_certificate: str
+    enc_private_key: str
+
+
+class Imported(TypedDict):
+    certificate_id: CertificateId
+    findings: list[ChainFinding]
+
+
+class Issued(TypedDict):
+    """The certificate, where every name was proved already; else why it is not paid, if it is not."""
+
+    cert_id: CertificateId
+    status: Status
+    order_id: str
+    serial: NotRequired[str]
+    certificate: NotRequired[str]
+    certificate_chain: NotRequired[str]
+    unpaid_reason: NotRequired[str]
+
+
+class IssuedBatch(TypedDict):
+    items: list[Issued]
+
+
+class Requested(TypedDict):
+    """`success`: the application is under way."""
+
+    request_info: str
+
+
+class NewStatus(TypedDict):
+    status: Status
+
+
+class Unsubscribed(TypedDict):
+    """`SUCCESS`: the review is under way."""
+
+    unsubscribe_results: str
+
+
+class UploadedV2(TypedDict):
+    cert_id: CertificateId
+
+
+ANSWERS: dict[str, object] = {
+    "certificates.list": CertificateList,
+    "certificates.search": CertificatePage,
+    "certificates.show": Certificate,
+    "certificates.edit": Certificate,
+    "certificates.domain_verification": ProofInfo,
+    "certificates.verify": Verified,
+    "certificates.versions": VersionPage,
+    "certificates.events": EventPage,
+    "certificates.export": Exported,
+    "certificates.download": FileAnswer("application/zip"),
+    "certificates.import": Imported,
+    "certificates.apply": Requested,
+    "certificates.cancel": Done,
+    "certificates.reopen": NewStatus,
+    "certificates.issue": Issued,
+    "certificates.batch_issue": IssuedBatch,
+    "certificates.unsubscribe": Unsubscribed,
+    "v2.upload": UploadedV2,
+    "v2.delete": Done,
+}
