@@ -107,6 +107,7 @@ PIECES: dict[str, tuple[str, ...]] = {
 NOT_SHOWN: dict[str, tuple[str, ...]] = {
     "connectors/dns/seen.py": ("key …, algorithm …",),
     "connectors/http.py": ("a request of one's own follows no redirects",),
+    "foundation/audit/filters.py": ("action IN (…)", "resource IN (…)"),
     "foundation/approvals/registry.py": ("two executors of …",),
     "foundation/common/fields.py": ("moment, integer microseconds UTC",),
     "foundation/common/sql.py": ("BEGIN IMMEDIATE",),

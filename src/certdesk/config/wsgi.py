@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
@@ -25,22 +25,53 @@ _AHEAD = 1024 * 1024  # bytes of a body; what is longer is read by whoever knows
 _settle = lru_cache(maxsize=1)(settle)
 
 
-def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Django, for the thread whose turn it is; a thread that steps aside has no transaction open.
 
     All threads use one connection: with one each, SQLite would find its pages changed by another at every
-    turn and read them anew. So the answer is complete, and closed, before the next thread runs.
+    turn and read them anew. So the answer is complete, and closed, before the next thread runs; one that
+    is made in pieces runs again for each of them.
     """
     _read_ahead(environ)
     with baton:
         _settle(settings.get().data)
-        if not hasattr(_seen, "connection"):
-            connections[DEFAULT_DB_ALIAS] = _seen.connection = _connection
+        _share_connection()
         response = _django(environ, start_response)
+        if getattr(response, "streaming", False):
+            return _Pieces(response)
         try:
             return [b"".join(response)]
         finally:
             response.close()
+
+
+def _share_connection() -> None:
+    if not hasattr(_seen, "connection"):
+        connections[DEFAULT_DB_ALIAS] = _seen.connection = _connection
+
+
+class _Pieces:
+    """An answer made piece by piece, each under the baton; the server may ask from another thread."""
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+        self._pieces = iter(response)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = b""
+        while not piece:
+            with baton:
+                _share_connection()
+                piece = next(self._pieces)
+        return piece
+
+    def close(self) -> None:
+        with baton:
+            _share_connection()
+            self._response.close()
 
 
 def _read_ahead(environ: dict[str, Any]) -> None:

@@ -48,3 +48,28 @@ def test_the_audit_is_looked_at_before_what_waits_is_sealed(tmp_path: Path) -> N
     absent = CliRunner().invoke(app, ["audit", "verify", "--heads", str(tmp_path / "absent")])
     assert isinstance(absent.exception, BadParameter)
     assert heads.path().suffix == ".heads"
+
+
+@pytest.mark.django_db
+def test_an_export_is_verified_from_the_file_alone(tmp_path: Path) -> None:
+    from certdesk.foundation.audit import actions as audit
+    from certdesk.foundation.audit import exporting
+    from certdesk.foundation.audit.filters import Filters
+    from certdesk.foundation.common import clock
+    from certdesk.foundation.iam.principal import system_principal
+
+    assert CliRunner().invoke(app, ["audit", "key"]).stdout == "No event has been sealed yet.\n"
+    audit.record(system_principal(""), "house.started")
+    audit.seal_pending()
+    [key] = json.loads(CliRunner().invoke(app, ["audit", "key", "--json"]).stdout)["public_keys"]
+    assert CliRunner().invoke(app, ["audit", "key"]).stdout.strip() == key
+    path = tmp_path / "audit.jsonl"
+    path.write_bytes(b"".join(exporting.export("system", Filters(), clock.real_now())))
+    done = CliRunner().invoke(app, ["audit", "verify", str(path), "--key", key, "--json"])
+    assert (done.exit_code, json.loads(done.stdout)["signed_by"]) == (0, "the named key")
+    unsure = CliRunner().invoke(app, ["audit", "verify", str(path)])
+    assert (unsure.exit_code, "name the public key" in unsure.stdout) == (0, True)
+    path.write_bytes(path.read_bytes().replace(b"house.started", b"house.stopped"))
+    assert CliRunner().invoke(app, ["audit", "verify", str(path), "--key", key]).exit_code == 1
+    for wrong in (["audit", "verify", str(tmp_path / "absent")], ["audit", "verify", "--key", key]):
+        assert isinstance(CliRunner().invoke(app, wrong).exception, BadParameter)

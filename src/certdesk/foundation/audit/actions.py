@@ -42,6 +42,8 @@ class Actor(Protocol):
     def source(self) -> str: ...
     @property
     def request_id(self) -> str: ...
+    @property
+    def agency(self) -> str: ...
 
 
 def record(
@@ -57,7 +59,7 @@ def record(
     Args:
         action: the IAM action or the name of an event, e.g. "scm:cert:delete".
         resource: "type:id", e.g. "cert:scs1600313391074".
-        details: JSON values; no secret and no personal data.
+        details: JSON values; no secret and no personal data. The role assumed, if any, joins them.
         account_id: whose chain it joins; default: the principal's account, or "system".
     """
     record_many(principal, [Line(action, resource, details or {})], account_id=account_id)
@@ -80,7 +82,7 @@ def record_many(principal: Actor, events: Sequence[Line], *, account_id: str = "
             **who,
             "action": action[:80],
             "resource": resource[:80],
-            "details": canonical(details),
+            "details": canonical({**details, "agency": principal.agency} if principal.agency else details),
             "request_id": (request_id or principal.request_id)[:40],
         }
         for action, resource, details, request_id in events

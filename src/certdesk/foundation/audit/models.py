@@ -30,7 +30,7 @@ class Event(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["resource", "id"], name="audit_by_resource"),
-            models.Index(fields=["account_id", "id"], name="audit_by_account"),
+            models.Index(fields=["account_id", "at", "id"], name="audit_by_moment"),
             models.Index(fields=["id"], name="audit_unsealed", condition=models.Q(sequence__isnull=True)),
         ]
         constraints = [

@@ -11,9 +11,9 @@ from .models import Event
 from .verify import FIELDS
 
 SEALING_LOCK = 0x61756469  # "audi": one sealer at a time
-_COLUMNS = ", ".join(FIELDS)
-_NAMES = (*FIELDS, "sequence", "digest")
-_SELECT = f"SELECT {', '.join(_NAMES)} FROM audit_event WHERE account_id = %s"
+COLUMNS = FIELDS
+NAMES = (*FIELDS, "sequence", "digest")
+_SELECT = f"SELECT {', '.join(NAMES)} FROM audit_event WHERE account_id = %s"
 _END = (
     "COALESCE((SELECT MAX(place) FROM (SELECT sequence AS place FROM audit_head WHERE account_id = %s"
     " UNION ALL SELECT sequence FROM audit_checkpoint WHERE account_id = %s) ends), 0)"
@@ -38,7 +38,7 @@ def take_sealing_lock() -> bool:
 def unsealed(limit: int) -> list[dict[str, object]]:
     """The oldest unsealed events, those of one account together."""
     rows = sql.rows(
-        f"SELECT {_COLUMNS} FROM audit_event WHERE sequence IS NULL ORDER BY id LIMIT %s", [limit]
+        f"SELECT {', '.join(COLUMNS)} FROM audit_event WHERE sequence IS NULL ORDER BY id LIMIT %s", [limit]
     )
     return sorted(
         (dict(zip(FIELDS, row, strict=True)) for row in rows), key=lambda event: str(event["account_id"])
@@ -96,11 +96,11 @@ def rows_until(account_id: str, last_place: int, chunk: int = 1000) -> Iterator[
     place, last_id = -(2**62), 0
     by_place = f"{_SELECT} AND sequence > %s AND sequence <= %s ORDER BY sequence LIMIT %s"
     while rows := sql.rows(by_place, [account_id, place, last_place, chunk]):
-        yield from map(_named, rows)
+        yield from map(named, rows)
         place = rows[-1][-2]
     by_id = f"{_SELECT} AND sequence IS NULL AND id > %s ORDER BY id LIMIT %s"
     while rows := sql.rows(by_id, [account_id, last_id, chunk]):
-        yield from map(_named, rows)
+        yield from map(named, rows)
         last_id = rows[-1][0]
 
 
@@ -121,19 +121,30 @@ def last_beyond(account_id: str) -> int:
     return int(found[0] or 0) if found else 0
 
 
-def _named(row: sql.Row) -> dict[str, Any]:
-    return dict(zip(_NAMES, row, strict=True))
+def named(row: sql.Row) -> dict[str, Any]:
+    return dict(zip(NAMES, row, strict=True))
 
 
 def checkpoints(account_id: str, last_place: int) -> Iterator[dict[str, Any]]:
-    """Checkpoints of an account up to that place; signature and key in hex."""
+    """Checkpoints of an account up to that place."""
+    return checkpoints_between(account_id, -(2**62), last_place)
+
+
+def checkpoints_between(account_id: str, first: int, last: int) -> Iterator[dict[str, Any]]:
+    """Checkpoints of an account from one place to another, both included."""
     rows = sql.rows(
         "SELECT sequence, digest, at, signature, public_key FROM audit_checkpoint WHERE account_id = %s"
-        " AND sequence <= %s ORDER BY sequence",
-        [account_id, last_place],
+        " AND sequence BETWEEN %s AND %s ORDER BY sequence",
+        [account_id, first, last],
     )
-    for sequence, digest, at, signature, public_key in rows:
-        yield {
-            "account_id": account_id, "sequence": sequence, "digest": digest, "at": at,
-            "signature": bytes(signature).hex(), "public_key": bytes(public_key).hex(),
-        }  # fmt: skip
+    for row in rows:
+        yield checkpoint(account_id, row)
+
+
+def checkpoint(account_id: str, row: sql.Row) -> dict[str, Any]:
+    """As an export has it: signature and key in hex."""
+    sequence, digest, at, signature, public_key = row
+    return {
+        "account_id": account_id, "sequence": sequence, "digest": digest, "at": at,
+        "signature": bytes(signature).hex(), "public_key": bytes(public_key).hex(),
+    }  # fmt: skip

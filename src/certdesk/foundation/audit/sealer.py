@@ -109,8 +109,23 @@ def _load(row: SigningKey) -> Signer:
     return Signer(key, key.public_key().public_bytes_raw())
 
 
+def sign(text: bytes) -> bytes:
+    """By the newest signing key; for a log that has been sealed before."""
+    return _signer().key.sign(text)
+
+
+def public_key() -> str:
+    """The newest signing key's public one, hex."""
+    return _signer().public.hex()
+
+
 def trusted_keys() -> set[str]:
     """Public keys (hex) of all signing keys, from the sealed private ones: the database alone cannot
     put a foreign key among them.
     """
-    return {_load(row).public.hex() for row in SigningKey.objects.all()}
+    return set(keys_by_age())
+
+
+def keys_by_age() -> list[str]:
+    """As `trusted_keys`, newest last."""
+    return [_load(row).public.hex() for row in SigningKey.objects.order_by("id")]

@@ -2,10 +2,11 @@
 
     python verify.py audit.jsonl [--key PUBLIC_KEY_HEX] [--heads FILE]
 
-It reads the JSON lines of an export. With the package `cryptography` beside it, it checks the
-signatures of the checkpoints as well; `--key` names the key that must have signed them, `--heads` the
-file of the last checkpoints that is kept outside the database. The sealer uses the same functions, so
-there is one definition of the chain.
+It reads the JSON lines of an export, of a whole log or of a part of it: what a filter let through, in
+stretches from one signed checkpoint to another, so that each row is proved. With the package
+`cryptography` beside it, it checks the signatures as well; `--key` names the key that must have signed
+them, `--heads` the file of the last checkpoints that is kept outside the database. The sealer uses the
+same functions, so there is one definition of the chain.
 
 What a chain alone can show: each row whose content is not the one that was sealed, rows that are
 missing, moved or put in between. What needs a checkpoint: rows cut off at the end, and rows sealed
@@ -16,7 +17,9 @@ needs the heads: a chain cut back to an older checkpoint, and an account of whic
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,9 @@ GENESIS = "0" * 64
 FARTHEST = 1000  # so many rows removed and hidden by new numbers are looked for
 MOST_WAITING = 100  # so many rows that wait for the sealer are named
 MOST_FAILING = 300  # beyond so many failing rows, moved ones are named as changed
+
+_UNSEALED = 2**62  # behind every place
+_NEEDED = {*FIELDS, "sequence", "digest"}
 
 Row = Mapping[str, Any]
 
@@ -47,6 +53,12 @@ def digest(previous: str, sequence: int, event: Mapping[str, object]) -> str:
     return hashlib.sha256(f"{previous}\n{body}".encode("ascii")).hexdigest()
 
 
+def manifest_text(manifest: Mapping[str, object]) -> bytes:
+    """What the signature of an export's manifest covers: all of it but the signature."""
+    values = {name: value for name, value in manifest.items() if name != "signature"}
+    return f"certdesk audit export\n{canonical(values)}".encode("ascii")
+
+
 def checkpoint_text(account_id: str, sequence: int, head: str, at: int) -> bytes:
     """What the signature of a checkpoint covers; `at` in microseconds."""
     values = {"account_id": account_id, "sequence": sequence, "digest": head, "at": at}
@@ -57,7 +69,8 @@ def checkpoint_text(account_id: str, sequence: int, head: str, at: int) -> bytes
 class Finding:
     """One thing that is wrong.
 
-    `kind` is unsealed, missing, changed, reordered, inserted, truncated, rechained, unsigned or forged;
+    `kind` is unsealed, missing, changed, reordered, inserted, truncated, rechained, unsigned or forged, and
+    for an export also altered: the file is not as it was handed out;
     `first` and `last` are places in the chain, 0 for a row without one; `event_id` is 0 when there is none.
     """
 
@@ -84,6 +97,7 @@ class Report:
     checkpoints: int = 0
     heads: int = 0
     signatures_checked: bool = False
+    part: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -106,17 +120,25 @@ class Report:
 class Chain:
     """Walks one account's rows in the order of their places, then says what is wrong."""
 
-    def __init__(self, account_id: str, checkpoints: Mapping[int, str], head: int = 0) -> None:
-        """Args: sound checkpoints as place → digest; the last place that was ever given out, if known."""
+    def __init__(
+        self,
+        account_id: str,
+        checkpoints: Mapping[int, str],
+        head: int = 0,
+        start: tuple[int, str] | None = None,
+    ) -> None:
+        """Args: sound checkpoints as place → digest; the last place that was ever given out, if known;
+        the checkpoint behind which the rows begin, for a part of the log."""
         self.account_id = account_id
         self.checkpoints = checkpoints
         self.end = max([head, *checkpoints])
         self.findings: list[Finding] = []
         self.count = self.waiting = 0
         self._places = {digest: place for place, digest in checkpoints.items()}
-        self._place = self._shift = self._sound = 0
+        self._shift = 0
         self._before: str | None = None
-        self._previous: str | None = GENESIS
+        self._place, self._previous = start or (0, GENESIS)
+        self._sound = self._place
         self._signed: str | None = None
         self._last: Row | None = None
         self._pending: Row | None = None
@@ -204,7 +226,7 @@ class Chain:
             self._accept(place - 1, row, row["digest"])
         elif following and digest(previous, place, following) == following["digest"]:
             self._insert(row, f"row id {row['id']} was put in before row {place}")
-            self._shift += 1
+            self._shift = following["sequence"] - place
         elif removed := self._removed(place, row, following):
             self._miss(place, place + removed - 1, "The rows behind were numbered anew to hide it.")
             self._shift -= removed
@@ -297,7 +319,7 @@ def sound_checkpoints(
     Without the package `cryptography` no signature is checked and all of them count.
     """
     trusted = {key.lower() for key in keys}
-    verify = _verifier()
+    verify = _verifier(_text_of)
     report.signatures_checked = verify is not None
     sound: dict[str, dict[int, str]] = {}
     for one in checkpoints:
@@ -327,10 +349,14 @@ def sound_heads(heads: Iterable[Row], keys: Iterable[str], report: Report) -> di
 
 def read_heads(path: Path) -> list[Row]:
     """The checkpoints kept in that file; raises ValueError for a line that is not of its form."""
-    return _index(path)[1]
+    return _Index(path).checkpoints
 
 
-def _verifier() -> Any:
+def _text_of(one: Row) -> bytes:
+    return checkpoint_text(one["account_id"], one["sequence"], one["digest"], one["at"])
+
+
+def _verifier(signed_text: Callable[[Row], bytes]) -> Any:
     try:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -338,11 +364,10 @@ def _verifier() -> Any:
         return None
 
     def verify(one: Row) -> bool:
-        text = checkpoint_text(one["account_id"], one["sequence"], one["digest"], one["at"])
         try:
             key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(one["public_key"]))
-            key.verify(bytes.fromhex(one["signature"]), text)
-        except (InvalidSignature, ValueError):
+            key.verify(bytes.fromhex(one["signature"]), signed_text(one))
+        except (InvalidSignature, ValueError, KeyError, TypeError):
             return False
         return True
 
@@ -362,47 +387,186 @@ def verify_rows(
 
 
 def verify_file(path: Path, keys: Iterable[str] = (), heads_file: Path | None = None) -> Report:
-    """Checks an export; raises ValueError for a line that is not of its form."""
+    """Checks an export in memory that does not grow with its rows; raises ValueError for a line that is
+    not of its form."""
     report, keys = Report(), list(keys)
-    places, checkpoints, heads = _index(path)
-    sound = sound_checkpoints(checkpoints, keys, report)
+    index = _Index(path)
+    sound = sound_checkpoints(index.checkpoints, keys, report)
     if heads_file is not None:
         for account_id, kept in sound_heads(read_heads(heads_file), keys, report).items():
             sound.setdefault(account_id, {}).update(kept)
-    with path.open("rb") as file:
-        for account_id in sorted({*places, *sound, *heads}):
-            rows = _read(file, sorted(places.get(account_id, ())))
-            verify_rows(account_id, rows, sound.get(account_id, {}), heads.get(account_id, 0), report)
+    chains = _Chains(index, sound, report)
+    for row in index.rows() if index.in_order else index.rows_sorted():
+        chains.feed(row)
+    chains.finish()
+    if index.is_export or index.manifest:
+        _check_manifest(index, keys, report)
     return report
 
 
-def _index(path: Path) -> tuple[dict[str, list[tuple[float, int]]], list[Row], dict[str, int]]:
-    """Where each account's rows stand in the file, by place; all checkpoints; the heads."""
-    places: dict[str, list[tuple[float, int]]] = {}
-    checkpoints: list[Row] = []
-    heads: dict[str, int] = {}
-    offset = 0
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
+class _Index:
+    """One look through the file: everything but its rows, and whether these stand in order."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints: list[Row] = []
+        self.heads: dict[str, int] = {}
+        self.ranges: list[tuple[str, int, int]] = []
+        self.accounts: set[str] = set()
+        self.export: Row = {}
+        self.manifest: Row = {}
+        self.digest = ""
+        self.out_of_order: list[tuple[Row, int]] = []
+        self.in_order = True
+        self.count = 0
+        self._last: tuple[str, float] = ("", 0)
+        self._read()
+
+    @property
+    def is_export(self) -> bool:
+        return bool(self.export)
+
+    def _read(self) -> None:
+        so_far = hashlib.sha256()
+        for number, line in enumerate(self._lines(), 1):
             try:
                 kind, value = json.loads(line).popitem()
-                if kind == "event":
-                    order = float("inf") if value["sequence"] is None else value["sequence"]
-                    places.setdefault(value["account_id"], []).append((order, offset))
-                elif kind == "checkpoint":
-                    checkpoints.append(value)
+                if kind == "manifest":
+                    self.manifest, self.digest = value, so_far.hexdigest()
+                    value["signature"]
                 else:
-                    heads[value["account_id"]] = value["sequence"]
+                    self._note(kind, value)
             except (ValueError, KeyError, AttributeError, TypeError) as error:
                 raise ValueError(f"line {number} is not a line of an audit export: {error!r}") from None
+            so_far.update(line)
+
+    def _lines(self) -> Iterator[bytes]:
+        with self.path.open("rb") as file:
+            yield from file
+
+    def _note(self, kind: str, value: Row) -> None:
+        if kind in ("event", "neighbour"):
+            self._note_row(value)
+        elif kind == "checkpoint":
+            self.checkpoints.append(value)
+        elif kind == "range":
+            self.ranges.append((value["account_id"], int(value["first"]), int(value["last"])))
+        elif kind == "export":
+            self.export = value
+        else:
+            self.heads[value["account_id"]] = value["sequence"]
+
+    def _note_row(self, row: Row) -> None:
+        if not row.keys() >= _NEEDED or not isinstance(row["id"], int) or not _is_place(row["sequence"]):
+            raise ValueError("a row without its fields")
+        self.count += 1
+        here = (str(row["account_id"]), float("inf") if row["sequence"] is None else row["sequence"])
+        self.accounts.add(here[0])
+        if here[0] == self._last[0] and here[1] < self._last[1]:
+            self.in_order = False
+            if self.is_export and len(self.out_of_order) < MOST_FAILING:
+                self.out_of_order.append((row, int(self._last[1])))
+        self._last = here
+
+    def rows(self) -> Iterator[Row]:
+        """As they stand in the file."""
+        for line in self._lines():
+            kind, value = json.loads(line).popitem()
+            if kind in ("event", "neighbour"):
+                yield value
+
+    def rows_sorted(self) -> Iterator[Row]:
+        """By place: 16 bytes of memory a row, for a file whose lines were moved."""
+        places, offsets, offset = array("q"), array("q"), 0
+        for line in self._lines():
+            kind, value = json.loads(line).popitem()
+            if kind in ("event", "neighbour"):
+                places.append(_UNSEALED if value["sequence"] is None else value["sequence"])
+                offsets.append(offset)
             offset += len(line)
-    return places, checkpoints, heads
+        with self.path.open("rb") as file:
+            for number in sorted(range(len(places)), key=places.__getitem__):
+                file.seek(offsets[number])
+                yield next(iter(json.loads(file.readline()).values()))
 
 
-def _read(file: Any, lines: Iterable[tuple[float, int]]) -> Iterator[Row]:
-    for _, offset in lines:
-        file.seek(offset)
-        yield json.loads(file.readline())["event"]
+def _is_place(value: object) -> bool:
+    return value is None or (isinstance(value, int) and abs(value) < _UNSEALED)
+
+
+class _Chains:
+    """The chains of an export: one an account, or one a stretch of a part."""
+
+    def __init__(self, index: _Index, sound: Mapping[str, dict[int, str]], report: Report) -> None:
+        self._report, self._is_export = report, index.is_export
+        self._firsts: list[int] = []
+        self._parts: list[Chain] = []
+        self._whole: dict[str, Chain] = {}
+        if self._is_export:
+            for account_id, first, last in sorted(index.ranges, key=lambda one: one[1]):
+                self._add_part(account_id, first, last, sound.get(account_id, {}))
+            for row, before in index.out_of_order:
+                text = f"the lines were reordered: row {row['sequence']} stands behind row {before}"
+                self._find("reordered", row, text)
+            return
+        for account_id in sorted({*index.accounts, *sound, *index.heads}):
+            head = index.heads.get(account_id, 0)
+            self._whole[account_id] = Chain(account_id, sound.get(account_id, {}), head)
+
+    def _add_part(self, account_id: str, first: int, last: int, sound: Mapping[int, str]) -> None:
+        within = {place: digest for place, digest in sound.items() if first <= place <= last}
+        start = (first - 1, GENESIS if first == 1 else sound.get(first - 1, ""))
+        for place in (first - 1, last):
+            if place and place not in sound:
+                text = f"rows {_range(first, last)} are not proved: row {place} has no signed checkpoint"
+                self._report.findings.append(Finding("unsigned", account_id, first, last, 0, text))
+        self._firsts.append(first)
+        self._parts.append(Chain(account_id, within, last, start))
+
+    def _find(self, kind: str, row: Row, text: str) -> None:
+        place = row["sequence"] or 0
+        found = Finding(kind, str(row["account_id"]), place, place, row["id"], text)
+        self._report.findings.append(found)
+
+    def feed(self, row: Row) -> None:
+        if not self._is_export:
+            self._whole[str(row["account_id"])].feed(row)
+            return
+        number = bisect_right(self._firsts, row["sequence"] or 0) - 1
+        chain = self._parts[number] if number >= 0 else None
+        if chain is None or chain.account_id != row["account_id"]:
+            self._find("inserted", row, f"row id {row['id']} belongs to no stretch of this export")
+            self._report.events += 1
+            return
+        chain.feed(row)
+
+    def finish(self) -> None:
+        for chain in [*self._whole.values(), *self._parts]:
+            self._report.findings += chain.finish()
+            self._report.events += chain.count
+            self._report.unsealed += chain.waiting
+
+
+def _check_manifest(index: _Index, keys: Sequence[str], report: Report) -> None:
+    """The last words of an export: who asked for what, how much it was, and the digest of its lines."""
+    manifest, account_id = index.manifest, str(index.export.get("account_id", ""))
+    verify = _verifier(manifest_text)
+    trusted = {key.lower() for key in keys}
+    told = {"of": dict(index.export), "ranges": len(index.ranges), "rows": index.count}
+    if not manifest:
+        why = "it has no end; it was cut off, or is still being written"
+    elif trusted and str(manifest.get("public_key", "")).lower() not in trusted:
+        why = "it is signed by a key that is not trusted"
+    elif verify is not None and not verify(manifest):
+        why = "the signature over its contents does not hold"
+    elif manifest.get("sha256") != index.digest or told != {name: manifest.get(name) for name in told}:
+        why = "its lines are not those that were signed; rows may have been left out"
+    else:
+        report.part = dict(index.export)
+        return
+    kind = "altered" if manifest else "truncated"
+    text = f"this file is not as it was handed out: {why}"
+    report.findings.append(Finding(kind, account_id, 0, 0, 0, text))
 
 
 def main(arguments: list[str]) -> int:
@@ -422,6 +586,10 @@ def main(arguments: list[str]) -> int:
     checked = "checked" if report.signatures_checked else "not checked (package cryptography is missing)"
     named = "" if keys else "; no key was named, so who signed is not proved"
     counts = f"{report.events} rows, {report.unsealed} not sealed yet, {report.checkpoints} checkpoints"
+    if report.part:
+        asked = canonical(report.part.get("filters", {}))
+        whole = "a part of the log, asked for: " + asked if report.part.get("partial") else "the whole log"
+        sys.stdout.write(f"Account {report.part.get('account_id')}: {whole}\n")
     sys.stdout.write(f"{counts}, signatures {checked}{named}: {'sound' if report.ok else 'NOT SOUND'}\n")
     return 0 if report.ok else 1
 

@@ -46,5 +46,5 @@ def _end(account_id: str) -> tuple[int, int]:
 
 
 def public_keys() -> list[str]:
-    """The keys (hex) to give to `verify.py --key`."""
-    return sorted(sealer.trusted_keys())
+    """The keys (hex) to give to `verify.py --key`, newest last."""
+    return sealer.keys_by_age()

@@ -4,12 +4,13 @@ Called by the edge middleware before sessions, CSRF and URL resolving: an API re
 """
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import orjson
 import structlog
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import override
 
 from certdesk.foundation.common import clock, ids, sql
@@ -23,13 +24,14 @@ from certdesk.foundation.iam.signature import Message
 from certdesk.interfaces.operations import errors, registry
 from certdesk.interfaces.operations.errors import Refusal
 from certdesk.interfaces.operations.index import OPERATIONS
-from certdesk.interfaces.operations.registry import File, Headed, Json, Operation
+from certdesk.interfaces.operations.registry import File, Headed, Json, Operation, Stream
 from certdesk.interfaces.words.say import language
 
 from . import bodies
 from .router import Router
 
 JSON = "application/json"
+Answered = TypeVar("Answered", bound=HttpResponseBase)
 _CERTIFICATE = frozenset({"certificate_id", "cert_id", "resource_id"})
 """Path parameters that are the id of a certificate."""
 _log = structlog.get_logger("certdesk.api")
@@ -45,14 +47,14 @@ def is_api(path: str) -> bool:
     return path[1:].partition("/")[0] in router().first_segments
 
 
-def handle(request: HttpRequest) -> HttpResponse:
+def handle(request: HttpRequest) -> HttpResponseBase:
     """Answers an API request; never raises."""
     request_id = getattr(request, "request_id", "") or ids.request_id()
     with override(language(request.META)):
         return _answer(request, request_id)
 
 
-def _answer(request: HttpRequest, request_id: str) -> HttpResponse:
+def _answer(request: HttpRequest, request_id: str) -> HttpResponseBase:
     found = router().find(request.path_info)
     method = "GET" if request.method == "HEAD" else request.method or ""
     operation = found.operations.get(method) if found else None
@@ -178,13 +180,17 @@ def _kept(turn: Turn, outcome: tuple[int, Json | File | Headed]) -> tuple[int, J
     return outcome
 
 
-def _answered(status: int, answer: Json | File | Headed | bytes, request_id: str) -> HttpResponse:
+def _answered(status: int, answer: Json | File | Headed | bytes, request_id: str) -> HttpResponseBase:
+    response: HttpResponseBase
     headers = answer.headers if isinstance(answer, Headed) else {}
     if isinstance(answer, Headed):
         answer = answer.content
-    if isinstance(answer, File):
+    if isinstance(answer, Stream):
+        response = StreamingHttpResponse(answer.pieces, status=status, content_type=answer.content_type)
+        response["Content-Disposition"] = _attachment(answer)
+    elif isinstance(answer, File):
         response = HttpResponse(answer.content, status=status, content_type=answer.content_type)
-        response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(answer.name, safe='')}"
+        response["Content-Disposition"] = _attachment(answer)
     elif status == 204 or answer is None:
         response = HttpResponse(status=status)
         del response["Content-Type"]
@@ -196,6 +202,10 @@ def _answered(status: int, answer: Json | File | Headed | bytes, request_id: str
     return _finished(response, request_id)
 
 
+def _attachment(file: File) -> str:
+    return f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"
+
+
 def _refused(refusal: Refusal, request_id: str) -> HttpResponse:
     response = HttpResponse(orjson.dumps(refusal.body), status=refusal.status, content_type=JSON)
     if refusal.retry_after is not None:
@@ -203,7 +213,7 @@ def _refused(refusal: Refusal, request_id: str) -> HttpResponse:
     return _finished(response, request_id)
 
 
-def _finished(response: HttpResponse, request_id: str) -> HttpResponse:
+def _finished(response: Answered, request_id: str) -> Answered:
     headers = response.headers
     headers["X-Request-Id"] = request_id
     headers["Cache-Control"] = "no-store"

@@ -1,7 +1,7 @@
-"""Commands that look and say: doctor, verify-issued, audit verify, key rotate, ca root."""
+"""Commands that look and say: doctor, verify-issued, audit verify, audit key, key rotate, ca root."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -45,15 +45,29 @@ def verify_issued(
 
 @audit.command("verify")
 def audit_verify(
+    file: Annotated[
+        Path | None, typer.Argument(help="An export; without one the database itself is verified.")
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="For an export: the public key (hex) that must have signed; `audit key` prints it."
+        ),
+    ] = None,
     heads: Annotated[
         Path | None, typer.Option(help="File of the last checkpoints; default: the one beside the KEK file.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Verify the audit log's chains and checkpoints; status 1 when a row is missing or changed.
+    """Verify the audit log, or an export of it; status 1 when a row is missing or changed.
 
-    Rows that wait for the sealer are named and then sealed; they are no fault.
+    An export is verified from the file alone, without database and settings. In the database, rows that
+    wait for the sealer are named and then sealed; they are no fault.
     """
+    if file is not None:
+        _verify_export(file, key or [], heads, as_json)
+    if key:
+        raise BadParameter("--key is for an export: the database's keys are read from the database.")
     start.django()
     from certdesk.foundation.audit import heads as kept
     from certdesk.foundation.audit.actions import seal_pending
@@ -68,6 +82,31 @@ def audit_verify(
         pass
     show(report.as_dict(), as_json)
     raise typer.Exit(1 if report.problems else 0)
+
+
+def _verify_export(file: Path, keys: list[str], heads: Path | None, as_json: bool) -> NoReturn:
+    from certdesk.foundation.audit.verify import verify_file
+
+    try:
+        report = verify_file(file, keys, heads)
+    except (OSError, ValueError) as error:
+        raise BadParameter(f"The export cannot be verified: {error}.") from None
+    signed = "the named key" if keys else "not proved: name the public key with --key"
+    show(report.as_dict() | {"signed_by": signed}, as_json)
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@audit.command("key")
+def audit_key(as_json: Json = False) -> None:
+    """Print the public keys (hex) that sign the audit log, newest last; an export is verified with them."""
+    start.django()
+    from certdesk.foundation.audit.verify_database import public_keys
+
+    found = public_keys()
+    if as_json:
+        show({"public_keys": found}, True)
+    else:
+        typer.echo("\n".join(found) or "No event has been sealed yet.")
 
 
 @keys.command("rotate")

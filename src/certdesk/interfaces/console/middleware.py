@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from certdesk.foundation.common import ids, settings
 from certdesk.interfaces.api import bodies, dispatch
 
-GetResponse = Callable[[HttpRequest], HttpResponse]
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -34,7 +35,7 @@ def edge(get_response: GetResponse) -> GetResponse:
     """The outermost: settles who the client is, gives the request its id, and hands API requests to the
     API at once, before sessions, CSRF and URL resolving, which they do not need."""
 
-    def answer(request: HttpRequest) -> HttpResponse:
+    def answer(request: HttpRequest) -> HttpResponseBase:
         request.request_id = request_id = ids.request_id()  # type: ignore[attr-defined]
         _settle_client(request)
         if dispatch.is_api(request.path_info):
@@ -52,7 +53,7 @@ def console(get_response: GetResponse) -> GetResponse:
     """The innermost: pages of a signed-in user are kept by no cache, and whoever has a password that
     somebody else knows changes it before any other page works."""
 
-    def answer(request: HttpRequest) -> HttpResponse:
+    def answer(request: HttpRequest) -> HttpResponseBase:
         _refuse_nul(request)
         timezone.deactivate()
         user = getattr(request, "user", None)

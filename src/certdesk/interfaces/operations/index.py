@@ -3,6 +3,7 @@
 from . import (
     access,
     applications,
+    audit,
     book,
     certificates,
     csrs,
@@ -42,6 +43,7 @@ CHAPTERS = (
     people,
     access,
     projects,
+    audit,
     later,
 )
 OPERATIONS: dict[str, Operation] = operations

@@ -92,8 +92,6 @@ MESSAGES_AND_APPROVALS: list[Line] = [
 ]
 AUDIT_AND_ACME: list[Line] = [
     ("access_keys.temporary", "POST", "/v3.0/OS-CREDENTIAL/securitytokens", "iam:securitytokens:create"),
-    ("audit.list", "GET", "/v3/scm/audit-events", "scm:audit:list"),
-    ("audit.export", "GET", "/v3/scm/audit-events/export", "scm:audit:list"),
     *_crud("acme_credentials", "/v3/scm/acme-credentials", "scm:acmeCredential"),
 ]
 VERSION_2: list[Line] = [

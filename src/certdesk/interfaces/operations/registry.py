@@ -5,8 +5,8 @@ a declared IAM action, or with the name or route of another, refuses to start.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
@@ -37,6 +37,17 @@ class File:
 
     def __repr__(self) -> str:
         return f"File({self.name!r}, {len(self.content)} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
+class Stream(File):
+    """A file of any size: its content comes in `pieces`, one after the other, and is never whole in memory.
+    Each piece is made under the process's baton; between them other requests run."""
+
+    pieces: Iterator[bytes] = field(default_factory=lambda: iter(()))
+
+    def __repr__(self) -> str:
+        return f"Stream({self.name!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ class Holder:
     name: str = "the mailed link"
     via: str = "link"
     access_key: str = ""
+    agency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
