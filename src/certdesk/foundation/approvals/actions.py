@@ -103,7 +103,11 @@ def _decide(principal: Principal, request: Request, state: State, reason: str, n
         )
     _note(principal, f"approval.{state.lower()}", request)
     if state is State.APPROVED:
-        jobs.enqueue("approvals.run", {"request_id": request.id}, dedupe_key=f"approval:{request.id}")
+        jobs.enqueue(
+            "approvals.run",
+            {"request_id": request.id, "account_id": request.account_id, "user_id": request.requester_id},
+            dedupe_key=f"approval:{request.id}",
+        )
 
 
 def expire(now: datetime, limit: int = 100) -> int:

@@ -5,6 +5,13 @@ class Permanent(Exception):
     """Trying again cannot help: the job is given up now and `failed()` of its handler is called."""
 
 
+class UserGone(Permanent):
+    """Who asked for the job is no user any more, or switched off."""
+
+    def __init__(self) -> None:
+        super().__init__("The user who asked for this is gone or switched off, so it was not done.")
+
+
 class RetryAfter(Exception):
     """Try again after `seconds` (real time), not by the growing steps."""
 

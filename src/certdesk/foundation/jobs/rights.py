@@ -1,11 +1,18 @@
-"""A job acts for somebody: whether he still may is asked again when the job runs (law 5)."""
+"""A job acts for somebody: whether he still may is asked again when the job runs (law 5).
 
+A refusal ends the job, is audited as `job.refused` (`running`), and its handler tells it where people look.
+"""
+
+from certdesk.foundation.audit import actions as audit
+from certdesk.foundation.common.errors import Forbidden
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal, Resource, Via, system_principal
 from certdesk.foundation.iam.queries import principal_of
 
-from .errors import Permanent
+from .errors import UserGone
 from .models import Job
+
+REFUSED = "job.refused"
 
 
 def principal_for(job: Job) -> Principal:
@@ -13,9 +20,11 @@ def principal_for(job: Job) -> Principal:
     the account of `payload["account_id"]`.
 
     Raises:
-        Permanent: the user is gone or switched off.
+        UserGone: the user is gone or switched off.
     """
-    user_id = job.payload.get("user_id")
+    user_id = job.payload.get("user_id", "")
+    if user_id is None:  # it was to act for somebody, and he cannot be told any more
+        raise UserGone()
     if user_id:
         return principal_of_user(str(user_id))
     return system_principal(str(job.payload.get("account_id", "")), job.kind)
@@ -25,12 +34,26 @@ def principal_of_user(user_id: str) -> Principal:
     """A user, acting through a job.
 
     Raises:
-        Permanent: the user is gone or switched off.
+        UserGone: the user is gone or switched off.
     """
     user = User.objects.filter(id=user_id, is_active=True).first()
     if user is None:
-        raise Permanent("The user who asked for this is gone or switched off, so it was not done.")
+        raise UserGone()
     return principal_of(user, Via.JOB)
+
+
+def record_refusal(job: Job, error: BaseException) -> None:
+    """Audits that a job was not done because who asked for it may no longer; other errors are passed over."""
+    if not isinstance(error, Forbidden | UserGone):
+        return
+    user_id, account_id = str(job.payload.get("user_id", "")), str(job.payload.get("account_id", ""))
+    if user_id and not account_id:
+        account_id = User.objects.filter(id=user_id).values_list("account_id", flat=True).first() or ""
+    details = {"kind": job.kind, "subject": job.subject, "user": user_id}
+    if isinstance(error, Forbidden):
+        details["missing"] = str(error.details.get("action", ""))
+    house = system_principal(account_id, job.kind)
+    audit.record(house, REFUSED, resource=f"job:{job.id}", details=details, account_id=account_id)
 
 
 def require(job: Job, action: str, resource: Resource | None = None) -> Principal:

@@ -10,7 +10,7 @@ from django.db import IntegrityError
 
 from certdesk.foundation.common import clock, sql
 
-from . import queries, registry, rules
+from . import queries, registry, rights, rules
 from .errors import LeaseLost
 from .models import Job, State
 
@@ -114,6 +114,7 @@ def _give_up(job: Job, error: BaseException, reason: str) -> None:
     try:
         with sql.short_transaction():
             if queries.end(job, State.FAILED, clock.real_now(), reason):
+                rights.record_refusal(job, error)
                 registry.find(job.kind).failed(job, error)
     except Exception as second:  # noqa: BLE001 the job must end even if the hook is broken
         text = f"{reason} Then its failed() raised: {rules.describe(second)}"[: rules.LONGEST_ERROR]

@@ -1,6 +1,7 @@
 """Contacts and companies of earlier applications, to fill in the next one (APP-11)."""
 
 from certdesk.foundation.common import clock
+from certdesk.foundation.iam import known
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import book
 from certdesk.lifecycle.applications.form import COMPANY_FIELDS
@@ -11,6 +12,7 @@ from .organization import number
 from .registry import operation
 from .shapes import Shape
 
+known.declare("scm:contact:get", "scm:company:get")  # asked for when an application takes one of them
 CONTACTS, COMPANIES = "/v3/scm/contacts", "/v3/scm/companies"
 
 

@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_noop as _
 
 SHAPES = (
+    _("The workers look no more. Whoever has the right can start the proof again."),
     _("Check the spelling; register it."),
     _("A CNAME stands at %(owner)s already, pointing to %(target)s."),
     _("Delete it, or replace its value later."),

@@ -10,9 +10,11 @@ from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import sql
 from certdesk.foundation.common.errors import NotFound, WrongState
 from certdesk.foundation.iam.principal import Principal, Resource
+from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.rules import resource_of
 
 from . import ledger, queries, rules
-from .models import Package, Share
+from .models import Order, Package, Share
 
 REFUND = "scm:cert:unsubscribe"
 
@@ -73,9 +75,7 @@ def _refund(principal: Principal, item_id: str, now: datetime) -> Refunded:
     order = queries.order_row(share.order_id) if share else None
     if share is None or order is None or not principal.owns(order.account_id):
         raise NotFound(f"Nothing was paid for {item_id}.", next_step="Check the id.")
-    principal.require(
-        REFUND, Resource("cert", item_id, order.account_id, order.enterprise_project_id, order.user_id)
-    )
+    principal.require(REFUND, _about(item_id, order))
     if order.state not in ("PAID", "REFUNDED"):  # a share exists only once an order is paid
         raise WrongState(f"Order {order.id} is not paid.")
     again = not sql.execute(
@@ -85,6 +85,14 @@ def _refund(principal: Principal, item_id: str, now: datetime) -> Refunded:
     if not again:
         _book(principal, order.id, order.account_id, order.currency, share, now)
     return Refunded(order.id, share.cash, order.currency, again)
+
+
+def _about(item_id: str, order: Order) -> Resource:
+    """What the money is given back for: the certificate as it lies now, or an expansion package."""
+    certificate = Certificate.objects.filter(id=item_id, account_id=order.account_id).first()
+    if certificate is not None:
+        return resource_of(certificate)
+    return Resource("cert", item_id, order.account_id, order.enterprise_project_id, order.user_id)
 
 
 def _book(

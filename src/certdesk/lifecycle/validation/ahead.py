@@ -21,7 +21,7 @@ from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.pki.x509.names import Name, parse_name
 
 from . import confirmations, domains, mails, proofs, queries, rules
-from .models import Challenge, Evidence
+from .models import Challenge, Check, Evidence
 from .perspectives import LOCAL, Perspective, Sight, look_all
 from .queries import NameInfo
 
@@ -31,6 +31,7 @@ PROVED = "domain.proved"
 LOOK_SECONDS = 8.0
 """What a repeated call waits for at most; the answer comes within 10 s."""
 
+LOOK_YOURSELF = "The workers look no more. Whoever has the right can start the proof again."
 RECORD_TYPE = "TXT"
 MOST_OPEN = 1000  # names of an account that are looked for at a time
 MOST_MAILED = 20  # of them by mail: nobody uses us to write to the administrators of the world
@@ -252,7 +253,7 @@ def schedule(challenge: Challenge, run_at: datetime) -> None:
     """The next look of the workers; one waits at most."""
     jobs.enqueue(
         JOB,
-        {"challenge": challenge.id},
+        {"challenge": challenge.id, "account_id": challenge.account_id, "user_id": challenge.asked_by},
         subject=challenge.authorization_domain,
         run_at=run_at,
         dedupe_key=f"{JOB}:{challenge.id}",
@@ -305,6 +306,13 @@ def store(challenge_id: int, sights: Sequence[Sight], now: datetime) -> Challeng
         details={"method": challenge.method},
     )
     return None
+
+
+def tell_end(challenge_id: int, sentence: str, now: datetime) -> None:
+    """Says at the name that the workers look no more, and why."""
+    Check.objects.create(
+        challenge_id=challenge_id, at=now, answer="ENDED", seen=sentence, cause=LOOK_YOURSELF
+    )
 
 
 def _standing(account_id: str, wish: _Wish, asked: int | None) -> Ahead:

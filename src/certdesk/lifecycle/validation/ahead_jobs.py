@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from certdesk.foundation.common import clock
+from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Resource
 from certdesk.foundation.jobs import rights
+from certdesk.foundation.jobs.errors import Permanent
 from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.jobs.registry import Handler, handler
+from certdesk.foundation.jobs.rules import describe
 
 from . import ahead, proofs, rules
 from .perspectives import Look, Sight, look_all
@@ -29,9 +32,7 @@ class ProveAhead(Handler[Work, list[Sight]]):
         challenge, now = proofs.lock_ahead(int(job.payload["challenge"])), clock.now()
         if challenge is None or challenge.verified_at or rules.value_is_old(challenge.value_made_at, now):
             return None
-        asker = rights.principal_of_user(
-            challenge.asked_by
-        )  # whoever asked must still have the right (law 5)
+        asker = rights.principal_of_user(challenge.asked_by)  # who may have lost the right (law 5)
         asker.require(ahead.PROVE, Resource("domain", "", challenge.account_id))
         return Work(proofs.looks([challenge]), now)
 
@@ -42,3 +43,7 @@ class ProveAhead(Handler[Work, list[Sight]]):
         waiting = ahead.store(int(job.payload["challenge"]), result, clock.now())
         if waiting is not None:
             ahead.schedule(waiting, waiting.next_check_at or clock.real_now() + rules.FIRST_DELAY)
+
+    def failed(self, job: Job, error: BaseException) -> None:
+        if isinstance(error, CertdeskError | Permanent):
+            ahead.tell_end(int(job.payload["challenge"]), describe(error), clock.now())

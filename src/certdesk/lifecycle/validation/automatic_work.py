@@ -80,6 +80,7 @@ def refused(job: Job, application_id: int, account_id: str) -> bool:
     try:
         rights.require(job, automatic.RIGHT, Resource("recordset", "", account_id))
     except (CertdeskError, Permanent) as error:
+        rights.record_refusal(job, error)
         automatic.note(application_id, "", "FIND", good=False, sentence=str(error), next_step=MANUAL)
         return True
     return False
