@@ -30,6 +30,7 @@ class Thing:
     source: str = "BOUGHT"
     free: bool = False
     created_at: datetime = NOW
+    personal_data: bool = True
 
 
 def test_every_operation_of_the_table_has_a_name_here():
@@ -41,7 +42,7 @@ def test_every_operation_of_the_table_has_a_name_here():
 def test_offered_is_what_the_table_lists_without_what_comes_later(state):
     expected = [name for name in states.ROWS[state].operations if Operation(name) not in LATER]
     if state is State.PAID:  # a paid one is unsubscribed from, a free one deleted (DEL-1)
-        assert sorted(rules.offered(Thing(state, free=True), NOW)) == ["apply", "delete"]
+        assert sorted(rules.offered(Thing(state, free=True), NOW)) == ["apply", "delete", "privacy"]
         expected.remove("delete")
     assert sorted(rules.offered(Thing(state), NOW)) == sorted(expected)
 
@@ -59,7 +60,7 @@ def test_what_is_not_offered_says_why(state):
 def test_an_expired_certificate_offers_what_expired_ones_do():
     past = Thing(State.ISSUED, NOW - timedelta(seconds=1))
     assert rules.state_of(past, NOW) is State.EXPIRED
-    assert rules.offered(past, NOW) == (Operation.DOWNLOAD, Operation.DELETE)
+    assert rules.offered(past, NOW) == (Operation.DOWNLOAD, Operation.DELETE, Operation.PRIVACY)
     assert rules.offers(past, NOW)[0].operation is Operation.DOWNLOAD
 
 

@@ -148,6 +148,22 @@ def is_sqlite() -> bool:
     return _wrapper().vendor == "sqlite"
 
 
+@contextmanager
+def erasing() -> Iterator[None]:
+    """What is deleted or overwritten inside is overwritten with zeros in SQLite's file, not only let go.
+
+    Around a transaction, not inside one. PostgreSQL has nothing like it: there VACUUM lets go of it.
+    """
+    if not is_sqlite():
+        yield
+        return
+    execute("PRAGMA secure_delete=ON")
+    try:
+        yield
+    finally:
+        execute("PRAGMA secure_delete=OFF")
+
+
 def in_transaction() -> bool:
     """Whether this thread is inside one already."""
     return _wrapper().in_atomic_block

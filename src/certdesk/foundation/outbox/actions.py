@@ -1,7 +1,7 @@
 """Queues messages in the caller's transaction and records what became of them (NTF-3)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from email.utils import parseaddr
 from html import escape
@@ -87,9 +87,32 @@ def send_again(message_id: int) -> None:
     """Queues the same message once more, byte for byte the same, whatever became of it before."""
     state = State.QUEUED if settings.get().smtp_url else State.KEPT
     message = Message.objects.get(id=message_id)
+    if not message.recipient:
+        return
     Message.objects.filter(id=message.id).update(state=state)
     if state == State.QUEUED:
         _queue(message)
+
+
+def forget_people(certificate_id: str, addresses: Collection[str]) -> None:
+    """What messages about a certificate say, and which of them went to these addresses, is forgotten; that
+    they were sent, when and with what result stays (NTF-3). What is not delivered yet is not sent any more.
+
+    In the caller's transaction.
+    """
+    found = Message.objects.filter(certificate_id=certificate_id)
+    for (message_id,) in found.values_list("id"):
+        forget_secret(message_id)
+    found.filter(state=State.QUEUED).update(state=State.KEPT)
+    found.update(text="", html="")
+    wanted = {address.lower() for address in addresses}
+    theirs = [
+        message_id
+        for message_id, recipient in found.values_list("id", "recipient")
+        if recipient.lower() in wanted
+    ]
+    Attempt.objects.filter(message__in=theirs).update(answer="")
+    found.filter(id__in=theirs).update(recipient="")
 
 
 def forget_secret(message_id: int) -> None:
@@ -121,9 +144,8 @@ def check_sender(sender: str) -> str:
 
 def resend(message: Message) -> None:
     """Queues a kept or failed message again, as it is."""
-    changed = Message.objects.filter(id=message.id, state__in=[State.KEPT, State.FAILED]).update(
-        state=State.QUEUED
-    )
+    stands = Message.objects.filter(id=message.id).exclude(recipient="")  # forgotten with its recipient
+    changed = stands.filter(state__in=[State.KEPT, State.FAILED]).update(state=State.QUEUED)
     if changed:
         _queue(message)
 

@@ -90,6 +90,9 @@ def query(text: str) -> dict[str, str]:
     return found
 
 
+_FILES = frozenset({"image/png", "image/jpeg", "application/pdf", "application/octet-stream"})
+
+
 class _InMemory(MemoryFileUploadHandler):
     """Never a temporary file: what is uploaded stands on no disk unsealed. `raw` has limited the size."""
 
@@ -98,11 +101,14 @@ class _InMemory(MemoryFileUploadHandler):
 
 
 def form_file(meta: Mapping[str, Any], body: bytes) -> dict[str, Any]:
-    """`name` and `content` of the file in the field `document` (multipart/form-data).
+    """`name` and `content` of the file in the field `document` (multipart/form-data); a body that is a picture
+    or a document itself has no name.
 
     Raises:
         BadParameter: no such form, or not exactly one file in it.
     """
+    if str(meta.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower() in _FILES:
+        return {"name": "", "content": body}
     try:
         known = {**meta, "CONTENT_LENGTH": str(len(body))}
         _, files = MultiPartParser(known, BytesIO(body), [_InMemory()]).parse()

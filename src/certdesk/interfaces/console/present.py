@@ -24,6 +24,7 @@ NEEDS = {
     Operation.DOWNLOAD: "scm:cert:download",
     Operation.UNSUBSCRIBE: "scm:cert:unsubscribe",
     Operation.DELETE: "scm:cert:delete",
+    Operation.PRIVACY: "scm:privacyProtection:delete",
 }
 """The IAM action behind each button; without it the button is not there (IAM-5)."""
 
@@ -36,10 +37,11 @@ LABELS = {
     Operation.DOWNLOAD: gettext_lazy("Download"),
     Operation.UNSUBSCRIBE: gettext_lazy("Unsubscribe"),
     Operation.DELETE: gettext_lazy("Delete"),
+    Operation.PRIVACY: gettext_lazy("Cancel privacy authorization"),
 }
 POSTED = frozenset({Operation.REOPEN})  # sent from where the button stands; the others have a page
 QUIET = frozenset(
-    {Operation.WITHDRAW, Operation.UNSUBSCRIBE, Operation.DELETE}
+    {Operation.WITHDRAW, Operation.UNSUBSCRIBE, Operation.DELETE, Operation.PRIVACY}
 )  # never the one button of a certificate
 
 DOMAIN_TYPES = {

@@ -77,7 +77,7 @@ def shown(found: Certificate, now: datetime) -> Shape:
     application = applications.latest(found.id) if found.state != State.UPLOAD else None
     version = queries.versions(found).filter(number=found.current_version).first()
     shape = shapes.certificate(
-        found, version, application, _contact(application), _records(found, application), now
+        found, version, application, _contact(application), records_of(found, application), now
     )
     shape["notices"] = sorted(notices.switched_on(found.id))
     if found.source == "UPLOADED":
@@ -89,7 +89,7 @@ def _contact(application: Application | None) -> Contact | None:
     return Contact.objects.filter(application=application).first() if application else None
 
 
-def _records(found: Certificate, application: Application | None) -> Any:
+def records_of(found: Certificate, application: Application | None) -> Any:
     """The records of the last application, fulfilled or under way; none after a withdrawal."""
     if application is None or found.state == State.PAID:
         return ()

@@ -18,9 +18,12 @@ from . import (
     orders,
     organization,
     people,
+    privacy,
     projects,
     tags,
+    v2_applying,
     v2_buying,
+    v2_certificates,
 )
 from .registry import Operation, operations
 
@@ -44,6 +47,9 @@ CHAPTERS = (
     access,
     projects,
     audit,
+    privacy,
+    v2_certificates,
+    v2_applying,
     later,
 )
 OPERATIONS: dict[str, Operation] = operations

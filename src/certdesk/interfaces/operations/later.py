@@ -47,7 +47,6 @@ CERTIFICATES: list[Line] = [
     ("certificates.renew", "POST", f"{C}/renew", "scm:cert:subscribe"),
     ("certificates.show_auto_renewal", "GET", f"{C}/auto-renewal", "scm:cert:autoRenew"),
     ("certificates.set_auto_renewal", "PUT", f"{C}/auto-renewal", "scm:cert:autoRenew"),
-    ("certificates.cancel_privacy", "DELETE", f"{C}/privacy-authorization", "scm:privacyProtection:delete"),
     ("certificates.acknowledge_notices", "POST", f"{C}/notices/acknowledge", "scm:notification:update"),
 ]
 ISSUERS_AND_TARGETS: list[Line] = [
@@ -95,32 +94,10 @@ AUDIT_AND_ACME: list[Line] = [
     *_crud("acme_credentials", "/v3/scm/acme-credentials", "scm:acmeCredential"),
 ]
 VERSION_2: list[Line] = [
-    ("v2.list", "GET", f"{V2}/certlist", "scm:cert:list"),
-    ("v2.show", "GET", f"{V2}/cert/{{cert_id}}", "scm:cert:get"),
-    ("v2.apply", "POST", f"{V2}/cert/{{cert_id}}/complete", "scm:cert:complete"),
-    ("v2.save", "POST", f"{V2}/cert/{{cert_id}}/save", "scm:cert:complete"),
-    ("v2.read", "POST", f"{V2}/cert/{{cert_id}}/read", "scm:cert:complete"),
-    ("v2.edit", "PUT", f"{V2}/cert/{{cert_id}}", "scm:cert:edit"),
-    ("v2.cancel", "POST", f"{V2}/cert/{{cert_id}}/cancel-cert", "scm:cert:cancel"),
-    ("v2.download", "GET", f"{V2}/cert/{{cert_id}}/cert_file", "scm:cert:download"),
     ("v2.revoke", "POST", f"{V2}/cert/{{cert_id}}/revoke", "scm:cert:revoke"),
     ("v2.push", "POST", f"{V2}/cert/{{cert_id}}/push", "scm:cert:push"),
     ("v2.push_history", "GET", f"{V2}/cert/{{cert_id}}/push-history", "scm:pushHistory:list"),
     ("v2.add_domains", "POST", f"{V2}/cert/{{cert_id}}/supplement", "scm:cert:supplement"),
-    (
-        "v2.cancel_privacy",
-        "DELETE",
-        f"{V2}/privacy-protection/{{cert_id}}",
-        "scm:privacyProtection:delete",
-    ),
-    ("v2.domain_verify", "GET", f"{V2}/cert/{{cert_id}}/domain-verify", "scm:cert:get"),
-    ("v2.check_csr", "POST", f"{V2}/check-csr", "scm:cert:complete"),
-    (
-        "v2.upload_proof",
-        "POST",
-        f"{V2}/cert/{{cert_id}}/info/{{type}}/upload_authentication",
-        "scm:cert:complete",
-    ),
 ]
 
 LATER: tuple[Line, ...] = (

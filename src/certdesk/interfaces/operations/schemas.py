@@ -289,6 +289,38 @@ class ImportV2(Body):
     private_key: str = ""
 
 
+class ListV2Query(Body):
+    """The older API's list (API §1.12)."""
+
+    order_status: Word = "ALL"
+    content: Line = ""
+    sort_key: Word = "certUpdateTime"
+    sort_dir: Word = "DESC"
+    limit: Number = 10
+    offset: Number = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, given: Any) -> Any:
+        """Its clients write every parameter, with nothing behind the ones that they leave open."""
+        return {name: value for name, value in dict(given).items() if value != ""}
+
+
+class EditV2(Body):
+    """One field of a certificate."""
+
+    modify_key: Line = ""
+    modify_value: Annotated[str, Field(max_length=4096)] = ""
+
+
+class Draft(Apply):
+    """An application to be kept, not submitted."""
+
+
+class CheckCsr(Body):
+    csr: Pem = ""
+
+
 NoticeType = Literal["CERT_EXPIRING", "CERT_EXPIRED"]
 
 

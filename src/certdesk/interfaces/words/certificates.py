@@ -57,4 +57,7 @@ SHAPES = (
     _("Expansion package of %(adds)s free certificates"),
     _("A certificate that is '%(state)s' cannot be deleted."),
     _("A certificate that is '%(state)s' cannot be unsubscribed from."),
+    _("The privacy authorization cannot be canceled while the certificate is '%(state)s'."),
+    _("modify_key %(key)s is not known."),
+    _("The type %(type)s is not known."),
 )

@@ -10,7 +10,7 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates.models import Certificate
 
 from . import book, stored
-from .models import Application, ApplicationState, Contact, CsrMode, Purpose
+from .models import Application, ApplicationState, Contact, CsrMode, Draft, Purpose
 from .rules import Checked
 
 
@@ -30,6 +30,7 @@ def record(
     values = columns(principal, certificate.id, checked, now, purpose=purpose)
     with transaction.atomic():
         _refuse_second(certificate.id)
+        Draft.objects.filter(certificate=certificate).delete()
         values["key_id"] = stored.take_key(certificate.account_id, checked)
         application = Application.objects.create(**values)
         if any(checked.contact.values()):

@@ -4,9 +4,10 @@ from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.jobs.registry import Handler, handler, subscribe
 from certdesk.pki.keystore import actions as keystore
 
-from .models import Application
+from .models import Application, Draft
 
 FORGET_KEYS = "applications.forget_keys"
+FORGET_DRAFT = "applications.forget_draft"
 
 
 @handler(FORGET_KEYS)
@@ -22,4 +23,16 @@ class ForgetKeys(Handler[list[str], None]):
             keystore.destroy(key_id)
 
 
+@handler(FORGET_DRAFT)
+class ForgetDraft(Handler[bool, None]):
+    """What was saved for a certificate that nobody will apply for any more."""
+
+    def load(self, job: Job) -> bool | None:
+        return Draft.objects.filter(certificate_id=job.subject).exists() or None
+
+    def store(self, job: Job, work: bool, result: None) -> None:
+        Draft.objects.filter(certificate_id=job.subject).delete()
+
+
 subscribe("certificate.deleted", FORGET_KEYS)
+subscribe("certificate.deleted", FORGET_DRAFT)

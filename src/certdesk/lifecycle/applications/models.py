@@ -82,6 +82,21 @@ class Contact(models.Model):
         return f"contact of application {self.application_id}"
 
 
+class Draft(models.Model):
+    """An application that was saved, not submitted yet. Personal data: goes with PRV-2 and with submitting."""
+
+    certificate = models.OneToOneField(
+        Certificate, primary_key=True, on_delete=models.CASCADE, related_name="draft"
+    )
+    account_id = models.CharField(max_length=32)
+    values = models.JSONField(help_text="By the form's field names.")
+    saved_by = models.CharField(max_length=32)
+    saved_at = MomentField()
+
+    def __str__(self) -> str:
+        return f"draft of {self.certificate_id}"
+
+
 class BookContact(models.Model):
     """A person of earlier applications, to fill in the next one (APP-11). Personal data: goes with PRV-2."""
 

@@ -8,7 +8,7 @@ from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.certificates.models import Certificate
 
 from .form import COMPANY_FIELDS
-from .models import Application, ApplicationState, Contact
+from .models import Application, ApplicationState, Contact, Draft
 
 
 def open_application(certificate_id: str) -> Application | None:
@@ -42,7 +42,11 @@ class LastDetails:
 
 
 def last_details(principal: Principal, certificate_id: str = "") -> LastDetails:
-    """Company and people of the account's last application (APP-11), or of one certificate (REO-1)."""
+    """Company and people of the account's last application (APP-11), or of one certificate (REO-1), for
+    which an application that was only saved goes before one that was submitted."""
+    draft = Draft.objects.filter(certificate_id=certificate_id).first() if certificate_id else None
+    if draft is not None:
+        return LastDetails(dict(draft.values))
     applications = Application.objects.filter(account_id=principal.account_id).select_related("contact")
     if certificate_id:
         applications = applications.filter(certificate_id=certificate_id)

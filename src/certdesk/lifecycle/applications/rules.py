@@ -86,6 +86,11 @@ class Checked:
     key_id: str = ""
 
     @property
+    def personal(self) -> bool:
+        """Whether it holds what goes with the privacy authorisation (PRV-2)."""
+        return bool(self.company) or any(self.contact.values())
+
+    @property
     def spki(self) -> bytes | None:
         """DER of the public key to certify, where a CSR brought it."""
         return self.csr.spki if self.csr else None

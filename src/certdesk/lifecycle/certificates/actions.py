@@ -37,7 +37,16 @@ UPLOADED = "certificate.uploaded"
 """The first event of a certificate that came from elsewhere; it stands in Hosted from its first moment."""
 
 SETTABLE = frozenset(
-    {"last_failure", "current_version", "not_before", "not_after", "domain", "sans", "auto_renewal"}
+    {
+        "last_failure",
+        "current_version",
+        "not_before",
+        "not_after",
+        "domain",
+        "sans",
+        "auto_renewal",
+        "personal_data",
+    }
 )
 """Columns that may change together with a state; `state` itself is written here alone (law 1)."""
 
@@ -204,6 +213,7 @@ def _new_row(principal: Principal, new: New, now: datetime) -> dict[str, object]
         "not_after": None,
         "auto_renewal": False,
         "notices": True,
+        "personal_data": False,
         "created_at": now,
         "updated_at": now,
         "deleted_at": None,
@@ -278,6 +288,22 @@ def note_failure(certificate_id: str, state: State, words: str, now: datetime) -
         [words[:500], clock.to_micros(now), certificate_id, state.value],
     )
     return touched > 0
+
+
+def keep_personal(certificate_id: str) -> None:
+    """Something personal is kept for it now: the privacy authorisation can be cancelled (PRV-4)."""
+    sql.execute(
+        "UPDATE certificates_certificate SET personal_data = %s WHERE id = %s", [True, certificate_id]
+    )
+
+
+def forget_personal(certificate_id: str, now: datetime) -> None:
+    """Nothing personal is kept any more, so it renews itself no more either (PRV-5, REN-10)."""
+    sql.execute(
+        "UPDATE certificates_certificate SET personal_data = %s, auto_renewal = %s, updated_at = %s"
+        " WHERE id = %s",
+        [False, False, clock.to_micros(now), certificate_id],
+    )
 
 
 def _read(certificate_id: str) -> Known:

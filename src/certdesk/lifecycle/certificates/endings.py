@@ -16,6 +16,7 @@ FREE_NOT_RENEWED = "Free certificates are neither reissued nor renewed."
 NOT_BOUGHT_HERE = "It was not bought here, so there is nothing to give back."
 FREE_IS_DELETED = "Nothing was paid for a free certificate: delete it instead."
 TOO_LATE = "The seven days after its payment are over."
+NOTHING_KEPT = "No personal data is kept for this certificate, so there is nothing to cancel."
 _DELETABLE = frozenset({State.PAID, State.ISSUED, State.REVOKED, State.UPLOAD, State.EXPIRED})
 _REFUNDABLE = frozenset({State.PAID, State.REVOKED})
 
@@ -29,6 +30,8 @@ class Ending(Protocol):
     def free(self) -> bool: ...
     @property
     def created_at(self) -> datetime: ...
+    @property
+    def personal_data(self) -> bool: ...
 
 
 def bar(operation: str, one: Ending, state: State, now: datetime, *, in_console: bool) -> str:
@@ -37,6 +40,8 @@ def bar(operation: str, one: Ending, state: State, now: datetime, *, in_console:
         return FREE_NOT_RENEWED if one.free else ""
     if operation == "delete" and state in _DELETABLE:
         return _no_delete(one, state, in_console)
+    if operation == "privacy" and operation in states.ROWS[state].operations:
+        return "" if one.personal_data else NOTHING_KEPT
     if operation == "unsubscribe" and state in _REFUNDABLE:
         return _no_refund(one, now)
     return ""

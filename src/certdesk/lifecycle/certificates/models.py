@@ -54,6 +54,9 @@ class Certificate(models.Model):
     not_after = MomentField(null=True)
     auto_renewal = models.BooleanField(default=False)
     notices = models.BooleanField(default=True)
+    personal_data = models.BooleanField(
+        default=False, help_text="People or an organization of its application are kept (PRV-4)."
+    )
     created_at = MomentField()
     updated_at = MomentField()
     deleted_at = MomentField(null=True)

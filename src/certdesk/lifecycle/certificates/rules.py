@@ -7,6 +7,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Protocol
 
+from certdesk.foundation.common.errors import WrongState
 from certdesk.foundation.iam.principal import Resource
 
 from . import endings, states
@@ -51,7 +52,6 @@ LATER = frozenset(
         Operation.ADD_DOMAINS,
         Operation.REVOKE,
         Operation.CONFIRM_REVOCATION,
-        Operation.PRIVACY,
     }
 )
 """Operations whose room is still empty in this release: never offered, their routes answer SCM.9001."""
@@ -91,6 +91,8 @@ class Offerable(Stateful, Protocol):
     def free(self) -> bool: ...
     @property
     def created_at(self) -> datetime: ...
+    @property
+    def personal_data(self) -> bool: ...
 
 
 class Owned(Protocol):
@@ -244,6 +246,25 @@ def check_downloadable(certificate: Stateful, now: datetime) -> None:
             f"A certificate that is {states.ROWS[state].title!r} has nothing to download.",
             next_step=states.ROWS[state].next_step,
         )
+
+
+def check_forgettable(certificate: Offerable, now: datetime) -> None:
+    """PRV-1, PRV-4: something is kept of an application, and nobody is approving it.
+
+    Raises:
+        WrongState: with the reason.
+    """
+    state = state_of(certificate, now)
+    if certificate.source == "UPLOADED":
+        raise WrongState("An uploaded certificate has no application, so there is nothing to cancel.")
+    if Operation.PRIVACY not in states.ROWS[state].operations:
+        title = states.ROWS[state].title
+        raise WrongState(
+            f"The privacy authorization cannot be canceled while the certificate is {title!r}.",
+            next_step="Wait until it is issued, or withdraw the application first.",
+        )
+    if not certificate.personal_data:
+        raise WrongState(endings.NOTHING_KEPT)
 
 
 def expires_soon(certificate: Stateful, now: datetime) -> bool:

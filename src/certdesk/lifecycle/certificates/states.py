@@ -159,7 +159,7 @@ ROWS: dict[State, Row] = {
         "applicant",
         "Submit the domain name and contact details of this certificate.",
         Tone.YOU,
-        ("apply", "unsubscribe", "delete"),
+        ("apply", "unsubscribe", "delete", "privacy"),
     ),
     S.CHECKING: Row(
         "Pending domain name verification",
@@ -231,7 +231,7 @@ ROWS: dict[State, Row] = {
         "applicant (OV/EV), CA",
         "Confirm the revocation by the mail's link (OV and EV); DV needs nothing.",
         Tone.WAIT,
-        ("download", "confirm-revocation"),
+        ("download", "confirm-revocation", "privacy"),
     ),
     S.REVOKING_DOMAIN: Row(
         "CA verifying revocation (pending domain name verification)",
@@ -239,7 +239,7 @@ ROWS: dict[State, Row] = {
         "domain owner",
         "Prove control of the domain name again.",
         Tone.YOU,
-        ("verify", "download"),
+        ("verify", "download", "privacy"),
     ),
     S.REISSUING: Row(
         "CA verifying (reissue)",
@@ -247,7 +247,7 @@ ROWS: dict[State, Row] = {
         "applicant",
         "Confirm the cancellation of the old certificate, by the mail's link or here.",
         Tone.YOU,
-        ("confirm-reissue", "decline-reissue", "download", "deploy"),
+        ("confirm-reissue", "decline-reissue", "download", "deploy", "privacy"),
     ),
     S.UNSUBSCRIBING: Row(
         "Unsubscribing (under review)",

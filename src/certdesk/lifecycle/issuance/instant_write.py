@@ -185,6 +185,9 @@ def _record(principal: Principal, pairs: Sequence[tuple[OrderResult, Wanted]], n
         )
         for (certificate_id, one), (key_id, spki) in zip(quick, held, strict=True)
     ]
+    for each in ready:
+        if each.wanted.checked.personal:
+            certificates.keep_personal(each.certificate_id)
     queries.insert_proofs([(one.application_id, one.wanted.proofs) for one in ready])
     queries.insert_placements(
         [

@@ -26,7 +26,8 @@ def applicant_of(account_id: str) -> Applicant:
 
 def submit(principal: Principal, certificate: Certificate, checked: Checked, now: datetime) -> Application:
     """Records a checked application and asks for its proofs, in the caller's transaction."""
-    certificates.move(certificate.id, Event.APPLY, now, principal=principal)
+    kept = {"personal_data": True} if checked.personal else None
+    certificates.move(certificate.id, Event.APPLY, now, principal=principal, set=kept)
     certificate.state = State.CHECKING
     application = applications.record(principal, certificate, checked, now)
     certificates.set_names(certificate.id, checked.names.texts, now)

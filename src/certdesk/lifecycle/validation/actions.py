@@ -21,8 +21,8 @@ from certdesk.lifecycle.certificates.errors import StateChanged
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import Event, State, Via
 
-from . import automatic, confirmations, mails, organization, organization_reuse, proofs, queries
-from .models import Challenge
+from . import automatic, confirmations, documents, mails, organization, organization_reuse, proofs, queries
+from .models import Challenge, OrganizationDocument
 from .organization import COMPLETE
 from .organization import Decided as Decided
 from .organization import decide as decide
@@ -88,6 +88,12 @@ def end(application_id: int, now: datetime) -> None:
     """The application was withdrawn: its evidence is void (WDR-5), its organisation's check is over."""
     proofs.void(application_id, now)
     organization.end(application_id, now)
+
+
+def forget_organization(certificate_id: str, now: datetime) -> None:
+    """Documents that were shown for the check of its organisation go; who decided what, and when, stays."""
+    shown = OrganizationDocument.objects.filter(verification__certificate_id=certificate_id)
+    documents.clear(shown.filter(removed_at=None), now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -396,6 +396,8 @@ def event_words() -> dict[str, str]:
         "scm:cert:verify": _("Verification started by hand"),
         "scm:cert:update": _("Name or description changed"),
         "scm:cert:download": _("Downloaded"),
+        "application.saved": _("Application saved without submitting it"),
+        "scm:privacyProtection:delete": _("Privacy authorization canceled: contact and organization deleted"),
         "scm:cert:createTag": _("Tags set"),
         "scm:cert:batchTags": _("Tags changed"),
         "organization.reused": _("Organization known already: no new check"),

@@ -55,7 +55,7 @@ def _line(message: Message) -> dict[str, object]:
     state = State(message.state)
     return {
         "at": message.created_at,
-        "recipient": message.recipient,
+        "recipient": message.recipient or _("deleted"),
         "label": label(state),
         "tone": TONES[state],
         "code": state.value,

@@ -67,7 +67,7 @@ def _line(message: Message) -> dict[str, object]:
     return {
         "url": reverse("message", args=[message.id]),
         "subject": message.subject,
-        "recipient": message.recipient,
+        "recipient": message.recipient or _("deleted"),
         "state": message.state,
         "label": label(message.state),
         "tone": TONES[State(message.state)],
