@@ -27,7 +27,11 @@ def test_it_says_what_goes_and_deletes_it_once_the_name_is_typed(office: Office)
     one = f"/certificates/{certificate_id}"
     assert 'data-operation="privacy"' in client.get(one).content.decode()
     page = client.get(f"{one}/privacy").content.decode()
-    for words in ("cannot be undone", "email addresses of the applicant", "data-confirm-name=\"www.example.com\""):
+    for words in (
+        "cannot be undone",
+        "email addresses of the applicant",
+        'data-confirm-name="www.example.com"',
+    ):
         assert words in page
     assert "organization&#x27;s name" not in page
     for wrong in ("", "example.com"):
