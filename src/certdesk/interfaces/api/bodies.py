@@ -101,8 +101,8 @@ class _InMemory(MemoryFileUploadHandler):
 
 
 def form_file(meta: Mapping[str, Any], body: bytes) -> dict[str, Any]:
-    """`name` and `content` of the file in the field `document` (multipart/form-data); a body that is a picture
-    or a document itself has no name.
+    """`name` and `content` of the file in the field `document` (multipart/form-data); a body that is a
+    picture or a document itself has no name.
 
     Raises:
         BadParameter: no such form, or not exactly one file in it.
