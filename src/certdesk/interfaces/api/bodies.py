@@ -75,15 +75,17 @@ def _read_away(source: _Readable, most: int) -> None:
 
 
 def query(text: str) -> dict[str, str]:
-    """The query's parameters; of a repeated one the last counts.
+    """The query's parameters; of a repeated one the greatest counts: the signature sorts them, so
+    whoever changed their order on the way must not change what they mean.
 
     Raises:
         BadParameter: more than 100 parameters, no UTF-8, or U+0000 in one.
     """
     try:
-        found = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="strict"))
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="strict")
     except ValueError:
         raise BadParameter(f"The query is not UTF-8 or has more than {MAX_PARAMETERS} parameters.") from None
+    found = dict(sorted(pairs))
     for name, value in found.items():
         if NUL in name or NUL in value:
             raise _nul("The query", name.replace(NUL, ""))
