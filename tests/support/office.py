@@ -42,7 +42,16 @@ class Office:
         """A browser in which `name` is signed in."""
         client = Client(headers={"accept-language": language})
         client.force_login(self.people[name], backend="allauth.account.auth_backends.AuthenticationBackend")
+        just_now(client)
         return client
+
+
+def just_now(client: Client, *, mfa: bool = False, seconds_ago: float = 0) -> None:
+    """The session as if its user had signed in by the password, so many seconds ago."""
+    session = client.session
+    at = clock.real_now().timestamp() - seconds_ago
+    session["signed_in"] = {"method": "password", "mfa": mfa, "at": at, "enrol": False}
+    session.save()
 
 
 @contextmanager

@@ -52,11 +52,17 @@ CONTEXTS: dict[str, dict[str, object]] = {
     "expired": {"name": "shop", "not_after": datetime(2027, 3, 1, 12, tzinfo=UTC)},
     "mail-test": {"sender": "ada"},
     "invitation": {"name": "ada", "login": "ada", "until": datetime(2027, 3, 1, 12, tzinfo=UTC)},
+    "second-factor-reset": {
+        "name": "ada",
+        "login": "ada",
+        "by": "bob",
+        "at": datetime(2027, 3, 1, 12, tzinfo=UTC),
+    },
     "password-reset": {"name": "ada", "login": "ada", "until": datetime(2027, 3, 1, 12, tzinfo=UTC)},
 }
 
 
-WITHOUT_DOMAIN = ("organization-request", "mail-test", "invitation", "password-reset")
+WITHOUT_DOMAIN = ("organization-request", "mail-test", "invitation", "password-reset", "second-factor-reset")
 
 
 def context(template: str) -> dict[str, object]:

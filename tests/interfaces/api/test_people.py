@@ -11,8 +11,9 @@ import pytest
 from django.test import Client
 
 from certdesk.foundation.common import clock, sql
-from certdesk.foundation.iam import actions, keys, throttle_rules
+from certdesk.foundation.iam import actions, factor_rules, keys, queries, second_factor, throttle_rules
 from certdesk.foundation.iam.models import AccessKey, Group, Policy, User
+from certdesk.foundation.iam.principal import Via
 from certdesk.interfaces.operations.index import OPERATIONS
 from certdesk.interfaces.operations.registry import Operation
 from tests.support.signed import PASSWORD, Answer, Person, account, person, send
@@ -437,6 +438,57 @@ def test_a_token_ends_after_a_day_and_with_its_user_and_with_the_password(
     token = sign_in("tess", tess.account.name).response["X-Subject-Token"]
     actions.set_password(tess, "another good passphrase")
     assert with_token(token).status == 401
+
+
+def with_code(
+    name: str, domain: str, code: object, methods: tuple[str, ...] = ("password", "totp")
+) -> Answer:
+    user = {"name": name, "password": PASSWORD, "domain": {"name": domain}}
+    totp = {"user": {"id": "", "passcode": code}}
+    identity = {"methods": methods or ["password", "totp"], "password": {"user": user}, "totp": totp}
+    body = {"auth": {"identity": identity}}
+    return send(Client(), "POST", TOKENS, orjson.dumps(body), {"Content-Type": "application/json"})
+
+
+# rule: IAM-3
+def test_a_token_with_a_code_has_a_second_factor_and_keys_have_none(house: House, tess: User) -> None:
+    home = house.alice.account
+    condition = {"Bool": {"g:MFAPresent": ["true"]}}
+    group = actions.create_group(home, "careful")
+    policy = actions.create_policy(home, "with", document("iam:users:list", Condition=condition))
+    actions.grant(group, policy)
+    actions.add_to_group(tess, "careful")
+    actions.add_to_group(house.nils.user, "careful")
+    assert with_token(sign_in("tess", home.name).response["X-Subject-Token"], path=USERS).status == 403
+    asker = queries.principal_of(tess, Via.CONSOLE)
+    secret = second_factor.begin(asker)
+    now = clock.real_now()
+    step = factor_rules.step_of(now)
+    second_factor.confirm(asker, factor_rules.code_at(secret, step - 1), now)
+    alone = sign_in("tess", home.name)
+    assert (alone.status, alone.code) == (401, "APIGW.0301")
+    assert "second factor" in alone.text
+    code = factor_rules.code_at(secret, step)
+    made = with_code("tess", home.name, code)
+    assert (made.status, made.json["token"]["methods"]) == (201, ["password", "totp"])
+    token = made.response["X-Subject-Token"]
+    assert with_token(token, path=USERS).status == 200
+    checked = with_token(token, path=TOKENS, **{"X-Subject-Token": token})
+    assert checked.json["token"]["methods"] == ["password", "totp"]
+    assert with_code("tess", home.name, code).status == 400  # used
+    assert with_code("tess", home.name, "1", "totp").status == 400
+    assert with_code("tess", home.name, "").status == 400
+    assert with_code("tess", home.name, 7).status == 400
+    assert house.nils.get(USERS).status == 403  # an access key shows no second factor
+    assert house.alice.send("DELETE", f"{USERS}/{tess.id}/second-factor").status == 204
+    assert with_token(token, path=USERS).status == 401
+    assert sign_in("tess", home.name).status == 201
+
+
+def test_no_token_for_a_password_where_everybody_needs_a_second_factor(house: House, tess: User) -> None:
+    type(tess.account).objects.filter(id=tess.account_id).update(second_factor_required=True)
+    assert sign_in("tess", tess.account.name).status == 401
+    assert house.nils.get(USERS).status == 403  # keys go on as before
 
 
 def test_every_failed_sign_in_reads_the_same(house: House, tess: User) -> None:

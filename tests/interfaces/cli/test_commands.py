@@ -55,6 +55,8 @@ def test_people_money_and_keys(home: Path) -> None:
     assert "bob" in again.stderr
     credited = certdesk(home, "account", "credit", "--account", "acme", "--amount", "1000.50", "--json")
     assert json.loads(credited.stdout) == {"account": "acme", "cash": "1000.50", "currency": "CNY"}
+    none = certdesk(home, "user", "reset-second-factor", "--name", "bob")
+    assert (none.returncode, "has no second factor" in none.stderr) == (2, True)
     key = json.loads(certdesk(home, "access-key", "create", "--user", "alice", "--json").stdout)
     assert set(key) == {"access_key", "secret_key"}
 

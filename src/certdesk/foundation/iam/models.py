@@ -19,6 +19,9 @@ class Account(models.Model):
     currency = models.CharField(max_length=3, default="CNY")
     real_name_verified = models.BooleanField(default=True, help_text="APP-14: without it no application.")
     special_enterprise = models.BooleanField(default=False, help_text="ORD-5: may not buy OV or EV.")
+    second_factor_required = models.BooleanField(
+        default=False, help_text="Who has no second factor enrols one at the next sign-in."
+    )
     created_at = MomentField()
 
     def __str__(self) -> str:
@@ -146,6 +149,7 @@ class Token(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
     issued_at = MomentField()
     expires_at = MomentField(db_index=True)
+    mfa = models.BooleanField(default=False, help_text="A code of an authenticator app came with it.")
 
     def __str__(self) -> str:
         return self.digest[:8]
@@ -227,7 +231,40 @@ class UserSession(models.Model):
     session_key = models.CharField(max_length=40, unique=True)
     source = models.CharField(max_length=64, default="")
     agent = models.CharField(max_length=200, default="")
+    method = models.CharField(max_length=16, default="", help_text="How: console.signing.Method.")
+    mfa = models.BooleanField(default=False, help_text="A second factor was shown.")
     created_at = MomentField()
 
     def __str__(self) -> str:
         return f"{self.user_id} from {self.source}"
+
+
+class Totp(models.Model):
+    """A user's authenticator app (RFC 6238)."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="totp")
+    secret_id = models.CharField(max_length=32, help_text="sealing.Secret")
+    last_step = models.BigIntegerField(default=0, help_text="The newest 30 seconds whose code was used.")
+    confirmed_at = MomentField(null=True, help_text="Null until a first code was shown.")
+    created_at = MomentField()
+
+    class Meta:
+        verbose_name = "authenticator app"
+
+    def __str__(self) -> str:
+        return f"app of {self.user_id}"
+
+
+class RecoveryCode(models.Model):
+    """A code that stands in for the second factor once; it is deleted when it is used."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the code, hex.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "digest"], name="iam_recovery_code_once")]
+
+    def __str__(self) -> str:
+        return f"recovery code of {self.user_id}"

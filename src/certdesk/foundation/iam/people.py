@@ -8,12 +8,13 @@ from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import mail_address
 from certdesk.foundation.common.errors import WrongState
 
-from . import actions, finding, sessions, snapshot
+from . import actions, finding, second_factor, sessions, snapshot
 from .models import Group, User
 from .principal import Principal
 
 LIST, GET, CREATE = "iam:users:list", "iam:users:get", "iam:users:create"
 UPDATE, DELETE = "iam:users:update", "iam:users:delete"
+RESET_SECOND_FACTOR = "iam:users:resetSecondFactor"
 MOST = 10_000
 LANGUAGES = ("en", "zh-hans")
 
@@ -138,8 +139,34 @@ def delete(principal: Principal, user_id: str) -> None:
     with snapshot.changing(principal, user.account_id):
         audit.record(principal, DELETE, resource=f"user:{user.id}", details={"name": user.name})
         actions.destroy_keys(user)
+        second_factor.clear(user)
         sessions.end_all(user.id)
         user.delete()
+
+
+def reset_second_factor(principal: Principal, user_id: str) -> User:
+    """Takes every second factor off another user, who lost them; its sessions and tokens end.
+
+    In the caller's transaction, which also tells the user.
+
+    Raises:
+        NotFound, Forbidden: as `finding.user`; the user holds more than the principal.
+        WrongState: oneself, or there is nothing to take off.
+    """
+    user = finding.user(principal, RESET_SECOND_FACTOR, user_id)
+    if user.id == principal.user_id:
+        raise WrongState(
+            "You cannot reset your own second factor here.",
+            next_step="Remove it on the page of your account.",
+        )
+    snapshot.require_not_above(principal, user)
+    if not second_factor.has(user.id):
+        raise WrongState("This user has no second factor.", next_step="")
+    second_factor.clear(user)
+    user.tokens.all().delete()
+    sessions.end_all(user.id)
+    audit.record(principal, RESET_SECOND_FACTOR, resource=f"user:{user.id}")
+    return user
 
 
 def groups_of(user: User) -> list[Group]:

@@ -24,15 +24,33 @@ class Line:
     agent: str
     created_at: datetime
     is_this: bool
+    method: str
+    mfa: bool
 
 
-def note(user_id: str, session_key: str, source: str, agent: str, now: datetime) -> None:
-    """Remembers a session; what the browser calls itself is cut and cleaned."""
+def note(
+    user_id: str,
+    session_key: str,
+    source: str,
+    agent: str,
+    now: datetime,
+    *,
+    method: str = "",
+    mfa: bool = False,
+) -> None:
+    """Remembers a session and how it was opened; what the browser calls itself is cut and cleaned."""
     clean = "".join(letter if letter.isprintable() else _UNPRINTABLE for letter in agent)[:200]
     with sql.short_transaction():
         UserSession.objects.update_or_create(
             session_key=session_key,
-            defaults={"user_id": user_id, "source": source[:64], "agent": clean, "created_at": now},
+            defaults={
+                "user_id": user_id,
+                "source": source[:64],
+                "agent": clean,
+                "method": method,
+                "mfa": mfa,
+                "created_at": now,
+            },
         )
 
 
@@ -50,7 +68,7 @@ def listed(principal: Principal, this: str, now: datetime) -> list[Line]:
         )
     )
     return [
-        Line(row.id, row.source, row.agent, row.created_at, row.session_key == this)
+        Line(row.id, row.source, row.agent, row.created_at, row.session_key == this, row.method, row.mfa)
         for row in rows
         if row.session_key in alive
     ]
@@ -70,10 +88,12 @@ def end(principal: Principal, session_id: int) -> None:
         audit.record(principal, "iam:sessions:delete", resource=f"user:{principal.user_id}")
 
 
-def end_all(user_id: str, *, only: str = "") -> None:
-    """Ends sessions of a user, in the caller's transaction."""
+def end_all(user_id: str, *, only: str = "", but: str = "") -> None:
+    """Ends sessions of a user, all or one or all but one, in the caller's transaction."""
     rows = UserSession.objects.filter(user_id=user_id)
     if only:
         rows = rows.filter(session_key=only)
+    if but:
+        rows = rows.exclude(session_key=but)
     Session.objects.filter(session_key__in=list(rows.values_list("session_key", flat=True))).delete()
     rows.delete()

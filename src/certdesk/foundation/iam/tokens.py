@@ -10,7 +10,7 @@ from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import Unauthenticated
 
-from . import queries, throttle
+from . import queries, second_factor, throttle
 from .errors import BadSignature
 from .models import Account, Token, User
 from .principal import Principal, Via
@@ -32,13 +32,37 @@ class BadPassword(Unauthenticated):
         )
 
 
+class SecondFactorMissing(Unauthenticated):
+    """The password was right and is not enough."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The password alone is not enough for this user: a second factor is needed.",
+            next_step='Send the methods ["password", "totp"] with a code of the authenticator app, or use an'
+            " access key. Who has no app enrols it at the console.",
+            code="APIGW.0301",
+        )
+
+
 def create(
-    account: str, name: str, password: str, now: datetime, *, source: str = "", request_id: str = ""
+    account: str,
+    name: str,
+    password: str,
+    now: datetime,
+    *,
+    passcode: str = "",
+    source: str = "",
+    request_id: str = "",
 ) -> tuple[str, Token]:
     """A token for a user of the named account (name or id).
 
+    Args:
+        passcode: of the user's authenticator app; needed from who has a second factor.
+
     Raises:
         SlowDown: too many failures. BadPassword: the rest, also for a password that has yet to be changed.
+        SecondFactorMissing: none was given, and the user has one or the account wants one.
+        WrongCode: the code is wrong or was used.
     """
     user = _user(account, name)
     login = user.login if user else f"{account}/{name}"  # as at the console: both doors count together
@@ -48,14 +72,27 @@ def create(
         throttle.failed(login, source, now)
         raise BadPassword()
     throttle.succeeded(login, source, now)
+    mfa = _second(user, passcode, source, now)
     token = secrets.token_urlsafe(48)
-    principal = queries.principal_of(user, Via.API, source=source, request_id=request_id)
+    principal = queries.principal_of(user, Via.API, source=source, request_id=request_id, mfa=mfa)
     with sql.short_transaction():
-        made = Token.objects.create(digest=_digest(token), user=user, issued_at=now, expires_at=now + LIFE)
+        made = Token.objects.create(
+            digest=_digest(token), user=user, issued_at=now, expires_at=now + LIFE, mfa=mfa
+        )
         old = user.tokens.order_by("-issued_at", "digest").values_list("digest", flat=True)[MOST:]
         Token.objects.filter(digest__in=list(old)).delete()
         audit.record(principal, "iam:tokens:create", resource=f"user:{user.id}")
     return token, made
+
+
+def _second(user: User, passcode: str, source: str, now: datetime) -> bool:
+    """Whether a second factor was shown; who has one, or has to, gets nothing for a password alone."""
+    if passcode:
+        second_factor.check(user, passcode, source, now)
+        return True
+    if second_factor.has(user.id) or user.account.second_factor_required:
+        raise SecondFactorMissing()
+    return False
 
 
 def _user(account: str, name: str) -> User | None:
@@ -99,7 +136,8 @@ def authenticate(token: str, now: datetime) -> Principal:
     Raises:
         BadSignature: as `find`.
     """
-    return queries.principal_of(find(token, now).user, Via.API)
+    found = find(token, now)
+    return queries.principal_of(found.user, Via.API, mfa=found.mfa)
 
 
 def revoke_all(user: User) -> None:

@@ -1,12 +1,13 @@
 """Mails that let a user set its own password: an invitation, and a forgotten password."""
 
 import hashlib
+import secrets
 from datetime import datetime, timedelta
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import settings, sql
 from certdesk.foundation.common.errors import WrongState
-from certdesk.foundation.iam import finding, links, snapshot, throttle
+from certdesk.foundation.iam import finding, links, people, snapshot, throttle
 from certdesk.foundation.iam.links import Purpose
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal
@@ -65,6 +66,26 @@ def forgotten(login: str, source: str, now: datetime) -> None:
     if sent < MOST_AN_HOUR:
         with sql.short_transaction():
             _send(user, Purpose.PASSWORD, now)
+
+
+def reset_second_factor(principal: Principal, user_id: str, now: datetime) -> User:
+    """Takes every second factor off a user who lost them, and mails the user that this was done.
+
+    Raises:
+        NotFound, Forbidden, WrongState: as `people.reset_second_factor`.
+    """
+    with sql.short_transaction():
+        user = people.reset_second_factor(principal, user_id)
+        if user.email:
+            actions.send(
+                user.account_id,
+                "second-factor-reset",
+                user.email,
+                {"name": user.name, "login": user.login, "by": principal.name, "at": now},
+                locale=user.language,
+                dedupe_key=f"second-factor-reset:{secrets.token_hex(16)}",
+            )
+    return user
 
 
 def _send(user: User, purpose: Purpose, now: datetime) -> None:

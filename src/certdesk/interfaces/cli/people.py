@@ -54,6 +54,24 @@ def user_create(
     show({"user": user.name, "login": user.login, "groups": wanted}, as_json)
 
 
+@users.command("reset-second-factor")
+def user_reset_second_factor(
+    name: Annotated[str, typer.Option(help="Name of the user.")],
+    account: AccountName = "",
+    as_json: Json = False,
+) -> None:
+    """Take app, passkeys and recovery codes off a user who lost them, e.g. the last administrator."""
+    start.django()
+    from certdesk.foundation.common import clock
+    from certdesk.foundation.iam.principal import Via, system_principal
+    from certdesk.foundation.outbox import people as mails
+
+    user = _user(name, account)
+    by = replace(system_principal(user.account_id), via=Via.CLI)
+    mails.reset_second_factor(by, user.id, clock.real_now())
+    show({"user": user.name, "second_factor": False}, as_json)
+
+
 @accounts.command("credit")
 def account_credit(
     amount: Annotated[str, typer.Option(help="Decimal amount, e.g. 1000 or 99.50.")],

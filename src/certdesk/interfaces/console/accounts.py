@@ -8,21 +8,11 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 
 from certdesk.foundation.common import clock
-from certdesk.foundation.iam import sessions, throttle
+from certdesk.foundation.iam import second_factor, throttle
 from certdesk.interfaces.words.say import both
 
-
-def source_of(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR", ""))
-
-
-def note_session(request: HttpRequest) -> None:
-    """Lets the user see this session among its own."""
-    if request.session.session_key is None:
-        request.session.save()
-    agent = request.headers.get("User-Agent", "")
-    key = str(request.session.session_key)
-    sessions.note(str(request.user.pk), key, source_of(request), agent, clock.real_now())
+from . import signing
+from .signing import Method, source_of
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -51,8 +41,16 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **more: Any) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **more)
-        note_session(request)
+        signing.opened(request, Method.PASSWORD, mfa=False)
         return response
+
+    def pre_login(self, request: HttpRequest, user: Any, **more: Any) -> HttpResponse | None:
+        """The password was right; who has a second factor is not in yet."""
+        refused: HttpResponse | None = super().pre_login(request, user, **more)
+        if refused is None and second_factor.has(user.id):
+            back = str(more.get("redirect_url") or "")
+            return signing.wait_for_second(request, user, Method.PASSWORD, back)
+        return refused
 
 
 def _login(credentials: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from certdesk.lifecycle.certificates.queries import Tab
 from certdesk.lifecycle.orders import accounts
 from certdesk.lifecycle.validation import organization_queries
 
+from . import signing
 from .templatetags.certdesk_ui import duration
 from .views.page import principal_of
 
@@ -41,7 +42,7 @@ class Section:
 def shell(request: HttpRequest) -> dict[str, Any]:
     """The context of `base.html`; nothing for those who are not signed in."""
     user = getattr(request, "user", None)
-    if user is None or not user.is_authenticated or user.must_change_password:
+    if user is None or not user.is_authenticated or user.must_change_password or signing.of(request).enrol:
         return {"person": {"name": getattr(user, "name", ""), "account": ""}}
     principal = principal_of(request)
     return {
@@ -109,6 +110,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
                 (_("Groups"), "iam-groups", "building", "iam:groups:list", nothing),
                 (_("Policies"), "iam-policies", "shield-lock", "iam:roles:list", nothing),
                 (_("Access keys"), "iam-keys", "key", "", nothing),
+                (_("Sign-in rules"), "sign-in", "user-check", "iam:signIn:get", nothing),
                 (_("Enterprise projects"), "iam-projects", "archive", "eps:enterpriseProjects:list", nothing),
             ],
         ),

@@ -13,6 +13,8 @@ from django.utils import timezone
 from certdesk.foundation.common import ids, settings
 from certdesk.interfaces.api import bodies, dispatch
 
+from . import signing
+
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 CONTENT_SECURITY_POLICY = (
@@ -27,6 +29,7 @@ HEADERS = {
 }
 
 ACCOUNT = "/account"
+SECURITY = "/account/security"
 WHILE_FORCED = frozenset({ACCOUNT, "/logout", "/language"})
 """The pages that work before a password that was given has been changed."""
 
@@ -51,7 +54,7 @@ def edge(get_response: GetResponse) -> GetResponse:
 
 def console(get_response: GetResponse) -> GetResponse:
     """The innermost: pages of a signed-in user are kept by no cache, and whoever has a password that
-    somebody else knows changes it before any other page works."""
+    somebody else knows, or no second factor where one is wanted, sees to that before any other page works."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         _refuse_nul(request)
@@ -61,8 +64,8 @@ def console(get_response: GetResponse) -> GetResponse:
             return get_response(request)
         with suppress(ZoneInfoNotFoundError, ValueError, OSError):
             timezone.activate(ZoneInfo(user.time_zone))
-        forced = user.must_change_password and request.path_info not in WHILE_FORCED
-        response = _to_account(request) if forced else get_response(request)
+        forced = _forced(request, user.must_change_password)
+        response = _to(request, forced) if forced else get_response(request)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
@@ -78,10 +81,21 @@ def _refuse_nul(request: HttpRequest) -> None:
         raise BadRequest("U+0000 in the query")
 
 
-def _to_account(request: HttpRequest) -> HttpResponse:
+def _forced(request: HttpRequest, must_change_password: bool) -> str:
+    """The page that comes before all others; empty when every page works."""
+    path = request.path_info
+    if path in WHILE_FORCED and (must_change_password or path != ACCOUNT):
+        return ""
+    if must_change_password:
+        return ACCOUNT
+    wanted = signing.of(request).enrol and not path.startswith(SECURITY)
+    return SECURITY if wanted else ""
+
+
+def _to(request: HttpRequest, page: str) -> HttpResponse:
     if request.headers.get("HX-Request"):
-        return HttpResponse(status=204, headers={"HX-Redirect": ACCOUNT})
-    return HttpResponseRedirect(ACCOUNT)
+        return HttpResponse(status=204, headers={"HX-Redirect": page})
+    return HttpResponseRedirect(page)
 
 
 def _settle_client(request: HttpRequest) -> None:

@@ -72,9 +72,19 @@ class _Password(Body):
     user: _User
 
 
+class _TotpUser(Body):
+    id: Line = ""
+    passcode: SecretStr
+
+
+class _Totp(Body):
+    user: _TotpUser
+
+
 class _Identity(Body):
     methods: list[Line]
     password: _Password
+    totp: _Totp | None = None
 
 
 class _Auth(Body):
@@ -83,7 +93,8 @@ class _Auth(Body):
 
 
 class SignIn(Body):
-    """`auth.identity.password.user` {name, password, domain {name or id}}; `auth.scope` as well."""
+    """`auth.identity.password.user` {name, password, domain {name or id}}, for the method `totp` also
+    `auth.identity.totp.user` {id, passcode}; `auth.scope` as well."""
 
     auth: _Auth
 
@@ -92,8 +103,7 @@ class SignIn(Body):
 def create_token(principal: Principal, body: SignIn) -> Headed:
     """A token for a password, in X-Subject-Token; good for 24 h, or until the user is switched off."""
     identity, user = body.auth.identity, body.auth.identity.password.user
-    if identity.methods != ["password"]:
-        raise BadParameter('auth.identity.methods must be ["password"].', field="auth.identity.methods")
+    passcode = _passcode(identity)
     password = user.password.get_secret_value()
     if len(password) > LONGEST_PASSWORD:
         raise BadParameter("The password is too long.", field="auth.identity.password.user.password")
@@ -102,10 +112,28 @@ def create_token(principal: Principal, body: SignIn) -> Headed:
         user.name,
         password,
         clock.real_now(),
+        passcode=passcode,
         source=principal.source,
         request_id=principal.request_id,
     )
     return Headed(_token_shape(made, body.auth.scope), {"X-Subject-Token": token})
+
+
+def _passcode(identity: _Identity) -> str:
+    """Empty for the password alone.
+
+    Raises:
+        BadParameter: other methods, or `totp` without its code.
+    """
+    if identity.methods == ["password"]:
+        return ""
+    code = identity.totp.user.passcode.get_secret_value() if identity.totp else ""
+    if sorted(identity.methods) != ["password", "totp"] or not 0 < len(code) <= 64:
+        raise BadParameter(
+            'auth.identity.methods must be ["password"], or ["password", "totp"] with a passcode.',
+            field="auth.identity.methods",
+        )
+    return code
 
 
 @operation(
@@ -137,7 +165,7 @@ def _token_shape(made: Token, scope: dict[str, Any]) -> dict[str, Any]:
     roles = [{"id": one.id, "name": one.name} for one in made.user.groups.order_by("name")]
     return {
         "token": {
-            "methods": ["password"],
+            "methods": ["password", "totp"] if made.mfa else ["password"],
             "issued_at": _iso(made.issued_at),
             "expires_at": _iso(made.expires_at),
             "user": {"id": made.user.id, "name": made.user.name, "domain": domain},

@@ -82,6 +82,14 @@ def invite_user(principal: Principal, id: str) -> None:  # noqa: A002
     mails.invite(principal, id, clock.real_now())
 
 
+@operation(
+    "users.reset_second_factor", "DELETE", f"{_USER}/second-factor", people.RESET_SECOND_FACTOR, success=204
+)
+def reset_second_factor(principal: Principal, id: str) -> None:  # noqa: A002
+    """Takes app, passkeys and recovery codes off a user who lost them; mails the user."""
+    mails.reset_second_factor(principal, id, clock.real_now())
+
+
 @operation("users.show", "GET", _USER, people.GET, everyone=True)
 def show_user(principal: Principal, id: str) -> Shape:  # noqa: A002
     """A user and its groups; oneself without any right."""

@@ -21,6 +21,8 @@ from certdesk.interfaces.words.say import both, say
 from certdesk.lifecycle.certificates.errors import UnderReview
 from certdesk.lifecycle.orders import unsubscribing
 
+from .. import signing
+
 View = Callable[..., HttpResponse]
 
 OPEN = "open"  # signing in and out: for everybody
@@ -35,8 +37,11 @@ class Rights:
     post: str
 
 
-def page(action: str, *, post: str = "") -> Callable[[View], View]:
+def page(action: str, *, post: str = "", fresh: bool = False) -> Callable[[View], View]:
     """Declares a page: `action` is needed to see it, `post` to send its form.
+
+    Args:
+        fresh: whoever signed in more than 10 minutes ago says again who it is (`views/again.py`).
 
     The view is called with the principal after the request; a refusal becomes a page of words.
     """
@@ -57,6 +62,8 @@ def page(action: str, *, post: str = "") -> Callable[[View], View]:
                 principal = principal_of(request)
                 if needed != OWN:
                     principal.require(needed)
+                if fresh and not signing.is_fresh(request):
+                    return to_again(request)
                 return view(request, principal, **parameters)
             except CertdeskError as error:
                 if isinstance(error, UnderReview) and request.method == "POST":
@@ -78,6 +85,7 @@ def principal_of(request: HttpRequest) -> Principal:
             Via.CONSOLE,
             source=str(request.META.get("REMOTE_ADDR", "")),
             request_id=str(getattr(request, "request_id", "")),
+            mfa=signing.of(request).mfa,
         )
         request.principal = kept  # type: ignore[attr-defined]
     return kept
@@ -95,6 +103,15 @@ def to_login(request: HttpRequest) -> HttpResponse:
 
 def _and_back(login: str, path: str) -> str:
     return f"{login}?{urlencode({'next': path})}" if path else login
+
+
+def to_again(request: HttpRequest) -> HttpResponse:
+    """To the page that asks again who one is; then back to this one, or to where the button was pressed."""
+    shown = urlsplit(request.headers.get("Referer", ""))
+    pressed = request.method == "POST" and shown.netloc == request.get_host()
+    return HttpResponseRedirect(
+        _and_back(reverse("again"), shown.path if pressed else request.get_full_path())
+    )
 
 
 def code_of(error: CertdeskError) -> str:

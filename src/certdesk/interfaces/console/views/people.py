@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from certdesk.foundation.common import settings
 from certdesk.foundation.common.errors import CertdeskError
-from certdesk.foundation.iam import groups, keys, people, simulator
+from certdesk.foundation.iam import groups, keys, people, second_factor, simulator
 from certdesk.foundation.iam.finding import resource
 from certdesk.foundation.iam.models import AccessKey, User
 from certdesk.foundation.iam.principal import Principal
@@ -148,6 +148,7 @@ def shown(request: HttpRequest, principal: Principal, user_id: str) -> HttpRespo
             {"label": _("Email address"), "value": user.email},
             {"label": _("Phone"), "value": user.phone},
             {"label": _("Description"), "value": user.description},
+            {"label": _("Second factor"), "value": _factor(user)},
             {"label": _("Made"), "value": moment(user.created_at)},
         ],
         "groups": people.groups_of(user),
@@ -161,11 +162,18 @@ def shown(request: HttpRequest, principal: Principal, user_id: str) -> HttpRespo
         and principal.may(mails.INVITE, about),
         "may_hand_over": principal.may(handover.HAND_OVER, about),
         "may_ask": principal.may(simulator.SIMULATE),
+        "may_reset": principal.may(people.RESET_SECOND_FACTOR, about)
+        and not is_me
+        and second_factor.has(user.id),
         "may_edit": may_edit,
         "may_switch": may_edit and not is_me,
         "may_delete": principal.may(people.DELETE, about) and not is_me,
     }
     return render(request, "console/iam/user.html", context)
+
+
+def _factor(user: User) -> str:
+    return _("on") if second_factor.has(user.id) else _("none")
 
 
 def _keys(principal: Principal, user: User) -> list[AccessKey]:
@@ -175,7 +183,7 @@ def _keys(principal: Principal, user: User) -> list[AccessKey]:
         return []  # the page shows the rest
 
 
-@page(people.UPDATE, post=people.UPDATE)
+@page(people.UPDATE, post=people.UPDATE, fresh=True)
 def edit(request: HttpRequest, principal: Principal, user_id: str) -> HttpResponse:
     user = people.fetch(principal, user_id)
     initial = {"email": user.email, "phone": user.phone, "description": user.description}
@@ -278,6 +286,30 @@ def delete(request: HttpRequest, principal: Principal, user_id: str) -> HttpResp
         ],
         "submit": _("Delete the user"),
         "operation": "user-delete",
+        "back": reverse("iam-user", args=[user_id]),
+    }
+    return render(request, SURE, context)
+
+
+@page(people.RESET_SECOND_FACTOR, post=people.RESET_SECOND_FACTOR, fresh=True)
+def reset_second_factor(request: HttpRequest, principal: Principal, user_id: str) -> HttpResponse:
+    """For who has lost app and recovery codes; asks first, naming what follows."""
+    user = people.fetch(principal, user_id)
+    if request.method == "POST":
+        told = _("The second factor is taken off.")
+        name = "users.reset_second_factor"
+        tried(request, told, "user.second_factor_reset", name, principal=principal, id=user_id)
+        return back_to("iam-user", user_id)
+    context = {
+        "title": _("Take the second factor off %(name)s?") % {"name": user.name},
+        "crumbs": [crumb(_("Users"), "iam-users"), crumb(user.name, "iam-user", user_id)],
+        "losses": [
+            _("App, passkeys and recovery codes of this user end; the user is out at once."),
+            _("From then on the password alone signs in, until a new one is enrolled."),
+            _("Be sure that it is really this user who asks: call back, or meet. The user gets a mail."),
+        ],
+        "submit": _("Take it off"),
+        "operation": "second-factor-reset",
         "back": reverse("iam-user", args=[user_id]),
     }
     return render(request, SURE, context)

@@ -15,10 +15,10 @@ from certdesk.foundation.iam.links import LinkOver
 from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.outbox import people as mails
 
-from ..accounts import source_of
 from ..forms.common import put
 from ..forms.people import ForgottenForm, ProfileForm
 from ..forms.small import PasswordForm
+from ..signing import Method, source_of
 from .page import OPEN, OWN, Rights, alert, back_to, page, tell
 
 
@@ -116,5 +116,17 @@ def session_list(request: HttpRequest, principal: Principal) -> HttpResponse:
             tell(request, _("The session is ended."), "session.ended")
         return back_to("sessions")
     key = str(request.session.session_key or "")
-    context = {"title": _("Your sessions"), "lines": sessions.listed(principal, key, clock.real_now())}
+    found = [(line, _how(line)) for line in sessions.listed(principal, key, clock.real_now())]
+    context = {"title": _("Your sessions"), "lines": found}
     return render(request, "console/iam/sessions.html", context)
+
+
+def _how(line: sessions.Line) -> str:
+    """How the session was opened, in words; empty where nobody noted it."""
+    words = {
+        Method.PASSWORD: _("password"),
+        Method.PASSKEY: _("passkey"),
+        Method.OIDC: _("single sign-on"),
+    }
+    way = words.get(Method(line.method), "") if line.method else ""
+    return _("%(way)s and second factor") % {"way": way} if line.mfa and way else way

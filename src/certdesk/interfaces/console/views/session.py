@@ -14,13 +14,14 @@ from django.views.decorators.http import require_POST
 
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam import actions as iam
+from certdesk.foundation.iam import second_factor
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal
 
-from ..accounts import note_session
+from .. import signing
 from ..forms.common import put
 from ..forms.small import PasswordForm
-from .page import OPEN, OWN, Rights, page, tell
+from .page import OPEN, OWN, Rights, page, tell, to_again
 
 HOMES = (
     ("certificates", "scm:cert:list"),
@@ -69,6 +70,9 @@ def account(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Who I am, and my password. A password given by somebody else is changed before anything else."""
     user = User.objects.select_related("account").get(pk=principal.user_id)
     forced = user.must_change_password
+    state = second_factor.state(user)
+    if request.method == "POST" and state.present and not forced and not signing.is_fresh(request):
+        return to_again(request)
     form = PasswordForm(request.POST or None, must_change=forced)
     if request.method == "POST" and form.is_valid() and _change(request, user, form, principal):
         tell(request, _("The password is changed."), "account.password_changed")
@@ -80,6 +84,7 @@ def account(request: HttpRequest, principal: Principal) -> HttpResponse:
         "owner": user,
         "title": _("Your account"),
         "secret": True,
+        "second": state,
         "nothing_else": not any(principal.may(action) for _name, action in HOMES),
     }
     return render(request, template, context, status=status)
@@ -100,5 +105,5 @@ def _change(request: HttpRequest, user: User, form: PasswordForm, principal: Pri
         put(form, error, {"": "new", "password": "new"})
         return False
     update_session_auth_hash(request, user)
-    note_session(request)
+    signing.note(request)
     return True
