@@ -81,7 +81,13 @@ def reset_second_factor(principal: Principal, user_id: str, now: datetime) -> Us
                 user.account_id,
                 "second-factor-reset",
                 user.email,
-                {"name": user.name, "login": user.login, "by": principal.name, "at": now},
+                {
+                    "name": user.name,
+                    "login": user.login,
+                    "by": principal.name,
+                    "at": now,
+                    "link": f"{settings.get().base_url}/account",
+                },
                 locale=user.language,
                 dedupe_key=f"second-factor-reset:{secrets.token_hex(16)}",
             )

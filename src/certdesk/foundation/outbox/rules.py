@@ -32,7 +32,7 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
     "expired": frozenset({"domain", "name", "certificate_id", "not_after", "link"}),
     "invitation": frozenset({"name", "login", "until", "link"}),
     "password-reset": frozenset({"name", "login", "until", "link"}),
-    "second-factor-reset": frozenset({"name", "login", "by", "at"}),
+    "second-factor-reset": frozenset({"name", "login", "by", "at", "link"}),
     "mail-test": frozenset({"sender", "link"}),
 }
 """Each template with the names that its context must have."""
