@@ -173,7 +173,7 @@ def shown(request: HttpRequest, principal: Principal, user_id: str) -> HttpRespo
 
 
 def _factor(user: User) -> str:
-    return _("on") if second_factor.has(user.id) else _("none")
+    return _("Switched on") if second_factor.has(user.id) else _("none")
 
 
 def _keys(principal: Principal, user: User) -> list[AccessKey]:
