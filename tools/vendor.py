@@ -64,6 +64,17 @@ class Package:
 PACKAGES = (
     Package("@tabler/core", "1.6.1", "MIT", {"dist/css/tabler.min.css": "tabler.min.css"}),
     Package("htmx.org", "2.0.11", "0BSD", {"dist/htmx.min.js": "htmx.min.js"}),
+    Package(
+        "swagger-ui-dist",
+        "5.35.0",
+        "Apache-2.0",
+        {
+            "swagger-ui-bundle.js": "swagger-ui-bundle.js",
+            "swagger-ui.css": "swagger-ui.css",
+            "swagger-ui-bundle.js.LICENSE.txt": "LICENSE.swagger-ui-bundle.txt",
+            "NOTICE": "LICENSE.swagger-ui-NOTICE.txt",
+        },
+    ),
     Package("@tabler/icons", "3.51.0", "MIT", {"icons/outline": "icons.svg"}),
 )
 

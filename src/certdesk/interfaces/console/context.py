@@ -119,6 +119,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
             [
                 (_("Prices"), "prices", "receipt", "scm:certProduct:get", nothing),
                 (_("Private CA"), "authority", "certificate", "", nothing),
+                (_("API reference"), "reference", "api", "", nothing),
                 (_("Accounts"), "accounts", "users", accounts.LIST, nothing),
                 (_("Messages"), "outbox", "mail", "scm:message:list", nothing),
                 (_("Mail server"), "mail-server", "network", "iam:mailServer:get", nothing),
