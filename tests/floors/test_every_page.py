@@ -39,6 +39,7 @@ KINDS: Mapping[str, str] = {
     "csr_id": "csr",
     "product_id": "product_id",
     "message_id": "messages",
+    "event_id": "events",
     "user_id": "users",
     "group_id": "groups",
     "policy_id": "roles",

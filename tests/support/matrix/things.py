@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock, settings
 from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.iam import queries
@@ -195,6 +196,10 @@ def _message(side: Side) -> str:
     return str(Message.objects.filter(account_id=side.account.id).order_by("id")[0].id)
 
 
+def _event(side: Side) -> str:
+    return str(Event.objects.filter(account_id=side.account.id).order_by("id")[0].id)
+
+
 def _project(side: Side) -> str:
     return str(side.post("/v1.0/enterprise-projects", {"name": "blue"})["id"])
 
@@ -226,6 +231,7 @@ THINGS: dict[str, Callable[[Side], str]] = {
     "vouchers": _voucher,
     "coupons": _coupon,
     "messages": _message,
+    "events": _event,
 }
 """Kind -> how one is made; in this order. A kind is a path parameter's name, or the word before `{id}`."""
 

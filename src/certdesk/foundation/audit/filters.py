@@ -13,7 +13,6 @@ KINDS = (
     "target", "user", "voucher",
 )  # fmt: skip
 """What resources may be; the id alone is looked for under each of them."""
-_LOGIN = "user:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,8 @@ class Filters:
         actor: a user's name, or an actor as the log has it: `user:<id>`, `job:<kind>`, `system`.
         action: an action or event; with `*` at the end, all that begin so.
         resource: `type:id`, or the id alone.
-        actions: only these, if any are given; beside `action`.
+        actions: only these, if any are given, beside `action`; `*` likewise.
+        events: a further such list; both have to let an event through.
     """
 
     since: datetime | None = None
@@ -34,6 +34,7 @@ class Filters:
     action: str = ""
     resource: str = ""
     actions: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
 
     @property
     def is_set(self) -> bool:
@@ -44,8 +45,7 @@ class Filters:
         moments = {"from": self.since, "to": self.until}
         texts = {"actor": self.actor, "action": self.action, "resource": self.resource}
         given = {name: _exact(one) for name, one in moments.items() if one} | texts
-        if self.actions:
-            given["actions"] = " ".join(self.actions)
+        given |= {"actions": " ".join(self.actions), "events": " ".join(self.events)}
         return {name: text for name, text in given.items() if text}
 
     def of_time(self) -> tuple[str, list[object]]:
@@ -58,14 +58,13 @@ class Filters:
 
     def of_rest(self) -> tuple[str, list[object]]:
         """All but time and resource."""
-        prefix = self.action.removesuffix("*")
-        begins = prefix != self.action
+        who: list[object] = [self.actor, self.actor]
         return _joined(
             [
-                ("(actor = %s OR actor_name = %s)", [self.actor, self.actor] if self.actor else None),
-                ("action = %s", [self.action] if self.action and not begins else None),
-                ("SUBSTR(action, 1, %s) = %s", [len(prefix), prefix] if begins and prefix else None),
-                (f"action IN ({sql.marks(self.actions)})", self.actions or None),
+                ("(actor = %s OR actor_name = %s)", who if self.actor else None),
+                _one_of([self.action] if self.action else []),
+                _one_of(self.actions),
+                _one_of(self.events),
             ]
         )
 
@@ -77,6 +76,16 @@ class Filters:
 
 def _exact(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _one_of(actions: Sequence[str]) -> tuple[str, list[object] | None]:
+    """Any of these actions; `*` at the end stands for whatever follows."""
+    exact: list[object] = [one for one in actions if not one.endswith("*")]
+    begun = [one[:-1] for one in actions if one.endswith("*")]
+    tests = [f"action IN ({sql.marks(exact)})"] if exact else []
+    tests += ["SUBSTR(action, 1, %s) = %s"] * len(begun)
+    values = exact + [value for prefix in begun for value in (len(prefix), prefix)]
+    return f"({' OR '.join(tests)})", values if actions else None
 
 
 def _joined(parts: Sequence[tuple[str, Sequence[object] | None]]) -> tuple[str, list[object]]:

@@ -122,6 +122,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
                 (_("API reference"), "reference", "api", "", nothing),
                 (_("Accounts"), "accounts", "users", accounts.LIST, nothing),
                 (_("Messages"), "outbox", "mail", "scm:message:list", nothing),
+                (_("Audit log"), "audit", "list-search", "scm:audit:list", nothing),
                 (_("Mail server"), "mail-server", "network", "iam:mailServer:get", nothing),
             ],
         ),

@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from .views import (
     applying,
+    audit,
     authority,
     balance,
     book,
@@ -171,5 +172,8 @@ urlpatterns: list[URLPattern] = [
     path("iam/keys/<slug:access_key>/switch", people.key_switch, name="iam-key-switch"),
     path("iam/keys/<slug:access_key>/delete", people.key_delete, name="iam-key-delete"),
     path("iam/simulator", teams.simulate, name="iam-simulator"),
+    path("audit", audit.listed, name="audit"),
+    path("audit/export", audit.export, name="export-audit"),
+    path("audit/<int:event_id>", audit.shown, name="audit-event"),
     path("ca", authority.authority, name="authority"),
 ]

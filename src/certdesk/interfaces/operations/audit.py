@@ -43,7 +43,7 @@ class AuditQuery(AuditFilters):
 @operation("audit.list", "GET", EVENTS, LIST, query=AuditQuery)
 def list_events(principal: Principal, query: AuditQuery) -> dict[str, Any]:
     """Events of the own account, newest first; a page may be short and still have a marker (rare filters)."""
-    _require(principal)
+    require(principal)
     check_limit(query.limit)
     found = reading.page(principal.account_id, filters_of(query), query.limit, place(query.marker))
     return {"items": [_shape(one) for one in found.events], "next_marker": marker(found.next)}
@@ -56,8 +56,17 @@ def export(principal: Principal, query: AuditFilters) -> Stream:
     With filters the file says so, and gives the rows around as neighbours, as far as the proof needs them.
     The export itself is the log's last event then.
     """
-    _require(principal)
-    filters, now = filters_of(query), clock.real_now()
+    return exported(principal, filters_of(query))
+
+
+def exported(principal: Principal, filters: Filters) -> Stream:
+    """As `export`, for filters that have been read; written to the log.
+
+    Raises:
+        Forbidden, CertdeskError: as `require` and `exporting.export`.
+    """
+    require(principal)
+    now = clock.real_now()
     with sql.short_transaction():
         actions.record(
             principal, EXPORTED, resource=f"account:{principal.account_id}", details=filters.as_text()
@@ -68,8 +77,12 @@ def export(principal: Principal, query: AuditFilters) -> Stream:
     return Stream(f"audit-{now:%Y-%m-%d}{part}.jsonl", JSON_LINES, b"", pieces)
 
 
-def _require(principal: Principal) -> None:
-    """On the account's log as a whole: a right within one enterprise project shows none of it."""
+def require(principal: Principal) -> None:
+    """The right to read the account's log as a whole: one within an enterprise project shows none of it.
+
+    Raises:
+        Forbidden: naming the missing action.
+    """
     principal.require(LIST, Resource("audit", "", principal.account_id, ""))
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -23,7 +24,7 @@ from certdesk.lifecycle.orders import unsubscribing
 
 from .. import signing
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 OPEN = "open"  # signing in and out: for everybody
 OWN = "own"  # about the user alone: for whoever is signed in, whatever the policies
@@ -50,7 +51,7 @@ def page(action: str, *, post: str = "", fresh: bool = False) -> Callable[[View]
 
     def declare(view: View) -> View:
         @wraps(view)
-        def answer(request: HttpRequest, **parameters: Any) -> HttpResponse:
+        def answer(request: HttpRequest, **parameters: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return to_login(request)
             needed = {"GET": action, "HEAD": action, "POST": post}.get(request.method or "", "")

@@ -4,7 +4,7 @@ An operation that answers nothing (204) has no line. The tests hold every answer
 type.
 """
 
-from . import certificates, desk, orders, people
+from . import audit, certificates, desk, orders, people
 from .common import FileAnswer
 
 __all__ = ["ANSWERS", "FileAnswer"]
@@ -14,4 +14,5 @@ ANSWERS: dict[str, object] = {
     **orders.ANSWERS,
     **people.ANSWERS,
     **desk.ANSWERS,
+    **audit.ANSWERS,
 }
