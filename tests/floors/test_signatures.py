@@ -463,6 +463,13 @@ def test_what_means_the_same_is_served(server: Server, name: str) -> None:
     assert answer.status == 200, answer.body
 
 
+@pytest.mark.parametrize("name", ["%E4%BE%8B%E5%AD%90.com", "e%CC%81.com", "a%2Bb~.com", "%F0%9F%98%80"])
+def test_a_path_outside_ascii_can_be_signed(server: Server, name: str) -> None:
+    answer = get(server, f"/v3/scm/domains/{name}").on(server.home.port)
+    assert answer.status in (400, 404)
+    assert json.loads(answer.body)["error_code"].startswith("SCM."), answer.body
+
+
 def test_of_a_repeated_query_key_the_order_does_not_matter(server: Server) -> None:
     """Both orders have one signature; so both mean the same."""
     one = get(server, f"{CERTIFICATES}?limit=10&limit=0")

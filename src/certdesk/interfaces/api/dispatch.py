@@ -127,7 +127,7 @@ def _message(request: HttpRequest, body: bytes) -> Message:
             return value
         return str(value).encode("latin-1", "replace").decode("utf-8", "replace")
 
-    path = meta["PATH_INFO"].encode("latin-1", "replace")
+    path = request.path_info.encode("utf-8", "replace")  # Django has read the bytes as UTF-8
     return Message(request.method or "", path, meta.get("QUERY_STRING", ""), header, body)
 
 

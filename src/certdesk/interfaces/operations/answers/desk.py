@@ -30,7 +30,7 @@ class DomainInfo(TypedDict):
     status: str
     methods_chosen: list[str]
     proofs: list[KeptProof]
-    proving: bool
+    proving: str
     reuse_until: list[Reuse]
     needed_by: list[str]
     certificates: int
