@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 
 from certdesk.foundation.common.errors import BadParameter
+from certdesk.foundation.iam import person_rules
 from certdesk.lifecycle.applications.contacts import same_information
 from certdesk.lifecycle.catalogue.working_days import Region, promise
 from certdesk.lifecycle.validation import document_rules, organization_rules
@@ -75,17 +76,15 @@ def test_the_same_company_is_told_field_by_field() -> None:
     ],
 )
 def test_marks_of_a_mailbox(one: str, other: str, same: bool) -> None:
-    marks = organization_rules.email_mark(one), organization_rules.email_mark(other)
+    marks = person_rules.email_mark(one), person_rules.email_mark(other)
     assert (bool(marks[0]) and marks[0] == marks[1]) is same
 
 
 def test_marks_of_phone_and_name() -> None:
-    assert organization_rules.phone_mark("+86 (10) 1234-5678") == organization_rules.phone_mark(
-        "861012345678"
-    )
-    assert organization_rules.phone_mark("12345") == ""
-    assert organization_rules.name_mark(" Alice ") == organization_rules.name_mark("alice")
-    assert organization_rules.name_mark(" ") == ""
+    assert person_rules.phone_mark("+86 (10) 1234-5678") == person_rules.phone_mark("861012345678")
+    assert person_rules.phone_mark("12345") == ""
+    assert person_rules.name_mark(" Alice ") == person_rules.name_mark("alice")
+    assert person_rules.name_mark(" ") == ""
 
 
 def test_the_first_day_in_time_agrees_with_the_promise() -> None:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from certdesk.foundation.common.errors import BadParameter, Conflict, Forbidden
+from certdesk.foundation.iam.person_rules import Person as Officer
 from certdesk.lifecycle.validation import organization_rules, rules
-from certdesk.lifecycle.validation.organization_rules import Officer
 from certdesk.pki.x509.names import parse_name
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -33,6 +33,9 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
     "invitation": frozenset({"name", "login", "until", "link"}),
     "password-reset": frozenset({"name", "login", "until", "link"}),
     "second-factor-reset": frozenset({"name", "login", "by", "at", "link"}),
+    # the two-person rule; `summary` and `end` are whole sentences in the reader's language
+    "approval-asked": frozenset({"summary", "requester", "until", "link"}),
+    "approval-ended": frozenset({"summary", "requester", "end", "reason", "link"}),
     "mail-test": frozenset({"sender", "link"}),
 }
 """Each template with the names that its context must have."""

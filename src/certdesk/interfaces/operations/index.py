@@ -3,6 +3,7 @@
 from . import (
     access,
     applications,
+    approvals,
     audit,
     book,
     certificates,
@@ -32,6 +33,7 @@ CHAPTERS = (
     money,
     v2_buying,
     applications,
+    approvals,
     book,
     organization,
     certificates,
@@ -46,6 +48,7 @@ CHAPTERS = (
     people,
     access,
     projects,
+    approvals,
     audit,
     privacy,
     v2_certificates,

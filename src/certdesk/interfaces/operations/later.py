@@ -79,15 +79,11 @@ DISCOVERY_AND_CAMPAIGNS: list[Line] = [
     ("campaigns.cancel", "POST", "/v3/scm/campaigns/{id}/cancel", "scm:campaign:cancel"),
     ("campaigns.report", "GET", "/v3/scm/campaigns/{id}/report", "scm:campaign:get"),
 ]
-MESSAGES_AND_APPROVALS: list[Line] = [
+MESSAGES: list[Line] = [
     ("messages.list", "GET", "/v3/scm/messages", "scm:message:list"),
     ("messages.resend", "POST", "/v3/scm/messages/{id}/resend", "scm:message:resend"),
     *_crud("notification_channels", "/v3/scm/notification-channels", "scm:notification"),
     *_crud("notification_rules", "/v3/scm/notification-rules", "scm:notification"),
-    ("approvals.list", "GET", "/v3/scm/approvals", "scm:approval:list"),
-    ("approvals.decide", "POST", "/v3/scm/approvals/{id}/decision", "scm:approval:decide"),
-    ("approvals.rules", "GET", "/v3/scm/approval-rules", "scm:approval:listRules"),
-    ("approvals.set_rules", "PUT", "/v3/scm/approval-rules", "scm:approval:updateRules"),
 ]
 AUDIT_AND_ACME: list[Line] = [
     ("access_keys.temporary", "POST", "/v3.0/OS-CREDENTIAL/securitytokens", "iam:securitytokens:create"),
@@ -104,7 +100,7 @@ LATER: tuple[Line, ...] = (
     *CERTIFICATES,
     *ISSUERS_AND_TARGETS,
     *DISCOVERY_AND_CAMPAIGNS,
-    *MESSAGES_AND_APPROVALS,
+    *MESSAGES,
     *AUDIT_AND_ACME,
     *VERSION_2,
 )

@@ -17,6 +17,8 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates.errors import UnderReview
 from certdesk.lifecycle.orders import unsubscribing
 
+from . import two_person
+
 Json = Mapping[str, Any] | list[Any] | None
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -112,6 +114,20 @@ class Operation:
     @property
     def parameters(self) -> tuple[str, ...]:
         return tuple(_PARAMETER.findall(self.path))
+
+    @property
+    def two_person(self) -> str:
+        """The kind of rule that can hold it back; empty when none can."""
+        case = two_person.CASES.get(self.name)
+        return case.kind if case else ""
+
+
+class Waiting(Exception):
+    """The operation waits for a second person. No refusal: pages that show refusals let it through."""
+
+    def __init__(self, approval_id: str) -> None:
+        super().__init__(approval_id)
+        self.approval_id = approval_id
 
 
 operations: dict[str, Operation] = {}
@@ -213,26 +229,52 @@ def call(
     Raises:
         CertdeskError: Forbidden naming the missing action, BadParameter for a body that does not fit,
             or whatever the operation refuses.
+        Waiting: a second person has to approve it first.
     """
     found = operations[name]
     authorize(found, principal)
-    return perform(found, principal, body, query, parameters)
+    status, answer = perform(found, principal, body, query, parameters)
+    if status == 202 and isinstance(answer, dict) and "approval_id" in answer:
+        raise Waiting(str(answer["approval_id"]))
+    return status, answer
 
 
 def perform(
     found: Operation, principal: Principal, body: object, query: object, parameters: Mapping[str, str]
 ) -> tuple[int, Json | File | Headed]:
-    """As `call`, for a caller that has the operation in hand and has called `authorize`."""
-    arguments: dict[str, Any] = dict(parameters)
-    if found.request is not None:
-        arguments["body"] = read(found.request, body)
-    if found.query is not None:
-        arguments["query"] = read(found.query, query)
+    """As `call`, for a caller that has the operation in hand and has called `authorize`.
+
+    What needs a second person is frozen instead: 202 with the request's id.
+    """
+    given = arguments(found, body, query, parameters)
     try:
-        answer = found.run(principal, **arguments)
+        held = two_person.FREE if found.later else two_person.gate(found.name, principal, given)
+        if held.waiting:
+            return 202, {"approval_id": held.waiting}
+        with held.within:
+            return run(found, principal, given)
     except UnderReview as refused:
         unsubscribing.interrupt(principal, refused)
         raise
+
+
+def arguments(found: Operation, body: object, query: object, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """What the operation's function takes beside the principal.
+
+    Raises:
+        BadParameter: as `read`.
+    """
+    given: dict[str, Any] = dict(parameters)
+    if found.request is not None:
+        given["body"] = read(found.request, body)
+    if found.query is not None:
+        given["query"] = read(found.query, query)
+    return given
+
+
+def run(found: Operation, principal: Principal, given: Mapping[str, Any]) -> tuple[int, Json | File | Headed]:
+    """Runs the operation itself; who calls this has seen to right and second person."""
+    answer = found.run(principal, **given)
     if isinstance(answer, Reply):
         return answer.status, answer.answer
     return found.success, answer

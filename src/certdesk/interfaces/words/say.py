@@ -15,6 +15,7 @@ from certdesk.foundation.common.errors import CertdeskError
 
 from . import (
     applying,
+    approvals,
     authority,
     certificates,
     connections,
@@ -42,6 +43,7 @@ SHAPES = (
     *organization.SHAPES,
     *records.SHAPES,
     *connections.SHAPES,
+    *approvals.SHAPES,
     *people.SHAPES,
     *policies.SHAPES,
     *uploads.SHAPES,

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from certdesk.foundation.common.errors import BadParameter, Conflict, Forbidden
 from certdesk.foundation.common.months import add_months
+from certdesk.foundation.iam.person_rules import Person, could_be, same
 from certdesk.lifecycle.catalogue.working_days import DAY, Region
 from certdesk.pki.authority.subjects import is_printable
 
@@ -60,41 +61,7 @@ def approvals_needed(level: str) -> int:
     return 2 if level == "EV" else 1
 
 
-@dataclass(frozen=True, slots=True)
-class Officer:
-    """Who decides, by everything that tells two people apart (ORG-5).
-
-    Attributes:
-        agency: the assumed role, if any (IAM-8).
-        marks: what only one person has, e.g. `email:ada@example.com`; two users who share one are one person.
-        made_by: users who made this one, or gave it its groups, its password or a key: they can be it.
-    """
-
-    user_id: str
-    access_key: str = ""
-    agency: str = ""
-    marks: frozenset[str] = frozenset()
-    made_by: frozenset[str] = frozenset()
-
-
-def email_mark(address: str) -> str:
-    """The same for every spelling that reaches one mailbox: case and `+tag` aside; empty for no address."""
-    local, at, domain = address.strip().casefold().rpartition("@")
-    return f"email:{local.partition('+')[0]}@{domain}" if at else ""
-
-
-def phone_mark(number: str) -> str:
-    """By its digits; empty for what is too short to be anybody's."""
-    digits = "".join(one for one in number if one.isdecimal())
-    return f"phone:{digits}" if len(digits) >= 7 else ""
-
-
-def name_mark(name: str) -> str:
-    """`alice` and `Alice` of one account are one person."""
-    return f"name:{name.strip().casefold()}" if name.strip() else ""
-
-
-def check_officer(officer: Officer, applicant: Officer, earlier: Sequence[Officer]) -> None:
+def check_officer(officer: Person, applicant: Person, earlier: Sequence[Person]) -> None:
     """The applicant decides nothing, and nobody decides twice.
 
     Raises:
@@ -108,13 +75,13 @@ def check_officer(officer: Officer, applicant: Officer, earlier: Sequence[Office
             next_step="Sign in as an RA officer.",
             details={"action": "scm:organization:decide"},
         )
-    if _same(officer, applicant):
+    if same(officer, applicant):
         raise Forbidden(
             "You applied for this certificate, so you may not decide about its organization.",
             next_step="Ask another RA officer.",
             details={"action": "scm:organization:decide"},
         )
-    if _could_be(officer, applicant):
+    if could_be(officer, applicant):
         raise Forbidden(
             "You may not decide: your user belongs to the person who applied, or one of the two was made or "
             "given its rights by the other.",
@@ -122,34 +89,20 @@ def check_officer(officer: Officer, applicant: Officer, earlier: Sequence[Office
             "`./certdesk user create --groups officers`.",
             details={"action": "scm:organization:decide"},
         )
-    if any(_same(officer, one) or _could_be(officer, one) for one in earlier):
+    if any(same(officer, one) or could_be(officer, one) for one in earlier):
         raise Conflict(
             "You have decided about this organization already.",
             next_step="An EV certificate needs a second, different officer.",
         )
 
 
-def why_not(officer: Officer, applicant: Officer, earlier: Sequence[Officer]) -> str:
+def why_not(officer: Person, applicant: Person, earlier: Sequence[Person]) -> str:
     """Why this person may not decide, for pages that would offer it; empty when he may."""
     try:
         check_officer(officer, applicant, earlier)
     except (Forbidden, Conflict) as refusal:
         return refusal.message
     return ""
-
-
-def _same(one: Officer, other: Officer) -> bool:
-    """The very same user, key or agency."""
-    return (
-        one.user_id == other.user_id
-        or bool(one.access_key and one.access_key == other.access_key)
-        or bool(one.agency and one.agency == other.agency)
-    )
-
-
-def _could_be(one: Officer, other: Officer) -> bool:
-    """Two users of one person, or a user whom the other has in hand."""
-    return bool(one.marks & other.marks) or one.user_id in other.made_by or other.user_id in one.made_by
 
 
 def may_reuse(approved_at: datetime, months: int, bought_at: datetime) -> bool:

@@ -1,0 +1,36 @@
+"""Tells people about requests that need them or came to an end; declares what approved requests run."""
+
+from certdesk.foundation.approvals.actions import ASKED, ENDED
+from certdesk.foundation.approvals.models import Request, State
+from certdesk.foundation.jobs.models import Job
+from certdesk.foundation.jobs.registry import Handler, handler, subscribe
+
+from . import approval_mails, two_person_running
+
+two_person_running.declare()
+
+
+@handler("operations.tell_deciders")
+class TellDeciders(Handler[Request, None]):
+    """Once a request is asked for."""
+
+    def load(self, job: Job) -> Request | None:
+        return Request.objects.filter(id=job.payload["subject"], state=State.PENDING).first()
+
+    def store(self, job: Job, work: Request, result: None) -> None:
+        approval_mails.tell_deciders(work)
+
+
+@handler("operations.tell_requester")
+class TellRequester(Handler[Request, None]):
+    """Once it has ended, or can be fetched."""
+
+    def load(self, job: Job) -> Request | None:
+        return Request.objects.filter(id=job.payload["subject"]).first()
+
+    def store(self, job: Job, work: Request, result: None) -> None:
+        approval_mails.tell_requester(work)
+
+
+subscribe(ASKED, "operations.tell_deciders")
+subscribe(ENDED, "operations.tell_requester")

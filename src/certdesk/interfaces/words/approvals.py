@@ -1,0 +1,53 @@
+"""The two-person rule: what is asked for, decided, changed (foundation/approvals, interfaces/operations)."""
+
+from django.utils.translation import gettext_noop as _
+
+SHAPES = (
+    _("The request is %(state)s already, so it cannot be decided."),
+    _("The request is %(state)s already, so it cannot be taken back."),
+    _("pending"),
+    _("approved"),
+    _("ready"),
+    _("rejected"),
+    _("cancelled"),
+    _("void"),
+    _("expired"),
+    _("done"),
+    _("failed"),
+    _("The request does not hold any more: %(why)s"),
+    _("What it is about has changed since it was asked for."),
+    _("Nothing here can carry out %(operation)s."),
+    _("The reason is longer than %(most)s characters."),
+    _("This needs %(needed)s approvals and has %(count)s."),
+    _("There is no rule for %(operation)s."),
+    _("The rule for %(operation)s stands twice."),
+    _("%(count)s approvals cannot be asked for."),
+    _("Use 1 to %(most)s."),
+    _("A request cannot live for %(hours)s hours."),
+    _("Use %(least)s to %(most)s hours."),
+    _("%(most)s other people would have to approve what you ask for, and %(able)s could."),
+    _("Delete the certificate %(certificate)s for %(domain)s for good and destroy its private key."),
+    _("Delete the certificate %(certificate)s for good and destroy its private key."),
+    _("Revoke the certificate %(certificate)s for %(domain)s: from then on clients refuse it."),
+    _("Revoke the certificate %(certificate)s: from then on clients refuse it."),
+    _(
+        "Hand out the private key of the certificate %(certificate)s for %(domain)s to %(person)s, once, "
+        "within 24 hours."
+    ),
+    _("Hand out the private key of the certificate %(certificate)s to %(name)s, once, within 24 hours."),
+    _("Hand out the private key of the CSR %(csr)s to %(name)s, once, within 24 hours."),
+    _("Approve the organization %(company)s for the %(level)s certificate of %(domain)s."),
+    _("Make the policy %(policy)s."),
+    _("Change the policy %(policy)s."),
+    _("Delete the policy %(policy)s."),
+    _("Attach the policy %(policy)s to the group %(group)s %(where)s."),
+    _("Detach the policy %(policy)s from the group %(group)s %(where)s."),
+    _("in all projects"),
+    _("in the project %(project)s"),
+    _("Put the user %(user)s into the group %(group)s."),
+    _("Take the user %(user)s out of the group %(group)s."),
+    _("Delete the group %(group)s."),
+    _("Make the user %(user)s in the group %(group)s."),
+    _("Change which operations need other people to: %(rules)s."),
+    _("The state %(given)s is not known."),
+)
