@@ -22,8 +22,14 @@ PIECES: dict[str, tuple[str, ...]] = {
     ),
     "connectors/http.py": ("The name … has no address.",),
     "connectors/website.py": (" redirects more than ",),
+    "foundation/approvals/changing.py": ("…: … within … h",),
     "foundation/iam/actions.py": ("… cannot be the name of ….",),
     "interfaces/operations/registry.py": ("Value error, ",),
+    "interfaces/operations/two_person.py": ("… holds a secret and cannot be kept",),
+    "interfaces/operations/two_person_targets.py": (
+        "… (…) for …",
+        "Hand out the private key of the CSR … (…) to …, once, within 24 hours.",
+    ),
     "lifecycle/certificates/states.py": (
         "domain only",
         "from PAID",

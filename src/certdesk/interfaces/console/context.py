@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from certdesk.foundation.approvals import queries as approvals
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.catalogue.queries import catalogue
@@ -89,6 +90,9 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
     def requests() -> int:
         return organization_queries.pending(principal)
 
+    def decisions() -> int:
+        return approvals.waiting_count(principal)
+
     return [
         ("", [(_("Certificates"), "certificates", "certificate", LIST, yours)]),
         (
@@ -98,6 +102,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
                 (_("Domains"), "domains", "world", "scm:domain:list", nothing),
                 (_("DNS"), "dns", "network", "scm:dnsConnection:list", nothing),
                 (_("Organization checks"), "organizations", "building", QUEUE, requests),
+                (_("Approvals"), "approvals", "shield-lock", "", decisions),
                 (_("CSR management"), "csrs", "list-search", "scm:csr:list", nothing),
                 (_("Contacts and companies"), "contacts", "user", "scm:contact:list", nothing),
                 (_("Tags"), "tags", "tag", "scm:cert:listTags", nothing),

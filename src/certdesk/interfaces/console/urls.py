@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from .views import (
     applying,
     audit,
+    approvals,
     authority,
     balance,
     book,
@@ -137,6 +138,10 @@ urlpatterns: list[URLPattern] = [
     path("prices", prices.prices, name="prices"),
     path("prices/compare", prices.compare, name="compare"),
     path("prices/<str:product_id>/edit", pricing.edit, name="edit-price"),
+    path("approvals", approvals.listed, name="approvals"),
+    path("approvals/rules", approvals.rules_page, name="approval-rules"),
+    path("approvals/<slug:request_id>", approvals.shown, name="approval"),
+    path("approvals/<slug:request_id>/cancel", approvals.cancel, name="approval-cancel"),
     path("outbox", outbox.listed, name="outbox"),
     path("outbox/<int:message_id>", outbox.message, name="message"),
     path("mail", mail_server.mail_server, name="mail-server"),

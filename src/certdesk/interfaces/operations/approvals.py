@@ -48,7 +48,7 @@ def _whose(principal: Principal, whose: str) -> "QuerySet[Request]":
         return queries.waiting_for(principal)
     if whose != "all":
         raise BadParameter(
-            f"whose {whose!r} is not known.", next_step="Use all, mine or decide.", field="whose"
+            f"The filter whose={whose!r} is not known.", next_step="Use all, mine or decide.", field="whose"
         )
     return queries.visible(principal)
 

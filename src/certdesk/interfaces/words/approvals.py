@@ -31,7 +31,7 @@ SHAPES = (
     _("Revoke the certificate %(certificate)s for %(domain)s: from then on clients refuse it."),
     _("Revoke the certificate %(certificate)s: from then on clients refuse it."),
     _(
-        "Hand out the private key of the certificate %(certificate)s for %(domain)s to %(person)s, once, "
+        "Hand out the private key of the certificate %(certificate)s for %(domain)s to %(name)s, once, "
         "within 24 hours."
     ),
     _("Hand out the private key of the certificate %(certificate)s to %(name)s, once, within 24 hours."),
@@ -50,4 +50,5 @@ SHAPES = (
     _("Make the user %(user)s in the group %(group)s."),
     _("Change which operations need other people to: %(rules)s."),
     _("The state %(given)s is not known."),
+    _("The filter whose=%(given)s is not known."),
 )

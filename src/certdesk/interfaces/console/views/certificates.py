@@ -23,6 +23,7 @@ from ..forms.common import put
 from ..forms.small import EditForm
 from ..present import Action
 from . import detail, fragments, rows, tag_parts
+from .approval_parts import banners
 from .page import back_to, page, tell
 
 PAGE = 20
@@ -167,7 +168,8 @@ def _tags(asked: Asked, principal: Principal) -> list[Menu]:
 def shown(request: HttpRequest, principal: Principal, certificate_id: str) -> HttpResponse:
     """One certificate: how it stands, what happens next, facts, versions, history (§5.11, 5.12)."""
     certificate = queries.fetch(principal, "scm:cert:get", certificate_id)
-    return render(request, "console/certificate.html", detail.context(principal, certificate, clock.now()))
+    context = detail.context(principal, certificate, clock.now())
+    return render(request, "console/certificate.html", {**context, "held": banners(principal, certificate)})
 
 
 @page("scm:cert:get")

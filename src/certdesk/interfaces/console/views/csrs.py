@@ -1,6 +1,7 @@
 """CSR management: the list, making and uploading one, its page, its files, deleting it."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
@@ -12,11 +13,11 @@ from django.utils.translation import gettext as _
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.operations.registry import call
 from certdesk.lifecycle.certificates import csrs
 from certdesk.lifecycle.certificates.csr_rules import ALGORITHMS, CsrFilters
 from certdesk.lifecycle.certificates.csrs import CREATE, DELETE, EXPORT, GET, LIST, UPDATE, UPLOAD
 from certdesk.lifecycle.certificates.models import Csr
-from certdesk.pki.x509 import keys
 
 from ..forms.applying import ALGORITHMS as TITLES
 from ..forms.common import put
@@ -217,8 +218,9 @@ def text(request: HttpRequest, principal: Principal, csr_id: str) -> HttpRespons
 @page("", post=EXPORT)
 def private_key(request: HttpRequest, principal: Principal, csr_id: str) -> HttpResponse:
     """The private key as a file; by POST, so that no link and no prefetch leaves a trace in the audit."""
-    key = csrs.private_key(principal, csr_id)
-    return _file(keys.private_to_pem(key).decode("ascii"), f"{csr_id}.key", "application/x-pem-file")
+    _status, answer = call("csrs.private_key", principal, id=csr_id)
+    pem = cast(Mapping[str, str], answer)["private_key"]
+    return _file(pem, f"{csr_id}.key", "application/x-pem-file")
 
 
 def _file(content: str, name: str, content_type: str) -> HttpResponse:

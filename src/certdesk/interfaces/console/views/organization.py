@@ -1,6 +1,7 @@
 """The RA desk: queue and decision; and the applicant's choice of the way of verification (§3.3)."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -14,11 +15,12 @@ from django.utils.translation import ngettext
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import BadParameter, CertdeskError, WrongState
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.operations.registry import call
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates import rules
 from certdesk.lifecycle.certificates.states import ROWS
-from certdesk.lifecycle.validation import actions, document_rules, documents, organization_method
+from certdesk.lifecycle.validation import document_rules, documents, organization_method
 from certdesk.lifecycle.validation import organization_queries as desk
 from certdesk.lifecycle.validation.models import OrganizationState
 from certdesk.lifecycle.validation.organization_queries import OrganizationInfo
@@ -161,22 +163,22 @@ def _decide(
     if wanted not in ("approve", "reject"):
         raise BadParameter(_("Choose to approve or to reject."))
     given = form.cleaned_data
-    made = actions.decide(
+    body = {"decision": wanted, "checked": given["checked"], "reason": given["reason"]}
+    number = given.get("registration_number", "")
+    _status, answer = call(
+        "organization.decide",
         principal,
-        certificate_id,
-        approve=wanted == "approve",
-        checked=given["checked"],
-        reason=given["reason"],
-        now=clock.now(),
-        registration_number=given.get("registration_number", ""),
+        body={**body, "registration_number": number},
+        certificate_id=certificate_id,
     )
+    needed = cast(Mapping[str, Any], answer)["decisions_needed"]
     if wanted == "reject":
         tell(
             request,
             _("The application is rejected; the applicant reads your reason."),
             "organization.rejected",
         )
-    elif made.decisions_needed:
+    elif needed:
         tell(
             request,
             _("Your approval is recorded. A second, different officer has to approve too."),

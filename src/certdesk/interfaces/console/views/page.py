@@ -12,12 +12,14 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from certdesk.foundation.common.errors import CertdeskError, Forbidden, NotFound
 from certdesk.foundation.iam import known
 from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal, Via
 from certdesk.interfaces.operations.errors import KINDS
+from certdesk.interfaces.operations.registry import Waiting
 from certdesk.interfaces.words.say import both, say
 from certdesk.lifecycle.certificates.errors import UnderReview
 from certdesk.lifecycle.orders import unsubscribing
@@ -66,6 +68,8 @@ def page(action: str, *, post: str = "", fresh: bool = False) -> Callable[[View]
                 if fresh and not signing.is_fresh(request):
                     return to_again(request)
                 return view(request, principal, **parameters)
+            except Waiting as waiting:
+                return waits(request, waiting)
             except CertdeskError as error:
                 if isinstance(error, UnderReview) and request.method == "POST":
                     unsubscribing.interrupt(principal_of(request), error)
@@ -138,6 +142,13 @@ def refused(request: HttpRequest, error: CertdeskError) -> HttpResponse:
         "is_zone": request.path.startswith("/zones/"),
     }
     return render(request, template, context, status=KINDS[error.kind].status)
+
+
+def waits(request: HttpRequest, waiting: Waiting) -> HttpResponse:
+    """What was asked for needs other people first: to the page of the request, wherever it came from."""
+    told = _("This needs a second person. Your request waits here; whoever may decide it is told by mail.")
+    tell(request, told, "approval.waiting")
+    return back_to("approval", waiting.approval_id)
 
 
 def tell(request: HttpRequest, text: str, code: str) -> None:
