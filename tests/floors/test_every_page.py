@@ -45,6 +45,7 @@ KINDS: Mapping[str, str] = {
     "policy_id": "roles",
     "project_id": "enterprise-projects",
     "access_key": "credentials",
+    "request_id": "approvals",
 }
 """Part of an address -> kind of thing (tests/support/matrix/things.py)."""
 EVERYBODYS = {"name", "zone", "product_id", "token"}

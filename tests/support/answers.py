@@ -40,6 +40,9 @@ def fault(found: Operation, status: int, answer: object) -> str:
         described = expected.content_type if isinstance(expected, FileAnswer) else ""
         came = content.content_type.partition(";")[0]
         return "" if came == described else f"{found.name}: a file of {came}, not {described!r}"
+    if status == 202 and found.two_person and not found.later:
+        waiting = isinstance(content, dict) and set(content) == {"approval_id"}
+        return "" if waiting else f"{found.name}: 202 without the id of its request"
     if not isinstance(expected, type):  # that an operation has a type is a test of its own
         return ""
     errors = sorted(_validator(found.name).iter_errors(content), key=str)

@@ -557,3 +557,23 @@ def test_a_worker_that_dies_between_decision_and_effect_leaves_it_to_the_next(
 def test_refusals_are_refusals() -> None:
     assert issubclass(registry.NoExecutor, CertdeskError)
     assert {State.PENDING, State.APPROVED, State.READY} < set(State)
+
+
+# rule: IAM-3
+def test_a_right_that_wants_a_second_factor_holds_as_it_was_shown(
+    account: Account, alice: Principal, world: World
+) -> None:
+    """Asked and approved with a factor it runs; the job itself has shown none."""
+    condition = {"Bool": {"g:MFAPresent": ["true"]}}
+    allowed = {"Effect": "Allow", "Action": ["scm:approval:*"], "Condition": condition}
+    policy = iam.create_policy(account, "decides with a factor", {"Version": "1.1", "Statement": [allowed]})
+    group = iam.create_group(account, "deciders")
+    iam.grant(group, policy)
+    dan = replace(person(account, "dan", "deciders"), mfa=True)
+    without = replace(dan, mfa=False)
+    request = ask(alice, world)
+    with pytest.raises(NotFound):
+        yes(without, request)
+    yes(dan, request)
+    testing.run_due()
+    assert (state_of(request), world.done) == ("DONE", ["alice/job"])

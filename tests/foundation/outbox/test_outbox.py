@@ -50,6 +50,17 @@ CONTEXTS: dict[str, dict[str, object]] = {
     },
     "expiring": {"name": "shop", "not_after": datetime(2027, 3, 1, 12, tzinfo=UTC), "days": 7},
     "expired": {"name": "shop", "not_after": datetime(2027, 3, 1, 12, tzinfo=UTC)},
+    "approval-asked": {
+        "summary": "Delete the certificate shop (scs1) <for good>.",
+        "requester": "ada",
+        "until": datetime(2027, 3, 1, 12, tzinfo=UTC),
+    },
+    "approval-ended": {
+        "summary": "Delete the certificate shop (scs1).",
+        "requester": "ada",
+        "end": "It was rejected.",
+        "reason": "Not <now>.",
+    },
     "mail-test": {"sender": "ada"},
     "invitation": {"name": "ada", "login": "ada", "until": datetime(2027, 3, 1, 12, tzinfo=UTC)},
     "second-factor-reset": {
@@ -62,7 +73,10 @@ CONTEXTS: dict[str, dict[str, object]] = {
 }
 
 
-WITHOUT_DOMAIN = ("organization-request", "mail-test", "invitation", "password-reset", "second-factor-reset")
+WITHOUT_DOMAIN = (
+    *("organization-request", "mail-test", "invitation", "password-reset"),
+    *("second-factor-reset", "approval-asked", "approval-ended"),
+)
 
 
 def context(template: str) -> dict[str, object]:

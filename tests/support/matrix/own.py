@@ -26,6 +26,7 @@ OWN: dict[str, Maker] = {}
 """Operation -> a good request, its path parameters only where they are not the side's usual thing."""
 
 NOT_ASKED: dict[str, str] = {
+    "approvals.cancel": "only the one who asked takes it back: no team mate succeeds (tests of approvals)",
     "tokens.create": "public: a password in the body says who asks (tests of tokens)",
 }
 """Operation -> why no good request of the owner is made here."""
@@ -323,3 +324,16 @@ def _paid_order(side: Side) -> Ask:
 @own("accounts.grant_coupon")
 def _coupon(side: Side) -> Ask:
     return Ask(body={"code": "MATRIX10", "percent": 10, "expires_at": "2027-12-01"})
+
+
+# --- approvals -----------------------------------------------------------------------------------
+
+
+@own("approvals.decide")
+def _approve(side: Side) -> Ask:
+    return Ask(body={"decision": "approve"}, by="bob")
+
+
+@own("approvals.set_rules")
+def _rules(side: Side) -> Ask:
+    return Ask(body={"items": [{"operation": "revoke"}]})

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from certdesk.foundation.audit.models import Event
+from certdesk.foundation.approvals import actions as approvals
+from certdesk.foundation.approvals.actions import Wanted
+from certdesk.foundation.approvals.rules import RuleLine
 from certdesk.foundation.common import clock, settings
 from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.iam import queries
 from certdesk.foundation.iam.models import Account, EnterpriseProject, Group
 from certdesk.foundation.iam.principal import Via, system_principal
 from certdesk.foundation.outbox.models import Message
+from certdesk.interfaces.operations import two_person_targets
 from certdesk.interfaces.operations.registry import Operation
 from certdesk.lifecycle.applications.models import BookCompany, BookContact
 from certdesk.lifecycle.catalogue.queries import catalogue
@@ -204,6 +208,14 @@ def _project(side: Side) -> str:
     return str(side.post("/v1.0/enterprise-projects", {"name": "blue"})["id"])
 
 
+def _approval(side: Side) -> str:
+    """Alice asks to delete a certificate; no rule of the account has to be switched on for that."""
+    alice, ids = side.desk.alice, {"certificate_id": side.ids["certificate_id"]}
+    target = two_person_targets.deletion(alice, ids)
+    wanted = Wanted("delete", "certificates.delete", {"parameters": ids}, target)
+    return approvals.ask(alice, wanted, RuleLine("delete"), clock.now()).id
+
+
 THINGS: dict[str, Callable[[Side], str]] = {
     "enterprise-projects": _project,
     "users": _user,
@@ -232,6 +244,7 @@ THINGS: dict[str, Callable[[Side], str]] = {
     "coupons": _coupon,
     "messages": _message,
     "events": _event,
+    "approvals": _approval,
 }
 """Kind -> how one is made; in this order. A kind is a path parameter's name, or the word before `{id}`."""
 

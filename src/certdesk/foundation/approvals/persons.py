@@ -19,16 +19,23 @@ def requester(request: Request) -> Principal:
     Raises:
         Forbidden: the user or the access key is gone or switched off.
     """
-    return _acting(request, request.requester_id, request.requester_key)
+    return _acting(
+        request,
+        request.requester_id,
+        request.requester_key,
+        request.requester_source,
+        request.requester_mfa,
+    )
 
 
-def _acting(request: Request, user_id: str, access_key: str) -> Principal:
+def _acting(request: Request, user_id: str, access_key: str, source: str, mfa: bool) -> Principal:
+    """Rights of this moment; address and second factor as they were shown when it was asked or decided."""
     user = User.objects.filter(id=user_id, is_active=True, account_id=request.account_id).first()
     if user is None:
         raise Forbidden("A user who asked for this or approved it is gone or switched off.")
     if access_key and not AccessKey.objects.filter(access_key=access_key, user=user, enabled=True).exists():
         raise Forbidden("The access key that this was asked or approved with is gone or switched off.")
-    return principal_of(user, Via.JOB, request_id=request.id)
+    return principal_of(user, Via.JOB, source=source, request_id=request.id, mfa=mfa)
 
 
 def asking_side(request: Request) -> list[Person]:
@@ -64,9 +71,9 @@ def check_approvals(request: Request) -> None:
 
 
 def _check_right(request: Request, one: Decision) -> None:
-    acting = _acting(request, one.person_id, one.person_key)
+    acting = _acting(request, one.person_id, one.person_key, one.person_source, one.person_mfa)
     acting.require(DECIDE, resource(request))
 
 
 def resource(request: Request) -> Resource:
-    return Resource("approval", request.id, request.account_id, owner_id=request.requester_id)
+    return Resource("approval", request.id, request.account_id)

@@ -33,9 +33,8 @@ def visible(principal: Principal) -> "QuerySet[Request]":
     """Newest first: one's own requests, and with the right those of the account."""
     mine = Q(requester_id=principal.user_id)
     rows = Request.objects.filter(account_id=principal.account_id)
-    columns = {"owner_column": "approvals_request.requester_id", "project_column": ""}
-    listed = finding.visible(rows, principal, LIST, "approval", **columns)
-    decided = finding.visible(rows, principal, DECIDE, "approval", **columns)
+    listed = finding.visible(rows, principal, LIST, "approval")
+    decided = finding.visible(rows, principal, DECIDE, "approval")
     allowed = mine | Q(id__in=listed.values("id")) | Q(id__in=decided.values("id"))
     return rows.filter(allowed).order_by("-created_at", "-id")
 

@@ -4,7 +4,7 @@ An operation that answers nothing (204) has no line. The tests hold every answer
 type.
 """
 
-from . import audit, certificates, desk, orders, people
+from . import approvals, audit, certificates, desk, orders, people
 from .common import FileAnswer
 
 __all__ = ["ANSWERS", "FileAnswer"]
@@ -15,4 +15,5 @@ ANSWERS: dict[str, object] = {
     **people.ANSWERS,
     **desk.ANSWERS,
     **audit.ANSWERS,
+    **approvals.ANSWERS,
 }

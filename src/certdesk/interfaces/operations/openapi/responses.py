@@ -3,6 +3,7 @@
 from typing import Any
 
 from certdesk.interfaces.operations.answers import ANSWERS, FileAnswer
+from certdesk.interfaces.operations.answers.approvals import ApprovalWaiting
 from certdesk.interfaces.operations.registry import Operation
 
 from .refusals import REFERENCES
@@ -22,10 +23,21 @@ def of(found: Operation, components: Components) -> Described:
     answers: Described = {} if found.later else {str(found.success): _answer(found, components)}
     if found.name in UNDER_WAY:
         answers["202"] = {**_answer(found, components), "description": "Under way: not all is proved yet."}
+    if found.two_person:
+        answers["202"] = _waiting(components)
     refused = [*statuses, 501] if found.later else statuses
     for status in sorted(refused):
         answers[str(status)] = {"$ref": f"#/components/responses/{REFERENCES[status]}"}
     return answers | {"default": {"$ref": "#/components/responses/Refused"}}
+
+
+def _waiting(components: Components) -> Described:
+    schema = components.reference(ApprovalWaiting)
+    return {
+        "description": "A rule of the account holds it back until other people have approved it.",
+        "headers": REQUEST_ID,
+        "content": {"application/json": {"schema": schema}},
+    }
 
 
 def _statuses(found: Operation) -> list[int]:

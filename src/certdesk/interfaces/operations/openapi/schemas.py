@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 
 from certdesk.interfaces.operations.answers import ANSWERS
+from certdesk.interfaces.operations.answers.approvals import ApprovalWaiting
 from certdesk.interfaces.operations.people_schemas import Wrapped
 from certdesk.interfaces.operations.registry import Operation
 
@@ -23,7 +24,7 @@ class Components:
         models = [model for one in found for model in (one.request, one.query) if model is not None]
         answers = [ANSWERS[one.name] for one in found if isinstance(ANSWERS.get(one.name), type)]
         self._known: dict[object, Schema] = {}
-        wanted: list[Any] = list(dict.fromkeys([*models, *answers]))
+        wanted: list[Any] = list(dict.fromkeys([*models, *answers, ApprovalWaiting]))
         keys, definitions = TypeAdapter.json_schemas(
             [(one, "validation", TypeAdapter(one)) for one in wanted], ref_template=f"{ROOT}{{model}}"
         )

@@ -6,7 +6,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from certdesk.connectors.dns.providers.registry import KINDS as PROVIDERS
-from certdesk.interfaces.operations import money_schemas, people_schemas, schemas, tag_schemas
+from certdesk.foundation.approvals import registry as approvals
+from certdesk.interfaces.operations import (
+    approval_schemas,
+    money_schemas,
+    people_schemas,
+    schemas,
+    tag_schemas,
+)
 from certdesk.interfaces.operations.registry import operations
 from certdesk.lifecycle.applications import methods
 from certdesk.lifecycle.applications.rules import HASH_ALGORITHMS
@@ -39,6 +46,9 @@ VALUES: dict[tuple[type[BaseModel], str], Iterable[object]] = {
     (schemas.DownloadQuery, "server"): ServerType,
     (schemas.Pay, "payment_method"): orders.METHODS,
     (schemas.Decision, "decision"): ("approve", "reject"),
+    (approval_schemas.ApprovalDecision, "decision"): ("approve", "reject"),
+    (approval_schemas.ApprovalQuery, "whose"): ("all", "mine", "decide"),
+    (approval_schemas.ApprovalRule, "operation"): approvals.kinds,
     (schemas.Method, "method"): organization_method.METHODS,
     (schemas.OrganizationQuery, "level"): (*ANY, *organization.LEVELS),
     (schemas.OrganizationQuery, "method"): (*ANY, *organization_method.METHODS),
