@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from certdesk.foundation.audit.models import Event
 from certdesk.foundation.approvals import actions as approvals
 from certdesk.foundation.approvals.actions import Wanted
 from certdesk.foundation.approvals.rules import RuleLine
+from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock, settings
 from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.iam import queries

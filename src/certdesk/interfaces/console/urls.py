@@ -4,8 +4,8 @@ from django.urls import URLPattern, path
 
 from .views import (
     applying,
-    audit,
     approvals,
+    audit,
     authority,
     balance,
     book,
