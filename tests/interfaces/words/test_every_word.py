@@ -15,6 +15,7 @@ SOURCE = Path(__file__).resolve().parents[3] / "src/certdesk"
 CATALOGUE = SOURCE / "interfaces/console/locale/zh_Hans/LC_MESSAGES/django.po"
 ELSEWHERE = (
     "agents/",
+    "client/",
     "config/",
     "lab/",
     "interfaces/cli/",

@@ -16,11 +16,12 @@ def docs(
 ) -> None:
     """Write the generated pages: settings, commands, operations, states, permissions."""
     start.django()
-    from .generated import pages
+    from .generated import client_files, pages
 
-    stale = [name for name, text in pages().items() if _write(folder / name, text, check)]
-    for name in stale:
-        typer.echo(f"{'out of step' if check else 'written'}: {folder / name}")
+    found = {folder / name: text for name, text in pages().items()} | client_files()
+    stale = [path for path, text in found.items() if _write(path, text, check)]
+    for path in stale:
+        typer.echo(f"{'out of step' if check else 'written'}: {path}")
     raise typer.Exit(1 if check and stale else 0)
 
 

@@ -1,5 +1,7 @@
 """The generated pages of docs/, each made from what the code declares."""
 
+from pathlib import Path
+
 import typer
 
 from certdesk.foundation.common.settings import Settings
@@ -23,6 +25,15 @@ def pages() -> dict[str, str]:
     }
     found = {f"generated/{name}": HEAD + text.rstrip() + "\n" for name, text in made.items()}
     return found | {"generated/openapi.json": operations.openapi_text()}
+
+
+def client_files() -> dict[Path, str]:
+    """The client's generated files, in the package itself: the command line reads its table there."""
+    import certdesk  # not the client: what is there may be the half of a merge
+    from certdesk.interfaces.operations.openapi import client
+
+    folder = Path(certdesk.__path__[0]) / "client/generated"
+    return {folder / name: text for name, text in client.files().items()}
 
 
 def settings_page() -> str:

@@ -255,7 +255,12 @@ EXAMPLES: dict[str, Any] = {
     "NewConnection": {
         "provider": "rfc2136",
         "label": "our name server",
-        "options": {"server": "192.0.2.53:53", "key_name": "certdesk.", "key_secret": "c2VjcmV0"},
+        "options": {
+            "server": "192.0.2.53",
+            "zones": ["example.com"],
+            "key_name": "certdesk.",
+            "key_secret": "c2VjcmV0",
+        },
     },
     "NewRecordSet": {"name": "_dnsauth.example.com.", "type": "TXT", "ttl": 300, "records": ['"text"']},
     "NewCsr": {"name": "www", "domain_name": "www.example.com", "private_key_algo": "EC_P256"},
