@@ -160,13 +160,78 @@ class Accounts:
         return cast('types.AccountMoney', self._transport.call('GET', self._transport.path('/v3/scm/accounts/{account_id}', account_id)))
 
 
+class Approvals:
+    """The two-person rule."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def cancel(self, id: str) -> types.ApprovalInfo:
+        """Takes back what one asked for oneself, as long as nothing was done.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.ApprovalInfo', self._transport.call('POST', self._transport.path('/v3/scm/approvals/{id}/cancel', id)))
+
+    def decide(self, id: str, *, decision: Literal['approve', 'reject'], reason: str | None = None) -> types.ApprovalInfo:
+        """Approves or rejects; never what one asked for oneself. A rejection gives its reason.
+
+        Args:
+            id: The id.
+            decision: approve or reject.
+            reason: Why.
+        """
+        return cast('types.ApprovalInfo', self._transport.call('POST', self._transport.path('/v3/scm/approvals/{id}/decision', id), body={'decision': decision, 'reason': reason}))
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, state: str | None = None, operation: str | None = None, whose: Literal['all', 'mine', 'decide'] | None = None) -> types.ApprovalPage:
+        """Requests, newest first: one's own; with the right those of the account.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            status: Only those in this state.
+        """
+        return cast('types.ApprovalPage', self._transport.call('GET', '/v3/scm/approvals', query={'limit': limit, 'marker': marker, 'status': status, 'state': state, 'operation': operation, 'whose': whose}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, state: str | None = None, operation: str | None = None, whose: Literal['all', 'mine', 'decide'] | None = None) -> Iterator[types.ApprovalInfo]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, status=status, state=state, operation=operation, whose=whose, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def rules(self) -> types.ApprovalRuleList:
+        """Every kind of operation that can need other people, and whether it does in this account."""
+        return cast('types.ApprovalRuleList', self._transport.call('GET', '/v3/scm/approval-rules'))
+
+    def set_rules(self, *, items: builtins.list[types.ApprovalRule]) -> types.ApprovalRuleList:
+        """Puts these rules in the place of all present ones; to weaken them, other people must approve.
+
+        Args:
+            items: The applications, each with what to buy for it.
+        """
+        return cast('types.ApprovalRuleList', self._transport.call('PUT', '/v3/scm/approval-rules', body={'items': items}))
+
+    def show(self, id: str) -> types.ApprovalShown:
+        """One request, with what exactly would be done, and who decided.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.ApprovalShown', self._transport.call('GET', self._transport.path('/v3/scm/approvals/{id}', id)))
+
+
 class Audit:
     """The audit trail."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def export(self, *, from_: str | None = None, to: str | None = None, actor: str | None = None, action: str | None = None, resource: str | None = None) -> dict[str, Any]:
+    def export(self, *, from_: str | None = None, to: str | None = None, actor: str | None = None, action: str | None = None, resource: str | None = None) -> Download:
         """The same events by place as JSON lines that `certdesk audit verify FILE --key KEY` checks offline.
 
         Args:
@@ -174,9 +239,9 @@ class Audit:
             action: What to do.
             resource: Resource pattern; empty = any.
         """
-        return cast('dict[str, Any]', self._transport.call('GET', '/v3/scm/audit-events/export', query={'from': from_, 'to': to, 'actor': actor, 'action': action, 'resource': resource}))
+        return self._transport.download('GET', '/v3/scm/audit-events/export', query={'from': from_, 'to': to, 'actor': actor, 'action': action, 'resource': resource})
 
-    def list(self, *, from_: str | None = None, to: str | None = None, actor: str | None = None, action: str | None = None, resource: str | None = None, limit: Literal[10, 20, 50] | None = None, marker: str | None = None) -> dict[str, Any]:
+    def list(self, *, from_: str | None = None, to: str | None = None, actor: str | None = None, action: str | None = None, resource: str | None = None, limit: Literal[10, 20, 50] | None = None, marker: str | None = None) -> types.AuditPage:
         """Events of the own account, newest first; a page may be short and still have a marker (rare filters).
 
         Args:
@@ -186,7 +251,17 @@ class Audit:
             limit: Rows a page.
             marker: next_marker of the page before; empty = the first page.
         """
-        return cast('dict[str, Any]', self._transport.call('GET', '/v3/scm/audit-events', query={'from': from_, 'to': to, 'actor': actor, 'action': action, 'resource': resource, 'limit': limit, 'marker': marker}))
+        return cast('types.AuditPage', self._transport.call('GET', '/v3/scm/audit-events', query={'from': from_, 'to': to, 'actor': actor, 'action': action, 'resource': resource, 'limit': limit, 'marker': marker}))
+
+    def iter_list(self, *, from_: str | None = None, to: str | None = None, actor: str | None = None, action: str | None = None, resource: str | None = None, limit: Literal[10, 20, 50] | None = None) -> Iterator[types.AuditEvent]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(from_=from_, to=to, actor=actor, action=action, resource=resource, limit=limit, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
 
 
 class Balance:
@@ -1839,6 +1914,7 @@ class Chapters:
     def __init__(self, transport: Transport) -> None:
         self.access_keys = AccessKeys(transport)
         self.accounts = Accounts(transport)
+        self.approvals = Approvals(transport)
         self.audit = Audit(transport)
         self.balance = Balance(transport)
         self.catalogue = Catalogue(transport)

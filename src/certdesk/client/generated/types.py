@@ -94,6 +94,120 @@ class Apply(TypedDict):
     business_category: NotRequired['str']
 
 
+class ApprovalDecision(TypedDict):
+    decision: 'str'
+    reason: NotRequired['str']
+
+
+class ApprovalDecisionMade(TypedDict):
+    approver: 'str'
+    decision: 'str'
+    reason: 'str'
+    at: 'str'
+
+
+class ApprovalInfo(TypedDict):
+    id: 'str'
+    operation: 'str'
+    kind: 'str'
+    summary: 'str'
+    target: 'ApprovalTarget'
+    request_hash: 'str'
+    requester: 'str'
+    requester_id: 'str'
+    created_at: 'str'
+    expires_at: 'str'
+    state: 'str'
+    approvals_needed: 'int'
+    approvals_given: 'int'
+    decisions: 'builtins.list[ApprovalDecisionMade]'
+    outcome: 'str'
+    fetch_until: 'str'
+    ended_at: 'str'
+    may_decide: 'bool'
+    why_not: 'str'
+
+
+class ApprovalPage(TypedDict):
+    items: 'builtins.list[ApprovalInfo]'
+    next_marker: 'str | None'
+
+
+class ApprovalQuery(TypedDict):
+    """`state`: one or several, with commas; `whose`: all, mine (I asked), or decide (they wait for me)."""
+
+    limit: NotRequired['int']
+    marker: NotRequired['str']
+    status: NotRequired['str']
+    state: NotRequired['str']
+    operation: NotRequired['str']
+    whose: NotRequired['str']
+
+
+class ApprovalRule(TypedDict):
+    """One kind of operation: how many other people, and for how many hours it can be decided."""
+
+    operation: 'str'
+    required: NotRequired['bool']
+    approvals: NotRequired['int']
+    hours: NotRequired['int']
+
+
+class ApprovalRuleInfo(TypedDict):
+    operation: 'str'
+    description: 'str'
+    required: 'bool'
+    approvals: 'int'
+    hours: 'int'
+
+
+class ApprovalRuleList(TypedDict):
+    items: 'builtins.list[ApprovalRuleInfo]'
+    next_marker: 'str | None'
+
+
+class ApprovalRules(TypedDict):
+    """All rules: what is left out, or not required, is off."""
+
+    items: 'builtins.list[ApprovalRule]'
+
+
+class ApprovalShown(TypedDict):
+    """With path parameters, query and body as they are frozen."""
+
+    id: 'str'
+    operation: 'str'
+    kind: 'str'
+    summary: 'str'
+    target: 'ApprovalTarget'
+    request_hash: 'str'
+    requester: 'str'
+    requester_id: 'str'
+    created_at: 'str'
+    expires_at: 'str'
+    state: 'str'
+    approvals_needed: 'int'
+    approvals_given: 'int'
+    decisions: 'builtins.list[ApprovalDecisionMade]'
+    outcome: 'str'
+    fetch_until: 'str'
+    ended_at: 'str'
+    may_decide: 'bool'
+    why_not: 'str'
+    request: 'dict[str, Any]'
+
+
+class ApprovalTarget(TypedDict):
+    type: 'str'
+    id: 'str'
+
+
+class ApprovalWaiting(TypedDict):
+    """202: the operation waits for other people; this is its request."""
+
+    approval_id: 'str'
+
+
 class AttachedPolicy(TypedDict):
     id: 'str'
     name: 'str'
@@ -104,7 +218,30 @@ class Attachment(TypedDict):
     enterprise_project_id: NotRequired['str']
 
 
+class AuditEvent(TypedDict):
+    """`sequence`: its place in the account's chain; null for the second before it is sealed."""
+
+    id: 'int'
+    sequence: 'int | None'
+    at: 'str'
+    actor: 'str'
+    actor_name: 'str'
+    via: 'str'
+    access_key: 'str'
+    agency: 'str'
+    source: 'str'
+    request_id: 'str'
+    action: 'str'
+    resource: 'str'
+    details: 'dict[str, Any]'
+
+
 AuditFilters = TypedDict('AuditFilters', {'from': NotRequired[str], 'to': NotRequired[str], 'actor': NotRequired[str], 'action': NotRequired[str], 'resource': NotRequired[str]})
+
+
+class AuditPage(TypedDict):
+    items: 'builtins.list[AuditEvent]'
+    next_marker: 'str | None'
 
 
 AuditQuery = TypedDict('AuditQuery', {'from': NotRequired[str], 'to': NotRequired[str], 'actor': NotRequired[str], 'action': NotRequired[str], 'resource': NotRequired[str], 'limit': NotRequired[int], 'marker': NotRequired[str]})
@@ -554,7 +691,7 @@ class DomainInfo(TypedDict):
     status: 'str'
     methods_chosen: 'builtins.list[str]'
     proofs: 'builtins.list[KeptProof]'
-    proving: 'bool'
+    proving: 'str'
     reuse_until: 'builtins.list[Reuse]'
     needed_by: 'builtins.list[str]'
     certificates: 'int'
@@ -582,7 +719,7 @@ class DomainSeen(TypedDict):
     status: 'str'
     methods_chosen: 'builtins.list[str]'
     proofs: 'builtins.list[KeptProof]'
-    proving: 'bool'
+    proving: 'str'
     reuse_until: 'builtins.list[Reuse]'
     needed_by: 'builtins.list[str]'
     certificates: 'int'
