@@ -29,6 +29,7 @@ PROGRAMS = {
     "strace": "strace",
     "openssl": "openssl",
     "nginx": "nginx-light",
+    "ocsptool": "gnutls-bin",
 }
 
 

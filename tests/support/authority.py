@@ -11,7 +11,7 @@ from typing import Any
 from certdesk.foundation.common import settings
 from certdesk.foundation.sealing import kek
 from certdesk.foundation.sealing.models import Secret
-from certdesk.pki.authority import actions, issuers, profiles, shapes
+from certdesk.pki.authority import actions, issuers, ocsp, profiles, shapes
 from certdesk.pki.authority.models import Authority
 from certdesk.pki.authority.types import Authorization, CertificateRequest, LevelName, ProfileName, Subject
 from certdesk.pki.keystore.models import Key
@@ -43,6 +43,7 @@ def start_ca(now: datetime = NOW) -> None:
     path = kek.ensure_kek_file()
     issuers.forget()
     shapes.forget()
+    ocsp.forget()
     made_with = (path.read_bytes(), settings.get().pki_base_url, now)
     if made_with not in _made:
         actions.bootstrap(now, make_key=pooled_key)

@@ -30,6 +30,7 @@ PIECES: dict[str, tuple[str, ...]] = {
         "… (…) for …",
         "Hand out the private key of the CSR … (…) to …, once, within 24 hours.",
     ),
+    "pki/x509/key_proofs.py": ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST", "key compromise …"),
     "lifecycle/certificates/states.py": (
         "domain only",
         "from PAID",

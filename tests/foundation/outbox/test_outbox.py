@@ -39,6 +39,12 @@ CONTEXTS: dict[str, dict[str, object]] = {
     "issued": {"not_after": datetime(2027, 3, 1, 12, tzinfo=UTC)},
     "refused": {"reason": "The licence has <ended>."},
     "withdrawn": {},
+    "revocation-confirmation": {
+        "company": "Müller & Söhne",
+        "until": datetime(2027, 3, 1, 12, tzinfo=UTC),
+        "confirm_link": LINK,
+    },
+    "revoked": {"at": datetime(2027, 3, 1, 12, tzinfo=UTC)},
     "proof-file": {"files": [{"domain": "example.com", "url": "http://example.com/f", "value": "a1b2"}]},
     "domain-confirmation": {
         "names": ["example.com"],

@@ -56,11 +56,6 @@ def test_metrics_are_counts_only(client: Client) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/ocsp",
-        "/ocsp/MEIw",
-        "/crl/dv-p256.crl",
-        "/crl/dv-p256-1.crl",
-        "/ca/dv-p256.cer",
         "/acme/directory",
     ],
 )

@@ -31,6 +31,7 @@ class Thing:
     free: bool = False
     created_at: datetime = NOW
     personal_data: bool = True
+    not_before: datetime | None = None
 
 
 def test_every_operation_of_the_table_has_a_name_here():
@@ -115,3 +116,18 @@ def test_unsubscribing_is_offered_for_seven_days() -> None:
     assert Operation.UNSUBSCRIBE not in rules.offered(paid, NOW + week)
     for other in (Thing(State.PAID, free=True), Thing(State.REVOKED, source="UPLOADED")):
         assert Operation.UNSUBSCRIBE not in rules.offered(other, NOW)
+
+
+# rule: REV-1
+# rule: REV-6
+def test_revoking_is_offered_until_a_month_before_the_end() -> None:
+    begin, year = NOW, timedelta(days=365)
+    one = Thing(State.ISSUED, begin + year, not_before=begin)
+    last = begin + year - timedelta(days=30)
+    assert Operation.REVOKE in rules.offered(one, last - timedelta(seconds=1))
+    assert Operation.REVOKE not in rules.offered(one, last)
+    short = Thing(State.ISSUED, begin + timedelta(days=100), not_before=begin)
+    assert Operation.REVOKE in rules.offered(short, begin + timedelta(days=99))
+    assert endings.bar(
+        "revoke", Thing(State.UPLOAD, source="UPLOADED"), State.UPLOAD, NOW, in_console=True
+    ) == (endings.NOT_ISSUED_HERE)

@@ -21,6 +21,11 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
     "issued": frozenset({"domain", "certificate_id", "not_after", "link"}),
     "refused": frozenset({"domain", "certificate_id", "reason", "link"}),
     "withdrawn": frozenset({"domain", "certificate_id", "link"}),
+    # REV-2; `confirm_link` is a secret: whoever has it confirms
+    "revocation-confirmation": frozenset(
+        {"domain", "certificate_id", "company", "until", "confirm_link", "link"}
+    ),
+    "revoked": frozenset({"domain", "certificate_id", "at", "link"}),
     # DOM-8: `files` is a list of {"domain", "url", "value"}
     "proof-file": frozenset({"domain", "certificate_id", "files", "link"}),
     # DOM-9; `confirm_link` is a secret: whoever has it confirms

@@ -9,7 +9,7 @@ import typer
 
 from certdesk.foundation.common.errors import CertdeskError
 
-from . import catalogue, checks, documents, grants, labs, people, perspective, serve, setup, tour
+from . import catalogue, checks, documents, grants, labs, people, perspective, revocation, serve, setup, tour
 
 people.accounts.command("voucher")(grants.voucher)
 people.accounts.command("coupon")(grants.coupon)
@@ -29,6 +29,7 @@ app.command("init")(setup.init)
 app.command("tour")(tour.tour)
 app.command("doctor")(checks.doctor)
 app.command("verify-issued")(checks.verify_issued)
+app.command("revoke")(revocation.revoke)
 app.command("docs")(documents.docs)
 app.command("lab")(labs.lab)
 app.command("perspective")(perspective.perspective)

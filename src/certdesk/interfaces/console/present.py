@@ -25,6 +25,8 @@ NEEDS = {
     Operation.UNSUBSCRIBE: "scm:cert:unsubscribe",
     Operation.DELETE: "scm:cert:delete",
     Operation.PRIVACY: "scm:privacyProtection:delete",
+    Operation.REVOKE: "scm:cert:revoke",
+    Operation.CONFIRM_REVOCATION: "scm:cert:revoke",
 }
 """The IAM action behind each button; without it the button is not there (IAM-5)."""
 
@@ -38,10 +40,12 @@ LABELS = {
     Operation.UNSUBSCRIBE: gettext_lazy("Unsubscribe"),
     Operation.DELETE: gettext_lazy("Delete"),
     Operation.PRIVACY: gettext_lazy("Cancel privacy authorization"),
+    Operation.REVOKE: gettext_lazy("Revoke"),
+    Operation.CONFIRM_REVOCATION: gettext_lazy("Confirm revocation"),
 }
 POSTED = frozenset({Operation.REOPEN})  # sent from where the button stands; the others have a page
 QUIET = frozenset(
-    {Operation.WITHDRAW, Operation.UNSUBSCRIBE, Operation.DELETE, Operation.PRIVACY}
+    {Operation.WITHDRAW, Operation.UNSUBSCRIBE, Operation.DELETE, Operation.REVOKE, Operation.PRIVACY}
 )  # never the one button of a certificate
 
 DOMAIN_TYPES = {

@@ -15,6 +15,7 @@ from certdesk.lifecycle.certificates.errors import NotExportable
 from certdesk.lifecycle.certificates.filters import ListFilters, SearchFilters
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.issuance import revoking
 from certdesk.lifecycle.notifications import queries as notices
 from certdesk.lifecycle.validation import actions as validation
 from certdesk.lifecycle.validation import confirmations
@@ -80,6 +81,8 @@ def shown(found: Certificate, now: datetime) -> Shape:
         found, version, application, _contact(application), records_of(found, application), now
     )
     shape["notices"] = sorted(notices.switched_on(found.id))
+    if found.state in (State.REVOKING, State.REVOKED):
+        shape["revoke_reason"] = revoking.reason_of(found.id)
     if found.source == "UPLOADED":
         shape["findings"] = [shapes.finding(one) for one in uploading.findings_of(found, now)]
     return shape

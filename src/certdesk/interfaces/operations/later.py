@@ -41,8 +41,6 @@ CERTIFICATES: list[Line] = [
     ("certificates.reissue", "POST", f"{C}/reissue", "scm:cert:reissue"),
     ("certificates.confirm_reissue", "POST", f"{C}/reissue/confirm", "scm:cert:reissue"),
     ("certificates.decline_reissue", "POST", f"{C}/reissue/decline", "scm:cert:reissue"),
-    ("certificates.revoke", "POST", f"{C}/revoke", "scm:cert:revoke"),
-    ("certificates.confirm_revocation", "POST", f"{C}/revoke/confirm", "scm:cert:revoke"),
     ("certificates.add_domains", "POST", f"{C}/additional-domains", "scm:cert:supplement"),
     ("certificates.renew", "POST", f"{C}/renew", "scm:cert:subscribe"),
     ("certificates.show_auto_renewal", "GET", f"{C}/auto-renewal", "scm:cert:autoRenew"),
@@ -90,7 +88,6 @@ AUDIT_AND_ACME: list[Line] = [
     *_crud("acme_credentials", "/v3/scm/acme-credentials", "scm:acmeCredential"),
 ]
 VERSION_2: list[Line] = [
-    ("v2.revoke", "POST", f"{V2}/cert/{{cert_id}}/revoke", "scm:cert:revoke"),
     ("v2.push", "POST", f"{V2}/cert/{{cert_id}}/push", "scm:cert:push"),
     ("v2.push_history", "GET", f"{V2}/cert/{{cert_id}}/push-history", "scm:pushHistory:list"),
     ("v2.add_domains", "POST", f"{V2}/cert/{{cert_id}}/supplement", "scm:cert:supplement"),

@@ -69,6 +69,20 @@ class Price(Buy):
     agree_privacy_protection: StrictBool = True
 
 
+class Revoke(Body):
+    """API §10; `key_proof` is a CSR signed with the compromised key."""
+
+    reason_code: Word = ""
+    reason: Annotated[str, Field(max_length=1024)] = ""
+    key_proof: Pem = ""
+
+
+class RevokeV2(Body):
+    """API §1.12: a reason in words."""
+
+    reason: Annotated[str, Field(max_length=63)] = ""
+
+
 class Apply(Body):
     """API §1.8; `csr_id` is ours, for a stored CSR, and the last three are, for EV subjects."""
 

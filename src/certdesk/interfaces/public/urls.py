@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from . import confirming, organization_link, views
+from . import confirming, organization_link, pki, revocation_link, views
 
 urlpatterns: list[URLPattern] = [
     path("healthz", views.healthz),
@@ -10,11 +10,13 @@ urlpatterns: list[URLPattern] = [
     path("heartbeat", views.heartbeat),
     path("metrics", views.metrics),
     path("openapi.json", views.openapi_file),
-    path("ocsp", views.later),
-    path("ocsp/<path:request_text>", views.later),
-    path("crl/<str:name>.crl", views.later),
-    path("ca/<str:name>.cer", views.later),
+    path("ocsp", pki.ocsp_answer),
+    path("ocsp/", pki.ocsp_answer),
+    path("ocsp/<path:request_text>", pki.ocsp_answer),
+    path("crl/<str:name>.crl", pki.crl_file),
+    path("ca/<str:name>.cer", pki.ca_certificate),
     path("confirm/organization-<str:secret>", organization_link.choose),
+    path("confirm/revocation-<str:secret>", revocation_link.confirm),
     path("confirm/<str:token>", confirming.confirm),
     path("acme/directory", views.later),
 ]

@@ -27,6 +27,7 @@ from . import (
     policies,
     proving,
     records,
+    revoking,
     states,
     tags_and_csrs,
     uploads,
@@ -48,6 +49,7 @@ SHAPES = (
     *policies.SHAPES,
     *uploads.SHAPES,
     *tags_and_csrs.SHAPES,
+    *revoking.SHAPES,
     *states.TITLES,
 )
 _PARAMETER = re.compile(r"%\((\w+)\)s")

@@ -17,6 +17,12 @@ NOT_BOUGHT_HERE = "It was not bought here, so there is nothing to give back."
 FREE_IS_DELETED = "Nothing was paid for a free certificate: delete it instead."
 TOO_LATE = "The seven days after its payment are over."
 NOTHING_KEPT = "No personal data is kept for this certificate, so there is nothing to cancel."
+NOT_ISSUED_HERE = "It was uploaded, so only the CA that issued it can revoke it."
+MONTH_BEFORE_END = (
+    "A certificate is not revoked within one month before it expires, unless its key is compromised."
+)
+REVOCATION_BAR = timedelta(days=30)  # REV-1, TIM-1
+SHORT_LIVED = timedelta(days=100)  # REV-6: those of at most so long have no such month
 _DELETABLE = frozenset({State.PAID, State.ISSUED, State.REVOKED, State.UPLOAD, State.EXPIRED})
 _REFUNDABLE = frozenset({State.PAID, State.REVOKED})
 
@@ -32,6 +38,10 @@ class Ending(Protocol):
     def created_at(self) -> datetime: ...
     @property
     def personal_data(self) -> bool: ...
+    @property
+    def not_before(self) -> datetime | None: ...
+    @property
+    def not_after(self) -> datetime | None: ...
 
 
 def bar(operation: str, one: Ending, state: State, now: datetime, *, in_console: bool) -> str:
@@ -44,7 +54,19 @@ def bar(operation: str, one: Ending, state: State, now: datetime, *, in_console:
         return "" if one.personal_data else NOTHING_KEPT
     if operation == "unsubscribe" and state in _REFUNDABLE:
         return _no_refund(one, now)
+    if operation == "revoke":
+        return no_revocation(one, now)
     return ""
+
+
+def no_revocation(one: Ending, now: datetime) -> str:
+    """REV-1, REV-6: why an ordinary request is refused whatever the state; empty when it is not."""
+    if one.source != "BOUGHT":
+        return NOT_ISSUED_HERE
+    begin, end = one.not_before, one.not_after
+    if begin is None or end is None or end - begin <= SHORT_LIVED:
+        return ""
+    return MONTH_BEFORE_END if now >= end - REVOCATION_BAR else ""
 
 
 def check_deletable(one: Ending, state: State, *, in_console: bool) -> None:

@@ -21,7 +21,8 @@ _EXPIRING = ", ".join(f"'{one.value}'" for one in sorted(states.EXPIRING))
 _COLUMNS = """c.id, c.name, c.domain, c.sans, c.description, c.source, c.brand, c.type, c.level,
  c.domain_type, c.primary_domain_type, c.domain_quota, c.wildcard_quota, c.validity_months, c.free, c.state,
  c.not_after, c.account_id, c.owner_id, c.enterprise_project_id, c.auto_renewal, c.updated_at, c.last_failure,
- COALESCE(v.signature_algorithm, ''), COALESCE(v.key_id, ''), c.state_since, c.created_at, c.personal_data"""
+ COALESCE(v.signature_algorithm, ''), COALESCE(v.key_id, ''), c.state_since, c.created_at, c.personal_data,
+ c.not_before"""
 _FROM = (
     "certificates_certificate c LEFT JOIN certificates_version v"
     " ON v.certificate_id = c.id AND v.number = c.current_version"
@@ -89,6 +90,7 @@ class Row:
     state_since: datetime
     created_at: datetime
     personal_data: bool
+    not_before: datetime | None
     state: State
 
     @property
@@ -126,6 +128,7 @@ def row_of(values: sql.Row, now: datetime) -> Row:
         clock.from_micros(values[25]),
         clock.from_micros(values[26]),
         bool(values[27]),
+        sql.moment(values[28]),
         states.effective(stored, not_after, now),
     )
     return Row(*fields)

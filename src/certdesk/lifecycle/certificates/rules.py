@@ -50,8 +50,6 @@ LATER = frozenset(
         Operation.CONFIRM_REISSUE,
         Operation.DECLINE_REISSUE,
         Operation.ADD_DOMAINS,
-        Operation.REVOKE,
-        Operation.CONFIRM_REVOCATION,
     }
 )
 """Operations whose room is still empty in this release: never offered, their routes answer SCM.9001."""
@@ -93,6 +91,8 @@ class Offerable(Stateful, Protocol):
     def created_at(self) -> datetime: ...
     @property
     def personal_data(self) -> bool: ...
+    @property
+    def not_before(self) -> datetime | None: ...
 
 
 class Owned(Protocol):

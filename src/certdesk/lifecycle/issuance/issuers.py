@@ -12,8 +12,9 @@ from typing import Protocol
 from certdesk.foundation.common.errors import CertdeskError, Kind
 from certdesk.pki.authority import issue as authority
 from certdesk.pki.authority import issuers as authority_issuers
+from certdesk.pki.authority import revocation
 from certdesk.pki.authority.issue import Prepared
-from certdesk.pki.authority.models import Intent, IntentState
+from certdesk.pki.authority.models import Intent, IntentState, Reason
 from certdesk.pki.authority.shapes import Sample
 from certdesk.pki.authority.types import CertificateRequest, Signed
 from certdesk.pki.x509 import certificates
@@ -58,6 +59,10 @@ class Issuer(Protocol):
         """What became of a placement that was left: the certificate, or None and it will never come."""
         ...
 
+    def revoke(self, serial: str, reason: int, now: datetime) -> None:
+        """In the caller's transaction; twice is no error. `reason`: CRLReason (RFC 5280 §5.3.1)."""
+        ...
+
 
 class BuiltIn:
     """The authority in this house."""
@@ -88,6 +93,9 @@ class BuiltIn:
             return _signed(intent)
         authority.abandon(intent.serial)
         return None
+
+    def revoke(self, serial: str, reason: int, now: datetime) -> None:
+        revocation.revoke(serial, Reason(reason), now)
 
 
 def _signed(intent: Intent) -> Signed:

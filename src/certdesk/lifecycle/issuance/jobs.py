@@ -34,7 +34,7 @@ from certdesk.pki.keystore.errors import KeyNotReady
 from certdesk.pki.x509 import keys
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 
-from . import issuers, pipeline, reconcile, withdrawal
+from . import issuers, pipeline, reconcile, revocation_jobs, withdrawal
 from .actions import PLACE, SIGN, WITHDRAWAL
 from .errors import IssuerRefused
 from .issuers import Issuer
@@ -280,5 +280,6 @@ class Reconcile(Handler[datetime, None]):
         return None
 
 
+REVOCATIONS = revocation_jobs.WATCH  # its handlers are declared with this module
 subscribe(COMPLETE, PLACE)
 periodic(RECONCILE, RECONCILE_SECONDS, at_start=True)

@@ -37,3 +37,38 @@ class Placement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reference} {self.state}"
+
+
+class Outcome(models.TextChoices):
+    OPEN = "OPEN"
+    DONE = "DONE"
+    LAPSED = "LAPSED"  # never confirmed, or the certificate expired first
+
+
+class RevocationRequest(models.Model):
+    """Somebody asked to revoke a certificate (REV); one open one for each."""
+
+    id = models.BigAutoField(primary_key=True)
+    certificate = models.ForeignKey(Certificate, on_delete=models.CASCADE, related_name="revocation_requests")
+    account_id = models.CharField(max_length=32)
+    requested_by = models.CharField(max_length=32, help_text="User, or what asked on the host.")
+    reason = models.SmallIntegerField(help_text="CRLReason, RFC 5280 §5.3.1.")
+    words = models.CharField(max_length=255, default="", help_text="The requester's own.")
+    proved = models.BooleanField(default=False, help_text="The key signed the proof of its compromise.")
+    digest = models.CharField(max_length=64, default="", help_text="SHA-256 of the mailed link's secret.")
+    outcome = models.CharField(max_length=6, choices=Outcome.choices, default=Outcome.OPEN)
+    made_at = MomentField(help_text="Business time, as those below.")
+    reminded_at = MomentField(null=True)
+    confirmed_at = MomentField(null=True)
+    ended_at = MomentField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["digest"], name="issuance_revocation_link")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["certificate"], name="issuance_one_revocation", condition=models.Q(outcome="OPEN")
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"revocation of {self.certificate_id} {self.outcome}"

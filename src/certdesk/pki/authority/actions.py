@@ -10,7 +10,7 @@ from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.x509 import certificates, keys
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 
-from . import hierarchy, issuers, shapes
+from . import hierarchy, issuers, ocsp, shapes
 from .hierarchy import Place
 from .models import Authority, Level
 
@@ -38,6 +38,7 @@ def bootstrap(now: datetime, make_key: MakeKey = keys.generate) -> int:
             _add(place, made[place.slug], installation, now)
     issuers.forget()
     shapes.forget()
+    ocsp.forget()
     return len(still_missing)
 
 

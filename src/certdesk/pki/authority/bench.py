@@ -113,7 +113,8 @@ def _lean(algorithm: KeyAlgorithm) -> Callable[[int], object]:
 
 
 def _constant_extensions(issuer_key: PrivateKey) -> list[x509.Extension[x509.ExtensionType]]:
-    access, crl = issuers.pointers("bench", "http://pki.example.com")
+    base = "http://pki.example.com"
+    access, crl = issuers.access("bench", base), issuers.crl_pointer("bench", base)
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
     values = (authority, access, issuers.policy("DV"), issuers.SERVER_AUTH, crl)
     return [

@@ -91,7 +91,7 @@ def certify_issuing(
     root = x509.load_der_x509_certificate(root_der)
     root_id = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(root_id)
-    access, crl = issuers.pointers(str(place.parent), base)
+    parent = str(place.parent)
     builder = (
         _builder(_name(place, installation), root.subject, public_key, begin, ISSUING_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -100,8 +100,8 @@ def certify_issuing(
         .add_extension(authority, critical=False)
         .add_extension(issuers.policy(level), critical=False)
         .add_extension(issuers.SERVER_AUTH, critical=False)
-        .add_extension(access, critical=False)
-        .add_extension(crl, critical=False)
+        .add_extension(issuers.access(parent, base), critical=False)
+        .add_extension(issuers.crl_pointer(parent, base), critical=False)
     )
     return _sign(builder, root_key, place.algorithm)
 

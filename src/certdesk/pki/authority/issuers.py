@@ -35,6 +35,8 @@ _HASHES: dict[KeyAlgorithm, hashes.SHA256 | hashes.SHA384] = {
 SERVER_AUTH = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
 KEY_USAGE = x509.KeyUsage(True, False, False, False, False, False, False, False, False)  # digitalSignature
 _NULL = b"\x05\x00"
+CRL_PARTITIONS = 16
+"""CRLs of an issuing authority. More may be added at any time: each certificate names its own."""
 _SIGNATURES = {
     KeyAlgorithm.EC_P256: der.sequence(der.object_identifier(SignatureAlgorithmOID.ECDSA_WITH_SHA256)),
     KeyAlgorithm.EC_P384: der.sequence(der.object_identifier(SignatureAlgorithmOID.ECDSA_WITH_SHA384)),
@@ -50,7 +52,9 @@ class Issuer:
     Attributes:
         signature: AlgorithmIdentifier of its signatures, DER.
         name: its subject, DER, the issuer of what it signs.
-        extensions: every extension of a leaf but the SAN, DER; `constant` is their SHA-256.
+        extensions: every extension of a leaf but SAN and CRL pointer, DER.
+        crl_pointers: the CRL pointer to each partition, DER; the serial chooses one.
+        constant: SHA-256 of what a lint result can depend on of these: all, with the first pointer.
         chain_pem: its own certificate and those above it, without the root.
     """
 
@@ -63,6 +67,7 @@ class Issuer:
     signature: bytes
     name: bytes
     extensions: bytes
+    crl_pointers: tuple[bytes, ...]
     constant: str
     chain_pem: bytes
     sign: Sign = field(repr=False)
@@ -70,6 +75,10 @@ class Issuer:
     def assemble(self, tbs: bytes, signature: bytes) -> bytes:
         """Certificate, DER: exactly these TBS bytes with a signature."""
         return der.sequence(tbs, self.signature, der.bit_string(signature))
+
+    def leaf_extensions(self, serial: int) -> bytes:
+        """Every extension but the SAN of the leaf with this serial, DER."""
+        return self.extensions + self.crl_pointers[serial % CRL_PARTITIONS]
 
 
 _loaded: dict[tuple[str, str], Issuer] = {}
@@ -111,16 +120,12 @@ def slug_for(level: LevelName, strong: bool, key_algorithm: KeyAlgorithm) -> str
 
 
 def _load(slug: str, base: str) -> Issuer:
-    row = queries.authority(slug)
-    if row is None:
-        raise AuthorityMissing(
-            f"The built-in CA has no authority {slug} yet.",
-            next_step="Run: certdesk migrate, then start again.",
-        )
+    row = _row(slug)
     certificate = x509.load_der_x509_certificate(row.certificate_der)
     algorithm = KeyAlgorithm(row.algorithm)
     level: LevelName = row.level
     extensions = _leaf_extensions(slug, level, certificate, base)
+    crl_pointers = tuple(extension(crl_pointer(name, base)) for name in partitions(slug))
     return Issuer(
         slug=slug,
         level=level,
@@ -131,7 +136,8 @@ def _load(slug: str, base: str) -> Issuer:
         signature=_SIGNATURES[algorithm],
         name=certificate.subject.public_bytes(),
         extensions=extensions,
-        constant=hashlib.sha256(_SIGNATURES[algorithm] + extensions).hexdigest(),
+        crl_pointers=crl_pointers,
+        constant=hashlib.sha256(_SIGNATURES[algorithm] + extensions + crl_pointers[0]).hexdigest(),
         chain_pem=certificates.to_pem(row.certificate_der).encode(),
         sign=signer(use.private_key(row.key_id, HOUSE), algorithm),
     )
@@ -152,21 +158,34 @@ def hash_of(algorithm: KeyAlgorithm) -> hashes.SHA256 | hashes.SHA384:
 
 
 def key_of(key_id: str) -> PrivateKey:
-    """The private key of an authority, for the certificates of the hierarchy itself."""
+    """The private key of an authority or responder, for all that is no leaf."""
     return use.private_key(key_id, HOUSE)
 
 
-def pointers(slug: str, base: str) -> tuple[x509.AuthorityInformationAccess, x509.CRLDistributionPoints]:
-    """Where the issuer `slug` answers: OCSP, its certificate and its CRL."""
+def access(slug: str, base: str) -> x509.AuthorityInformationAccess:
+    """Where the issuer `slug` answers OCSP, and where its certificate is."""
     locations = (
         (AuthorityInformationAccessOID.OCSP, f"{base}/ocsp"),
         (AuthorityInformationAccessOID.CA_ISSUERS, f"{base}/ca/{slug}.cer"),
     )
-    access = x509.AuthorityInformationAccess(
+    return x509.AuthorityInformationAccess(
         [x509.AccessDescription(oid, x509.UniformResourceIdentifier(url)) for oid, url in locations]
     )
-    crl = x509.UniformResourceIdentifier(f"{base}/crl/{slug}.crl")
-    return access, x509.CRLDistributionPoints([x509.DistributionPoint([crl], None, None, None)])
+
+
+def partitions(slug: str) -> tuple[str, ...]:
+    """The CRLs of an issuing authority; a certificate points to the one that its serial chooses."""
+    return tuple(f"{slug}-{number}" for number in range(CRL_PARTITIONS))
+
+
+def crl_url(name: str, base: str) -> str:
+    return f"{base}/crl/{name}.crl"
+
+
+def crl_pointer(name: str, base: str) -> x509.CRLDistributionPoints:
+    """Where the CRL of that name is."""
+    url = x509.UniformResourceIdentifier(crl_url(name, base))
+    return x509.CRLDistributionPoints([x509.DistributionPoint([url], None, None, None)])
 
 
 def policy(level: LevelName) -> x509.CertificatePolicies:
@@ -176,15 +195,13 @@ def policy(level: LevelName) -> x509.CertificatePolicies:
 
 def _leaf_extensions(slug: str, level: LevelName, certificate: x509.Certificate, base: str) -> bytes:
     key_id = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    access, crl = pointers(slug, base)
     return b"".join(
         (
             extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_id)),
-            extension(access),
+            extension(access(slug, base)),
             extension(policy(level)),
             extension(SERVER_AUTH),
             extension(KEY_USAGE, critical=True),
-            extension(crl),
         )
     )
 
@@ -200,3 +217,39 @@ def extension(value: x509.ExtensionType, *, critical: bool = False) -> bytes:
 
 def certificate_der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """An authority or root with its key, for CRLs and responders; needs no database any more."""
+
+    slug: str
+    certificate: x509.Certificate
+    algorithm: KeyAlgorithm
+    key: PrivateKey = field(repr=False)
+
+    @property
+    def key_identifier(self) -> x509.AuthorityKeyIdentifier:
+        own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+
+
+def holder(slug: str) -> Holder:
+    """The authority or root of that slug.
+
+    Raises:
+        AuthorityMissing: there is none.
+    """
+    row = _row(slug)
+    certificate = x509.load_der_x509_certificate(row.certificate_der)
+    return Holder(slug, certificate, KeyAlgorithm(row.algorithm), use.private_key(row.key_id, HOUSE))
+
+
+def _row(slug: str) -> queries.AuthorityRow:
+    row = queries.authority(slug)
+    if row is None:
+        raise AuthorityMissing(
+            f"The built-in CA has no authority {slug} yet.",
+            next_step="Run: certdesk migrate, then start again.",
+        )
+    return row

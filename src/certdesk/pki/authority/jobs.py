@@ -6,17 +6,24 @@ from dataclasses import dataclass
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import system_principal
+from certdesk.foundation.jobs import actions as jobs
 from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.jobs.registry import Handler, handler, periodic
 
-from . import lint, queries, samples
+from . import issuers, lint, publishing, queries, responders, samples
+from .crl import Plan
 from .issue import LINT
+from .issuers import Holder
 from .lint import Finding
+from .publishing import Signed
 from .queries import Issued
+from .responders import Made
+from .revocation import CRLS
 from .shapes import Sample
 from .types import LevelName
 
 PROVE = "authority.prove"
+RESPONDERS = "authority.responders"
 LINT_FAILED = "authority.lint.failed"
 
 
@@ -85,4 +92,41 @@ def _examine_all(work: list[Sample]) -> list[tuple[Finding, ...]]:
     return [sample.examine() for sample in work]
 
 
+@handler(CRLS, lock=CRLS)
+class Crls(Handler[list[Plan], list[Signed]]):
+    """Signs the CRLs that are due: numbers committed first, signed outside any transaction, then served."""
+
+    def load(self, job: Job) -> list[Plan] | None:
+        now = clock.now()
+        names = publishing.due(now)
+        if len(names) > publishing.AT_ONCE:
+            jobs.enqueue(CRLS, dedupe_key=CRLS)
+        return publishing.take_numbers(names[: publishing.AT_ONCE], now) or None
+
+    async def perform(self, work: list[Plan]) -> list[Signed]:
+        return await asyncio.to_thread(lambda: [publishing.sign(plan) for plan in work])
+
+    def store(self, job: Job, work: list[Plan], result: list[Signed]) -> None:
+        for signed in result:
+            publishing.publish(signed)
+
+
+@handler(RESPONDERS, lock=RESPONDERS)
+class Responders(Handler[list[Holder], list[Made]]):
+    """Renews the delegated signers of OCSP answers."""
+
+    def load(self, job: Job) -> list[Holder] | None:
+        return [issuers.holder(slug) for slug in responders.lacking(clock.now())] or None
+
+    async def perform(self, work: list[Holder]) -> list[Made]:
+        now = clock.now()
+        return await asyncio.to_thread(lambda: [responders.make(holder, now) for holder in work])
+
+    def store(self, job: Job, work: list[Holder], result: list[Made]) -> None:
+        for made in result:
+            responders.keep(made)
+
+
 periodic(PROVE, 24 * 3600, at_start=True)
+periodic(RESPONDERS, 60, at_start=True)
+periodic(CRLS, 30, at_start=True)

@@ -86,3 +86,72 @@ class Intent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.serial} {self.state}"
+
+
+class Reason(models.IntegerChoices):
+    """CRLReason (RFC 5280 §5.3.1), as far as Baseline Requirements 7.2.2 allow it for a subscriber."""
+
+    UNSPECIFIED = 0
+    KEY_COMPROMISE = 1
+    AFFILIATION_CHANGED = 3
+    SUPERSEDED = 4
+    CESSATION_OF_OPERATION = 5
+    PRIVILEGE_WITHDRAWN = 9
+
+
+class Revocation(models.Model):
+    """A serial that is not to be trusted any more; it is never taken back."""
+
+    serial = models.CharField(primary_key=True, max_length=32)
+    authority = models.ForeignKey(
+        Authority, on_delete=models.PROTECT, related_name="revocations", db_index=False
+    )
+    crl = models.CharField(max_length=50, help_text="The CRL that its certificate points to.")
+    reason = models.SmallIntegerField(choices=Reason.choices)
+    revoked_at = MomentField(help_text="Business time, whole seconds.")
+    not_after = MomentField(help_text="It leaves the CRL a while after.")
+    listed_in = models.BigIntegerField(null=True, help_text="Number of the first CRL that shows it.")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["crl", "not_after"], name="authority_revoked"),
+            models.Index(
+                fields=["crl"], name="authority_unlisted", condition=models.Q(listed_in__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.serial} revoked"
+
+
+class Crl(models.Model):
+    """The CRL of that name as it is served, and the delta to the base of the day (RFC 5280 §5.2.4)."""
+
+    name = models.CharField(primary_key=True, max_length=50)
+    authority = models.ForeignKey(Authority, on_delete=models.PROTECT, related_name="crls", db_index=False)
+    number = models.BigIntegerField(default=0, help_text="Taken before it is signed; only ever rises.")
+    base = models.BigIntegerField(default=0, help_text="The number of the full CRL that the delta builds on.")
+    der = models.BinaryField(default=b"")
+    delta = models.BinaryField(default=b"")
+    sha256 = models.CharField(max_length=64, default="")
+    entries = models.IntegerField(default=0)
+    this_update = MomentField(null=True, help_text="Business time.")
+    next_update = MomentField(null=True)
+    based_at = MomentField(null=True, help_text="thisUpdate of the base.")
+
+    def __str__(self) -> str:
+        return f"CRL {self.name} {self.number}"
+
+
+class Responder(models.Model):
+    """A delegated signer of OCSP answers (RFC 6960 §4.2.2.2): a P-256 key for each authority."""
+
+    id = models.BigAutoField(primary_key=True)
+    authority = models.ForeignKey(Authority, on_delete=models.PROTECT, related_name="responders")
+    key = models.OneToOneField(Key, on_delete=models.PROTECT)
+    certificate_der = models.BinaryField()
+    not_before = MomentField()
+    not_after = MomentField()
+
+    def __str__(self) -> str:
+        return f"OCSP responder of {self.authority_id}"

@@ -121,3 +121,95 @@ _ISSUED = (
 def _issued(row: sql.Row) -> Issued:
     serial, slug, profile, tbs, proof, der, created_at = row
     return Issued(serial, slug, profile, bytes(tbs), proof, bytes(der or b""), clock.from_micros(created_at))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a serial of one authority: issued, and whether revoked."""
+
+    issued: bool
+    reason: int | None = None
+    revoked_at: datetime | None = None
+
+
+def standing(authority_slug: str, serial: str) -> Standing:
+    """One look-up for one OCSP answer: a serial that was never recorded as signed is not issued."""
+    found = sql.row(
+        "SELECT r.reason, r.revoked_at FROM authority_intent i LEFT JOIN authority_revocation r"
+        " ON r.serial = i.serial WHERE i.serial = %s AND i.authority_id = %s AND i.state = 'SIGNED'",
+        [serial, authority_slug],
+    )
+    if found is None:
+        return Standing(False)
+    reason, revoked_at = found
+    return Standing(True) if reason is None else Standing(True, reason, clock.from_micros(revoked_at))
+
+
+def insert_revocation(values: dict[str, object]) -> bool:
+    """False when the serial was revoked before."""
+    return sql.insert("authority_revocation", [values], "ON CONFLICT DO NOTHING") == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a CRL. `listed_in`: the number of the first CRL that shows it."""
+
+    serial: int
+    reason: int
+    revoked_at: datetime
+    listed_in: int | None
+
+
+def revoked(crl: str, since: datetime) -> list[Entry]:
+    """The entries of a CRL: all that ended after `since` or have never been listed."""
+    found = sql.rows(
+        "SELECT serial, reason, revoked_at, listed_in FROM authority_revocation"
+        " WHERE crl = %s AND (not_after > %s OR listed_in IS NULL) ORDER BY serial",
+        [crl, clock.to_micros(since)],
+    )
+    return [
+        Entry(int(serial, 16), reason, clock.from_micros(at), listed) for serial, reason, at, listed in found
+    ]
+
+
+def set_listed(crl: str, number: int, serials: Sequence[str]) -> None:
+    """Notes the first CRL that shows these; rows that came meanwhile wait for the next one."""
+    for start in range(0, len(serials), 500):
+        part = serials[start : start + 500]
+        sql.execute(
+            "UPDATE authority_revocation SET listed_in = %s WHERE crl = %s AND listed_in IS NULL"
+            f" AND serial IN ({sql.marks(part)})",
+            [number, crl, *part],
+        )
+
+
+def unlisted() -> set[str]:
+    """The CRLs that do not show all of their revocations yet."""
+    return {
+        name for (name,) in sql.rows("SELECT DISTINCT crl FROM authority_revocation WHERE listed_in IS NULL")
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A CRL as it is served, with its delta."""
+
+    full: bytes
+    delta: bytes
+    this_update: datetime
+    next_update: datetime
+
+
+def published(crl: str) -> Published | None:
+    """None for a name that has none, or none yet."""
+    found = sql.row(
+        "SELECT der, delta, this_update, next_update FROM authority_crl"
+        " WHERE name = %s AND this_update IS NOT NULL",
+        [crl],
+    )
+    if found is None:
+        return None
+    full, delta, this_update, next_update = found
+    return Published(
+        bytes(full), bytes(delta), clock.from_micros(this_update), clock.from_micros(next_update)
+    )

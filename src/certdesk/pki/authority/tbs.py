@@ -27,7 +27,7 @@ def build(
     names: Sequence[Name],
 ) -> bytes:
     """TBSCertificate, DER. The SAN is critical exactly when the subject is empty (RFC 5280 §4.2.1.6)."""
-    extensions = issuer.extensions + _alternative_names(names, critical=subject == _EMPTY_NAME)
+    extensions = issuer.leaf_extensions(serial) + _alternative_names(names, critical=subject == _EMPTY_NAME)
     return der.sequence(
         _VERSION_3,
         der.integer(serial),

@@ -371,6 +371,9 @@ TONES = {
     "certificate.withdrawal_refused": "bad",
     "certificate.apply": "wait",
     "certificate.domains_proved": "good",
+    "certificate.revoke": "wait",
+    "certificate.lapse": "bad",
+    "certificate.key_compromised": "bad",
     "certificate.organization_approved": "good",
 }
 
@@ -393,6 +396,11 @@ def event_words() -> dict[str, str]:
         "certificate.withdraw": _("Withdrawal of the application requested"),
         "certificate.withdrawal_done": _("Application withdrawn"),
         "certificate.withdrawal_refused": _("Withdrawal failed"),
+        "certificate.revoke": _("Revocation requested"),
+        "certificate.revocation_confirmed": _("Revocation confirmed"),
+        "certificate.revoked": _("Revoked"),
+        "certificate.lapse": _("Request lapsed"),
+        "certificate.key_compromised": _("Its private key is known to others"),
         "scm:cert:verify": _("Verification started by hand"),
         "scm:cert:update": _("Name or description changed"),
         "scm:cert:download": _("Downloaded"),

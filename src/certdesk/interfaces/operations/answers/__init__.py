@@ -4,7 +4,7 @@ An operation that answers nothing (204) has no line. The tests hold every answer
 type.
 """
 
-from . import approvals, audit, certificates, desk, orders, people
+from . import approvals, audit, certificates, desk, orders, people, v2
 from .common import FileAnswer
 
 __all__ = ["ANSWERS", "FileAnswer"]
@@ -16,4 +16,5 @@ ANSWERS: dict[str, object] = {
     **desk.ANSWERS,
     **audit.ANSWERS,
     **approvals.ANSWERS,
+    **v2.ANSWERS,
 }

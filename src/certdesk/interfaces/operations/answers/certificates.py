@@ -288,6 +288,8 @@ ANSWERS: dict[str, object] = {
     "certificates.apply": Requested,
     "certificates.cancel": Done,
     "certificates.reopen": NewStatus,
+    "certificates.revoke": Done,
+    "certificates.confirm_revocation": Done,
     "certificates.issue": Issued,
     "certificates.batch_issue": IssuedBatch,
     "certificates.unsubscribe": Unsubscribed,
