@@ -384,6 +384,14 @@ class Certificates:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/certificates/{certificate_id}/privacy-authorization', certificate_id))
 
+    def confirm_revocation(self, certificate_id: str) -> types.Done:
+        """Confirms it here instead of by the mail's link (REV-2).
+
+        Args:
+            certificate_id: Id of the certificate: scs and 13 digits.
+        """
+        return cast('types.Done', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/revoke/confirm', certificate_id)))
+
     def delete(self, certificate_id: str) -> None:
         """Takes it off the list for good and destroys its key; outside it stays valid (DEL-1..3).
 
@@ -543,6 +551,15 @@ class Certificates:
             address: One mailbox; empty = all of the domain's.
         """
         self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/domain-verification/resend', certificate_id), body={'domain': domain, 'address': address})
+
+    def revoke(self, certificate_id: str, *, reason_code: str | None = None, reason: str | None = None, key_proof: str | None = None) -> types.Done:
+        """Asks for the revocation; DV takes seconds, OV and EV are confirmed by mail first (REV-1..3).
+
+        Args:
+            certificate_id: Id of the certificate: scs and 13 digits.
+            reason: Why.
+        """
+        return cast('types.Done', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/revoke', certificate_id), body={'reason_code': reason_code, 'reason': reason, 'key_proof': key_proof}))
 
     def search(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, expires_before: str | None = None, owner: str | None = None, sort: Literal['updated', 'expires'] | None = None) -> types.CertificatePage:
         """The fast search: keyset pages, no total; `tag` is `key` or `key=value`.
@@ -1695,7 +1712,7 @@ class V2:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def apply(self, project_id: str, cert_id: str, *, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> dict[str, Any]:
+    def apply(self, project_id: str, cert_id: str, *, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> types.Requested:
         """Submits the application (APP-1); `domain_method` may be in lower case here.
 
         Args:
@@ -1725,34 +1742,34 @@ class V2:
             jurisdiction_country: EV: country of the register, two letters.
             business_category: EV: the kind of organization.
         """
-        return cast('dict[str, Any]', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/complete', project_id, cert_id), body={'domain': domain, 'sans': sans, 'csr': csr, 'csr_id': csr_id, 'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'applicant_name': applicant_name, 'applicant_phone': applicant_phone, 'applicant_email': applicant_email, 'contact_name': contact_name, 'contact_phone': contact_phone, 'contact_email': contact_email, 'auto_dns_auth': auto_dns_auth, 'agree_privacy_protection': agree_privacy_protection, 'domain_method': domain_method, 'key_algorithm': key_algorithm, 'ca_hash_algorithm': ca_hash_algorithm, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category}))
+        return cast('types.Requested', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/complete', project_id, cert_id), body={'domain': domain, 'sans': sans, 'csr': csr, 'csr_id': csr_id, 'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'applicant_name': applicant_name, 'applicant_phone': applicant_phone, 'applicant_email': applicant_email, 'contact_name': contact_name, 'contact_phone': contact_phone, 'contact_email': contact_email, 'auto_dns_auth': auto_dns_auth, 'agree_privacy_protection': agree_privacy_protection, 'domain_method': domain_method, 'key_algorithm': key_algorithm, 'ca_hash_algorithm': ca_hash_algorithm, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category}))
 
-    def cancel(self, project_id: str, cert_id: str) -> dict[str, Any]:
+    def cancel(self, project_id: str, cert_id: str) -> types.Done:
         """Withdraws an application under way (WDR-1).
 
         Args:
             project_id: Account name, account id or project id.
             cert_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('dict[str, Any]', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/cancel-cert', project_id, cert_id)))
+        return cast('types.Done', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/cancel-cert', project_id, cert_id)))
 
-    def cancel_privacy(self, project_id: str, cert_id: str) -> dict[str, Any]:
+    def cancel_privacy(self, project_id: str, cert_id: str) -> types.Done:
         """As above, in the older API's words.
 
         Args:
             project_id: Account name, account id or project id.
             cert_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('dict[str, Any]', self._transport.call('DELETE', self._transport.path('/v2/{project_id}/scm/privacy-protection/{cert_id}', project_id, cert_id)))
+        return cast('types.Done', self._transport.call('DELETE', self._transport.path('/v2/{project_id}/scm/privacy-protection/{cert_id}', project_id, cert_id)))
 
-    def check_csr(self, project_id: str, *, csr: str | None = None) -> dict[str, Any]:
+    def check_csr(self, project_id: str, *, csr: str | None = None) -> types.CheckedCsr:
         """Whether a CSR can be applied with, and its names (APP-12); the key algorithm is ours.
 
         Args:
             project_id: Account name, account id or project id.
             csr: Your own certificate signing request, PEM; empty = the service makes the key.
         """
-        return cast('dict[str, Any]', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/check-csr', project_id), body={'csr': csr}))
+        return cast('types.CheckedCsr', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/check-csr', project_id), body={'csr': csr}))
 
     def delete(self, project_id: str, cert_id: str) -> types.Done:
         """As delete, in the older API's words.
@@ -1763,34 +1780,34 @@ class V2:
         """
         return cast('types.Done', self._transport.call('DELETE', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}', project_id, cert_id)))
 
-    def domain_verify(self, project_id: str, cert_id: str) -> dict[str, Any]:
+    def domain_verify(self, project_id: str, cert_id: str) -> types.ToSetUp:
         """What to set up for the first name that is not proved yet, or for the first of all.
 
         Args:
             project_id: Account name, account id or project id.
             cert_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('dict[str, Any]', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/domain-verify', project_id, cert_id)))
+        return cast('types.ToSetUp', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/domain-verify', project_id, cert_id)))
 
-    def download(self, project_id: str, cert_id: str) -> dict[str, Any]:
+    def download(self, project_id: str, cert_id: str) -> Download:
         """The archive with a folder for each kind of server (ISS-3), as zip.
 
         Args:
             project_id: Account name, account id or project id.
             cert_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('dict[str, Any]', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/cert_file', project_id, cert_id)))
+        return self._transport.download('GET', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/cert_file', project_id, cert_id))
 
-    def edit(self, project_id: str, cert_id: str, *, modify_key: str | None = None, modify_value: str | None = None) -> dict[str, Any]:
+    def edit(self, project_id: str, cert_id: str, *, modify_key: str | None = None, modify_value: str | None = None) -> types.Edited:
         """Name (`CERT_NAME`) or description (`DESCRIPTION`), one at a time.
 
         Args:
             project_id: Account name, account id or project id.
             cert_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('dict[str, Any]', self._transport.call('PUT', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}', project_id, cert_id), body={'modify_key': modify_key, 'modify_value': modify_value}))
+        return cast('types.Edited', self._transport.call('PUT', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}', project_id, cert_id), body={'modify_key': modify_key, 'modify_value': modify_value}))
 
-    def list(self, project_id: str, *, order_status: str | None = None, content: str | None = None, sort_key: str | None = None, sort_dir: str | None = None, limit: Literal[10, 20, 50] | None = None, offset: int | None = None) -> dict[str, Any]:
+    def list(self, project_id: str, *, order_status: str | None = None, content: str | None = None, sort_key: str | None = None, sort_dir: str | None = None, limit: Literal[10, 20, 50] | None = None, offset: int | None = None) -> types.OrderList:
         """The list of before: row offset, exact total; `free_remain` free certificates can still be had.
 
         Args:
@@ -1801,7 +1818,17 @@ class V2:
             limit: Rows a page.
             offset: Rows to skip.
         """
-        return cast('dict[str, Any]', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/certlist', project_id), query={'order_status': order_status, 'content': content, 'sort_key': sort_key, 'sort_dir': sort_dir, 'limit': limit, 'offset': offset}))
+        return cast('types.OrderList', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/certlist', project_id), query={'order_status': order_status, 'content': content, 'sort_key': sort_key, 'sort_dir': sort_dir, 'limit': limit, 'offset': offset}))
+
+    def iter_list(self, project_id: str, *, order_status: str | None = None, content: str | None = None, sort_key: str | None = None, sort_dir: str | None = None, limit: Literal[10, 20, 50] | None = None) -> Iterator[types.OrderLine]:
+        """Every row of `list`, page by page."""
+        offset = 0
+        while True:
+            page = self.list(project_id, order_status=order_status, content=content, sort_key=sort_key, sort_dir=sort_dir, limit=limit, offset=offset)
+            yield from page['order_list']
+            if not page['order_list']:
+                return
+            offset += len(page['order_list'])
 
     def product(self, project_id: str, product_id: str) -> types.ProductV2:
         """One line of the catalogue with its prices.
@@ -1835,16 +1862,26 @@ class V2:
         """
         return cast('types.Bought', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/purchase', project_id), body={'cert_brand': cert_brand, 'cert_type': cert_type, 'domain_type': domain_type, 'effective_time': effective_time, 'domain_numbers': domain_numbers, 'order_number': order_number, 'agree_privacy_protection': agree_privacy_protection}, idempotency_key=idempotency_key or True))
 
-    def read(self, project_id: str, cert_id: str) -> dict[str, Any]:
+    def read(self, project_id: str, cert_id: str) -> types.Saved:
         """What was saved, else what was submitted last; every field is there, "" where nothing is kept.
 
         Args:
             project_id: Account name, account id or project id.
             cert_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('dict[str, Any]', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/read', project_id, cert_id)))
+        return cast('types.Saved', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/read', project_id, cert_id)))
 
-    def save(self, project_id: str, cert_id: str, *, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> dict[str, Any]:
+    def revoke(self, project_id: str, cert_id: str, *, reason: str | None = None) -> types.Done:
+        """As revoke, in the older API's words; the reason is text, its code UNSPECIFIED.
+
+        Args:
+            project_id: Account name, account id or project id.
+            cert_id: Id of the certificate: scs and 13 digits.
+            reason: Why.
+        """
+        return cast('types.Done', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/revoke', project_id, cert_id), body={'reason': reason}))
+
+    def save(self, project_id: str, cert_id: str, *, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> types.Requested:
         """Keeps what was filled in so far without submitting it; the privacy authorization is needed for it.
 
         Args:
@@ -1874,16 +1911,16 @@ class V2:
             jurisdiction_country: EV: country of the register, two letters.
             business_category: EV: the kind of organization.
         """
-        return cast('dict[str, Any]', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/save', project_id, cert_id), body={'domain': domain, 'sans': sans, 'csr': csr, 'csr_id': csr_id, 'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'applicant_name': applicant_name, 'applicant_phone': applicant_phone, 'applicant_email': applicant_email, 'contact_name': contact_name, 'contact_phone': contact_phone, 'contact_email': contact_email, 'auto_dns_auth': auto_dns_auth, 'agree_privacy_protection': agree_privacy_protection, 'domain_method': domain_method, 'key_algorithm': key_algorithm, 'ca_hash_algorithm': ca_hash_algorithm, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category}))
+        return cast('types.Requested', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/save', project_id, cert_id), body={'domain': domain, 'sans': sans, 'csr': csr, 'csr_id': csr_id, 'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'applicant_name': applicant_name, 'applicant_phone': applicant_phone, 'applicant_email': applicant_email, 'contact_name': contact_name, 'contact_phone': contact_phone, 'contact_email': contact_email, 'auto_dns_auth': auto_dns_auth, 'agree_privacy_protection': agree_privacy_protection, 'domain_method': domain_method, 'key_algorithm': key_algorithm, 'ca_hash_algorithm': ca_hash_algorithm, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category}))
 
-    def show(self, project_id: str, cert_id: str) -> dict[str, Any]:
+    def show(self, project_id: str, cert_id: str) -> types.Details:
         """One certificate with its application, in the older API's words.
 
         Args:
             project_id: Account name, account id or project id.
             cert_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('dict[str, Any]', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}', project_id, cert_id)))
+        return cast('types.Details', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}', project_id, cert_id)))
 
     def upload(self, project_id: str, *, cert_name: str, cert: str | None = None, cert_chain: str | None = None, private_key: str | None = None) -> types.UploadedV2:
         """As the import, in the older API's words.
@@ -1897,7 +1934,7 @@ class V2:
         """
         return cast('types.UploadedV2', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/upload', project_id), body={'cert_name': cert_name, 'cert': cert, 'cert_chain': cert_chain, 'private_key': private_key}))
 
-    def upload_proof(self, project_id: str, cert_id: str, type: str, name: str, content: bytes) -> dict[str, Any]:
+    def upload_proof(self, project_id: str, cert_id: str, type: str, name: str, content: bytes) -> types.Requested:
         """A document for the officers (ORG-1): `BL` a bank account opening permit, `TL` a business license.
 
         Args:
@@ -1905,7 +1942,7 @@ class V2:
             cert_id: Id of the certificate: scs and 13 digits.
             type: The type.
         """
-        return cast('dict[str, Any]', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/info/{type}/upload_authentication', project_id, cert_id, type), file=(name, content)))
+        return cast('types.Requested', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/info/{type}/upload_authentication', project_id, cert_id, type), file=(name, content)))
 
 
 class Chapters:

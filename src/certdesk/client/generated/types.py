@@ -493,6 +493,13 @@ class CheckCsr(TypedDict):
     csr: NotRequired['str']
 
 
+class CheckedCsr(TypedDict):
+    domain_name: 'str'
+    domain: 'str'
+    sans: 'str'
+    key_algorithm: 'str'
+
+
 class ChecklistItem(TypedDict):
     id: 'str'
     text: 'str'
@@ -607,6 +614,37 @@ class Described(TypedDict):
     """What tag operations answer: `success`."""
 
     desc: 'str'
+
+
+class Details(TypedDict):
+    """One certificate with its application."""
+
+    cert_id: 'str'
+    order_id: 'str'
+    cert_name: 'str'
+    cert_type: 'str'
+    cert_brand: 'str'
+    domain_type: 'str'
+    domain_name: 'str'
+    domain_number: 'int'
+    cert_describe: 'str'
+    push_support: 'str'
+    revoke_reason: 'str'
+    country: 'str'
+    company_name: 'str'
+    company_province: 'str'
+    company_city: 'str'
+    applicant_name: 'str'
+    applicant_phone: 'str'
+    applicant_email: 'str'
+    contact_name: 'str'
+    contact_phone: 'str'
+    contact_email: 'str'
+    organization_unit: 'str'
+    status: 'str'
+    encrypt_type: 'str'
+    DNS_push_status: 'str'
+    auth: 'builtins.list[ProofLine]'
 
 
 class DnsConnection(TypedDict):
@@ -790,6 +828,10 @@ class EditV2(TypedDict):
 
     modify_key: NotRequired['str']
     modify_value: NotRequired['str']
+
+
+class Edited(TypedDict):
+    response_info: 'str'
 
 
 class Error(TypedDict):
@@ -1257,6 +1299,29 @@ class Order(TypedDict):
     cert_ids: 'builtins.list[str]'
 
 
+class OrderLine(TypedDict):
+    """`purchase_period` in years; `expired_time` in epoch milliseconds as text, empty when there is none."""
+
+    cert_id: 'str'
+    cert_name: 'str'
+    domain: 'str'
+    cert_type: 'str'
+    cert_brand: 'str'
+    domain_type: 'str'
+    purchase_period: 'int'
+    expired_time: 'str'
+    order_status: 'str'
+    domain_num: 'int'
+    wildcard_number: 'int'
+    cert_des: 'str'
+
+
+class OrderList(TypedDict):
+    total: 'int'
+    free_remain: 'int'
+    order_list: 'builtins.list[OrderLine]'
+
+
 class OrderPage(TypedDict):
     items: 'builtins.list[Order]'
     next_marker: 'str | None'
@@ -1568,6 +1633,15 @@ class ProofInfo(TypedDict):
     automatic: 'builtins.list[AutomaticStep]'
 
 
+class ProofLine(TypedDict):
+    method: 'str'
+    status: 'str'
+    domain_name: 'str'
+    host_record: 'str'
+    record_type: 'str'
+    record_value: 'str'
+
+
 class ProofMail(TypedDict):
     address: 'str'
     state: 'str'
@@ -1706,6 +1780,46 @@ class Reuse(TypedDict):
     until: 'str'
 
 
+class Revoke(TypedDict):
+    """API §10; `key_proof` is a CSR signed with the compromised key."""
+
+    reason_code: NotRequired['str']
+    reason: NotRequired['str']
+    key_proof: NotRequired['str']
+
+
+class RevokeV2(TypedDict):
+    """API §1.12: a reason in words."""
+
+    reason: NotRequired['str']
+
+
+class Saved(TypedDict):
+    """Every field of the application; "" where nothing is kept."""
+
+    cert_id: 'str'
+    domain: 'str'
+    sans: 'str'
+    csr: 'str'
+    company_name: 'str'
+    company_unit: 'str'
+    company_province: 'str'
+    company_city: 'str'
+    country: 'str'
+    applicant_name: 'str'
+    applicant_phone: 'str'
+    applicant_email: 'str'
+    contact_name: 'str'
+    contact_phone: 'str'
+    contact_email: 'str'
+    domain_method: 'str'
+    key_algorithm: 'str'
+    ca_hash_algorithm: 'str'
+    registration_number: 'str'
+    jurisdiction_country: 'str'
+    business_category: 'str'
+
+
 class SearchQuery(TypedDict):
     limit: NotRequired['int']
     marker: NotRequired['str']
@@ -1836,6 +1950,19 @@ class TaggedDetail(TypedDict):
     auto_renew_status: 'int'
     remain_cert_number: 'int'
     auto_deploy_support: 'bool'
+
+
+class ToSetUp(TypedDict):
+    """What to set up for the first name that is not proved yet."""
+
+    domain_name: 'str'
+    domain_email: 'str | None'
+    record_name: 'str'
+    record_value: 'str'
+    record_type: 'str'
+    domain_method: 'str'
+    applicant_email: 'str'
+    auto_dns_auth: 'bool'
 
 
 class TokenAnswer(TypedDict):
