@@ -115,7 +115,7 @@ def test_a_forgotten_password_is_set_anew_and_ends_everything_else(office: Offic
     done = [
         row[0] for row in sql.rows("SELECT action FROM audit_event WHERE resource = %s", [f"user:{alice.id}"])
     ]
-    assert done[-2:] == ["iam:users:changePassword", "iam:users:redeemLink"]
+    assert done[-3:] == ["iam:users:changePassword", "iam:users:redeemLink", "iam:users:signIn"]
 
 
 @pytest.mark.parametrize(

@@ -60,3 +60,57 @@ def test_an_app_is_enrolled_and_asked_for(office: Any, live_server: Any, languag
         page.locator("[data-operation=second-step]").click()
         page.wait_for_url("**/account/security")
         assert (watched.foreign, watched.complaints) == ([], [])
+
+
+def authenticator(watched: browser.Watched) -> None:
+    """A device in Chromium itself, whose user always agrees."""
+    cdp = watched.context.new_cdp_session(watched.page)
+    cdp.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    cdp.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_a_passkey_is_made_and_signs_in(office: Any, live_server: Any, language: str) -> None:  # noqa: F811
+    from certdesk.foundation.common import settings
+    from tests.support.office import PASSWORD
+
+    settings.install(
+        settings.get().model_copy(update={"external_url": live_server.url})
+    )  # the office ends it
+    with browser.open_browser(live_server.url, language, ada(office)) as watched:
+        page = watched.page
+        watched.go("/account/security")
+        authenticator(watched)
+        page.locator("[name=name]").fill("my laptop")
+        page.locator("[data-operation=passkey-add]").click()
+        page.locator("[data-codes]").wait_for()
+        assert check(watched, ["/account/security"]) == []
+        page.locator("[data-operation=passkey-add]").click()  # the device has one already
+        page.locator("[data-passkey-error]").wait_for()
+        assert watched.serious() == []
+        watched.context.clear_cookies()
+        watched.go("/login?next=/account/sessions")
+        assert watched.serious() == []
+        page.locator("[data-operation=passkey-sign-in]").click()
+        page.wait_for_url("**/account/sessions")
+        watched.context.clear_cookies()
+        watched.go("/login?next=/account/security")
+        page.locator("[name=login]").fill("ada")
+        page.locator("[name=password]").fill(PASSWORD)
+        page.locator("button.btn-primary").click()
+        page.locator("[data-operation=passkey-use]").wait_for()
+        assert watched.serious() == []
+        page.locator("[data-operation=passkey-use]").click()
+        page.wait_for_url("**/account/security")
+        page.locator("[data-operation=passkey-remove]").click()
+        page.locator("[data-operation=passkey-use]").click()
+        page.locator("[data-passkeys='0']").wait_for()
+        assert (watched.foreign, watched.complaints) == ([], [])

@@ -268,3 +268,21 @@ class RecoveryCode(models.Model):
 
     def __str__(self) -> str:
         return f"recovery code of {self.user_id}"
+
+
+class Passkey(models.Model):
+    """A WebAuthn credential of a user. The private key never leaves the device."""
+
+    id = models.CharField(primary_key=True, max_length=32, default=ids.hex32)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")
+    credential_id = models.CharField(max_length=1400, unique=True, help_text="Base64url.")
+    credential = models.BinaryField(
+        help_text="Attested credential data (WebAuthn 6.5.1), with the public key."
+    )
+    sign_count = models.BigIntegerField(default=0)
+    name = models.CharField(max_length=64)
+    created_at = MomentField()
+    last_used_at = MomentField(null=True)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,4 +1,5 @@
-"""A user's second factor: an authenticator app and recovery codes; enrolled, shown, taken off.
+"""A user's second factor: an authenticator app and recovery codes; enrolled, shown, taken off. Passkeys
+have a module of their own.
 
 Whoever enrols is out everywhere else: what was opened with the password alone would outlive the change.
 """
@@ -14,7 +15,7 @@ from certdesk.foundation.sealing import actions as sealing
 
 from . import factor_rules as rules
 from . import sessions, throttle
-from .models import RecoveryCode, Totp, User
+from .models import Passkey, RecoveryCode, Totp, User
 from .principal import Principal
 
 PURPOSE = "totp"
@@ -39,26 +40,30 @@ class State:
         app_since: since when the app is enrolled; None = none.
         codes_left: recovery codes not yet used.
         required: the account wants a second factor of everybody.
+        passkeys: how many are registered.
     """
 
     app_since: datetime | None
     codes_left: int
     required: bool
+    passkeys: int
 
     @property
     def present(self) -> bool:
-        return self.app_since is not None
+        return self.app_since is not None or self.passkeys > 0
 
 
 def state(user: User) -> State:
     app = Totp.objects.filter(user=user, confirmed_at__isnull=False).first()
     left = RecoveryCode.objects.filter(user=user).count()
-    return State(app.confirmed_at if app else None, left, user.account.second_factor_required)
+    passkeys = Passkey.objects.filter(user=user).count()
+    return State(app.confirmed_at if app else None, left, user.account.second_factor_required, passkeys)
 
 
 def has(user_id: str) -> bool:
     """Whether a password alone does not sign this user in."""
-    return Totp.objects.filter(user_id=user_id, confirmed_at__isnull=False).exists()
+    app = Totp.objects.filter(user_id=user_id, confirmed_at__isnull=False)
+    return app.exists() or Passkey.objects.filter(user_id=user_id).exists()
 
 
 def begin(principal: Principal) -> bytes:
@@ -183,6 +188,7 @@ def settle(user: User) -> None:
 def clear(user: User) -> None:
     """Everything of a user goes, with the sealed secret; in the caller's transaction."""
     _drop_app(user)
+    Passkey.objects.filter(user=user).delete()
     RecoveryCode.objects.filter(user=user).delete()
 
 

@@ -10,9 +10,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from certdesk.foundation.common import clock
+from certdesk.foundation.audit import actions as audit
+from certdesk.foundation.common import clock, sql
 from certdesk.foundation.iam import second_factor, sessions
 from certdesk.foundation.iam.models import User
+from certdesk.foundation.iam.principal import Via
+from certdesk.foundation.iam.queries import principal_of
 
 _SIGNED_IN, _PENDING = "signed_in", "pending"
 FRESH_SECONDS = 600
@@ -102,6 +105,12 @@ def opened(request: HttpRequest, method: Method, *, mfa: bool) -> None:
     required = not mfa and user.account.second_factor_required and not second_factor.has(user.id)
     _keep(request, SignedIn(method.value, mfa, _seconds(), required))
     note(request)
+    by = principal_of(
+        user.id, Via.CONSOLE, source=source_of(request), request_id=str(getattr(request, "request_id", ""))
+    )
+    with sql.short_transaction():
+        details = {"method": method.value, "second_factor": mfa}
+        audit.record(by, "iam:users:signIn", resource=f"user:{user.id}", details=details)
 
 
 def wait_for_second(request: HttpRequest, user: User, method: Method, back: str) -> HttpResponse:

@@ -26,6 +26,7 @@ SHAPES = (
     _('the policy "%(policy)s" denies it'),
     _("There is no %(type)s %(id)s."),
     _("There is no user %(id)s."),
+    _("You have %(most)s passkeys already."),
     _("Idempotency-Key must be 1 to %(most)s printable ASCII characters."),
     _("Incorrect IAM authentication information: %(why)s"),
     _("this signature was used before"),

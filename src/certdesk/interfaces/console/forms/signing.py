@@ -1,5 +1,7 @@
 """The small forms of signing in: a code, a password again, the account's rules."""
 
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -16,6 +18,22 @@ class CodeForm(_Form):
             attrs={"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
         ),
         help_text=_("The six digits that the app shows now, or one of your recovery codes."),
+    )
+
+    def __init__(self, data: Any = None, *, passkey: bool = False) -> None:
+        """`passkey`: one was shown in place of a code."""
+        super().__init__(data)
+        self.fields["code"].required = not passkey
+
+
+class PasskeyNameForm(_Form):
+    """What a new passkey is called."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=64,
+        required=False,
+        help_text=_("For example the device that it is on."),
     )
 
 

@@ -11,13 +11,15 @@ from django.utils.translation import gettext as _
 
 from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import CertdeskError
-from certdesk.foundation.iam import factor_rules, profile, second_factor
+from certdesk.foundation.iam import factor_rules, passkeys, profile, second_factor
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.words.say import say
 
 from .. import signing
 from ..forms.common import put
-from ..forms.signing import CodeForm, FirstCodeForm
+from ..forms.signing import FirstCodeForm, PasskeyNameForm
+from . import proving_oneself
 from .page import OWN, alert, back_to, page, tell
 
 ISSUER = "Certdesk"
@@ -39,7 +41,9 @@ def shown(request: HttpRequest, principal: Principal) -> HttpResponse:
         "crumbs": _crumbs()[:1],
         "state": second_factor.state(user),
         "forced": signing.of(request).enrol,
-        "secure": True,
+        "passkeys": passkeys.listed(user),
+        "no_passkeys": say(passkeys.problem()),
+        "name_form": PasskeyNameForm(),
     }
     return render(request, "console/security/shown.html", context)
 
@@ -85,7 +89,7 @@ def confirm(request: HttpRequest, principal: Principal) -> HttpResponse:
         else:
             signing.proved_again(request, second=True)
             tell(request, _("The authenticator app is enrolled."), "security.enrolled")
-            return _codes_page(request, codes) if codes else back_to("security")
+            return codes_page(request, codes) if codes else back_to("security")
     context = {"title": _("Enrol an authenticator app"), "crumbs": _crumbs(), "form": form}
     return render(request, "console/security/enrol.html", context, status=422 if form.errors else 200)
 
@@ -94,13 +98,13 @@ def confirm(request: HttpRequest, principal: Principal) -> HttpResponse:
 def codes(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Ten new recovery codes in place of the old ones."""
     try:
-        return _codes_page(request, second_factor.renew_codes(principal))
+        return codes_page(request, second_factor.renew_codes(principal))
     except CertdeskError as error:
         alert(request, error)
         return back_to("security")
 
 
-def _codes_page(request: HttpRequest, found: list[str]) -> HttpResponse:
+def codes_page(request: HttpRequest, found: list[str]) -> HttpResponse:
     user = request.user
     head = _("Recovery codes of %(user)s for Certdesk. Each works once.") % {"user": user.get_username()}
     text = "\n".join([head, settings.get().base_url, "", *found, ""])
@@ -116,26 +120,12 @@ def _codes_page(request: HttpRequest, found: list[str]) -> HttpResponse:
 
 @page(OWN, post=OWN, fresh=True)
 def remove_app(request: HttpRequest, principal: Principal) -> HttpResponse:
-    """Asks for the second factor anew, however fresh the sign-in is."""
-    user = profile.own(principal)
-    form = CodeForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            given = form.cleaned_data["code"]
-            second_factor.check(user, given, principal.source, clock.real_now())
-            second_factor.remove_app(principal)
-        except CertdeskError as error:
-            put(form, error)
-        else:
-            tell(request, _("The authenticator app is taken off."), "security.removed")
-            return back_to("security")
-    context = {
-        "title": _("Take the app off?"),
-        "crumbs": _crumbs(),
-        "form": form,
-        "note": _("Without a second factor your password alone signs you in. Type a code to go on."),
-        "submit": _("Take it off"),
-        "back": reverse("security"),
-        "operation": "app-remove",
-    }
-    return render(request, "console/iam/form.html", context, status=422 if form.errors else 200)
+    """Asks for a second factor anew, however fresh the sign-in is."""
+
+    def off() -> None:
+        second_factor.remove_app(principal)
+        tell(request, _("The authenticator app is taken off."), "security.removed")
+
+    note = _("Without a second factor your password alone signs you in. Show one to go on.")
+    title = _("Take the app off?")
+    return proving_oneself.before(request, profile.own(principal), off, title=title, note=note)

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam import actions as iam
-from certdesk.foundation.iam import second_factor
+from certdesk.foundation.iam import passkeys, second_factor
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal
 
@@ -31,7 +31,13 @@ HOMES = (
     ("prices", "scm:certProduct:get"),
 )
 
-login = LoginView.as_view()
+
+def _passkeys_work() -> bool:
+    """Asked by the template each time: the address of the installation is a setting."""
+    return not passkeys.problem()
+
+
+login = LoginView.as_view(extra_context={"passkeys_work": _passkeys_work})
 login.rights = Rights(OPEN, OPEN)
 
 
