@@ -1,6 +1,7 @@
 """The audit log in the console: who did what in plain words, filters, one event, and the export."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,11 @@ def test_every_action_and_every_event_of_a_certificate_has_words(language: str) 
     }
     events = {f"certificate.{one.value.replace(' ', '_')}" for one in states.Event}
     with override(language):
-        assert [one for one in sorted(changing | events) if audit_words.words(one) == one] == []
+        said = {one: audit_words.words(one) for one in sorted(changing | events)}
+    assert [one for one, words in said.items() if one == words] == []
+    if language == "zh-hans":  # a new verb may still be an English word
+        spoken = [one for one, words in said.items() if not re.search("[a-z]{4}", words.partition("：")[2])]
+        assert len(spoken) > 0.9 * len(changing)
 
 
 def handed_out() -> list[tuple[str, str, str]]:

@@ -22,6 +22,8 @@ class Kind(StrEnum):
     CONFLICT = "conflict"  # another request got there first; retry
     PAYMENT_REFUSED = "payment_refused"
     QUOTA = "quota"
+    ADDRESS_TOO_LONG = "address_too_long"  # path or query (414)
+    HEADERS_TOO_LARGE = "headers_too_large"  # (431)
     LENGTH_REQUIRED = "length_required"  # a body without its length (411)
     TOO_MANY = "too_many"  # slow down; see `retry_after`
     NOT_AVAILABLE = "not_available"  # a capability that is not built yet (501)

@@ -83,6 +83,24 @@ class Settings(BaseModel):
     trusted_proxies: tuple[Network, ...] = Field(
         (), description="CIDRs of reverse proxies whose X-Forwarded-For and -Proto are believed."
     )
+    rate_key: int = Field(
+        1000,
+        ge=0,
+        le=100_000,
+        description="Requests a second that an access key may send, five times as many at once; 0 = any.",
+    )
+    rate_address: int = Field(
+        2000,
+        ge=0,
+        le=100_000,
+        description="Requests a second from one address (IPv6: /64), five times as many at once; 0 = any.",
+    )
+    rate_sign_in: int = Field(
+        10,
+        ge=0,
+        le=100_000,
+        description="Sign-ins, tokens and mailed links a second from one address, ten times as many at once.",
+    )
     log_level: str = Field("info", description="debug, info, warning or error.")
 
     @property

@@ -20,6 +20,7 @@ NUL = "\x00"
 MOST_READ_AWAY = 16 * 1024 * 1024
 MAX_DEPTH = 32
 MAX_PARAMETERS = 100
+MAX_ITEMS = 50_000
 _PIECE = 64 * 1024
 
 
@@ -134,10 +135,14 @@ def json(body: bytes) -> Any:
     """The body as JSON; an empty one is an empty object.
 
     Raises:
-        BadParameter: no JSON, nested too deeply, or U+0000 in a text, however deep.
+        BadParameter: no JSON, nested too deeply, with too much in it, or U+0000 in a text, however deep.
     """
     if not body.strip():
         return {}
+    if body.count(b",") > MAX_ITEMS or body.count(b":") > 2 * MAX_ITEMS:
+        raise BadParameter(
+            f"The body holds more than {MAX_ITEMS} fields and items.", next_step="Send less at once."
+        )
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -146,7 +151,9 @@ def json(body: bytes) -> Any:
         ) from None
     brackets = body.count(b"{") + body.count(b"[")
     if brackets > MAX_DEPTH and _depth(found) > MAX_DEPTH:
-        raise BadParameter(f"The body is nested more than {MAX_DEPTH} levels deep.")
+        raise BadParameter(
+            f"The body is nested more than {MAX_DEPTH} levels deep.", next_step="Send it flatter."
+        )
     if b"\\u0000" in body and _has_nul(found):  # JSON has no other way to write it
         raise _nul("The body")
     return found

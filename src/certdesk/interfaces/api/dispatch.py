@@ -15,8 +15,8 @@ from django.utils.translation import override
 
 from certdesk.foundation.common import clock, ids, sql
 from certdesk.foundation.common.errors import CertdeskError, NotFound
+from certdesk.foundation.iam import rates, tokens
 from certdesk.foundation.iam import requests as signed
-from certdesk.foundation.iam import tokens
 from certdesk.foundation.iam.errors import BadSignature
 from certdesk.foundation.iam.principal import NOBODY, Principal
 from certdesk.foundation.iam.requests import Outcome, Turn
@@ -45,6 +45,13 @@ def router() -> Router:
 def is_api(path: str) -> bool:
     """Whether `path` belongs to the signed API: it is decided by the first segment alone."""
     return path[1:].partition("/")[0] in router().first_segments
+
+
+def refuse(request: HttpRequest, error: CertdeskError) -> HttpResponse:
+    """A request that is refused before it is read, in the API's shape."""
+    request_id = getattr(request, "request_id", "") or ids.request_id()
+    with override(language(request.META)):
+        return _refused(errors.refusal(error, about_certificate=False), request_id)
 
 
 def handle(request: HttpRequest) -> HttpResponseBase:
@@ -79,8 +86,14 @@ def _run(
     request: HttpRequest, operation: Operation, values: tuple[str, ...], request_id: str
 ) -> tuple[int, Json | File | Headed | bytes]:
     body = bodies.raw(request, operation.max_body)
-    known = NOBODY if operation.public else authenticate(request, body)
-    principal = known.at(source=str(request.META.get("REMOTE_ADDR", "")), request_id=request_id)
+    source = str(request.META.get("REMOTE_ADDR", ""))
+    if operation.public:
+        rates.check_unsigned(source)
+        known = NOBODY
+    else:
+        known = authenticate(request, body)
+        rates.check_key(known.access_key or known.user_id)
+    principal = known.at(source=source, request_id=request_id)
     registry.authorize(operation, principal)
     if any(bodies.NUL in value for value in values):
         raise NotFound("There is nothing with U+0000 in its id.", next_step="Check the id.")

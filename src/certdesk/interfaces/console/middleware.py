@@ -9,9 +9,13 @@ from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+from django.utils.translation import override
 
 from certdesk.foundation.common import ids, settings
-from certdesk.interfaces.api import bodies, dispatch
+from certdesk.foundation.common.errors import CertdeskError
+from certdesk.interfaces.api import bodies, dispatch, limits
+from certdesk.interfaces.operations.errors import KINDS
+from certdesk.interfaces.words.say import both, language
 
 from . import signing
 
@@ -41,7 +45,12 @@ def edge(get_response: GetResponse) -> GetResponse:
     def answer(request: HttpRequest) -> HttpResponseBase:
         request.request_id = request_id = ids.request_id()  # type: ignore[attr-defined]
         _settle_client(request)
-        if dispatch.is_api(request.path_info):
+        is_api = dispatch.is_api(request.path_info)
+        try:
+            limits.check(request)
+        except CertdeskError as refused:
+            return dispatch.refuse(request, refused) if is_api else _plainly(request, refused)
+        if is_api:
             return dispatch.handle(request)
         response = get_response(request)
         response.headers["X-Request-Id"] = request_id
@@ -50,6 +59,19 @@ def edge(get_response: GetResponse) -> GetResponse:
         return response
 
     return answer
+
+
+def _plainly(request: HttpRequest, refused: CertdeskError) -> HttpResponse:
+    """A refusal before anything is read: words alone, no page with a menu and counts."""
+    with override(language(request.META)):
+        text = both(refused)
+    response = HttpResponse(text, status=KINDS[refused.kind].status, content_type="text/plain; charset=utf-8")
+    if refused.retry_after is not None:
+        response.headers["Retry-After"] = str(refused.retry_after)
+    response.headers["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
+    for name, value in (HEADERS | {"Cache-Control": "no-store"}).items():
+        response.headers.setdefault(name, value)
+    return response
 
 
 def console(get_response: GetResponse) -> GetResponse:

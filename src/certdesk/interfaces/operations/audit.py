@@ -3,7 +3,7 @@
 from typing import Any
 
 import orjson
-from pydantic import AliasChoices, Field
+from pydantic import ConfigDict, Field
 
 from certdesk.foundation.audit import actions, exporting, reading
 from certdesk.foundation.audit.filters import Filters
@@ -28,8 +28,10 @@ JSON_LINES = "application/x-ndjson"
 class AuditFilters(Body):
     """Times as we write them, or dates; `action` may end with `*`; `resource` is `type:id` or the id."""
 
-    since: Word = Field("", validation_alias=AliasChoices("from", "since"))
-    until: Word = Field("", validation_alias=AliasChoices("to", "until"))
+    model_config = ConfigDict(populate_by_name=True)
+
+    since: Word = Field("", alias="from")
+    until: Word = Field("", alias="to")
     actor: Line = ""
     action: Line = ""
     resource: Line = ""

@@ -26,6 +26,8 @@ KINDS: dict[Kind, Line] = {
     Kind.CONFLICT: Line(409, "SCM.9409"),
     Kind.PAYMENT_REFUSED: Line(400, "SCM.0016"),
     Kind.QUOTA: Line(400, "SCM.0011"),
+    Kind.ADDRESS_TOO_LONG: Line(414, "SCM.0005"),
+    Kind.HEADERS_TOO_LARGE: Line(431, "SCM.0005"),
     Kind.LENGTH_REQUIRED: Line(411, "SCM.0005"),
     Kind.TOO_MANY: Line(429, "SCM.9429"),
     Kind.NOT_AVAILABLE: Line(501, "SCM.9001"),

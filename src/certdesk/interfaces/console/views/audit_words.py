@@ -1,11 +1,13 @@
 """What happened, in plain words: known events by name, other actions as thing and verb."""
 
+import re
 from collections.abc import Mapping
 
 from django.utils.translation import gettext as _
 
 from . import detail
 
+_CAPITAL = re.compile("([A-Z])")
 REFUSED = (
     "certificate.issuer_refused",
     "certificate.organization_rejected",
@@ -24,7 +26,8 @@ def words(action: str) -> str:
         return str(known[action])
     service, _colon, rest = action.partition(":")
     thing, _colon, verb = rest.partition(":")
-    if service and thing and verb and (done := _verb(verb)):
+    if service and thing and verb:
+        done = _verb(verb)
         return _("%(thing)s: %(done)s") % {"thing": _things().get(thing, thing), "done": done}
     event = action.removeprefix("certificate.").replace("_", " ")
     return _("Certificate: %(event)s") % {"event": event} if event != action else action
@@ -41,7 +44,7 @@ def kind(name: str) -> str:
 def _verb(verb: str) -> str:
     done = _verbs()
     longest = max((one for one in done if verb == one or verb.startswith(one)), key=len, default="")
-    return done[longest] if longest else ""
+    return str(done[longest]) if longest else _CAPITAL.sub(r" \1", verb).lower()
 
 
 def _events() -> Mapping[str, str]:
@@ -162,6 +165,7 @@ def _verbs() -> Mapping[str, str]:
         "reissue": _("reissue requested"),
         "remove": _("removed"),
         "resend": _("sent again"),
+        "reset": _("reset"),
         "revoke": _("revocation requested"),
         "run": _("run"),
         "set": _("set"),
