@@ -12,6 +12,7 @@ _ON_USER = (
     "iam:users:create",
     "iam:users:update",
     "iam:users:changePassword",
+    "iam:users:resetSecondFactor",
     "iam:groups:addUser",
 )
 _ON_KEY = ("iam:credentials:create", "iam:credentials:enable")

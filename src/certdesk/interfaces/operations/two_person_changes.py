@@ -170,6 +170,10 @@ def rules(principal: Principal, arguments: Arguments) -> Target:
     changing.check(principal, after)
     before = approvals.rules_of(principal.account_id)
     version = digest([[one.operation, one.approvals, one.hours] for one in before])
-    words = ", ".join(f"{one.operation} {one.approvals} × {one.hours} h" for one in after) or "none"
-    text = f"Change which operations need other people to: {words}."
+    kinds = ", ".join(one.operation for one in after)
+    text = (
+        f"Change the rules for approvals; from then on other people are needed for: {kinds}."
+        if kinds
+        else "Switch off all rules for approvals."
+    )
     return Target("approval-rules", principal.account_id, version, text)

@@ -48,7 +48,7 @@ SHAPES = (
     _("Take the user %(user)s out of the group %(group)s."),
     _("Delete the group %(group)s."),
     _("Make the user %(user)s in the group %(group)s."),
-    _("Change which operations need other people to: %(rules)s."),
+    _("Change the rules for approvals; from then on other people are needed for: %(rules)s."),
     _("The state %(given)s is not known."),
     _("The filter whose=%(given)s is not known."),
 )

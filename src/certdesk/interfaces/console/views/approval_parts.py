@@ -43,6 +43,12 @@ def title_of(kind: str) -> str:
     return say(registry.kinds.get(kind, "")) or _("Request for approval")
 
 
+def heading(kind: str) -> str:
+    """Of a request's page, where the words of the list of rules are too long or speak of themselves."""
+    own = {"approval_rules": _("Rules for approvals"), "policy_change": _("Policies and groups")}
+    return own.get(kind, title_of(kind))
+
+
 def rule_lines(items: Any) -> list[dict[str, Any]]:
     return [
         {"title": title_of(one["operation"]), "approvals": one["approvals"], "hours": one["hours"]}
@@ -89,7 +95,7 @@ def facts(principal: Principal, found: Request, decisions: list[Decision]) -> li
     counts = {"given": sum(one.approved for one in decisions), "needed": found.needed}
     return [
         {"label": _("Asked by"), "value": found.requester_name},
-        {"label": _("Asked"), "value": moment(found.created_at)},
+        {"label": _("Asked for"), "value": moment(found.created_at)},
         {"label": _("Can be decided until"), "value": moment(found.expires_at)},
         {"label": _("Approvals"), "value": _("%(given)d of %(needed)d") % counts},
         {"label": _("Ended"), "value": moment(found.ended_at) if found.ended_at else ""},

@@ -133,7 +133,7 @@ def _context(principal: Principal, found: Request) -> dict[str, Any]:
     mine = found.requester_id == principal.user_id
     body = found.payload.get("body") or {}
     return {
-        "title": parts.title_of(found.kind),
+        "title": parts.heading(found.kind),
         "crumbs": [{"label": _("Approvals"), "url": reverse("approvals")}],
         "held": found,
         "summary": say(found.summary),
@@ -153,7 +153,7 @@ def _context(principal: Principal, found: Request) -> dict[str, Any]:
     }
 
 
-@page(SHOW_RULES, post=changing.SET)
+@page(SHOW_RULES, post=changing.SET, fresh=True)
 def rules_page(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Which operations need other people, how many, and for how long a request can be decided."""
     held = {one.operation: one for one in queries.rules_of(principal.account_id)}
