@@ -64,6 +64,7 @@ OPERATIONS_OF_ALL = {
     "users.show": "oneself; others by the right",
     "access_keys.list": "one's own; others by the right",
     "access_keys.create": "one's own; others by the right",
+    "access_keys.temporary": "one's own, by a Deny refused; of an agency by what that trusts",
     "access_keys.show": "one's own; others by the right",
     "access_keys.update": "one's own; others by the right",
     "access_keys.delete": "one's own; others by the right",

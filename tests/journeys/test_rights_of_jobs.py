@@ -11,12 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from certdesk.foundation.approvals import actions as approvals
-from certdesk.foundation.approvals import registry as executors
-from certdesk.foundation.approvals.models import Request
 from certdesk.foundation.audit.models import Event
-from certdesk.foundation.common import clock
-from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Via
 from certdesk.foundation.jobs import actions as jobs
@@ -30,7 +25,7 @@ from tests.support.office import Office
 from tests.support.rulebook import Caller
 
 FOR_USERS = {
-    "approvals.run": "the request of whoever asked",
+    "approvals.run": "the request of whoever asked (its tests stand with the approvals)",
     "orders.review_unsubscription": "the refund of whoever unsubscribes",
     "validation.prove": "the proof ahead of whoever asked for it",
     "validation.auto_find": "records in the zones of whoever applied",
@@ -38,6 +33,7 @@ FOR_USERS = {
 }
 FOR_THE_HOUSE = {
     "approvals.expire": "closes what nobody decided",
+    "applications.forget_draft": "cleans up after an application that stands",
     "applications.forget_keys": "cleans up after a deletion that was decided",
     "authority.lint": "looks at what was signed",
     "authority.prove": "looks at what was signed",
@@ -51,6 +47,8 @@ FOR_THE_HOUSE = {
     "keystore.refill": "keys in store",
     "notifications.look": "notices of the account",
     "notifications.tell": "notices of the account",
+    "operations.tell_deciders": "a mail about a request that stands already",
+    "operations.tell_requester": "a mail about a decision that stands already",
     "orders.close_unpaid": "closes what nobody paid",
     "outbox.deliver": "a message that stands already",
     "validation.auto_remove": "removes what this service wrote; needs no right to be cleaned up",
@@ -163,31 +161,6 @@ def test_no_record_for_whoever_lost_the_right(office: Office, how: str, kind: st
     assert (automatic.RIGHT if how == "right" else "gone or switched off") in told
     nobody = Job(kind=kind, payload={"user_id": None}, subject=certificate_id)
     assert automatic_work.refused(nobody, application, desk.account.id)
-
-
-@HOWS
-def test_no_approved_request_for_whoever_lost_the_right(office: Office, how: str) -> None:
-    alice = iam.principal_of(office.people["alice"], Via.API, access_key="AKA")
-    bob = iam.principal_of(office.people["bob"], Via.API, access_key="AKB")
-    done: list[str] = []
-
-    @executors.executor("test.run")
-    def run(request: Request, principal: object, now: object) -> str:
-        principal.require("scm:cert:revoke")  # type: ignore[attr-defined]
-        done.append(request.id)
-        return "Done."
-
-    try:
-        request = approvals.ask(alice, "test.run", {}, clock.now())
-        approvals.decide(bob, request.id, True, "", clock.now())
-        taken_away(office, how)
-        office.desk.run(strict=False)
-    finally:
-        del executors.executors["test.run"]
-    assert done == []
-    audited("approvals.run", how, "scm:cert:revoke")
-    outcome = Request.objects.get(id=request.id).outcome
-    assert ("scm:cert:revoke" if how == "right" else "gone or switched off") in outcome
 
 
 def test_a_job_that_was_to_act_for_somebody_never_acts_for_the_house() -> None:

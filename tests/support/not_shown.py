@@ -65,7 +65,9 @@ PIECES: dict[str, tuple[str, ...]] = {
         "… in this group",
         "… at this group",
     ),
+    "foundation/iam/agencies.py": ("… at this agency",),
     "interfaces/operations/identity.py": ("of that text",),
+    "interfaces/operations/agencies.py": ("of that text",),
     "lifecycle/certificates/tag_rules.py": (
         "has no characters",
         "starts with _sys_, which is kept for the system",
@@ -120,6 +122,7 @@ NOT_SHOWN: dict[str, tuple[str, ...]] = {
     "foundation/common/sql.py": ("BEGIN IMMEDIATE",),
     "foundation/iam/predicates.py": ("(…) AND NOT (…)", "NOT IN"),
     "foundation/iam/principal.py": ("the house",),
+    "foundation/iam/queries.py": ("the temporary key",),
     "foundation/iam/signature.py": (
         "SDK-HMAC-SHA256 Access=([A-Za-z0-9_-]{1,64}), ?SignedHeaders=([a-z0-9;-]{1,2000}), "
         "?Signature=([0-9a-f]{64})",

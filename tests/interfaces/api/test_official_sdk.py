@@ -268,3 +268,19 @@ def test_the_notices_of_a_certificate_off_and_on(live_server: LiveServer, alice:
     with pytest.raises(ClientRequestException) as refused:
         scm.disable_notification(DisableNotificationRequest(body=missing))
     assert refused.value.status_code == 404
+
+
+# rule: IAM-8
+def test_temporary_keys_with_a_security_token(live_server: LiveServer, alice: Person) -> None:
+    identity = {"methods": ["token"], "token": {"duration_seconds": 900}}
+    made = alice.post("/v3.0/OS-CREDENTIAL/securitytokens", {"auth": {"identity": identity}})
+    given = made.json["credential"]
+    for token, works in ((given["securitytoken"], True), (given["securitytoken"][1:], False)):
+        credentials = GlobalCredentials(given["access"], given["secret"]).with_security_token(token)
+        scm = ScmClient.new_builder().with_credentials(credentials).with_endpoint(live_server.url).build()
+        if works:
+            assert scm.list_certificates(ListCertificatesRequest(limit=10, offset=0)).total_count == 0
+        else:
+            with pytest.raises(ClientRequestException) as refused:
+                scm.list_certificates(ListCertificatesRequest(limit=10, offset=0))
+            assert refused.value.status_code == 401

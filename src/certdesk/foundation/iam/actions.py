@@ -156,7 +156,7 @@ def set_password(user: User, password: str, *, by: Principal | None = None) -> N
 
 def create_access_key(user: User, description: str = "", *, by: Principal | None = None) -> tuple[str, str]:
     """`(access_key, secret_key)`; the secret is sealed here and shown this once (IAM-7)."""
-    access_key = "".join(secrets.choice(_KEY_ALPHABET) for _ in range(20))
+    access_key = random_key(20)
     secret = "".join(secrets.choice(_SECRET_ALPHABET) for _ in range(40))
     with sql.short_transaction():
         AccessKey.objects.create(
@@ -168,6 +168,11 @@ def create_access_key(user: User, description: str = "", *, by: Principal | None
         )
         _record(by, user.account_id, "iam:credentials:create", f"access-key:{access_key}", {"user": user.id})
     return access_key, secret
+
+
+def random_key(length: int) -> str:
+    """Capital letters and digits."""
+    return "".join(secrets.choice(_KEY_ALPHABET) for _ in range(length))
 
 
 def set_access_key_enabled(access_key: str, enabled: bool, *, by: Principal | None = None) -> None:
@@ -226,8 +231,7 @@ def grant(group: Group, policy: Policy, project: str = "", *, by: Principal | No
     """
     if policy.account_id not in (None, group.account_id):
         raise NotFound(f"There is no policy {policy.name}.", next_step="Check the name.")
-    if project not in ("", DEFAULT_PROJECT) and not _has_project(group.account_id, project):
-        raise NotFound(f"There is no enterprise project {project}.", next_step="Check the id.")
+    check_project(group.account_id, project)
     with sql.short_transaction():
         found, _ = Grant.objects.get_or_create(group=group, policy=policy, enterprise_project_id=project)
         details = {"policy": policy.name, "enterprise_project_id": project}
@@ -249,8 +253,15 @@ def add_to_group(user: User, group_name: str, *, by: Principal | None = None) ->
     queries.forget_keys()
 
 
-def _has_project(account_id: str, project: str) -> bool:
-    return EnterpriseProject.objects.filter(id=project, account_id=account_id).exists()
+def check_project(account_id: str, project: str) -> None:
+    """Passes an enterprise project to which a policy may be limited; empty = all.
+
+    Raises:
+        NotFound: the account has none of this id.
+    """
+    here = EnterpriseProject.objects.filter(id=project, account_id=account_id)
+    if project not in ("", DEFAULT_PROJECT) and not here.exists():
+        raise NotFound(f"There is no enterprise project {project}.", next_step="Check the id.")
 
 
 def account_of(account_id: str) -> Account:
@@ -259,8 +270,9 @@ def account_of(account_id: str) -> Account:
 
 def destroy_keys(user: User) -> None:
     """Destroys the sealed secrets of a user who goes; the rows go with the user."""
-    for secret_id in user.access_keys.values_list("secret_id", flat=True):
-        sealing.destroy(secret_id)
+    for held in (user.access_keys, user.temporary_keys):
+        for secret_id in held.values_list("secret_id", flat=True):
+            sealing.destroy(secret_id)
 
 
 def line(text: str, most: int, field: str) -> str:
@@ -292,7 +304,7 @@ def check_name(name: str, what: str) -> None:
     """Raises: BadParameter: the name has a wrong form."""
     if not _NAME.fullmatch(name):
         raise BadParameter(
-            f"{name!r} cannot be the name of {'an' if what == 'account' else 'a'} {what}.",
+            f"{name!r} cannot be the name of {'an' if what[0] == 'a' else 'a'} {what}.",
             next_step="Use 1 to 64 letters, digits and _ . @ -, beginning with a letter or digit.",
             field="name",
         )

@@ -72,7 +72,7 @@ def require_unless_own(principal: Principal, action: str, user_id: str, access_k
         Forbidden: naming the action.
     """
     about = resource("credential", principal, access_key, user_id)
-    own = bool(principal.user_id) and principal.user_id == user_id
+    own = bool(principal.user_id) and principal.user_id == user_id and not principal.temporary
     if not own or principal.decide(action, about).denied_by:
         principal.require(action, about)
 

@@ -286,3 +286,75 @@ class Passkey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Agency(models.Model):
+    """A role of an account that users of another may assume (IAM-8).
+
+    Whom it trusts is kept as it was written, beside the id that it had then: whether there is such an
+    account or user is nobody's business here.
+    """
+
+    id = models.CharField(primary_key=True, max_length=32, default=ids.hex32)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="agencies")
+    name = models.CharField(max_length=64)
+    description = models.CharField(max_length=255, default="")
+    trust_name = models.CharField(max_length=64, help_text="Account, by name or id, as it was written.")
+    trust_id = models.CharField(max_length=32, default="", help_text="Its id when it was written, if any.")
+    created_at = MomentField()
+    expires_at = MomentField(null=True, help_text="Null = for ever.")
+
+    class Meta:
+        verbose_name_plural = "agencies"
+        constraints = [models.UniqueConstraint(fields=["account", "name"], name="iam_agency_name_once")]
+        indexes = [models.Index(fields=["trust_id"], name="iam_agency_trust")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AgencyUser(models.Model):
+    """A user of the trusted account who may assume an agency; none named = who has the right at home."""
+
+    id = models.BigAutoField(primary_key=True)
+    agency = models.ForeignKey(Agency, on_delete=models.CASCADE, related_name="users")
+    name = models.CharField(max_length=64, help_text="Name or id, as it was written.")
+    user_id = models.CharField(max_length=32, default="", help_text="Its id when it was written, if any.")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AgencyGrant(models.Model):
+    """A policy attached to an agency, for all projects or for one."""
+
+    id = models.BigAutoField(primary_key=True)
+    agency = models.ForeignKey(Agency, on_delete=models.CASCADE, related_name="grants")
+    policy = models.ForeignKey(Policy, on_delete=models.CASCADE, related_name="agency_grants")
+    enterprise_project_id = models.CharField(max_length=36, default="", help_text="Empty = all projects.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agency", "policy", "enterprise_project_id"], name="iam_agency_grant_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.policy} to {self.agency}"
+
+
+class TemporaryKey(models.Model):
+    """An access key for a while, with its security token: of a user, or of an agency it has assumed."""
+
+    access_key = models.CharField(primary_key=True, max_length=40)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="temporary_keys")
+    agency = models.ForeignKey(Agency, null=True, on_delete=models.CASCADE, related_name="keys")
+    secret_id = models.CharField(max_length=32, help_text="sealing.Secret")
+    token_digest = models.CharField(max_length=64, help_text="SHA-256 of the security token, hex.")
+    narrowed = models.JSONField(null=True, help_text="Policy document that limits it further.")
+    created_at = MomentField()
+    expires_at = MomentField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.access_key

@@ -10,7 +10,7 @@ from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common.errors import BadParameter, Conflict, WrongState
 
 from . import actions, finding, rules, snapshot
-from .models import Grant, Policy
+from .models import AgencyGrant, Grant, Policy
 from .principal import Principal
 from .rules import Effect
 
@@ -81,7 +81,10 @@ def delete(principal: Principal, policy_id: str) -> None:
     """Raises: WrongState: it is attached to groups, or a system policy."""
     policy = _own(principal, DELETE, policy_id)
     with snapshot.changing(principal, principal.account_id):
-        held = Grant.objects.filter(policy=policy).values_list("group__name", flat=True)
+        held = [
+            *Grant.objects.filter(policy=policy).values_list("group__name", flat=True),
+            *AgencyGrant.objects.filter(policy=policy).values_list("agency__name", flat=True),
+        ]
         if held:
             raise WrongState(
                 f"The policy is attached to: {', '.join(sorted(set(held)))}.",

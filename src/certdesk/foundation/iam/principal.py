@@ -1,7 +1,9 @@
 """Who acts, by which door, with which grants. Pure but for the moment that a condition on time asks for."""
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import Forbidden, NotFound
@@ -38,6 +40,8 @@ class Principal:
         source: client address, text.
         agency: the role that a user of another account has assumed, if any (IAM-8).
         mfa: whether a second factor was shown when this session was opened.
+        session: it acts by a temporary access key, or has switched to an agency.
+        narrowed: what a temporary key is limited to beside all else; None = no further limit.
     """
 
     account_id: str
@@ -50,6 +54,8 @@ class Principal:
     grants: tuple[PolicyGrant, ...] = ()
     agency: str = ""
     mfa: bool = False
+    session: bool = False
+    narrowed: tuple[PolicyGrant, ...] | None = None
     timed: bool | None = None  # by its grants, unless the maker knows
     # Shared by all requests of a cached access key: statements by action, so that a decision costs 2 µs,
     # not 40; and decisions by action, source and resource without an id, which each request asks anew.
@@ -60,7 +66,7 @@ class Principal:
 
     def __post_init__(self) -> None:
         if self.timed is None:
-            object.__setattr__(self, "timed", rules.is_timed(self.grants))
+            object.__setattr__(self, "timed", rules.is_timed((*self.grants, *(self.narrowed or ()))))
 
     @property
     def actor(self) -> str:
@@ -68,6 +74,18 @@ class Principal:
         if self.user_id:
             return f"user:{self.user_id}"
         return f"job:{self.name}" if self.via is Via.JOB else "system"
+
+    @property
+    def temporary(self) -> bool:
+        """Whether it acts for a while only: then nothing counts as its own, and it makes no keys."""
+        return self.session or bool(self.agency)
+
+    @property
+    def scope(self) -> str:
+        """Whose Idempotency-Keys these are: a user in its own account, or in that of an agency."""
+        if not self.agency:
+            return self.user_id
+        return hashlib.sha256(f"{self.user_id}:{self.agency}".encode()).hexdigest()[:32]
 
     @property
     def asker(self) -> Asker:
@@ -87,6 +105,8 @@ class Principal:
             self.grants,
             self.agency,
             self.mfa,
+            self.session,
+            self.narrowed,
             self.timed,
             self._relevant,
             self._decided,
@@ -110,7 +130,10 @@ class Principal:
         named = self._relevant.get(action)
         if named is None:
             named = self._relevant[action] = rules.relevant(self.grants, action)
-        return rules.decide_among(named, action, resource, self.asker)
+        decision = rules.decide_among(named, action, resource, self.asker)
+        if self.narrowed is None or not decision.allowed:
+            return decision
+        return rules.decide(self.narrowed, action, resource, self.asker)
 
     def owns(self, account_id: str) -> bool:
         return account_id in ("", self.account_id) or not self.account_id
@@ -141,6 +164,11 @@ def forbidden(decision: Decision) -> Forbidden:
         next_step="Ask an administrator of your account for this permission.",
         details={"action": decision.action},
     )
+
+
+def fresh_caches() -> dict[str, Any]:
+    """For a changed copy of a principal: what the old one remembered does not hold for it."""
+    return {"_relevant": {}, "_decided": {}}
 
 
 NOBODY = Principal("nobody", "", "nobody", Via.API)

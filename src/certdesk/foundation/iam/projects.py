@@ -6,7 +6,7 @@ from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common.errors import BadParameter, Conflict, WrongState
 
 from . import actions, finding, snapshot
-from .models import DEFAULT_PROJECT, EnterpriseProject, Grant
+from .models import DEFAULT_PROJECT, AgencyGrant, EnterpriseProject, Grant
 from .principal import Principal, Resource
 
 LIST, GET, CREATE = (
@@ -88,7 +88,11 @@ def check_deletable(principal: Principal, project_id: str) -> EnterpriseProject:
         NotFound, Forbidden. WrongState: the default project, or grants name it.
     """
     found = _own(principal, DELETE, project_id)
-    if Grant.objects.filter(group__account_id=principal.account_id, enterprise_project_id=found.id).exists():
+    groups = Grant.objects.filter(group__account_id=principal.account_id, enterprise_project_id=found.id)
+    others = AgencyGrant.objects.filter(
+        agency__account_id=principal.account_id, enterprise_project_id=found.id
+    )
+    if groups.exists() or others.exists():
         raise WrongState("Policies are attached for this project.", next_step="Detach them first.")
     return found
 

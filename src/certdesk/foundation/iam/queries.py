@@ -3,19 +3,20 @@
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import lru_cache
 
 import orjson
 
-from certdesk.foundation.common import sql
+from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import Forbidden, NotFound
 from certdesk.foundation.sealing import actions as sealing
 
 from . import predicates, rules
-from .models import AccessKey, User
+from .models import AccessKey, Agency, User
 from .predicates import Columns
-from .principal import PolicyGrant, Principal, Resource, Via
+from .principal import PolicyGrant, Principal, Resource, Via, fresh_caches
 
 KEY_PURPOSE = "access-key"
 CACHE_SECONDS = 5.0  # a disabled key or a changed policy is felt at most this much later
@@ -40,13 +41,36 @@ SELECT u.account_id, u.id, u.name, p.name, p.document, r.enterprise_project_id
 """
 
 
+_TEMPORARY = """
+SELECT k.user_id, k.agency_id, k.secret_id, k.token_digest, k.narrowed, k.expires_at, u.account_id
+  FROM iam_temporarykey k JOIN iam_user u ON u.id = k.user_id
+ WHERE k.access_key = %s AND u.is_active
+"""
+_BY_AGENCY = """
+SELECT p.name, p.document, r.enterprise_project_id
+  FROM iam_agencygrant r JOIN iam_policy p ON p.id = r.policy_id
+ WHERE r.agency_id = %s ORDER BY r.id
+"""
+TEMPORARY = "HST"
+"""How temporary access keys begin; a lasting one may by chance, and is looked for too."""
+
+
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """An access key with all that a request needs; the secret is never shown in `repr`."""
+    """An access key with all that a request needs; the secret is never shown in `repr`.
+
+    Attributes:
+        token_digest: of the security token that must come with it, signed; empty for a lasting key.
+        expires_at: None for a lasting key.
+        agency_id: of the agency that it acts by; whether it still may is to be asked.
+    """
 
     principal: Principal
     secret: bytes
     enabled: bool
+    token_digest: str = ""
+    expires_at: datetime | None = None
+    agency_id: str = ""
 
     def __repr__(self) -> str:
         return f"KnownKey({self.principal.access_key}, enabled={self.enabled})"
@@ -93,6 +117,24 @@ def forget_keys() -> None:
 
 
 def _read_key(access_key: str) -> KnownKey | None:
+    temporary = _read_temporary(access_key) if access_key.startswith(TEMPORARY) else None
+    return temporary or _read_lasting(access_key)
+
+
+def _read_temporary(access_key: str) -> KnownKey | None:
+    found = sql.row(_TEMPORARY, [access_key])
+    if found is None:
+        return None
+    user_id, agency_id, secret_id, token_digest, narrowed, expires_at, account_id = found
+    limit = None if narrowed is None else (grant_of("the temporary key", narrowed, ""),)
+    home = principal_of(user_id, Via.API, access_key=access_key)
+    home = replace(home, session=True, narrowed=limit, timed=None, **fresh_caches())
+    secret = sealing.unseal(secret_id, account_id, KEY_PURPOSE)
+    ends = clock.from_micros(expires_at)
+    return KnownKey(home, secret, True, token_digest, ends, agency_id or "")
+
+
+def _read_lasting(access_key: str) -> KnownKey | None:
     lines = sql.rows(_BY_KEY, [access_key])
     if not lines:
         return None
@@ -126,6 +168,26 @@ def principal_of(
     return Principal(account_id, user_id, name, via, access_key, source, request_id, grants, mfa=mfa)
 
 
+def principal_of_agency(agency: Agency, home: Principal) -> Principal:
+    """Who has assumed an agency: its account, its policies, and the user who acts (IAM-8)."""
+    grants = _grants((line[0], line[1], line[2]) for line in sql.rows(_BY_AGENCY, [agency.id]))
+    front = sql.row("SELECT name FROM iam_account WHERE id = %s", [home.account_id])
+    return Principal(
+        agency.account_id,
+        home.user_id,
+        f"{front[0] if front else home.account_id}/{home.name}"[:120],
+        home.via,
+        home.access_key,
+        home.source,
+        home.request_id,
+        grants,
+        agency.id,
+        home.mfa,
+        True,
+        home.narrowed,
+    )
+
+
 def _grants(lines: Iterable[tuple[str | None, object, str | None]]) -> tuple[PolicyGrant, ...]:
     """One grant a policy and project, however many groups bring it."""
     found = {
@@ -152,6 +214,9 @@ def _statements(document: bytes) -> tuple[rules.Statement, ...]:
 def where(principal: Principal, action: str, columns: Columns) -> tuple[str, list[object]]:
     """SQL predicate and parameters of the rows on which the principal may do `action` (law 5)."""
     text, params = predicates.predicate(principal.grants, action, principal.asker, columns)
+    if principal.narrowed is not None:
+        inner, more = predicates.predicate(principal.narrowed, action, principal.asker, columns)
+        text, params = f"({text}) AND ({inner})", [*params, *more]
     if not principal.account_id:
         return f"({text})", params
     return f"({columns.account} = %s AND ({text}))", [principal.account_id, *params]

@@ -1,6 +1,7 @@
 """Signed requests: who sent this, was it sent before, and what did we answer then (IAM-10)."""
 
 import hashlib
+import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,11 +14,13 @@ from django.db import connection, transaction
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import BadParameter
 
-from . import keys, queries, signature
+from . import assuming, keys, queries, signature
 from .errors import BadSignature, StillRunning
 from .principal import Principal
-from .signature import Message
+from .queries import KnownKey
+from .signature import Authorization, Message
 
+TOKEN_HEADER = "x-security-token"  # noqa: S105 a header's name
 REPEAT = timedelta(seconds=2)
 IDEMPOTENCY_LIFE = timedelta(hours=24)
 ABANDONED_AFTER = timedelta(seconds=15)
@@ -58,7 +61,7 @@ def authenticate(message: Message, authorization: str, now: datetime) -> Princip
     """
     read = signature.read(authorization)
     known = queries.principal_by_key(read.access_key)
-    usable = known is not None and known.enabled
+    usable = known is not None and known.enabled and _is_of_now(known, message, read, now)
     secret = known.secret if known is not None and usable else signature.NO_SECRET
     try:
         date = signature.verify(message, read, secret, now)
@@ -70,8 +73,30 @@ def authenticate(message: Message, authorization: str, now: datetime) -> Princip
         raise
     if message.method not in READING:
         _refuse_repeat(read.signature, date, now)
+    if known.token_digest:
+        return _of_temporary(known, now)
     keys.note_use(read.access_key, now)
     return known.principal
+
+
+def _is_of_now(known: KnownKey, message: Message, read: Authorization, now: datetime) -> bool:
+    """A temporary key needs its time and its security token, which must be signed with the rest."""
+    if not known.token_digest:
+        return True
+    token = message.header(TOKEN_HEADER) or ""
+    fits = hmac.compare_digest(assuming.digest(token), known.token_digest)
+    in_time = known.expires_at is not None and now < known.expires_at
+    return fits and in_time and TOKEN_HEADER in read.signed_headers
+
+
+def _of_temporary(known: KnownKey, now: datetime) -> Principal:
+    """Whether the agency still lets the user in is asked for every request."""
+    if not known.agency_id:
+        return known.principal
+    found = assuming.again(known.principal, known.agency_id, now)
+    if found is None:
+        raise BadSignature("the agency is not open to this user any more")
+    return found
 
 
 def _refuse_repeat(mac: str, date: datetime, now: datetime) -> None:
@@ -139,7 +164,7 @@ def begin(principal: Principal, operation: str, key: str, body: bytes, now: date
             field="Idempotency-Key",
         )
     digest = hashlib.sha256(body).hexdigest()
-    scope = [principal.user_id, operation, key]
+    scope = [principal.scope, operation, key]
     abandoned = clock.to_micros(now - ABANDONED_AFTER)
     with sql.short_transaction():
         sql.execute(

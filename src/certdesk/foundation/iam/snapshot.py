@@ -12,7 +12,7 @@ from certdesk.foundation.common import sql
 from certdesk.foundation.common.errors import Forbidden, WrongState
 
 from . import known, queries, reach_rules, rules
-from .models import Account, User
+from .models import Account, Agency, User
 from .principal import PolicyGrant, Principal
 from .rules import Asker, Resource
 
@@ -29,6 +29,11 @@ SELECT g.id, p.name, p.document, r.enterprise_project_id
   FROM iam_group g JOIN iam_grant r ON r.group_id = g.id JOIN iam_policy p ON p.id = r.policy_id
  WHERE g.account_id = %s ORDER BY r.id
 """
+_OF_AGENCIES = """
+SELECT a.id, p.name, p.document, r.enterprise_project_id
+  FROM iam_agency a JOIN iam_agencygrant r ON r.agency_id = a.id JOIN iam_policy p ON p.id = r.policy_id
+ WHERE a.account_id = %s ORDER BY r.id
+"""
 _CAN_SIGN = """
 SELECT u.id FROM iam_user u
  WHERE u.account_id = %s AND u.is_active AND (u.password NOT LIKE '!%%'
@@ -38,7 +43,7 @@ SELECT u.id FROM iam_user u
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Members and grants of an account's groups."""
+    """Members and grants of an account's groups; an agency counts as a group of others."""
 
     members: dict[str, frozenset[str]]
     groups: dict[str, Grants]
@@ -54,12 +59,13 @@ class Snapshot:
 
 
 def take(account_id: str) -> Snapshot:
-    """Reads it in three statements."""
+    """Reads it in four statements."""
     members: dict[str, set[str]] = {}
     for user_id, group_id in sql.rows(_MEMBERS, [account_id]):
         members.setdefault(user_id, set()).update([group_id] if group_id else [])
     groups: dict[str, list[PolicyGrant]] = {}
-    for group_id, policy, document, project in sql.rows(_OF_GROUPS, [account_id]):
+    lines = [*sql.rows(_OF_GROUPS, [account_id]), *sql.rows(_OF_AGENCIES, [account_id])]
+    for group_id, policy, document, project in lines:
         groups.setdefault(group_id, []).append(queries.grant_of(policy, document, project))
     return Snapshot(
         {user: frozenset(found) for user, found in members.items()},
@@ -85,13 +91,20 @@ def changing(by: Principal | None, account_id: str) -> Iterator[None]:
         yield
         after = take(account_id)
         if by is not None and by.user_id:
-            _check_reach(before, after, before.of_user(by.user_id))
+            _check_reach(before, after, _held(by, before))
         if administrators(before) and not administrators(after):
             raise WrongState(
                 "This would leave the account without an administrator.",
                 next_step="Put another active user into the group admins first.",
             )
     queries.forget_keys()
+
+
+def _held(by: Principal, found: Snapshot) -> Grants:
+    """What `by` may hand on: by an agency what that has; by a narrowed key nothing."""
+    if by.agency:
+        return by.grants
+    return () if by.narrowed is not None else found.of_user(by.user_id)
 
 
 def _check_reach(before: Snapshot, after: Snapshot, held: Grants) -> None:
@@ -123,10 +136,21 @@ def require_not_above(by: Principal | None, user: User) -> None:
     Raises:
         Forbidden: the user holds a right that `by` does not.
     """
-    if by is None or not by.user_id or by.user_id == user.id:
+    if by is None or not by.user_id or (by.user_id == user.id and not by.temporary):
         return
     found = take(user.account_id)
-    refuse_excess((), found.of_user(user.id), found.of_user(by.user_id))
+    refuse_excess((), found.of_user(user.id), _held(by, found))
+
+
+def require_holds(by: Principal, agency: Agency) -> None:
+    """Passes whoever may say who assumes the agency.
+
+    Raises:
+        Forbidden: the agency has a right that `by` does not hold.
+    """
+    if by.user_id:
+        found = take(agency.account_id)
+        refuse_excess((), found.groups.get(agency.id, ()), _held(by, found))
 
 
 def administrators(found: Snapshot) -> frozenset[str]:

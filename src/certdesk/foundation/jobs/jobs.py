@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from certdesk.foundation.common import clock
-from certdesk.foundation.iam import links, throttle, tokens
+from certdesk.foundation.iam import assuming, links, throttle, tokens
 from certdesk.foundation.iam import requests as signed_requests
 
 from . import queries
@@ -34,6 +34,7 @@ class PruneRequests(Handler[bool, None]):
     def load(self, job: Job) -> bool | None:
         now = clock.real_now()
         gone = [signed_requests.prune(now), tokens.prune(now), throttle.prune(now), links.prune(now)]
+        gone.append(assuming.prune(now))
         return max(gone) >= CHUNK or None
 
     def store(self, job: Job, work: bool, result: None) -> None:

@@ -4,7 +4,9 @@ A refusal ends the job, is audited as `job.refused` (`running`), and its handler
 """
 
 from certdesk.foundation.audit import actions as audit
+from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import Forbidden
+from certdesk.foundation.iam import assuming
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal, Resource, Via, system_principal
 from certdesk.foundation.iam.queries import principal_of
@@ -26,12 +28,12 @@ def principal_for(job: Job) -> Principal:
     if user_id is None:  # it was to act for somebody, and he cannot be told any more
         raise UserGone()
     if user_id:
-        return principal_of_user(str(user_id))
+        return principal_of_user(str(user_id), str(job.payload.get("account_id", "")))
     return system_principal(str(job.payload.get("account_id", "")), job.kind)
 
 
-def principal_of_user(user_id: str) -> Principal:
-    """A user, acting through a job.
+def principal_of_user(user_id: str, account_id: str = "") -> Principal:
+    """A user, acting through a job; in another account by the agencies there that are open to it now.
 
     Raises:
         UserGone: the user is gone or switched off.
@@ -40,7 +42,12 @@ def principal_of_user(user_id: str) -> Principal:
     if user is None:
         raise UserGone()
     # What it was asked for with was decided then; a job can show no second factor itself.
-    return principal_of(user, Via.JOB, mfa=True)
+    if account_id in ("", user.account_id):
+        return principal_of(user, Via.JOB, mfa=True)
+    guest = assuming.in_job(user, account_id, clock.real_now())
+    if guest is None:
+        raise UserGone()
+    return guest
 
 
 def record_refusal(job: Job, error: BaseException) -> None:

@@ -2,6 +2,7 @@
 
 from . import (
     access,
+    agencies,
     applications,
     approvals,
     audit,
@@ -49,6 +50,7 @@ CHAPTERS = (
     csrs,
     people,
     access,
+    agencies,
     projects,
     approvals,
     audit,

@@ -84,7 +84,6 @@ MESSAGES: list[Line] = [
     *_crud("notification_rules", "/v3/scm/notification-rules", "scm:notification"),
 ]
 AUDIT_AND_ACME: list[Line] = [
-    ("access_keys.temporary", "POST", "/v3.0/OS-CREDENTIAL/securitytokens", "iam:securitytokens:create"),
     *_crud("acme_credentials", "/v3/scm/acme-credentials", "scm:acmeCredential"),
 ]
 VERSION_2: list[Line] = [

@@ -35,6 +35,7 @@ SHAPES = (
     _("X-Sdk-Date is not a date"),
     _("the body must be signed"),
     _("decrypt token fail"),
+    _("the agency is not open to this user any more"),
     _("no Authorization header"),
     _("Statement must be a list of 1 to %(most)s statements."),
     _("%(name)s must be a list of 1 to %(most)s strings."),

@@ -32,7 +32,7 @@ class ProveAhead(Handler[Work, list[Sight]]):
         challenge, now = proofs.lock_ahead(int(job.payload["challenge"])), clock.now()
         if challenge is None or challenge.verified_at or rules.value_is_old(challenge.value_made_at, now):
             return None
-        asker = rights.principal_of_user(challenge.asked_by)  # who may have lost the right (law 5)
+        asker = rights.principal_of_user(challenge.asked_by, challenge.account_id)  # he may have lost it
         asker.require(ahead.PROVE, Resource("domain", "", challenge.account_id))
         return Work(proofs.looks([challenge]), now)
 

@@ -95,7 +95,11 @@ def begin(application: Application) -> None:
     if application.auto_dns:
         jobs.enqueue(
             FIND,
-            {"application": application.id, "user_id": application.submitted_by},
+            {
+                "application": application.id,
+                "user_id": application.submitted_by,
+                "account_id": application.account_id,
+            },
             subject=application.certificate_id,
             dedupe_key=f"{FIND}:{application.id}",
         )
@@ -118,7 +122,9 @@ def restart(account_id: str) -> None:
             submitted = Application.objects.filter(id=record.application_id).values_list(
                 "submitted_by", flat=True
             )
-            enqueue_write(record, {"record": record.id, "user_id": submitted.first()})
+            enqueue_write(
+                record, {"record": record.id, "user_id": submitted.first(), "account_id": record.account_id}
+            )
     ids = list(waiting.values_list("application_id", flat=True).distinct()[:BATCH])
     for application in Application.objects.filter(id__in=ids):
         begin(application)

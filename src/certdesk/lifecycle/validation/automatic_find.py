@@ -167,7 +167,10 @@ def _plan(application: Application, one: Wanted, result: Found, labels: dict[str
         through = f" ({one.record_name} leads there by CNAME)" if place.aliases else ""
         sentence = f"{place.name}{through} is in the zone {place.zone.name} of {labels[connection_id]}."
         automatic.note(application.id, one.domain, "FIND", good=True, sentence=sentence)
-        automatic.enqueue_write(record, {"record": record.id, "user_id": application.submitted_by})
+        automatic.enqueue_write(
+            record,
+            {"record": record.id, "user_id": application.submitted_by, "account_id": application.account_id},
+        )
     return False
 
 

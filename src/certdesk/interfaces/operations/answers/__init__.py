@@ -4,7 +4,7 @@ An operation that answers nothing (204) has no line. The tests hold every answer
 type.
 """
 
-from . import approvals, audit, certificates, desk, orders, people, v2
+from . import agencies, approvals, audit, certificates, desk, orders, people, v2
 from .common import FileAnswer
 
 __all__ = ["ANSWERS", "FileAnswer"]
@@ -13,6 +13,7 @@ ANSWERS: dict[str, object] = {
     **certificates.ANSWERS,
     **orders.ANSWERS,
     **people.ANSWERS,
+    **agencies.ANSWERS,
     **desk.ANSWERS,
     **audit.ANSWERS,
     **approvals.ANSWERS,

@@ -36,6 +36,7 @@ CHAPTERS = {
     "access_keys": "Access keys: what programs sign with.",
     "accounts": "Accounts and their money, for the operator.",
     "acme_credentials": "Credentials for ACME clients.",
+    "agencies": "Roles that users of another account may assume.",
     "agents": "Host agents.",
     "applications": "Applications.",
     "approvals": "The two-person rule.",
