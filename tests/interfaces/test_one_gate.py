@@ -67,9 +67,6 @@ OWN_PAGES = {
     "iam-key-add": "one's own access keys",
     "iam-key-switch": "one's own access keys",
     "iam-key-delete": "one's own access keys",
-    "approvals": "what one asked for oneself; others by the right",
-    "approval": "one's own request; others by the right",
-    "approval-cancel": "one's own request",
     "authority": "the certificates of the built-in CA, which are public",
 }
 UNSIGNED_OPERATIONS = {"tokens.create": "the password in the body is what it is decided by"}
@@ -82,9 +79,6 @@ OPERATIONS_OF_ALL = {
     "access_keys.update": "one's own; others by the right",
     "access_keys.delete": "one's own; others by the right",
     "approvals.list": "one's own requests; others by the right",
-    "approvals.show": "one's own request; others by the right",
-    "approvals.cancel": "one's own request",
-    "approvals.list": "one's own requests, and those that one may decide",
     "approvals.show": "one's own request; others by the right",
     "approvals.cancel": "one's own request",
     "identity.domains": "the caller's own account, which the SDK asks for first",

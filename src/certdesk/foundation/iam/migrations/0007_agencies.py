@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('iam', '0005_second_factor'),
+        ('iam', '0006_passkeys'),
     ]
 
     operations = [
