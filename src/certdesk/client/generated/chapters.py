@@ -65,6 +65,10 @@ class AccessKeys:
         """
         return cast('types.KeyAnswer', self._transport.call('GET', self._transport.path('/v3.0/OS-CREDENTIAL/credentials/{id}', id)))
 
+    def temporary(self, *, auth: types.certdesk__interfaces__operations__agencies___Auth) -> types.TemporaryKeyMade:
+        """An access key for 15 minutes to 24 hours: for an agency that is open to you, or for yourself."""
+        return cast('types.TemporaryKeyMade', self._transport.call('POST', '/v3.0/OS-CREDENTIAL/securitytokens', body={'auth': auth}))
+
     def update(self, id: str, *, status: Literal['active', 'inactive'] | None = None, enabled: bool | None = None, description: str | None = None) -> types.KeyAnswer:
         """Switches a key on or off (`status` active or inactive), or describes it anew.
 
@@ -158,6 +162,88 @@ class Accounts:
             account_id: Id of the account.
         """
         return cast('types.AccountMoney', self._transport.call('GET', self._transport.path('/v3/scm/accounts/{account_id}', account_id)))
+
+
+class Agencies:
+    """Roles that users of another account may assume."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def attach_policy(self, domain_id: str, agency_id: str, role_id: str, *, enterprise_project_id: str | None = None) -> None:
+        """Attaches a policy, for all projects or one; refused where it gives more than you hold.
+
+        Args:
+            enterprise_project_id: Id of the enterprise project; 0 is the default one.
+        """
+        self._transport.call('PUT', self._transport.path('/v3.0/OS-AGENCY/domains/{domain_id}/agencies/{agency_id}/roles/{role_id}', domain_id, agency_id, role_id), body={'enterprise_project_id': enterprise_project_id})
+
+    def create(self, *, name: str, domain_id: str | None = None, trust_domain_id: str | None = None, trust_domain_name: str | None = None, trust_users: builtins.list[str] | None = None, description: str | None = None, duration: Any = None) -> types.AgencyAnswer:
+        """An agency without policies; whether the trusted account exists is told to nobody.
+
+        Args:
+            name: The name.
+            description: A text of your own.
+        """
+        return cast('types.AgencyAnswer', self._transport.call('POST', '/v3.0/OS-AGENCY/agencies', body={'name': name, 'domain_id': domain_id, 'trust_domain_id': trust_domain_id, 'trust_domain_name': trust_domain_name, 'trust_users': trust_users, 'description': description, 'duration': duration}))
+
+    def delete(self, id: str) -> None:
+        """Deletes an agency; whoever has assumed it is out at once.
+
+        Args:
+            id: The id.
+        """
+        self._transport.call('DELETE', self._transport.path('/v3.0/OS-AGENCY/agencies/{id}', id))
+
+    def detach_policy(self, domain_id: str, agency_id: str, role_id: str, *, enterprise_project_id: str | None = None) -> None:
+        """Detaches a policy; refused where its Deny binds you.
+
+        Args:
+            enterprise_project_id: Id of the enterprise project; 0 is the default one.
+        """
+        self._transport.call('DELETE', self._transport.path('/v3.0/OS-AGENCY/domains/{domain_id}/agencies/{agency_id}/roles/{role_id}', domain_id, agency_id, role_id), body={'enterprise_project_id': enterprise_project_id})
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, name: str | None = None, trust_domain_id: str | None = None) -> types.AgencyPage:
+        """The account's agencies, by name.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            status: Only those in this state.
+            name: The name.
+        """
+        return cast('types.AgencyPage', self._transport.call('GET', '/v3.0/OS-AGENCY/agencies', query={'limit': limit, 'marker': marker, 'status': status, 'name': name, 'trust_domain_id': trust_domain_id}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, name: str | None = None, trust_domain_id: str | None = None) -> Iterator[types.AgencyInfo]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, status=status, name=name, trust_domain_id=trust_domain_id, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def policies(self, domain_id: str, agency_id: str) -> types.AgencyPolicies:
+        """The policies of an agency."""
+        return cast('types.AgencyPolicies', self._transport.call('GET', self._transport.path('/v3.0/OS-AGENCY/domains/{domain_id}/agencies/{agency_id}/roles', domain_id, agency_id)))
+
+    def show(self, id: str) -> types.AgencyShown:
+        """An agency with its policies.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.AgencyShown', self._transport.call('GET', self._transport.path('/v3.0/OS-AGENCY/agencies/{id}', id)))
+
+    def update(self, id: str, *, trust_domain_id: str | None = None, trust_domain_name: str | None = None, trust_users: builtins.list[str] | None = None, description: str | None = None, duration: Any = None) -> types.AgencyAnswer:
+        """Whom it trusts, for how long, what it is for; the name stays. `trust_users` [] = by right at home.
+
+        Args:
+            id: The id.
+            description: A text of your own.
+        """
+        return cast('types.AgencyAnswer', self._transport.call('PUT', self._transport.path('/v3.0/OS-AGENCY/agencies/{id}', id), body={'trust_domain_id': trust_domain_id, 'trust_domain_name': trust_domain_name, 'trust_users': trust_users, 'description': description, 'duration': duration}))
 
 
 class Approvals:
@@ -1604,7 +1690,7 @@ class Tokens:
         """Whether the token in X-Subject-Token is good: one's own, or with the right one of the account."""
         return cast('types.TokenAnswer', self._transport.call('GET', '/v3/auth/tokens', headers={'X-Subject-Token': x_subject_token}))
 
-    def create(self, *, auth: types._Auth) -> types.TokenAnswer:
+    def create(self, *, auth: types.certdesk__interfaces__operations__identity___Auth) -> types.TokenAnswer:
         """A token for a password, in X-Subject-Token; good for 24 h, or until the user is switched off."""
         return cast('types.TokenAnswer', self._transport.call('POST', '/v3/auth/tokens', body={'auth': auth}))
 
@@ -1951,6 +2037,7 @@ class Chapters:
     def __init__(self, transport: Transport) -> None:
         self.access_keys = AccessKeys(transport)
         self.accounts = Accounts(transport)
+        self.agencies = Agencies(transport)
         self.approvals = Approvals(transport)
         self.audit = Audit(transport)
         self.balance = Balance(transport)

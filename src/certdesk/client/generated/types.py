@@ -49,6 +49,97 @@ class AccountPage(TypedDict):
     next_marker: 'str | None'
 
 
+class AgencyAnswer(TypedDict):
+    id: 'str'
+    name: 'str'
+    domain_id: 'str'
+    trust_domain_id: 'str'
+    trust_domain_name: 'str'
+    trust_users: 'builtins.list[str]'
+    description: 'str'
+    duration: 'str'
+    create_time: 'str'
+    expire_time: 'str'
+    agency: 'AgencyInfo'
+
+
+class AgencyChange(TypedDict):
+    trust_domain_id: NotRequired['str']
+    trust_domain_name: NotRequired['str']
+    trust_users: NotRequired['builtins.list[str] | None']
+    description: NotRequired['str | None']
+    duration: NotRequired['Any']
+
+
+class AgencyInfo(TypedDict):
+    """Times as everywhere; `duration` is FOREVER or a number of days."""
+
+    id: 'str'
+    name: 'str'
+    domain_id: 'str'
+    trust_domain_id: 'str'
+    trust_domain_name: 'str'
+    trust_users: 'builtins.list[str]'
+    description: 'str'
+    duration: 'str'
+    create_time: 'str'
+    expire_time: 'str'
+
+
+class AgencyPage(TypedDict):
+    items: 'builtins.list[AgencyInfo]'
+    agencies: 'builtins.list[AgencyInfo]'
+    next_marker: 'str | None'
+
+
+class AgencyPolicies(TypedDict):
+    roles: 'builtins.list[AgencyPolicy]'
+
+
+class AgencyPolicy(TypedDict):
+    id: 'str'
+    name: 'str'
+    display_name: 'str'
+    enterprise_project_id: 'str'
+
+
+class AgencyQuery(TypedDict):
+    limit: NotRequired['int']
+    marker: NotRequired['str']
+    status: NotRequired['str']
+    name: NotRequired['str']
+    trust_domain_id: NotRequired['str']
+
+
+class AgencyShown(TypedDict):
+    id: 'str'
+    name: 'str'
+    domain_id: 'str'
+    trust_domain_id: 'str'
+    trust_domain_name: 'str'
+    trust_users: 'builtins.list[str]'
+    description: 'str'
+    duration: 'str'
+    create_time: 'str'
+    expire_time: 'str'
+    policies: 'builtins.list[AgencyPolicy]'
+    agency: 'AgencyWithPolicies'
+
+
+class AgencyWithPolicies(TypedDict):
+    id: 'str'
+    name: 'str'
+    domain_id: 'str'
+    trust_domain_id: 'str'
+    trust_domain_name: 'str'
+    trust_users: 'builtins.list[str]'
+    description: 'str'
+    duration: 'str'
+    create_time: 'str'
+    expire_time: 'str'
+    policies: 'builtins.list[AgencyPolicy]'
+
+
 class AllTags(TypedDict):
     tags: 'builtins.list[TagValuesFound]'
 
@@ -1196,6 +1287,18 @@ class NameVerified(TypedDict):
     cause: 'str'
 
 
+class NewAgency(TypedDict):
+    """`trust_domain_id` or `_name`; `trust_users` (ours): those of them who may, none = by their right."""
+
+    name: 'str'
+    domain_id: NotRequired['str']
+    trust_domain_id: NotRequired['str']
+    trust_domain_name: NotRequired['str']
+    trust_users: NotRequired['builtins.list[str]']
+    description: NotRequired['str']
+    duration: NotRequired['Any']
+
+
 class NewConnection(TypedDict):
     """A DNS connection; what `options` holds depends on the provider."""
 
@@ -1852,7 +1955,7 @@ class SetPrice(TypedDict):
 class SignIn(TypedDict):
     """`auth.identity.password.user` {name, password, domain {name or id}}, for the method `totp` also `auth.identity.totp.user` {id, passcode}; `auth.scope` as well."""
 
-    auth: '_Auth'
+    auth: 'certdesk__interfaces__operations__identity___Auth'
 
 
 class Simulated(TypedDict):
@@ -1950,6 +2053,17 @@ class TaggedDetail(TypedDict):
     auto_renew_status: 'int'
     remain_cert_number: 'int'
     auto_deploy_support: 'bool'
+
+
+class TemporaryCredential(TypedDict):
+    access: 'str'
+    secret: 'str'
+    securitytoken: 'str'
+    expires_at: 'str'
+
+
+class TemporaryKeyMade(TypedDict):
+    credential: 'TemporaryCredential'
 
 
 class ToSetUp(TypedDict):
@@ -2125,9 +2239,17 @@ class VoucherInfo(TypedDict):
     note: 'str'
 
 
-class _Auth(TypedDict):
-    identity: '_Identity'
-    scope: NotRequired['dict[str, Any]']
+class Wish(TypedDict):
+    """`auth.identity`: methods ["assume_role"] with `assume_role` {agency_name, domain_name or domain_id, duration_seconds}, or ["token"] with `token` {duration_seconds}; `policy` limits either further."""
+
+    auth: 'certdesk__interfaces__operations__agencies___Auth'
+
+
+class _Assume(TypedDict):
+    agency_name: 'str'
+    domain_name: NotRequired['str']
+    domain_id: NotRequired['str']
+    duration_seconds: NotRequired['int']
 
 
 class _Domain(TypedDict):
@@ -2135,10 +2257,9 @@ class _Domain(TypedDict):
     id: NotRequired['str']
 
 
-class _Identity(TypedDict):
-    methods: 'builtins.list[str]'
-    password: '_Password'
-    totp: NotRequired['_Totp | None']
+class _OfToken(TypedDict):
+    id: NotRequired['str']
+    duration_seconds: NotRequired['int']
 
 
 class _Password(TypedDict):
@@ -2158,3 +2279,25 @@ class _User(TypedDict):
     name: 'str'
     password: 'str'
     domain: '_Domain'
+
+
+class certdesk__interfaces__operations__agencies___Auth(TypedDict):
+    identity: 'certdesk__interfaces__operations__agencies___Identity'
+
+
+class certdesk__interfaces__operations__agencies___Identity(TypedDict):
+    methods: 'builtins.list[str]'
+    assume_role: NotRequired['_Assume | None']
+    token: NotRequired['_OfToken']
+    policy: NotRequired['dict[str, Any] | None']
+
+
+class certdesk__interfaces__operations__identity___Auth(TypedDict):
+    identity: 'certdesk__interfaces__operations__identity___Identity'
+    scope: NotRequired['dict[str, Any]']
+
+
+class certdesk__interfaces__operations__identity___Identity(TypedDict):
+    methods: 'builtins.list[str]'
+    password: '_Password'
+    totp: NotRequired['_Totp | None']
