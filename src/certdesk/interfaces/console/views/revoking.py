@@ -15,6 +15,7 @@ from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuance import revocation_rules, revoking
 from certdesk.lifecycle.issuance.revoking import REVOKE
+from certdesk.pki.x509.errors import BadCsr
 
 from ..forms.common import put
 from ..forms.revoking import RevokeForm
@@ -38,7 +39,7 @@ def revoke(request: HttpRequest, principal: Principal, certificate_id: str) -> H
             call("certificates.revoke", principal, certificate_id=certificate_id, body=form.body())
             tell(request, _done(certificate), "certificate.revocation_requested")
             return back_to("certificate", certificate_id)
-        except BadParameter as error:
+        except (BadParameter, BadCsr) as error:
             put(form, error)
         except (WrongState, Conflict) as error:
             alert(request, error)
