@@ -3,14 +3,17 @@
 A file is a list of steps: `{"do": "POST /path", "send": body, "status": 200, "get": body}`; without `get` the
 answer has no body. What differs in each run stands as `<name:kind>`: the value must have the form of the kind
 and is called `name` from then on. `<name>` alone is that very value again, in requests and in answers.
+`headers` are sent beside the usual ones. `"<x*300>"` in a request is 300 times x. A step
+`{"world": "prove <name>"}` is what happens outside: its records are set, and the jobs that are due run.
 """
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.support.signed import Person
+from tests.support.signed import Answer, Person
 
 
 def _pem(label: str) -> str:
@@ -23,6 +26,15 @@ FORMS = {
     "order": r"CS[0-9A-F]{21}",
     "name": r"scm-[0-9a-f]{6}",
     "millis": r"1[0-9]{12}",
+    "time": r"20[0-9]{2}-[01][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.0",
+    "moment": r"20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z",
+    "sha1": r"[0-9a-f]{40}",
+    "value": r'"?[0-9A-Za-z]{32,64}"?',
+    "accesskey": r"[0-9A-Z]{20}",
+    "secretkey": r"[0-9A-Za-z]{40}",
+    "uuid": r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+    "cert": _pem("CERTIFICATE"),
+    "certs": rf"(?:{_pem('CERTIFICATE')})+",
     "csr": _pem("CERTIFICATE REQUEST"),
     "key": _pem("PRIVATE KEY"),
 }
@@ -30,32 +42,60 @@ NUMBERS = frozenset({"millis"})
 """Kinds that are JSON numbers; every other one is text."""
 
 _PLACE = re.compile(r"<([a-z_0-9]+)(?::([a-z0-9]+))?>")
+_REPEATED = re.compile(r"<([^<>*]+)\*([0-9]+)>")
 
 
 class Different(AssertionError):
     """The answer is not the one of the file."""
 
 
-def play(someone: Person, file: Path, known: dict[str, Any] | None = None) -> dict[str, Any]:
+World = Callable[[str], None]
+People = Mapping[str, Person]
+"""Who sends, by name; `as` names another one than Alice."""
+
+
+def play(
+    people: People, file: Path, known: dict[str, Any] | None = None, world: World | None = None
+) -> dict[str, Any]:
     """Sends every step and compares every answer; answers the values by name.
 
     Args:
         known: values that the file may name without having met them.
+        world: does what a step `world` says, with the values in it.
 
     Raises:
         Different: names file, step and place.
     """
     values = dict(known or {})
     for number, step in enumerate(json.loads(file.read_text(encoding="utf-8")), start=1):
-        method, _, path = filled(step["do"], values).partition(" ")
-        answer = someone.send(method, path, filled(step["send"], values) if "send" in step else None)
+        if "world" in step:
+            assert world is not None
+            world(filled(step["world"], values))
+            continue
+        answer = sent(people, step, values)
         where = f"{file.name} step {number} ({step['do']})"
         if answer.status != step["status"]:
             raise Different(f"{where}: {answer.status} {answer.json}")
         if "get" not in step and answer.response.content:
             raise Different(f"{where}: a body came: {answer.response.content[:200]!r}")
         compare(step.get("get"), answer.json, values, where)
+        check_headers(answer, where)
     return values
+
+
+def sent(people: People, step: dict[str, Any], values: dict[str, Any]) -> Answer:
+    method, _, path = filled(step["do"], values).partition(" ")
+    body = filled(step["send"], values) if "send" in step else None
+    return people[step.get("as", "alice")].send(method, path, body, **step.get("headers", {}))
+
+
+def check_headers(answer: Answer, where: str) -> None:
+    """Every answer names its request, and says what it is where it is something (API §8.2)."""
+    headers = answer.response.headers
+    kind = "application/json" if answer.response.content else None
+    named = re.fullmatch(r"[0-9a-f]{32}", headers.get("X-Request-Id", ""))
+    if not named or headers.get("Content-Type") != kind:
+        raise Different(f"{where}: the headers are {dict(headers)}")
 
 
 def filled(expected: Any, values: dict[str, Any]) -> Any:
@@ -66,6 +106,7 @@ def filled(expected: Any, values: dict[str, Any]) -> Any:
         return [filled(value, values) for value in expected]
     if not isinstance(expected, str):
         return expected
+    expected = _REPEATED.sub(lambda found: found[1] * int(found[2]), expected)
     return _PLACE.sub(lambda found: str(values[found[1]]), expected)
 
 

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"  # no policy allows the action
     CONFLICT = "conflict"  # another request got there first; retry
+    NOT_SETTLED = "not_settled"  # an order that another request is changing at this moment; ask again
     PAYMENT_REFUSED = "payment_refused"
     QUOTA = "quota"
     ADDRESS_TOO_LONG = "address_too_long"  # path or query (414)
@@ -90,6 +91,10 @@ class WrongState(CertdeskError):
 
 class Conflict(CertdeskError):
     kind = Kind.CONFLICT
+
+
+class NotSettled(Conflict):
+    kind = Kind.NOT_SETTLED
 
 
 class NotAvailable(CertdeskError):

@@ -1,6 +1,7 @@
 """Deleting and unsubscribing (API §1 #5, #11, §1.12)."""
 
 from certdesk.foundation.common import clock
+from certdesk.foundation.common.errors import Conflict, NotSettled
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates import deleting
 from certdesk.lifecycle.certificates.deleting import DELETE
@@ -22,8 +23,14 @@ def delete(principal: Principal, certificate_id: str) -> None:
 
 @operation("certificates.unsubscribe", "DELETE", f"{C}/unsubscribe", REFUND)
 def unsubscribe(principal: Principal, certificate_id: str) -> Shape:
-    """Asks for the refund; a review takes seconds, then the certificate is gone (UNS-1..7)."""
-    unsubscribing.unsubscribe(principal, certificate_id, clock.now())
+    """Asks for the refund; a review takes seconds, then the certificate is gone (UNS-1..7).
+
+    A request that lost a race answers 500 and SCM.0016: the one answer that Terraform asks again on.
+    """
+    try:
+        unsubscribing.unsubscribe(principal, certificate_id, clock.now())
+    except Conflict as lost:
+        raise NotSettled(lost.message, next_step=lost.next_step) from lost
     return {"unsubscribe_results": "SUCCESS"}
 
 

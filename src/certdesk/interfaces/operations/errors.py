@@ -24,6 +24,7 @@ KINDS: dict[Kind, Line] = {
     Kind.UNAUTHENTICATED: Line(401, "APIGW.0301"),
     Kind.FORBIDDEN: Line(403, "SCM.9403"),
     Kind.CONFLICT: Line(409, "SCM.9409"),
+    Kind.NOT_SETTLED: Line(500, "SCM.0016"),  # what clients of the contract ask again on
     Kind.PAYMENT_REFUSED: Line(400, "SCM.0016"),
     Kind.QUOTA: Line(400, "SCM.0011"),
     Kind.ADDRESS_TOO_LONG: Line(414, "SCM.0005"),

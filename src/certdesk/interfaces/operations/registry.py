@@ -309,6 +309,8 @@ def read(model: type[Model], given: object) -> Model:
         return model.model_validate({} if given is None else given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        if first["type"] in ("model_type", "dict_type") and not first["loc"]:
+            raise BadParameter("The body is no JSON object.") from None
         field = ".".join(str(part) for part in first["loc"])
         raise BadParameter(f"{field or 'The body'}: {_words(first['msg'])}.", field=field) from None
 

@@ -10,6 +10,7 @@ class NoCertificate(NotFound):
         super().__init__(
             f"There is no certificate {certificate_id}.",
             next_step="Check the id in the list of certificates.",
+            code="SCM.0020",
         )
 
 
