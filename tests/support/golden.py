@@ -3,8 +3,9 @@
 A file is a list of steps: `{"do": "POST /path", "send": body, "status": 200, "get": body}`; without `get` the
 answer has no body. What differs in each run stands as `<name:kind>`: the value must have the form of the kind
 and is called `name` from then on. `<name>` alone is that very value again, in requests and in answers.
-`headers` are sent beside the usual ones. `"<x*300>"` in a request is 300 times x. A step
-`{"world": "prove <name>"}` is what happens outside: its records are set, and the jobs that are due run.
+`headers` are sent beside the usual ones; `keep` names a value of the answer's headers; `as` says who sends.
+`"<x*300>"` in a request is 300 times x. A step `{"world": "prove <name>"}` is what happens outside: its
+records are set, and the jobs that are due run.
 """
 
 import json
@@ -79,6 +80,7 @@ def play(
         if "get" not in step and answer.response.content:
             raise Different(f"{where}: a body came: {answer.response.content[:200]!r}")
         compare(step.get("get"), answer.json, values, where)
+        keep(step, answer, values)
         check_headers(answer, where)
     return values
 
@@ -86,7 +88,13 @@ def play(
 def sent(people: People, step: dict[str, Any], values: dict[str, Any]) -> Answer:
     method, _, path = filled(step["do"], values).partition(" ")
     body = filled(step["send"], values) if "send" in step else None
-    return people[step.get("as", "alice")].send(method, path, body, **step.get("headers", {}))
+    return people[step.get("as", "alice")].send(method, path, body, **filled(step.get("headers", {}), values))
+
+
+def keep(step: dict[str, Any], answer: Answer, values: dict[str, Any]) -> None:
+    """Values of headers, e.g. a token, by the names that the step gives them."""
+    for name, header in step.get("keep", {}).items():
+        values[name] = answer.response.headers[header]
 
 
 def check_headers(answer: Answer, where: str) -> None:

@@ -10,14 +10,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.support.golden import FORMS, NUMBERS, People, World, filled, sent
+from tests.support.golden import FORMS, NUMBERS, People, World, filled, keep, sent
 
 ORDER = (
     "certificate", "order", "name", "time", "moment", "uuid", "csr", "key", "cert", "certs", "sha1", "hex32",
     "value",
 )  # fmt: skip
 CLOCKS = frozenset({"time", "moment", "millis"})
-FIELDS = {"accesskey": ("access", "access_key"), "secretkey": ("secret", "secret_key")}
+FIELDS = {"accesskey": ("access", "access_key", "id"), "secretkey": ("secret", "secret_key")}
 
 
 def record(people: People, file: Path, known: dict[str, Any], world: World) -> None:
@@ -33,6 +33,7 @@ def record(people: People, file: Path, known: dict[str, Any], world: World) -> N
         kept["status"] = answer.status
         if answer.response.content:
             kept["get"] = _named(answer.json, values, "")
+        keep(step, answer, values)
         steps.append(kept)
     file.write_text(json.dumps(steps, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -63,7 +64,7 @@ def _kind(found: str | int, field: str) -> str:
     if isinstance(found, int):
         return next((kind for kind in NUMBERS if re.fullmatch(FORMS[kind], str(found))), "")
     for kind, fields in FIELDS.items():
-        if field in fields:
+        if field in fields and re.fullmatch(FORMS[kind], found):
             return kind
     tried = (kind for kind in ORDER if kind != "value" or field == "record_value")
     return next((kind for kind in tried if re.fullmatch(FORMS[kind], found)), "")

@@ -13,6 +13,7 @@ from huaweicloudsdkscm.v3 import ScmClient
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.common import settings as house
+from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.iam.principal import system_principal
 from certdesk.foundation.jobs import testing as jobs
 from certdesk.interfaces.api.router import Router
@@ -25,7 +26,7 @@ from tests.support import golden, golden_record
 from tests.support.authority import start_ca
 from tests.support.golden import Different, People, World, compare
 from tests.support.requests_of import request_for
-from tests.support.signed import account, person
+from tests.support.signed import PASSWORD, account, person
 from tests.support.uploads import World as Elsewhere
 from tests.support.uploads import key_of, key_pem, pem
 
@@ -44,10 +45,11 @@ NOT_YET = {
 
 @pytest.fixture
 def people() -> People:
-    """Alice of `golden`; there Rita reads alone and Nils may nothing. Charlie is of another account."""
+    """Alice of `golden`, Rita reads, Nils may nothing, Pat has a password; Charlie of another one."""
     start_ca(clock.now())
     owner = account("golden")
     orders.credit(owner.id, "CNY", 10_000_000_00, "top-up", clock.now(), system_principal(owner.id))
+    iam.create_user(owner, "pat", PASSWORD, ["readers"])
     return {
         "alice": person(owner, "alice", "users", "admins"),
         "rita": person(owner, "rita", "readers"),
