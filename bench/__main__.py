@@ -1,6 +1,7 @@
 """`./certdesk bench`: goals as ratios inside one run, with the calibration rows beside them.
 
-    ./certdesk bench [--seconds N] [--json FILE] [--only g1,g2,g12,writes]
+    ./certdesk bench [--seconds N] [--json FILE] [--rows N]
+                     [--only g1,g2,g12,writes,lists,nodes]
 
 "Per core" is work divided by the CPU seconds of the whole server process tree, load generator left out.
 Status 1 when a floor does not hold.
@@ -13,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import calibration, checker, engine, interactive, rest
+from bench import calibration, checker, engine, interactive, lists, rest
 from bench.report import Report
 
 
@@ -22,7 +23,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="./certdesk bench", description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each measured row")
     parser.add_argument("--json", type=Path, help="file for the figures")
-    parser.add_argument("--only", default="g1,g2,g12,writes", help="comma-separated goals")
+    parser.add_argument("--only", default="g1,g2,g12,writes,lists,nodes", help="comma-separated goals")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="certificates of the list goals")
     chosen = parser.parse_args()
     goals = {goal.strip() for goal in chosen.only.split(",")}
     report = Report()
@@ -37,6 +39,10 @@ def main() -> int:
         checker.measure(report, chosen.seconds)
     if "writes" in goals:
         interactive.measure(report, chosen.seconds)
+    if "lists" in goals:  # G6, G7, G13, G14
+        lists.measure(report, chosen.seconds, chosen.rows)
+    if "nodes" in goals:  # G16
+        lists.measure_nodes(report, chosen.seconds)
     print(report.table())
     if chosen.json:
         chosen.json.write_text(json.dumps(report.as_dict(), indent=2), encoding="utf-8")
