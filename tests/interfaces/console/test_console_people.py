@@ -228,3 +228,21 @@ def test_the_simulator_answers_with_the_statement(office: Office, admin: Client)
     assert "No policy allows scm:cert:download" in shown
     for wrong in ({"user": "nobody"}, {"action": "x"}, {"source": "home"}, {"time": "soon"}):
         assert admin.get("/iam/simulator", {**question, **wrong}).status_code == 422
+
+
+# rule: IAM-7
+def test_a_key_is_destroyed_after_a_second_question(office: Office) -> None:
+    alice = office.people["alice"]
+    access_key, _secret = iam.create_access_key(alice)
+    iam.set_access_key_enabled(access_key, False)
+    browser = office.client("alice")
+    page = f"/iam/keys/{access_key}/delete"
+    assert page in text(browser.get("/iam/keys"))
+    shown = text(browser.get(page))
+    assert f"Destroy the access key {access_key}?" in shown
+    assert 'data-operation="key-delete-sure"' in shown
+    assert AccessKey.objects.filter(access_key=access_key).exists()
+    assert office.client("charlie").get(page).status_code == 404
+    assert office.client("nils").get(page).status_code == 403
+    assert "The key is destroyed." in text(browser.post(page, follow=True))
+    assert not AccessKey.objects.filter(access_key=access_key).exists()

@@ -6,6 +6,9 @@ import pytest
 
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common.errors import BadParameter, Forbidden, NotFound
+from certdesk.foundation.iam import rules as policies
+from certdesk.foundation.iam.models import User
+from certdesk.foundation.iam.principal import PolicyGrant, Principal, Via
 from certdesk.lifecycle.certificates import editing, queries
 from certdesk.lifecycle.certificates.models import Certificate
 from tests.support.inventory import NOW, bought, new_account, person
@@ -70,3 +73,43 @@ def test_only_who_may_update_can_edit(house, mine):
         editing.edit(person(house, "bob", "scm:cert:get"), mine, LATER, name="gate", description="")
     with pytest.raises(NotFound):
         editing.edit(person(new_account("elsewhere")), mine, LATER, name="gate", description="")
+
+
+def a_user(account, name, **more):
+    return User.objects.create(account=account, name=name, login=name, created_at=NOW, **more)
+
+
+def test_the_owner_is_an_active_user_of_the_account(house, mine):
+    bob = a_user(house, "bob")
+    a_user(house, "gone", is_active=False)
+    a_user(new_account("elsewhere"), "charlie")
+    for wanted in ("gone", "charlie", "nobody"):
+        with pytest.raises(NotFound):
+            editing.edit(person(house), mine, LATER, owner=wanted)
+    for wanted in (bob.id, "bob"):
+        editing.edit(person(house), mine, LATER, owner=wanted)
+        assert Certificate.objects.get().owner_id == bob.id
+    assert Event.objects.filter(resource=f"cert:{mine}", action=editing.UPDATE).count() == 1
+
+
+def limited(account, user, *statements):
+    document = {"Version": "1.1", "Statement": list(statements)}
+    return Principal(
+        account.id, user.id, user.name, Via.API, grants=(PolicyGrant("p", policies.parse(document)),)
+    )
+
+
+# rule: IAM-4
+def test_by_the_owner_nobody_widens_his_rights(house, mine):
+    eve, bob = a_user(house, "eve"), a_user(house, "bob")
+    update = {"Effect": "Allow", "Action": ["scm:cert:update"]}
+    of_mine = {"StringEquals": {"scm:Owner": [eve.id]}}
+    keys = {"Effect": "Allow", "Action": ["scm:cert:download"], "Condition": of_mine}
+    with pytest.raises(Forbidden):
+        editing.edit(limited(house, eve, update, keys), mine, LATER, owner="eve")
+    editing.edit(limited(house, eve, update, keys), mine, LATER, owner="bob")
+    editing.edit(limited(house, eve, update), mine, LATER, owner="eve")  # owning gives her nothing
+    with pytest.raises(Forbidden):  # she may edit her own alone, so she may not give it away
+        editing.edit(limited(house, eve, {**update, "Condition": of_mine}), mine, LATER, owner="bob")
+    assert Certificate.objects.get().owner_id == eve.id
+    assert bob.id

@@ -169,6 +169,21 @@ def reset_second_factor(principal: Principal, user_id: str) -> User:
     return user
 
 
+def mates(principal: Principal, *, but: str = "") -> "QuerySet[User]":
+    """Active users of the principal's account, by name, leaving out one: to whom something can be given."""
+    found = User.objects.filter(account_id=principal.account_id, is_active=True)
+    return found.exclude(id=but).order_by("name")
+
+
+def mate(principal: Principal, wanted: str) -> User:
+    """An active user of the account, by id or name. Raises: NotFound."""
+    active = mates(principal)
+    found = active.filter(id=wanted).first() or active.filter(name=wanted).first()
+    if found is None:
+        raise finding.missing("user", wanted)
+    return found
+
+
 def groups_of(user: User) -> list[Group]:
     """The groups that a user is in, by name."""
     return list(user.groups.order_by("name"))

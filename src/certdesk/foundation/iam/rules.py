@@ -6,7 +6,7 @@ How documents are read stands in `documents`, how conditions compare in `conditi
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .conditions import TIME_KEY, Condition, holds, holds_for_row, of_row
+from .conditions import OWNER_KEY, TIME_KEY, Condition, holds, holds_for_row, of_row
 from .documents import (
     ALIASES,
     MAX_DOCUMENT,
@@ -142,6 +142,16 @@ def is_timed(grants: Iterable[PolicyGrant]) -> bool:
     """Whether a decision by these grants may change by the hour, so that none may be kept."""
     return any(
         condition.key == TIME_KEY
+        for grant in grants
+        for statement in grant.statements
+        for condition in statement.conditions
+    )
+
+
+def is_owner_bound(grants: Iterable[PolicyGrant]) -> bool:
+    """Whether some right depends on who owns a thing: then nobody makes himself its owner."""
+    return any(
+        condition.key == OWNER_KEY
         for grant in grants
         for statement in grant.statements
         for condition in statement.conditions

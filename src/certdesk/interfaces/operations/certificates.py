@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from certdesk.foundation.common import clock
-from certdesk.foundation.common.errors import BadParameter, NotAvailable
+from certdesk.foundation.common.errors import BadParameter
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import Application, Contact
@@ -101,11 +101,11 @@ def records_of(found: Certificate, application: Application | None) -> Any:
 
 @operation("certificates.edit", "PATCH", C, editing.UPDATE, request=Edit)
 def edit(principal: Principal, certificate_id: str, body: Edit) -> Shape:
-    """Name and description (LST-4)."""
-    if body.owner is not None:
-        raise NotAvailable("Changing the owner comes with a later release.", field="owner")
+    """Name and description (LST-4); `owner`, by id or name, is a user of the account."""
     now = clock.now()
-    editing.edit(principal, certificate_id, now, name=body.name, description=body.description)
+    editing.edit(
+        principal, certificate_id, now, name=body.name, description=body.description, owner=body.owner
+    )
     return shown(queries.fetch(principal, editing.UPDATE, certificate_id), now)
 
 

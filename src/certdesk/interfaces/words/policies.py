@@ -61,6 +61,7 @@ SHAPES = (
     _("It has: %(list)s."),
     _("%(text)s is not a resource."),
     _("Bounced: %(told)s"),
+    _("You may not make yourself the owner: a policy of yours gives owners more."),
     _("Name the account that is trusted, by its name or id."),
     _("%(count)s users were named."),
     _("Name %(most)s at most."),

@@ -7,7 +7,7 @@ from datetime import datetime
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import sql
 from certdesk.foundation.common.errors import BadParameter, Forbidden, WrongState
-from certdesk.foundation.iam import finding, queries
+from certdesk.foundation.iam import finding, queries, rules
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates.editing import UPDATE
@@ -19,7 +19,6 @@ from .models import BookContact, Contact
 
 HAND_OVER = "iam:users:handOver"
 BATCH, PAUSE = 100, 0.002  # law 13
-OWNER_KEY = "scm:Owner"
 UNDECIDED = ("CHECKING", "CHECKING_ORG")
 """While an application is looked at, its contact stays: the officer is told from the applicant by it."""
 
@@ -71,22 +70,13 @@ def _heir(principal: Principal, user: User, to: str) -> User:
         raise BadParameter("Name another user to take over.", field="to")
     if not found.is_active:
         raise WrongState("The user who takes over is switched off.", next_step="Name an active one.")
-    if found.id == principal.user_id and _is_owner_bound(principal):
+    if found.id == principal.user_id and rules.is_owner_bound(principal.grants):
         raise Forbidden(
             "You may not hand things to yourself: a policy of yours gives owners more.",
             next_step="Ask another administrator.",
             details={"action": HAND_OVER},
         )
     return found
-
-
-def _is_owner_bound(principal: Principal) -> bool:
-    return any(
-        condition.key == OWNER_KEY
-        for grant in principal.grants
-        for statement in grant.statements
-        for condition in statement.conditions
-    )
 
 
 def _certificates(

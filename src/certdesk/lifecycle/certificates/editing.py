@@ -1,4 +1,4 @@
-"""Name, description (LST-4) and enterprise project (IAM-6) of a certificate."""
+"""Name, description (LST-4), owner and enterprise project (IAM-6) of a certificate."""
 
 import re
 import unicodedata
@@ -7,8 +7,9 @@ from datetime import datetime
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import sql
-from certdesk.foundation.common.errors import BadParameter, WrongState
-from certdesk.foundation.iam import projects
+from certdesk.foundation.common.errors import BadParameter, Forbidden, WrongState
+from certdesk.foundation.iam import people, projects
+from certdesk.foundation.iam import rules as policies
 from certdesk.foundation.iam.principal import Principal
 
 from . import queries, rules
@@ -26,11 +27,17 @@ def edit(
     *,
     name: str | None = None,
     description: str | None = None,
+    owner: str | None = None,
 ) -> None:
     """Changes what is given; what is the same is left alone, and what is not given stays another's.
 
+    Args:
+        owner: an active user of the account, by id or name.
+
     Raises:
-        NoCertificate, Forbidden: as `queries.fetch`.
+        NoCertificate, Forbidden: as `queries.fetch`; also where the right ends with the new owner, or one
+            would own by one's own word what a policy gives owners more of.
+        NotFound: there is no such user.
         BadParameter: a length or character is not allowed; `field` says where.
     """
     certificate = queries.fetch(principal, UPDATE, certificate_id)
@@ -40,6 +47,8 @@ def edit(
         check_name(wanted["name"])
     if "description" in wanted:
         check_description(wanted["description"])
+    if owner is not None:
+        wanted["owner_id"] = _owner(principal, certificate, owner)
     changed = {field: value for field, value in wanted.items() if getattr(certificate, field) != value}
     if not changed:
         return
@@ -52,6 +61,21 @@ def edit(
             details={"changed": list(changed)},
             account_id=certificate.account_id,
         )
+
+
+def _owner(principal: Principal, certificate: Certificate, wanted: str) -> str:
+    """Id of the new owner, if the principal may give it the certificate."""
+    found = people.mate(principal, wanted)
+    if found.id == certificate.owner_id:
+        return found.id
+    if found.id == principal.user_id and policies.is_owner_bound(principal.grants):
+        raise Forbidden(
+            "You may not make yourself the owner: a policy of yours gives owners more.",
+            next_step="Ask another administrator.",
+            details={"action": UPDATE},
+        )
+    principal.require(UPDATE, replace(rules.resource_of(certificate), owner_id=found.id))
+    return found.id
 
 
 MIGRATE = "eps:resources:migrate"

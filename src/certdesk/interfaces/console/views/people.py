@@ -224,8 +224,7 @@ def switch(request: HttpRequest, principal: Principal, user_id: str) -> HttpResp
 def hand_over(request: HttpRequest, principal: Principal, user_id: str) -> HttpResponse:
     """When somebody leaves: everything goes to a team mate."""
     user = people.fetch(principal, user_id)
-    mates = User.objects.filter(account_id=principal.account_id, is_active=True).exclude(id=user.id)
-    choices = [(one.id, one.name) for one in mates.order_by("name")[:500]]
+    choices = [(one.id, one.name) for one in people.mates(principal, but=user.id)[:500]]
     form = ChoiceForm(_("To whom"), choices, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -382,11 +381,26 @@ def key_switch(request: HttpRequest, principal: Principal, access_key: str) -> H
     return _to_keys(request)
 
 
-@page("", post=OWN)
+@page(OWN, post=OWN)
 def key_delete(request: HttpRequest, principal: Principal, access_key: str) -> HttpResponse:
-    told = _("The key is destroyed.")
-    tried(request, told, "key.deleted", "access_keys.delete", principal=principal, id=access_key)
-    return _to_keys(request)
+    """Asks first, naming what follows."""
+    key = keys.fetch(principal, access_key)
+    if request.method == "POST":
+        told = _("The key is destroyed.")
+        tried(request, told, "key.deleted", "access_keys.delete", principal=principal, id=access_key)
+        return _to_keys(request)
+    context = {
+        "title": _("Destroy the access key %(name)s?") % {"name": access_key},
+        "crumbs": [crumb(_("Access keys"), "iam-keys")],
+        "losses": [
+            _("Programs that sign with it are refused at once."),
+            _("Its secret is destroyed; %(name)s needs a new key afterwards.") % {"name": key.user.name},
+        ],
+        "submit": _("Destroy the key"),
+        "operation": "key-delete-sure",
+        "back": reverse("iam-keys"),
+    }
+    return render(request, SURE, context)
 
 
 def _to_keys(request: HttpRequest) -> HttpResponse:
