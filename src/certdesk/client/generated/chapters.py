@@ -504,7 +504,7 @@ class Certificates:
         return self._transport.download('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/download', certificate_id), query={'server': server})
 
     def edit(self, certificate_id: str, *, name: str | None = None, description: str | None = None, owner: str | None = None) -> types.Certificate:
-        """Name and description (LST-4).
+        """Name and description (LST-4); `owner`, by id or name, is a user of the account.
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
