@@ -3,6 +3,7 @@ everybody who could ask × own, foreign and missing ids. A new page joins by its
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from django.test import Client
 from django.urls import URLPattern
 from pytest_django import DjangoDbBlocker
 
-from certdesk.interfaces.console import urls
+from certdesk.foundation.common import clock
+from certdesk.interfaces.console import signing, urls
+from certdesk.interfaces.console.signing import SignedIn
 from certdesk.interfaces.console.views.page import OPEN, OWN, Rights
 from tests.support import bind
 from tests.support.matrix.asking import other_id
@@ -48,8 +51,10 @@ KINDS: Mapping[str, str] = {
     "request_id": "approvals",
 }
 """Part of an address -> kind of thing (tests/support/matrix/things.py)."""
-EVERYBODYS = {"name", "zone", "product_id", "token"}
-"""Parts that name nothing of anybody's: names, zones by name, lines of the catalogue."""
+EVERYBODYS = {"name", "zone", "product_id", "token", "passkey_id"}
+"""Parts that name nothing of a team's: names, zones by name, lines of the catalogue, one's own passkeys."""
+NOBODYS = {"token": "x" * 43, "passkey_id": "9999"}
+"""Parts of which nothing is made here."""
 OPERATORS = {"accounts", "account-money", "edit-price", "mail-server"}
 """Pages of the operator of the installation, who reaches every account."""
 
@@ -98,9 +103,9 @@ def sides(
 def values_of(name: str, side: Side) -> dict[str, str]:
     found = {}
     for part in parts(name):
-        if part != "token" and part not in KINDS:
+        if part not in KINDS and part not in NOBODYS:
             pytest.fail(f"page {name}: what is {part!r}? Add its kind to KINDS of {__name__}.")
-        found[part] = "x" * 43 if part == "token" else side.ids[KINDS[part]]
+        found[part] = NOBODYS[part] if part in NOBODYS else side.ids[KINDS[part]]
     if "organization" in name or "document" in name:
         found["certificate_id"] = side.ids["waiting"]
     return found
@@ -120,6 +125,9 @@ def ask(
         if side is not None:
             backend = "allauth.account.auth_backends.AuthenticationBackend"
             client.force_login(side.people[who].user, backend=backend)
+            session = client.session  # who has just shown who it is is not asked again
+            session[signing._SIGNED_IN] = asdict(SignedIn("password", at=clock.real_now().timestamp()))
+            session.save()
         answer = client.generic(method, path, **more)
         transaction.set_rollback(True)
     assert answer.status_code < 500, (method, path, answer.status_code)

@@ -57,6 +57,7 @@ NO_REFERENCE: Mapping[str, str] = {
 
 HARMLESS: Mapping[tuple[str, str], str] = {
     ("catalogue.price", "enterprise_project_id"): "a price is of no project",
+    ("v2.save", "csr_id"): "a draft is kept as it was typed; its CSR is looked for when it is submitted",
     ("certificates.edit", "owner"): "refused for everybody until it can be changed",
 }
 """Fields whose id is not looked at: another's must be answered as a missing one, though not refused."""

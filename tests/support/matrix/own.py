@@ -31,6 +31,12 @@ NOT_ASKED: dict[str, str] = {
 }
 """Operation -> why no good request of the owner is made here."""
 
+NOT_DONE: dict[str, str] = {
+    "certificates.confirm_revocation": "no revocation waits for its mail here (tests of revocation)",
+    "users.reset_second_factor": "the user has none (tests of the second factor)",
+}
+"""Operation -> why the owner's request is refused too; everybody else is asked all the same."""
+
 BOUNDARY = "matrix-boundary"
 PERSON = {
     "applicant_name": "Ada Lovelace",
@@ -159,6 +165,42 @@ def _import_v2(side: Side) -> Ask:
 @own("certificates.edit")
 def _edit(side: Side) -> Ask:
     return Ask(body={"name": "renamed"})
+
+
+@own("certificates.cancel_privacy")
+def _personal(side: Side) -> Ask:
+    return Ask({"certificate_id": side.applied_and_issued()})
+
+
+@own("v2.cancel_privacy")
+def _personal_v2(side: Side) -> Ask:
+    return Ask({"cert_id": side.applied_and_issued()})
+
+
+@own("v2.apply", "v2.save")
+def _apply_v2(side: Side) -> Ask:
+    return Ask({"cert_id": side.desk.buy()}, {**PERSON, "domain": side.name("applied")})
+
+
+@own("v2.edit")
+def _edit_v2(side: Side) -> Ask:
+    return Ask(body={"modify_key": "DESCRIPTION", "modify_value": "renamed"})
+
+
+@own("v2.cancel")
+def _cancel_v2(side: Side) -> Ask:
+    return Ask({"cert_id": side.checking()})
+
+
+@own("v2.check_csr")
+def _check_csr(side: Side) -> Ask:
+    return Ask(body={"csr": request_for(side.name("csr")).pem})
+
+
+@own("v2.upload_proof")
+def _proof_v2(side: Side) -> Ask:
+    sent = _upload_document(side)
+    return Ask({"cert_id": side.ids["waiting"], "type": "BL"}, sent.body, headers=sent.headers)
 
 
 # --- organizations -------------------------------------------------------------------------------

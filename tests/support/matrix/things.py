@@ -89,6 +89,13 @@ class Side:
         self.desk.apply(certificate_id, domain=self.name(label), **form)
         return certificate_id
 
+    def applied_and_issued(self) -> str:
+        """An issued certificate for which personal data is kept."""
+        certificate_id = self.checking("shop")  # proved before
+        validation.check_now(self.desk.alice, certificate_id)
+        self.desk.run(strict=False)
+        return certificate_id
+
     def waiting(self) -> str:
         """An OV certificate whose organization waits for an officer."""
         certificate_id = self.desk.buy("OV_SSL_CERT")
