@@ -109,7 +109,12 @@ def test_buying_reading_and_paging(desk: Certdesk) -> None:
     assert desk.certificates.unsubscribe(made[1])["unsubscribe_results"] == "SUCCESS"
     connection = desk.dns_connections.create(
         provider="rfc2136",
-        options={"server": "127.0.0.1", "zones": ["a.test"], "key_name": "k.", "key_secret": "c2VjcmV0"},
+        options={
+            "server": "127.0.0.1",
+            "zones": ["a.test"],
+            "key_name": "k.",
+            "key_secret": "c2VjcmV0LXNlY3JldA==",
+        },
     )
     desk.dns_connections.delete(connection["id"], force=True)
     assert list(desk.dns_connections.iter_list()) == []

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from certdesk.foundation.common.settings import Settings
 
 PREFIX = "CERTDESK_"
+CLIENT = "CERTDESK_CLIENT_"  # where the user commands find a server; no setting of one
 NOT_SETTINGS = frozenset(
     {"CERTDESK_SETTINGS", "CERTDESK_REQUIRE_ALL", "CERTDESK_SIZE", "CERTDESK_TEST_DATABASE_URL"}
 )
@@ -67,7 +68,7 @@ def _from_file(path: str) -> dict[str, Any]:
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for variable, text in environ.items():
-        if not variable.startswith(PREFIX) or variable in NOT_SETTINGS:
+        if not variable.startswith(PREFIX) or variable.startswith(CLIENT) or variable in NOT_SETTINGS:
             continue
         name = variable.removeprefix(PREFIX).lower()
         if name not in Settings.model_fields:

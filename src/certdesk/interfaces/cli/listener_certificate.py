@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.serialization import (
@@ -14,7 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from certdesk.foundation.common import session_key
-from certdesk.foundation.common.settings import Settings
+
+if TYPE_CHECKING:
+    from certdesk.foundation.common.settings import Settings
 
 RENEW_BEFORE = timedelta(days=30)
 
@@ -26,26 +29,26 @@ class Files:
     password: str
 
 
-def files(settings: Settings) -> Files:
+def files(settings: "Settings") -> Files:
     """Where certificate and key lie, and the key file's password, derived and stored nowhere."""
     folder = settings.data / "listener"
     return Files(folder / "chain.pem", folder / "key.pem", session_key.derive(settings, "listener"))
 
 
-def plain_key(settings: Settings) -> bytes:
+def plain_key(settings: "Settings") -> bytes:
     """The key, decrypted, in PKCS#8 PEM; for the listener's own memory only."""
     where = files(settings)
     key = load_pem_private_key(where.key.read_bytes(), where.password.encode())
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def hosts(settings: Settings) -> list[str]:
+def hosts(settings: "Settings") -> list[str]:
     """Names and addresses the listener answers for (DESIGN §4)."""
     external = urlsplit(settings.base_url).hostname or ""
     return list(dict.fromkeys(host for host in (external, "localhost", "127.0.0.1", "::1") if host))
 
 
-def ensure(settings: Settings) -> None:
+def ensure(settings: "Settings") -> None:
     """Make or renew the certificate when it is missing, near its end or for other hosts."""
     if not settings.https:
         return

@@ -9,7 +9,21 @@ import typer
 
 from certdesk.foundation.common.errors import CertdeskError
 
-from . import catalogue, checks, documents, grants, labs, people, perspective, revocation, serve, setup, tour
+from . import (
+    catalogue,
+    checks,
+    completion,
+    documents,
+    grants,
+    labs,
+    people,
+    perspective,
+    revocation,
+    serve,
+    setup,
+    tour,
+)
+from .root import Root
 
 people.accounts.command("voucher")(grants.voucher)
 people.accounts.command("coupon")(grants.coupon)
@@ -18,7 +32,8 @@ app = typer.Typer(
     name="certdesk",
     help="A self-hosted SSL certificate manager: order, prove, issue, deploy, renew and revoke in one place.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
+    cls=Root,
     pretty_exceptions_enable=False,
 )
 app.command("up")(serve.up)
@@ -31,6 +46,7 @@ app.command("doctor")(checks.doctor)
 app.command("verify-issued")(checks.verify_issued)
 app.command("revoke")(revocation.revoke)
 app.command("docs")(documents.docs)
+app.command("completion")(completion.completion)
 app.command("lab")(labs.lab)
 app.command("perspective")(perspective.perspective)
 app.command("mail-listener")(perspective.mail_listener)
@@ -46,7 +62,7 @@ app.add_typer(checks.ca, name="ca")
 def main() -> None:
     """Entry point; expected refusals become one plain sentence and status 2."""
     try:
-        app()
+        app(prog_name="certdesk")
     except CertdeskError as refused:
         print(f"certdesk: {refused}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from certdesk.foundation.common.settings import Settings
-
 from . import start
+
+if TYPE_CHECKING:
+    from certdesk.foundation.common.settings import Settings
 
 
 def perspective(
@@ -44,7 +45,7 @@ def mail_listener() -> None:
     listen_for_mail(settings)
 
 
-def refuse_for_public(settings: Settings) -> None:
+def refuse_for_public(settings: "Settings") -> None:
     """Ends with a plain sentence when replies would prove names of certificates that the public trusts."""
     if not settings.mail_listener:
         return
@@ -60,7 +61,7 @@ def refuse_for_public(settings: Settings) -> None:
         raise typer.Exit(2)
 
 
-def listen_for_mail(settings: Settings) -> None:
+def listen_for_mail(settings: "Settings") -> None:
     """Serves until the process is told to stop."""
     from certdesk.interfaces.public import replies
 

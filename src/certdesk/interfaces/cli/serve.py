@@ -7,13 +7,15 @@ import socket
 import sys
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 
 import typer
 
-from certdesk.foundation.common.settings import Settings
-
-from . import listener_certificate, perspective, setup, start
+from . import perspective, setup, start
 from .supervisor import Child, Supervisor
+
+if TYPE_CHECKING:
+    from certdesk.foundation.common.settings import Settings
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_ARENA_MAX = -1, -2, -8  # malloc.h
 _FILES = 8192
@@ -27,6 +29,8 @@ def up() -> None:
     _refuse_taken(settings)
     setup.prepare(settings)
     users = setup.first_users()
+    from . import listener_certificate  # reads the settings' class
+
     listener_certificate.ensure(settings)
     typer.echo(_greeting(settings, users, began))
     children = [*_web_children(settings), Child("worker", _work)]
@@ -39,6 +43,8 @@ def web() -> None:
     """Run the HTTP and HTTPS listeners."""
     settings = start.django()
     _refuse_taken(settings)
+    from . import listener_certificate  # reads the settings' class
+
     listener_certificate.ensure(settings)
     raise typer.Exit(_run(_web_children(settings)))
 
@@ -56,7 +62,7 @@ def _work() -> None:
     jobs.main()
 
 
-def _refuse_taken(settings: Settings) -> None:
+def _refuse_taken(settings: "Settings") -> None:
     """Ends with a plain sentence when a port is taken: granian would share it with whoever has it."""
     for name in ("http", "https"):
         host, _, port = str(getattr(settings, name)).rpartition(":")
@@ -115,14 +121,14 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _web_children(settings: Settings) -> list[Child]:
+def _web_children(settings: "Settings") -> list[Child]:
     from . import listener  # granian, which other commands need not load
 
     names = [name for name in ("http", "https") if getattr(settings, name)]
     return [Child(name, partial(listener.serve, settings, name)) for name in names]
 
 
-def _greeting(settings: Settings, users: list[setup.FirstUser], began: float) -> str:
+def _greeting(settings: "Settings", users: list[setup.FirstUser], began: float) -> str:
     lines = [f"Certdesk is starting ({time.monotonic() - began:.1f} s of set-up)."]
     if settings.http:
         lines.append(f"  Console and API   http://{settings.http}")

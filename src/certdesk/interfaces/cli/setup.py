@@ -3,15 +3,17 @@
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from certdesk.foundation.common.errors import BadParameter
-from certdesk.foundation.common.settings import Settings
 
 from . import start
 from .output import Json, show
+
+if TYPE_CHECKING:
+    from certdesk.foundation.common.settings import Settings
 
 PasswordFile = Annotated[
     Path,
@@ -27,7 +29,7 @@ class FirstUser:
     password: str
 
 
-def prepare(settings: Settings) -> None:
+def prepare(settings: "Settings") -> None:
     """Everything that must stand before the first request; does nothing that is already done."""
     from django.core.management import call_command
 

@@ -2,13 +2,16 @@
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
-from certdesk.config.settings import SettingsRefused, load
-from certdesk.foundation.common.settings import Settings
+if TYPE_CHECKING:  # `certdesk --help` and the user commands need no settings: reading them takes a while
+    from certdesk.foundation.common.settings import Settings
 
 
-def settings_or_exit() -> Settings:
+def settings_or_exit() -> "Settings":
     """The settings; an unknown name or impossible value ends the process with status 2."""
+    from certdesk.config.settings import SettingsRefused, load
+
     try:
         return load()
     except SettingsRefused as refused:
@@ -16,7 +19,7 @@ def settings_or_exit() -> Settings:
         raise SystemExit(2) from None
 
 
-def django() -> Settings:
+def django() -> "Settings":
     """Make the data folder and configure Django, logging and the rooms."""
     settings = settings_or_exit()
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)

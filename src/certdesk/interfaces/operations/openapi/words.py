@@ -260,7 +260,7 @@ EXAMPLES: dict[str, Any] = {
             "server": "192.0.2.53",
             "zones": ["example.com"],
             "key_name": "certdesk.",
-            "key_secret": "c2VjcmV0",
+            "key_secret": "c2VjcmV0LXNlY3JldA==",
         },
     },
     "NewRecordSet": {"name": "_dnsauth.example.com.", "type": "TXT", "ttl": 300, "records": ['"text"']},
