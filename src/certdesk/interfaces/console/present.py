@@ -345,6 +345,16 @@ def _next(standing: Standing, now: datetime) -> tuple[str, str]:
             return _("What happens next: the CA stops the application."), _(
                 "Then the certificate is pending application again, and you can submit new details."
             )
+        case State.REVOKED:
+            return _("It is no longer trusted."), _(
+                "OCSP and the CRL say so to everybody. Where it is still served, visitors see an error: "
+                "put another certificate there."
+            )
+        case State.REVOKING:
+            return _("What happens next: the revocation takes effect."), _(
+                "For DV within seconds. OV and EV have to be confirmed first, by the mail's link or here; "
+                "not confirmed within 30 days, it stays in force."
+            )
         case State.EXPIRED:
             return _("It has expired: buy a new certificate."), _(
                 "An expired certificate can not be renewed."

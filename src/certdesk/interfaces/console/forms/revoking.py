@@ -42,8 +42,8 @@ class RevokeForm(forms.Form):
         self._name = name
         self.fields["confirm_name"].label = _("Type %(name)s to confirm") % {"name": name}
         self.fields["key_proof"].help_text = _(
-            "Only with the second reason, and never the key itself. It blocks the key for ever, in every "
-            "account. Make it with: %(command)s"
+            "Only when the private key is lost or known to others; never the key itself. It blocks the key "
+            "for ever, in every account. Make it with: %(command)s"
         ) % {"command": f'openssl req -new -key server.key -subj "/CN=key compromise {proof_for}"'}
 
     def clean_confirm_name(self) -> str:

@@ -22,6 +22,8 @@ from certdesk.lifecycle.catalogue.working_days import Promise
 from certdesk.lifecycle.certificates import queries, rules, uploading
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import EXPIRING, ROWS, State, Tone
+from certdesk.lifecycle.issuance import revoking
+from certdesk.lifecycle.issuance.revocation_rules import Code
 from certdesk.lifecycle.notifications import queries as notices
 from certdesk.lifecycle.notifications.rules import NoticeType
 from certdesk.lifecycle.validation import organization_queries
@@ -29,6 +31,7 @@ from certdesk.lifecycle.validation import queries as proofs
 from certdesk.lifecycle.validation.rules import NameStatus
 
 from .. import present
+from ..forms.revoking import REASONS
 from ..present import Standing
 from ..templatetags.certdesk_ui import date_only, moment
 from . import rows, tag_parts
@@ -262,6 +265,7 @@ def facts(
         Fact(_("Key"), key_text(application, current)),
         Fact(_("Valid from"), moment(certificate.not_before) if certificate.not_before else ""),
         Fact(_("Expires"), moment(certificate.not_after) if certificate.not_after else ""),
+        Fact(_("Reason of the revocation"), revoked_for(certificate)),
         Fact(_("Period"), "" if certificate.not_after else period(certificate)),
         Fact(_("Serial number"), current.serial if current else "", mono=True),
         Fact(_("SHA-256 fingerprint"), current.fingerprint_sha256 if current else "", mono=True),
@@ -277,6 +281,14 @@ def facts(
         ),
         Fact(_("Certificate ID"), certificate.id, mono=True),
     ]
+
+
+def revoked_for(certificate: Certificate) -> str:
+    """In the requester's words, else in those of the form."""
+    if certificate.state not in (State.REVOKED, State.REVOKING):
+        return ""
+    reason = revoking.reason_of(certificate.id)
+    return str(REASONS[Code(reason)]) if reason in list(Code) else reason
 
 
 def leaned_fact(application: Application | None) -> Fact:
