@@ -30,6 +30,7 @@ PROGRAMS = {
     "openssl": "openssl",
     "nginx": "nginx-light",
     "ocsptool": "gnutls-bin",
+    "haproxy": "haproxy",
 }
 
 

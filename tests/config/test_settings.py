@@ -139,3 +139,10 @@ def test_a_reply_listener_is_host_and_port(address: str) -> None:
         load({"CERTDESK_MAIL_LISTENER": address})
     assert load({"CERTDESK_MAIL_LISTENER": "127.0.0.1:2525"}).mail_listener == "127.0.0.1:2525"
     assert load({"CERTDESK_MAIL_LISTENER": ""}).mail_listener == ""
+
+
+def test_folders_of_targets_are_absolute_and_deep(tmp_path: Path) -> None:
+    assert load({"CERTDESK_TARGET_FOLDERS": f"{tmp_path},/etc/haproxy/certs"}).target_folders[0] == tmp_path
+    for text in ("certs", "/", "/etc"):
+        with pytest.raises(SettingsRefused, match="TARGET_FOLDERS"):
+            load({"CERTDESK_TARGET_FOLDERS": text})

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from certdesk.lab import elb
 from certdesk.lab.dns_server import LabDns, run_dns
+from certdesk.lab.elb import run_elb
 from certdesk.lab.smtp_server import run_smtp
 
 
@@ -45,3 +47,19 @@ def test_a_free_port_is_sought_for_udp_and_tcp_together() -> None:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(OSError, match="in use"), LabDns(port=taken.getsockname()[1]):
             pass
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_elb_announces_itself_and_stops(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: bool
+) -> None:
+    ear = Ear()
+    if not installed:
+        monkeypatch.setattr(elb, "haproxy", lambda: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", ear)
+        run_elb(0, tmp_path / "kept" if installed else None)
+    assert "on 127.0.0.1:" in ear.getvalue()
+    assert "CERTDESK_TARGET_FOLDERS=" in ear.getvalue()
+    assert ("small TLS server" in ear.getvalue()) is (not installed or elb.haproxy() is None)
+    assert (tmp_path / "kept/crt-list.txt").exists() is installed

@@ -92,6 +92,7 @@ INSTALLED_APPS = [
     "certdesk.lifecycle.validation",
     "certdesk.lifecycle.issuance",
     "certdesk.lifecycle.notifications",
+    "certdesk.lifecycle.deployment",
     "certdesk.interfaces.operations",
     "certdesk.interfaces.console",
 ]

@@ -27,6 +27,7 @@ LISTS = frozenset(
         "allow_networks",
         "trusted_proxies",
         "perspectives",
+        "target_folders",
     }
 )
 EMPTY_MEANS_NONE = frozenset({"kek_file", "lab_clock", "catalogue", "weak_keys", "perspective_key_file"})
@@ -90,6 +91,11 @@ def _check_together(settings: Settings) -> None:
             _check_listener(name, server)
     if not settings.http and not settings.https:
         raise SettingsRefused("CERTDESK_HTTP and CERTDESK_HTTPS are both empty: nothing would listen.")
+    for folder in settings.target_folders:
+        if not folder.is_absolute() or len(folder.parts) < 3:
+            raise SettingsRefused(
+                f"CERTDESK_TARGET_FOLDERS: {str(folder)!r} is no absolute path with two folders or more."
+            )
     _check_urls(settings)
     _check_perspectives(settings)
 

@@ -230,7 +230,7 @@ def test_a_header_that_is_not_ascii_is_signed_as_utf_8(alice: Person) -> None:
 
 # --- repeats -------------------------------------------------------------------------------------
 
-LATER_POST = "/v3/scm/deployed-resources"
+LATER_POST = "/v3/scm/issuers"
 
 
 def sent_at(alice: Person, method: str, path: str, seconds_ago: float) -> dict[str, str]:

@@ -6,7 +6,8 @@ costs a fifth more. What threads are good for is waiting: for others to write wi
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 def closed_gate() -> threading.Lock:
@@ -60,6 +61,18 @@ class Baton:
                 self._queue.popleft().release()
             else:
                 self._taken = False
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Lets others run while this thread waits for something outside; never inside a transaction."""
+        if not self.held:
+            yield
+            return
+        self.pass_on()
+        try:
+            yield
+        finally:
+            self.__enter__()
 
     @property
     def held(self) -> bool:

@@ -53,6 +53,9 @@ class Settings(BaseModel):
     allow_networks: tuple[Network, ...] = Field(
         (), description="CIDRs that server-side fetches may reach beside public addresses."
     )
+    target_folders: tuple[Path, ...] = Field(
+        (), description="Folders in which deployment targets on this machine may have sockets and files."
+    )
     perspectives: tuple[str, ...] = Field(
         (),
         description="name=url,… of remote perspectives (`certdesk perspective`); empty = this place alone.",

@@ -25,7 +25,10 @@ def lab(
         Path | None, typer.Option(help="dns: records file, one `owner type value` a line, re-read on change.")
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="smtp: folder that receives one .eml file a message.")
+        Path | None,
+        typer.Option(
+            help="smtp: receives one .eml file a message; elb: socket and certificates, kept beyond the end."
+        ),
     ] = None,
 ) -> None:
     """Run a lab server: an authoritative DNS server or a mail sink, for tests and for trying things out."""
@@ -37,7 +40,11 @@ def lab(
         from certdesk.lab.smtp_server import run_smtp
 
         run_smtp(port, folder)
+    elif name is Lab.ELB:
+        from certdesk.lab.elb import run_elb
+
+        run_elb(port, folder)
     else:
         raise NotAvailable(
-            f"The lab {name.value!r} comes with a later release.", next_step="Use dns or smtp."
+            f"The lab {name.value!r} comes with a later release.", next_step="Use dns, smtp or elb."
         )

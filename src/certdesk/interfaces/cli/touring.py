@@ -5,17 +5,16 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from .client import ApiRefused, Client
 from .installation import Installation
+from .touring_balancer import take_to_balancer
+from .touring_steps import Steps, TourFailed, expect
 
 DOMAIN = "tour-shop.com"
 PEOPLE = {
@@ -31,29 +30,6 @@ COMPANY = {
 }
 
 
-class TourFailed(Exception):
-    """A step saw something else than it promised."""
-
-
-@dataclass
-class Steps:
-    """Prints each step with its time; keeps the count."""
-
-    done: int = 0
-    began: float = field(default_factory=time.monotonic)
-
-    @contextmanager
-    def step(self, title: str) -> Iterator[Callable[[str], None]]:
-        began = time.monotonic()
-        lines: list[str] = []
-        yield lines.append
-        self.done += 1
-        typer.echo(f"{self.done:>2}. {title:<62} {time.monotonic() - began:6.2f} s")
-        for line in lines:
-            typer.echo(f"      {line}")
-        sys.stdout.flush()
-
-
 def take(folder: Path, steps: Steps) -> str:
     """Every step; answers the failure's words, empty when all held."""
     if shutil.which("openssl") is None:
@@ -67,8 +43,18 @@ def take(folder: Path, steps: Steps) -> str:
 
 def _run(folder: Path, steps: Steps) -> None:
     from certdesk.lab.dns_server import LabDns
+    from certdesk.lab.elb import LabElb
 
-    with LabDns() as dns, Installation(folder / "home", dns_resolvers=f"127.0.0.1:{dns.port}") as home:
+    with (
+        LabDns() as dns,
+        LabElb(folder / "elb", ((f"www.{DOMAIN}", DOMAIN), (f"shop.{DOMAIN}",))) as elb,
+        Installation(
+            folder / "home",
+            dns_resolvers=f"127.0.0.1:{dns.port}",
+            target_folders=str(elb.folder),
+            allow_networks="127.0.0.0/8",
+        ) as home,
+    ):
         with steps.step("first set-up: folder, KEK, database, built-in CA, people") as say:
             key = home.set_up()
             officer_key = home.access_key("officer")
@@ -80,6 +66,7 @@ def _run(folder: Path, steps: Steps) -> None:
         officer = Client(home.url, officer_key["access_key"], officer_key["secret_key"])
         with _roots(home) as roots:
             single = _domain_validated(admin, dns, steps, roots)
+            take_to_balancer(admin, elb, steps, roots, single, f"www.{DOMAIN}")
             _organization_validated(admin, officer, dns, steps, roots)
             _issue_now(admin, steps, roots)
         _aftermath(home, admin, steps, single)
@@ -118,7 +105,7 @@ def _buy(client: Client, **wanted: Any) -> str:
 def _apply(client: Client, certificate_id: str, **form: Any) -> None:
     body = {"agree_privacy_protection": True, "domain_method": "DNS", **PEOPLE, **form}
     answer = client.post(f"/v3/scm/certificates/{certificate_id}/apply", body)
-    _expect(answer.get("request_info") == "success", f"apply answered {answer}")
+    expect(answer.get("request_info") == "success", f"apply answered {answer}")
 
 
 def _prove(client: Client, dns: Any, certificate_id: str) -> list[str]:
@@ -129,9 +116,7 @@ def _prove(client: Client, dns: Any, certificate_id: str) -> list[str]:
         dns.set(domain["record_name"], domain["record_type"], [domain["record_value"].strip('"')])
         asked.append(f"{domain['record_name']} {domain['record_type']} {domain['record_value']}")
     seen = client.post(f"/v3/scm/certificates/{certificate_id}/verify")
-    _expect(
-        all(domain["status"] == "VERIFIED" for domain in seen["domains"]), f"not all are verified: {seen}"
-    )
+    expect(all(domain["status"] == "VERIFIED" for domain in seen["domains"]), f"not all are verified: {seen}")
     return list(dict.fromkeys(asked))
 
 
@@ -151,14 +136,14 @@ def _domain_validated(client: Client, dns: Any, steps: Steps, roots: Path) -> st
     with steps.step("buy a DV certificate for one domain, paid from the balance") as say:
         certificate_id = _buy(client, cert_type="DV_SSL_CERT", domain_type="SINGLE_DOMAIN")
         shown = client.get(f"/v3/scm/certificates/{certificate_id}")
-        _expect(shown["status"] == "PAID", f"bought, but {shown['status']}")
+        expect(shown["status"] == "PAID", f"bought, but {shown['status']}")
         say(f"{certificate_id}: Pending application, {shown['progress']} %")
     with steps.step("apply: system-generated CSR, EC P-256") as say:
         _apply(client, certificate_id, domain=f"www.{DOMAIN}", key_algorithm="EC_P256")
         say(f"{_wait(client, certificate_id, 'CHECKING')['next_step']}")
     with steps.step("look before the record is there") as say:
         seen = client.post(f"/v3/scm/certificates/{certificate_id}/verify")["domains"][0]
-        _expect(seen["status"] != "VERIFIED", "verified without a record")
+        expect(seen["status"] != "VERIFIED", "verified without a record")
         say(seen["seen"])
     with steps.step("add the record to the zone, press Verify") as say:
         for line in _prove(client, dns, certificate_id):
@@ -204,7 +189,7 @@ def _organization_validated(client: Client, officer: Client, dns: Any, steps: St
         say(_check(exported, names[1], roots))
         answer = client.send("GET", f"/v3/scm/certificates/{certificate_id}/download?server=all")
         with zipfile.ZipFile(BytesIO(answer.content)) as archive:
-            _expect(not any(name.endswith(".key") for name in archive.namelist()), "a key that we never had")
+            expect(not any(name.endswith(".key") for name in archive.namelist()), "a key that we never had")
             say(f"{len(archive.namelist())} files, no key: it stays with who made the CSR")
 
 
@@ -222,18 +207,18 @@ def _issue_now(client: Client, steps: Steps, roots: Path) -> None:
                 "agree_privacy_protection": True,
             },
         )
-        _expect(issued["status"] == "ISSUED", f"not issued at once: {issued}")
+        expect(issued["status"] == "ISSUED", f"not issued at once: {issued}")
         say(_check(issued, name, roots))
 
 
 def _aftermath(home: Installation, client: Client, steps: Steps, certificate_id: str) -> None:
     with steps.step("every issued certificate verified from the records alone") as say:
         report = home.run("verify-issued")
-        _expect(not report["problems"], f"verify-issued: {report}")
+        expect(not report["problems"], f"verify-issued: {report}")
         say(f"{report['checked']} checked, no problem")
     with steps.step("the audit log's chain and signatures") as say:
         report = home.run("audit", "verify")
-        _expect(not report["problems"], f"audit verify: {report}")
+        expect(not report["problems"], f"audit verify: {report}")
         say(f"{report['events']} events, no problem")
     with steps.step("stopped cleanly") as say:
         home.stop()
@@ -266,9 +251,9 @@ def _check(exported: dict[str, Any], name: str, roots: Path) -> str:
     command = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", name]
     command += ["-CAfile", str(roots), "-untrusted", str(chain), str(leaf)]
     verified = subprocess.run(command, capture_output=True, text=True, check=False)
-    _expect(verified.returncode == 0, f"openssl verify: {verified.stdout}{verified.stderr}")
+    expect(verified.returncode == 0, f"openssl verify: {verified.stdout}{verified.stderr}")
     found = _lint(leaf)
-    _expect(not found, f"pkilint: {found}")
+    expect(not found, f"pkilint: {found}")
     return f"{name}: openssl verify OK; pkilint: nothing beyond the waived codes of the private profile"
 
 
@@ -277,8 +262,3 @@ def _lint(leaf: Path) -> list[str]:
     from certdesk.pki.authority.lint import lint_pem
 
     return lint_pem(leaf.read_bytes(), "private")
-
-
-def _expect(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise TourFailed(otherwise)

@@ -3,22 +3,23 @@
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import Conflict, NotSettled
 from certdesk.foundation.iam.principal import Principal
-from certdesk.lifecycle.certificates import deleting
 from certdesk.lifecycle.certificates.deleting import DELETE
+from certdesk.lifecycle.deployment import deleting
 from certdesk.lifecycle.orders import unsubscribing
 from certdesk.lifecycle.orders.refunds import REFUND
 
 from .registry import operation
+from .schemas import ForceQuery
 from .shapes import Shape
 from .v2_buying import V2, check_project
 
 C = "/v3/scm/certificates/{certificate_id}"
 
 
-@operation("certificates.delete", "DELETE", C, DELETE, success=204)
-def delete(principal: Principal, certificate_id: str) -> None:
-    """Takes it off the list for good and destroys its key; outside it stays valid (DEL-1..3)."""
-    deleting.delete(principal, certificate_id, clock.now())
+@operation("certificates.delete", "DELETE", C, DELETE, query=ForceQuery, success=204)
+def delete(principal: Principal, certificate_id: str, query: ForceQuery) -> None:
+    """Takes it off the list for good and destroys its key; outside it stays valid (DEL-1..4)."""
+    deleting.delete(principal, certificate_id, clock.now(), force=query.force)
 
 
 @operation("certificates.unsubscribe", "DELETE", f"{C}/unsubscribe", REFUND)

@@ -65,6 +65,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "SCM.0016": ("Failed to order", "下单失败"),
     "SCM.0020": ("Incorrect certificate ID", "证书ID错误"),
+    "SCM.0028": ("Push cert error", "推送证书错误"),
+    "SCM.0030": ("Certificates cannot be pushed to this service", "证书不能推送到该服务"),
     "SCM.0053": (
         "The certificate must start and end with the BEGIN and END markers",
         "证书必须以BEGIN和END标记开头和结尾",

@@ -28,16 +28,6 @@ def _crud(chapter: str, path: str, resource: str) -> list[Line]:
 
 
 CERTIFICATES: list[Line] = [
-    ("certificates.push", "POST", f"{C}/push", "scm:cert:push"),
-    ("certificates.batch_push", "POST", f"{C}/batch-push", "scm:cert:push"),
-    ("certificates.push_records", "GET", f"{C}/push-records", "scm:cert:get"),
-    ("certificates.deploy", "POST", f"{C}/deploy", "scm:cert:deploy"),
-    (
-        "certificates.deployed_resources",
-        "POST",
-        "/v3/scm/deployed-resources",
-        "scm:cert:listDeployedResources",
-    ),
     ("certificates.reissue", "POST", f"{C}/reissue", "scm:cert:reissue"),
     ("certificates.confirm_reissue", "POST", f"{C}/reissue/confirm", "scm:cert:reissue"),
     ("certificates.decline_reissue", "POST", f"{C}/reissue/decline", "scm:cert:reissue"),
@@ -52,15 +42,6 @@ ISSUERS_AND_TARGETS: list[Line] = [
     ("issuers.test", "POST", "/v3/scm/issuers/{id}/test", "scm:issuer:test"),
     ("issuers.health", "GET", "/v3/scm/issuers/{id}/health", "scm:issuer:get"),
     ("issuers.of_product", "PUT", "/v3/scm/products/{product_id}/issuers", "scm:issuer:update"),
-    *_crud("targets", "/v3/scm/targets", "scm:target"),
-    ("targets.test", "POST", "/v3/scm/targets/{id}/test", "scm:target:test"),
-    ("targets.discover", "POST", "/v3/scm/targets/{id}/discover", "scm:target:discover"),
-    ("bindings.list", "GET", "/v3/scm/bindings", "scm:binding:list"),
-    ("bindings.update", "PUT", "/v3/scm/bindings/{id}", "scm:binding:update"),
-    ("deployments.list", "GET", "/v3/scm/deployments", "scm:cert:deploy"),
-    ("deployments.show", "GET", "/v3/scm/deployments/{id}", "scm:cert:deploy"),
-    ("deployments.retry", "POST", "/v3/scm/deployments/{id}/retry", "scm:cert:deploy"),
-    ("deployments.roll_back", "POST", "/v3/scm/deployments/{id}/rollback", "scm:cert:deploy"),
     ("deployments.pause", "POST", "/v3/scm/deployments/{id}/pause", "scm:cert:deploy"),
     ("agents.enrolment_code", "POST", "/v3/scm/agents/enrolment-codes", "scm:agent:createEnrolmentCode"),
     *_crud("agents", "/v3/scm/agents", "scm:agent"),
@@ -87,8 +68,6 @@ AUDIT_AND_ACME: list[Line] = [
     *_crud("acme_credentials", "/v3/scm/acme-credentials", "scm:acmeCredential"),
 ]
 VERSION_2: list[Line] = [
-    ("v2.push", "POST", f"{V2}/cert/{{cert_id}}/push", "scm:cert:push"),
-    ("v2.push_history", "GET", f"{V2}/cert/{{cert_id}}/push-history", "scm:pushHistory:list"),
     ("v2.add_domains", "POST", f"{V2}/cert/{{cert_id}}/supplement", "scm:cert:supplement"),
 ]
 

@@ -43,8 +43,6 @@ class Operation(StrEnum):
 
 LATER = frozenset(
     {
-        Operation.DEPLOY,
-        Operation.PUSH,
         Operation.RENEW,
         Operation.REISSUE,
         Operation.CONFIRM_REISSUE,

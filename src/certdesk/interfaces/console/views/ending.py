@@ -10,12 +10,15 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import BadParameter, Conflict, WrongState
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations.registry import call
+from certdesk.interfaces.words.say import both
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import amount_text
 from certdesk.lifecycle.certificates import endings, queries, rules
 from certdesk.lifecycle.certificates.deleting import DELETE
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.deployment import queries as deployments
+from certdesk.lifecycle.deployment.errors import StillServed
 from certdesk.lifecycle.notifications.actions import UPDATE
 from certdesk.lifecycle.notifications.rules import NoticeType
 from certdesk.lifecycle.orders import queries as orders
@@ -38,10 +41,13 @@ def delete(request: HttpRequest, principal: Principal, certificate_id: str) -> H
         endings.check_deletable(certificate, state, in_console=True)
         if request.method == "POST":
             if request.POST.get("confirm_name", "").strip().lower() == name.lower():
-                call("certificates.delete", principal, certificate_id=certificate_id)
+                force = {"force": "force" in request.POST}
+                call("certificates.delete", principal, certificate_id=certificate_id, query=force)
                 tell(request, _("Certificate deleted successfully."), "certificate.deleted")
                 return back_to("certificates")
             problem = _("This is not the name. Nothing was deleted.")
+    except StillServed as error:
+        problem = both(error)
     except (WrongState, Conflict) as error:
         alert(request, error)
         return back_to("certificate", certificate_id)
@@ -50,6 +56,7 @@ def delete(request: HttpRequest, principal: Principal, certificate_id: str) -> H
         "name": name,
         "losses": _losses(certificate, state),
         "problem": problem,
+        "served_at": deployments.serving(certificate.id),
         "url": reverse("delete", args=[certificate_id]),
         **detail.crumbs(certificate),
     }

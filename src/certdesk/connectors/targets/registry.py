@@ -1,0 +1,51 @@
+"""The kinds of targets: options model and connector of each."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from certdesk.connectors.targets import options as option_models
+from certdesk.connectors.targets.haproxy.target import HaProxy, HaProxyOptions
+from certdesk.connectors.targets.options import Outside, TargetOptions
+from certdesk.connectors.targets.protocol import Reason, Target, TargetError
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind: `make(options, outside)` is the target."""
+
+    name: str
+    options: type[TargetOptions]
+    make: Callable[[Any, Outside], Target]
+
+    @property
+    def label(self) -> str:
+        return self.options.label
+
+
+KINDS = {kind.name: kind for kind in (Kind("haproxy", HaProxyOptions, HaProxy),)}
+
+
+def kind_of(name: str) -> Kind:
+    """Raises `TargetError` (OPTIONS) for a kind that does not exist."""
+    kind = KINDS.get(name)
+    if kind is None:
+        raise TargetError(
+            Reason.OPTIONS, f"{name!r:.40} is no kind of target.", f"Choose {', '.join(KINDS)}.", field="kind"
+        )
+    return kind
+
+
+def read_options(name: str, given: Mapping[str, Any]) -> TargetOptions:
+    """The validated options of a kind; see `options.read`."""
+    found: TargetOptions = option_models.read(kind_of(name).options, given)
+    return found
+
+
+def connect(name: str, given: Mapping[str, Any], outside: Outside) -> Target:
+    """A target from stored options.
+
+    Raises:
+        TargetError: OPTIONS.
+    """
+    return kind_of(name).make(read_options(name, given), outside)

@@ -1,0 +1,183 @@
+"""Reads of targets, bindings, deployments and pushes."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from certdesk.foundation.common import sql
+from certdesk.foundation.iam.principal import Principal, Resource
+from certdesk.lifecycle.certificates import rules as certificate_rules
+from certdesk.lifecycle.certificates.models import Certificate
+
+from . import rules, states
+from .errors import NoBinding, NoDeployment
+from .models import Binding, Deployment, PushRecord, Step, Target
+from .states import BindingState
+
+LIST_BINDINGS, UPDATE_BINDING = "scm:binding:list", "scm:binding:update"
+DEPLOY = "scm:cert:deploy"
+MOST_OURS = 200
+LATEST_PUSHES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A binding as one certificate's page shows it."""
+
+    binding: Binding
+    state: BindingState
+    overwritten: tuple[str, ...]
+    refusal: str
+
+
+def binding_resource(account_id: str, binding_id: str = "") -> Resource:
+    return Resource("binding", binding_id, account_id)
+
+
+def bindings(principal: Principal, target: str = "", certificate: str = "") -> QuerySet[Binding]:
+    """The account's bindings that are still there, by id; the caller has asked for `scm:binding:list`."""
+    found = Binding.objects.filter(account_id=principal.account_id, gone=False).select_related("target")
+    if target:
+        found = found.filter(target_id=target)
+    if certificate:
+        found = found.filter(certificate_id=certificate)
+    return found.order_by("id")
+
+
+def of_target(target: Target) -> list[Binding]:
+    return list(
+        Binding.objects.filter(target=target, gone=False).select_related("target").order_by("resource")
+    )
+
+
+def fetch_binding(principal: Principal, action: str, binding_id: str) -> Binding:
+    """Raises `NoBinding` or Forbidden, as everywhere (law 5)."""
+    found = Binding.objects.select_related("target").filter(id=binding_id, gone=False).first()
+    if found is None or not principal.owns(found.account_id):
+        raise NoBinding
+    principal.require(action, binding_resource(found.account_id, found.id))
+    return found
+
+
+def regions(principal: Principal, service: str) -> list[str]:
+    """Regions in which the account has targets of a service."""
+    found = Target.objects.filter(account_id=principal.account_id, service=service)
+    return sorted(set(found.values_list("region", flat=True)))
+
+
+def services(principal: Principal) -> set[str]:
+    """Services of which the account has targets."""
+    return set(Target.objects.filter(account_id=principal.account_id).values_list("service", flat=True))
+
+
+def targets_in(account_id: str, service: str, project: str) -> list[Target]:
+    """The targets that a request's service and project name mean; any of the service for an empty name."""
+    found = Target.objects.filter(account_id=account_id, service=service).order_by("created_at", "id")
+    return [one for one in found if not project or rules.same_project(one.project, one.region, project)]
+
+
+def places(
+    principal: Principal, certificate: Certificate, fingerprint: str, service: str, region: str
+) -> list[Place]:
+    """Where a certificate can be deployed in one region of one service, and how it stands there."""
+    found = bindings(principal).filter(target__service=service, target__region=region)
+    own = tuple(name for name in certificate.sans.split(";") if name)
+    return [
+        Place(
+            one,
+            states.of_certificate(
+                wanted=one.certificate_id == certificate.id,
+                binding=one.deployment,
+                served=one.served,
+                fingerprint=fingerprint,
+            ),
+            rules.overwritten(one.names, own),
+            rules.refusal(service, rules.Wanted(one.id), one.names, one.listeners),
+        )
+        for one in found.order_by("target__label", "resource")
+    ]
+
+
+def ours(account_id: str, names: Iterable[str], sha1: str) -> str:
+    """Id of the account's certificate with this leaf, any version; found by the index of names."""
+    asked = list(names)[:MOST_OURS]
+    if not asked or not sha1:
+        return ""
+    found = sql.row(
+        "SELECT v.certificate_id FROM certificates_version v WHERE v.fingerprint_sha1 = %s"
+        " AND v.certificate_id IN (SELECT n.certificate_id FROM certificates_certificatename n"
+        f" WHERE n.account_id = %s AND n.name IN ({sql.marks(asked)})) ORDER BY v.id LIMIT 1",
+        [sha1, account_id, *asked],
+    )
+    return str(found[0]) if found else ""
+
+
+def fingerprints(account_id: str, names: Iterable[str]) -> frozenset[str]:
+    """SHA-256 of the account's certificates for any of these names, the latest 200."""
+    asked = list(names)[:MOST_OURS]
+    if not asked:
+        return frozenset()
+    found = sql.rows(
+        "SELECT v.fingerprint_sha256 FROM certificates_version v WHERE v.certificate_id IN"
+        " (SELECT n.certificate_id FROM certificates_certificatename n"
+        f" WHERE n.account_id = %s AND n.name IN ({sql.marks(asked)})) ORDER BY v.id DESC LIMIT {MOST_OURS}",
+        [account_id, *asked],
+    )
+    return frozenset(str(row[0]) for row in found)
+
+
+def serving(certificate_id: str) -> tuple[str, ...]:
+    """Where a certificate is served as far as is known, in words (DEL-4)."""
+    found = Binding.objects.filter(served_certificate_id=certificate_id, gone=False).select_related("target")
+    places = [one for one in found.order_by("target__label", "resource") if one.names]
+    return tuple(f"{one.target.label}: {', '.join(one.names[:3])}" for one in places)
+
+
+def deployed(
+    account_id: str, certificate_id: str, services: Sequence[str]
+) -> dict[str, dict[str, list[Binding]]]:
+    """Bindings that a deployment was proved on, by service and region (API §1.6)."""
+    found: dict[str, dict[str, list[Binding]]] = defaultdict(lambda: defaultdict(list))
+    rows = Binding.objects.filter(
+        account_id=account_id,
+        served_certificate_id=certificate_id,
+        deployment=BindingState.DEPLOYED,
+        target__service__in=services,
+        gone=False,
+    )
+    for one in rows.select_related("target").order_by("target__region", "resource"):
+        found[one.target.service][one.target.region].append(one)
+    return found
+
+
+def deployments(principal: Principal, certificate: str = "") -> QuerySet[Deployment]:
+    """The account's deployments, newest first; the caller has asked for `scm:cert:deploy`."""
+    found = Deployment.objects.filter(account_id=principal.account_id)
+    if certificate:
+        found = found.filter(certificate_id=certificate)
+    return found.order_by("-created_at", "-id")
+
+
+def fetch_deployment(principal: Principal, deployment_id: str) -> Deployment:
+    """Raises `NoDeployment`: missing, of another account, or of a certificate that is not to be seen."""
+    found = Deployment.objects.filter(id=deployment_id).first()
+    if found is None or not principal.owns(found.account_id) or not may_see(principal, found):
+        raise NoDeployment
+    return found
+
+
+def may_see(principal: Principal, deployment: Deployment) -> bool:
+    """Whoever may deploy its certificate; deleted ones count as well, for the record."""
+    certificate = Certificate.objects.filter(id=deployment.certificate_id).first()
+    return certificate is not None and principal.may(DEPLOY, certificate_rules.resource_of(certificate))
+
+
+def steps(deployment: Deployment) -> list[Step]:
+    return list(Step.objects.filter(deployment=deployment).select_related("binding__target").order_by("id"))
+
+
+def pushes(certificate_id: str) -> list[PushRecord]:
+    """The latest 10 push records, newest first (PSH-4)."""
+    return list(PushRecord.objects.filter(certificate_id=certificate_id).order_by("-id")[:LATEST_PUSHES])

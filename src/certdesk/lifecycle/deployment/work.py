@@ -1,0 +1,166 @@
+"""What a deployment does outside: stage, look, keep, or put the previous one back and look again. No ORM."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from certdesk.connectors import probe
+from certdesk.connectors.probe import Expected, Seen
+from certdesk.connectors.protocol import ConnectorError
+from certdesk.connectors.targets.protocol import Bundle, Snapshot
+from certdesk.foundation.common import settings
+
+from . import dialing, rules
+
+PATIENCE = 5.0
+"""Seconds after which a target that took a certificate must serve it: some need a moment for their reload."""
+PAUSE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One binding of one target. `options` may hold secrets."""
+
+    kind: str
+    resource: str
+    names: tuple[str, ...]
+    listeners: tuple[str, ...]
+    options: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ToInstall:
+    """`expected` for the new certificate; `snapshot` is the way back."""
+
+    place: Place
+    bundle: Bundle
+    expected: Expected
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class ToRestore:
+    place: Place
+    snapshot: Snapshot
+    expected: Expected
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A connector's no, in words."""
+
+    reason: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`back`: the previous certificate is served again; None where it never had to be put back."""
+
+    ok: bool
+    looks: tuple[Seen, ...] = ()
+    verdict: str = ""
+    reason: str = ""
+    next_step: str = ""
+    back: bool | None = None
+
+
+class _NotServed(Exception):
+    def __init__(self, looks: Sequence[Seen]) -> None:
+        super().__init__()
+        self.looks = tuple(looks)
+
+
+async def prepare(place: Place) -> Snapshot | Failed:
+    """The way back, before anything is touched."""
+    try:
+        return await dialing.connector(place.kind, place.options).snapshot(place.resource)
+    except ConnectorError as error:
+        return Failed(error.message, dialing.step_of(error))
+
+
+async def install(work: ToInstall) -> Outcome:
+    """New certificate live, seen from outside, kept; or everything as before (DEP-6)."""
+    target = dialing.connector(work.place.kind, work.place.options)
+    looks: tuple[Seen, ...] = ()
+    try:
+        await target.install(work.place.resource, work.bundle)
+        looks = await _seen(work.place, rules.looked_at(work.place.names, work.bundle.names), work.expected)
+        await target.keep(work.place.resource, work.bundle)
+        return Outcome(True, looks, probe.Verdict.NEW)
+    except _NotServed as unseen:
+        first = rules.worst(unseen.looks) or unseen.looks[0]
+        return await _back(work, Outcome(False, unseen.looks, first.verdict, first.sentence))
+    except ConnectorError as error:
+        told = Outcome(False, looks, "", error.message, dialing.step_of(error))
+        return await _back(work, told)
+
+
+async def _back(work: ToInstall, why: Outcome) -> Outcome:
+    """The same outcome, with what became of the previous certificate."""
+    expected = Expected(work.snapshot.fingerprint_sha256, work.expected.new, work.expected.ours)
+    again = await restore(ToRestore(work.place, work.snapshot, expected))
+    if again.ok:
+        told = "The previous certificate was put back and is served."
+        return Outcome(False, why.looks, why.verdict, f"{why.reason} {told}", why.next_step, True)
+    told = f"The previous certificate could not be put back: {again.reason}"
+    return Outcome(False, why.looks, why.verdict, f"{why.reason} {told}", _LOOK_NOW, False)
+
+
+_LOOK_NOW = "Look at the target now; then deploy again."
+
+
+async def restore(work: ToRestore) -> Outcome:
+    """The snapshot live again, and seen."""
+    try:
+        target = dialing.connector(work.place.kind, work.place.options)
+        await target.restore(work.place.resource, work.snapshot)
+        names = work.snapshot.names[: rules.MOST_LOOKED_AT]
+        return Outcome(True, await _seen(work.place, names, work.expected, any_name=True), probe.Verdict.NEW)
+    except _NotServed as unseen:
+        first = rules.worst(unseen.looks) or unseen.looks[0]
+        return Outcome(False, unseen.looks, first.verdict, first.sentence, _LOOK_NOW)
+    except ConnectorError as error:
+        return Outcome(False, (), "", error.message, dialing.step_of(error))
+
+
+async def _seen(
+    place: Place, names: Sequence[str], expected: Expected, *, any_name: bool = False
+) -> tuple[Seen, ...]:
+    """Looks until every listener serves the expected one for every name, or patience ends.
+
+    Args:
+        any_name: a certificate that does not cover its names was there before: that counts as seen.
+
+    Raises:
+        _NotServed: with the last looks.
+    """
+    until = time.monotonic() + PATIENCE
+    while True:
+        looks = await _looks(place, names, expected)
+        wrong = [one for one in looks if not _good(one, any_name)]
+        if looks and not wrong:
+            return looks
+        if time.monotonic() > until:
+            raise _NotServed(looks or (_nobody(place),))
+        await asyncio.sleep(PAUSE)
+
+
+def _good(one: Seen, any_name: bool) -> bool:
+    return one.verdict is probe.Verdict.NEW or (any_name and one.verdict is probe.Verdict.NAME_MISMATCH)
+
+
+def _nobody(place: Place) -> Seen:
+    return Seen(place.resource, "", probe.Verdict.UNREACHABLE, "Nobody could look at what is served.")
+
+
+async def _looks(place: Place, names: Sequence[str], expected: Expected) -> tuple[Seen, ...]:
+    networks = settings.get().allow_networks
+    asked = []
+    for listener in place.listeners:
+        host, _, port = listener.rpartition(":")
+        for name in names:
+            asked.append(probe.look(host.strip("[]"), int(port), name, expected, allow_networks=networks))
+    return tuple(one for found in await asyncio.gather(*asked) for one in found)
