@@ -23,12 +23,14 @@ def answering(folder: Path, answer: Callable[[str], str | None], seconds: float 
 
     async def command(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         told = answer((await reader.readline()).decode().replace(" <<", "").strip())
-        if told is None:
-            await reader.read()
-        else:
-            writer.write(told.encode())
-            await writer.drain()
-        writer.close()
+        try:
+            if told is None:
+                await reader.read()
+            else:
+                writer.write(told.encode())
+                await writer.drain()
+        finally:
+            writer.transport.abort()
 
     async def start() -> asyncio.Server:
         return await asyncio.start_unix_server(command, str(folder / "s"))

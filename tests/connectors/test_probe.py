@@ -19,8 +19,10 @@ Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def _idle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read()
-    writer.transport.abort()
+    try:
+        await reader.read()
+    finally:
+        writer.transport.abort()
 
 
 @contextmanager

@@ -354,6 +354,63 @@ class Balance(TypedDict):
     coupons: 'builtins.list[CouponInfo]'
 
 
+class BatchPush(TypedDict):
+    target_service: 'str'
+    target_projects: 'builtins.list[str]'
+
+
+class BatchPushAnswer(TypedDict):
+    results: 'builtins.list[PushResult]'
+
+
+class BindingChange(TypedDict):
+    certificate_id: NotRequired['str | None']
+    policy: NotRequired['str | None']
+
+
+class BindingDesired(TypedDict):
+    certificate_id: 'str'
+    version: 'int'
+    fingerprint: 'str'
+
+
+class BindingInfo(TypedDict):
+    """A certificate object of a target: what it should serve, and what it serves."""
+
+    id: 'str'
+    target_id: 'str'
+    service: 'str'
+    region: 'str'
+    resource: 'str'
+    names: 'builtins.list[str]'
+    listeners: 'builtins.list[str]'
+    policy: 'str'
+    desired: 'BindingDesired'
+    served: 'BindingServed'
+    deployment: 'str'
+    verdict: 'str'
+    reason: 'str'
+    next_step: 'str'
+    seen_at: 'str'
+
+
+class BindingPage(TypedDict):
+    items: 'builtins.list[BindingInfo]'
+    next_marker: 'str | None'
+
+
+class BindingQuery(TypedDict):
+    limit: NotRequired['int']
+    marker: NotRequired['str']
+    target: NotRequired['str']
+    certificate: NotRequired['str']
+
+
+class BindingServed(TypedDict):
+    certificate_id: 'str'
+    fingerprint: 'str'
+
+
 class BookCompany(TypedDict):
     company_name: 'str'
     company_unit: NotRequired['str']
@@ -701,6 +758,93 @@ class Decision(TypedDict):
     registration_number: NotRequired['str']
 
 
+class Deploy(TypedDict):
+    service_name: 'str'
+    project_name: NotRequired['str']
+    resources: 'builtins.list[DeployResource]'
+
+
+class DeployAnswer(TypedDict):
+    """What failed or is not over; an empty list means that all of it is served."""
+
+    failure_list: 'builtins.list[DeployFailure]'
+    deployment_id: 'str'
+
+
+class DeployFailure(TypedDict):
+    resource: 'str'
+    failure_info: 'str'
+
+
+class DeployResource(TypedDict):
+    """API §1.5: WAF and ELB name an id, CDN a domain name."""
+
+    id: NotRequired['str']
+    type: NotRequired['str']
+    domain_name: NotRequired['str']
+    enterprise_project_id: NotRequired['str']
+
+
+class DeployedResources(TypedDict):
+    certificate_ids: 'builtins.list[str]'
+    service_names: 'builtins.list[str]'
+
+
+class DeploymentBefore(TypedDict):
+    certificate_id: 'str'
+    fingerprint: 'str'
+
+
+class DeploymentInfo(TypedDict):
+    id: 'str'
+    certificate_id: 'str'
+    version: 'int'
+    state: 'str'
+    waves: 'builtins.list[DeploymentWave]'
+    bindings: 'builtins.list[DeploymentStep]'
+    created_at: 'str'
+    finished_at: 'str'
+
+
+class DeploymentLook(TypedDict):
+    """One look from outside."""
+
+    address: 'str'
+    name: 'str'
+    verdict: 'str'
+    sentence: 'str'
+
+
+class DeploymentPage(TypedDict):
+    items: 'builtins.list[DeploymentInfo]'
+    next_marker: 'str | None'
+
+
+class DeploymentQuery(TypedDict):
+    limit: NotRequired['int']
+    marker: NotRequired['str']
+    certificate: NotRequired['str']
+
+
+class DeploymentStep(TypedDict):
+    """One binding's part; `binding_id` is null once the target was removed."""
+
+    binding_id: 'str | None'
+    title: 'str'
+    state: 'str'
+    verdict: 'str'
+    reason: 'str'
+    next_step: 'str'
+    before: 'DeploymentBefore'
+    can_roll_back: 'bool'
+    looks: 'builtins.list[DeploymentLook]'
+
+
+class DeploymentWave(TypedDict):
+    number: 'int'
+    bindings: 'builtins.list[str | None]'
+
+
 class Described(TypedDict):
     """What tag operations answer: `success`."""
 
@@ -736,6 +880,10 @@ class Details(TypedDict):
     encrypt_type: 'str'
     DNS_push_status: 'str'
     auth: 'builtins.list[ProofLine]'
+
+
+class Discovered(TypedDict):
+    bindings: 'builtins.list[BindingInfo]'
 
 
 class DnsConnection(TypedDict):
@@ -1355,6 +1503,17 @@ class NewTag(TypedDict):
     tag: 'TagBody'
 
 
+class NewTarget(TypedDict):
+    """What `options` holds depends on the kind."""
+
+    service: 'str'
+    kind: 'str'
+    region: 'str'
+    project: NotRequired['str']
+    label: NotRequired['str']
+    options: 'dict[str, Any]'
+
+
 class NewUser(TypedDict):
     name: 'str'
     password: NotRequired['str | None']
@@ -1540,6 +1699,34 @@ class PaymentPart(TypedDict):
     means: 'str'
     id: 'str'
     amount: 'str'
+
+
+class PlacedAnswer(TypedDict):
+    results: 'builtins.list[PlacedCertificate]'
+
+
+class PlacedCertificate(TypedDict):
+    certificate_id: 'str'
+    total_num: 'int'
+    deployed_resources: 'builtins.list[PlacedService]'
+
+
+class PlacedRegion(TypedDict):
+    region_id: 'str'
+    is_error: 'bool'
+    resources: 'builtins.list[PlacedResource]'
+
+
+class PlacedResource(TypedDict):
+    resource_id: 'str'
+    resource_name: 'str'
+
+
+class PlacedService(TypedDict):
+    service: 'str'
+    resource_num: 'int'
+    resource_location: 'str'
+    region_resources: 'builtins.list[PlacedRegion]'
 
 
 class PolicyAnswer(TypedDict):
@@ -1795,6 +1982,49 @@ class PurchaseV2(TypedDict):
     domain_numbers: NotRequired['int']
     order_number: NotRequired['int']
     agree_privacy_protection: 'bool'
+
+
+class Push(TypedDict):
+    target_service: 'str'
+    target_project: NotRequired['str']
+
+
+class PushHistoryAnswer(TypedDict):
+    push_history_list: 'builtins.list[PushHistoryLine]'
+
+
+class PushHistoryLine(TypedDict):
+    """`push_time` in milliseconds; no project for CDN."""
+
+    push_time: 'str'
+    push_remote_project: 'str | None'
+    push_service: 'str'
+
+
+class PushRecordInfo(TypedDict):
+    version: 'int'
+    service: 'str'
+    project: 'str'
+    ok: 'bool'
+    cert_id: 'str'
+    message: 'str'
+    pushed_at: 'str'
+
+
+class PushRecordPage(TypedDict):
+    items: 'builtins.list[PushRecordInfo]'
+    next_marker: 'str | None'
+
+
+class PushResult(TypedDict):
+    project_name: 'str'
+    cert_id: 'str'
+    message: 'str'
+
+
+class PushV2(TypedDict):
+    service_type: 'str'
+    remote_project: NotRequired['str']
 
 
 class Question(TypedDict):
@@ -2053,6 +2283,48 @@ class TaggedDetail(TypedDict):
     auto_renew_status: 'int'
     remain_cert_number: 'int'
     auto_deploy_support: 'bool'
+
+
+class TargetChange(TypedDict):
+    """What is left out stays as it is."""
+
+    region: NotRequired['str | None']
+    project: NotRequired['str | None']
+    label: NotRequired['str | None']
+    options: NotRequired['dict[str, Any] | None']
+
+
+class TargetInfo(TypedDict):
+    """A server with certificates; secrets in `options` are `***`."""
+
+    id: 'str'
+    service: 'str'
+    kind: 'str'
+    label: 'str'
+    region: 'str'
+    project: 'str'
+    options: 'dict[str, Any]'
+    problem: 'str'
+    next_step: 'str'
+    notes: 'builtins.list[str]'
+    asked_at: 'str'
+    created_at: 'str'
+    updated_at: 'str'
+
+
+class TargetPage(TypedDict):
+    items: 'builtins.list[TargetInfo]'
+    next_marker: 'str | None'
+
+
+class TargetTested(TypedDict):
+    """`resources`: how many certificates it has."""
+
+    ok: 'bool'
+    resources: 'int'
+    problem: 'str'
+    next_step: 'str'
+    notes: 'builtins.list[str]'
 
 
 class TemporaryCredential(TypedDict):

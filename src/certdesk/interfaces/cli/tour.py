@@ -15,10 +15,10 @@ def tour(
     """Buy, prove through a real DNS server, issue, download, check; status 1 when a step fails."""
     from certdesk.foundation.common import settings
 
-    from . import touring  # an HTTP client and more, which other commands need not load
+    from . import touring, touring_steps  # an HTTP client and more, which other commands need not load
 
     settings.install(settings.Settings())
-    steps = touring.Steps()
+    steps = touring_steps.Steps()
     folder = Path(tempfile.mkdtemp(prefix="certdesk-tour-"))
     failure = touring.take(folder, steps)
     if keep:
