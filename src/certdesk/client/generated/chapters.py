@@ -361,6 +361,44 @@ class Balance:
         return cast('types.Balance', self._transport.call('GET', '/v3/scm/balance'))
 
 
+class Bindings:
+    """Which certificate belongs on which server."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, target: str | None = None, certificate: str | None = None) -> types.BindingPage:
+        """What targets should serve and serve, by target and certificate.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            target: Id of a target.
+            certificate: The certificate, PEM; the chain may follow it.
+        """
+        return cast('types.BindingPage', self._transport.call('GET', '/v3/scm/bindings', query={'limit': limit, 'marker': marker, 'target': target, 'certificate': certificate}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, target: str | None = None, certificate: str | None = None) -> Iterator[types.BindingInfo]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, target=target, certificate=certificate, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def update(self, id: str, *, certificate_id: str | None = None, policy: str | None = None) -> types.BindingInfo:
+        """What it should serve, REPORT or MEND; a deployment is started by `deploy` alone.
+
+        Args:
+            id: The id.
+            certificate_id: Id of the certificate: scs and 13 digits.
+            policy: The policy's document.
+        """
+        return cast('types.BindingInfo', self._transport.call('PUT', self._transport.path('/v3/scm/bindings/{id}', id), body={'certificate_id': certificate_id, 'policy': policy}))
+
+
 class Catalogue:
     """Products and prices."""
 
@@ -454,6 +492,16 @@ class Certificates:
         """
         return cast('types.IssuedBatch', self._transport.call('POST', '/v3/scm/certificates/batch-issue', body={'items': items}, idempotency_key=idempotency_key or True))
 
+    def batch_push(self, certificate_id: str, *, target_service: str, target_projects: builtins.list[str]) -> types.BatchPushAnswer:
+        """As push, for up to ten projects; each has its own result.
+
+        Args:
+            certificate_id: Id of the certificate: scs and 13 digits.
+            target_service: CDN, WAF or ELB.
+            target_projects: 1 to 10 regions or projects.
+        """
+        return cast('types.BatchPushAnswer', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/batch-push', certificate_id), body={'target_service': target_service, 'target_projects': target_projects}))
+
     def cancel(self, certificate_id: str) -> types.Done:
         """Withdraws an application under way (WDR-1).
 
@@ -478,13 +526,34 @@ class Certificates:
         """
         return cast('types.Done', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/revoke/confirm', certificate_id)))
 
-    def delete(self, certificate_id: str) -> None:
-        """Takes it off the list for good and destroys its key; outside it stays valid (DEL-1..3).
+    def delete(self, certificate_id: str, *, force: bool | None = None) -> None:
+        """Takes it off the list for good and destroys its key; outside it stays valid (DEL-1..4).
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
+            force: Even where records written through it stand.
         """
-        self._transport.call('DELETE', self._transport.path('/v3/scm/certificates/{certificate_id}', certificate_id))
+        self._transport.call('DELETE', self._transport.path('/v3/scm/certificates/{certificate_id}', certificate_id), query={'force': force})
+
+    def deploy(self, certificate_id: str, *, service_name: str, resources: builtins.list[types.DeployResource], project_name: str | None = None) -> types.DeployAnswer:
+        """Deploys and waits up to 25 s; what failed, or is not over, stands in the answer (DEP-1..9).
+
+        Args:
+            certificate_id: Id of the certificate: scs and 13 digits.
+            service_name: ELB, WAF, CDN or OTHER.
+            project_name: Region or project; none for CDN.
+            resources: Where to deploy: ids of bindings, for CDN domain names.
+        """
+        return cast('types.DeployAnswer', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/deploy', certificate_id), body={'service_name': service_name, 'project_name': project_name, 'resources': resources}))
+
+    def deployed_resources(self, *, certificate_ids: builtins.list[str], service_names: builtins.list[str]) -> types.PlacedAnswer:
+        """Where certificates were seen to be served, by service and region (API §1.6).
+
+        Args:
+            certificate_ids: 1 to 50 ids.
+            service_names: WAF, CDN, ELB, OTHER or ALL.
+        """
+        return cast('types.PlacedAnswer', self._transport.call('POST', '/v3/scm/deployed-resources', body={'certificate_ids': certificate_ids, 'service_names': service_names}))
 
     def domain_verification(self, certificate_id: str) -> types.ProofInfo:
         """What to set up for each name, and what the checks saw.
@@ -619,6 +688,24 @@ class Certificates:
             if not page['certificates']:
                 return
             offset += len(page['certificates'])
+
+    def push(self, certificate_id: str, *, target_service: str, target_project: str | None = None) -> None:
+        """Makes the certificate an object of a service, used by nothing yet (PSH-1..3).
+
+        Args:
+            certificate_id: Id of the certificate: scs and 13 digits.
+            target_service: CDN, WAF or ELB.
+            target_project: Region or project; empty for CDN.
+        """
+        self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/push', certificate_id), body={'target_service': target_service, 'target_project': target_project})
+
+    def push_records(self, certificate_id: str) -> types.PushRecordPage:
+        """The latest 10 pushes (PSH-4).
+
+        Args:
+            certificate_id: Id of the certificate: scs and 13 digits.
+        """
+        return cast('types.PushRecordPage', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/push-records', certificate_id)))
 
     def reopen(self, certificate_id: str) -> types.NewStatus:
         """*Modify and reapply* after a refusal (REO-1).
@@ -870,6 +957,57 @@ class Csrs:
             private_key: The private key, PEM, without a passphrase.
         """
         return cast('types.CsrUploaded', self._transport.call('POST', '/v3/scm/csr/upload', body={'name': name, 'csr': csr, 'private_key': private_key}))
+
+
+class Deployments:
+    """Bringing certificates to servers."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, certificate: str | None = None) -> types.DeploymentPage:
+        """Deployments, newest first.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            certificate: The certificate, PEM; the chain may follow it.
+        """
+        return cast('types.DeploymentPage', self._transport.call('GET', '/v3/scm/deployments', query={'limit': limit, 'marker': marker, 'certificate': certificate}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, certificate: str | None = None) -> Iterator[types.DeploymentInfo]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, certificate=certificate, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def retry(self, id: str) -> types.DeploymentInfo:
+        """Tries what failed again; what is deployed stays.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.DeploymentInfo', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/retry', id)))
+
+    def roll_back(self, id: str) -> types.DeploymentInfo:
+        """Puts back what was served before.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.DeploymentInfo', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/rollback', id)))
+
+    def show(self, id: str) -> types.DeploymentInfo:
+        """One deployment with every look.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.DeploymentInfo', self._transport.call('GET', self._transport.path('/v3/scm/deployments/{id}', id)))
 
 
 class DnsConnections:
@@ -1680,6 +1818,90 @@ class Tags:
         return cast('types.TagSearchAnswer', self._transport.call('POST', '/v3/scm/resource_instances/action', body={'action': action, 'without_any_tag': without_any_tag, 'tags': tags, 'tags_any': tags_any, 'not_tags': not_tags, 'not_tags_any': not_tags_any, 'limit': limit, 'offset': offset, 'matches': matches}))
 
 
+class Targets:
+    """Servers that certificates go to."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(self, *, service: str, kind: str, region: str, options: dict[str, Any], project: str | None = None, label: str | None = None) -> types.Made:
+        """Connects a target; nothing is asked before test or discover. Kind: haproxy.
+
+        Args:
+            service: ELB, WAF, CDN or OTHER.
+            kind: Which of the product's prices.
+            region: Where the target stands.
+            project: Its project there.
+            label: A name of your own.
+            options: Options of the provider; *** keeps a stored secret.
+        """
+        return cast('types.Made', self._transport.call('POST', '/v3/scm/targets', body={'service': service, 'kind': kind, 'region': region, 'project': project, 'label': label, 'options': options}))
+
+    def delete(self, id: str) -> None:
+        """Forgets a target and its bindings; what it serves stays as it is.
+
+        Args:
+            id: The id.
+        """
+        self._transport.call('DELETE', self._transport.path('/v3/scm/targets/{id}', id))
+
+    def discover(self, id: str) -> types.Discovered:
+        """Looks the target through; answers its bindings.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.Discovered', self._transport.call('POST', self._transport.path('/v3/scm/targets/{id}/discover', id)))
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.TargetPage:
+        """The account's targets, oldest first.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            status: Only those in this state.
+        """
+        return cast('types.TargetPage', self._transport.call('GET', '/v3/scm/targets', query={'limit': limit, 'marker': marker, 'status': status}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.TargetInfo]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, status=status, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def show(self, id: str) -> types.TargetInfo:
+        """One target.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.TargetInfo', self._transport.call('GET', self._transport.path('/v3/scm/targets/{id}', id)))
+
+    def test(self, id: str) -> types.TargetTested:
+        """Asks whether the target can be reached and changed; changes nothing there.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.TargetTested', self._transport.call('POST', self._transport.path('/v3/scm/targets/{id}/test', id)))
+
+    def update(self, id: str, *, region: str | None = None, project: str | None = None, label: str | None = None, options: dict[str, Any] | None = None) -> types.TargetInfo:
+        """New label, region, project or options.
+
+        Args:
+            id: The id.
+            region: Where the target stands.
+            project: Its project there.
+            label: A name of your own.
+            options: Options of the provider; *** keeps a stored secret.
+        """
+        return cast('types.TargetInfo', self._transport.call('PUT', self._transport.path('/v3/scm/targets/{id}', id), body={'region': region, 'project': project, 'label': label, 'options': options}))
+
+
 class Tokens:
     """Tokens for a password."""
 
@@ -1948,6 +2170,26 @@ class V2:
         """
         return cast('types.Bought', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/purchase', project_id), body={'cert_brand': cert_brand, 'cert_type': cert_type, 'domain_type': domain_type, 'effective_time': effective_time, 'domain_numbers': domain_numbers, 'order_number': order_number, 'agree_privacy_protection': agree_privacy_protection}, idempotency_key=idempotency_key or True))
 
+    def push(self, project_id: str, cert_id: str, *, service_type: str, remote_project: str | None = None) -> types.Done:
+        """As push, in the older API's words.
+
+        Args:
+            project_id: Account name, account id or project id.
+            cert_id: Id of the certificate: scs and 13 digits.
+            service_type: CDN, WAF or ELB.
+            remote_project: Region or project; empty for CDN.
+        """
+        return cast('types.Done', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/push', project_id, cert_id), body={'service_type': service_type, 'remote_project': remote_project}))
+
+    def push_history(self, project_id: str, cert_id: str) -> types.PushHistoryAnswer:
+        """The latest 10 pushes that succeeded among the records, in the older API's words.
+
+        Args:
+            project_id: Account name, account id or project id.
+            cert_id: Id of the certificate: scs and 13 digits.
+        """
+        return cast('types.PushHistoryAnswer', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/push-history', project_id, cert_id)))
+
     def read(self, project_id: str, cert_id: str) -> types.Saved:
         """What was saved, else what was submitted last; every field is there, "" where nothing is kept.
 
@@ -2041,11 +2283,13 @@ class Chapters:
         self.approvals = Approvals(transport)
         self.audit = Audit(transport)
         self.balance = Balance(transport)
+        self.bindings = Bindings(transport)
         self.catalogue = Catalogue(transport)
         self.certificates = Certificates(transport)
         self.companies = Companies(transport)
         self.contacts = Contacts(transport)
         self.csrs = Csrs(transport)
+        self.deployments = Deployments(transport)
         self.dns_connections = DnsConnections(transport)
         self.domains = Domains(transport)
         self.groups = Groups(transport)
@@ -2059,6 +2303,7 @@ class Chapters:
         self.projects = Projects(transport)
         self.recordsets = Recordsets(transport)
         self.tags = Tags(transport)
+        self.targets = Targets(transport)
         self.tokens = Tokens(transport)
         self.users = Users(transport)
         self.v2 = V2(transport)
