@@ -79,6 +79,8 @@ def test_save_read_complete_verify_cancel_and_the_archive(alice: Person, dns: La
     assert (empty.status, empty.json["domain"], empty.json["applicant_name"]) == (200, "", "")
     refused = alice.post(f"{one}/save", {**FORM, "agree_privacy_protection": False})
     assert (refused.status, refused.code, Draft.objects.count()) == (400, "SCM.0005", 0)
+    nowhere = alice.post(f"{one}/save", {**FORM, "csr_id": "0" * 32})
+    assert (nowhere.status, nowhere.code, Draft.objects.count()) == (400, "SCM.0707", 0)
     assert alice.post(f"{one}/save", {"domain": "half", "agree_privacy_protection": True}).status == 200
     assert alice.post(f"{one}/save", FORM).json == {"request_info": "success"}
     assert alice.get(f"/v3/scm/certificates/{certificate_id}").json["status"] == "PAID"

@@ -162,6 +162,49 @@ def _import_v2(side: Side) -> Ask:
     )
 
 
+@own("v2.apply", "v2.save")
+def _apply_v2(side: Side) -> Ask:
+    return Ask({"cert_id": side.desk.buy()}, {**PERSON, "domain": side.name("shop")})
+
+
+@own("v2.cancel", "v2.domain_verify")
+def _checking_v2(side: Side) -> Ask:
+    return Ask({"cert_id": side.checking()})
+
+
+@own("v2.edit")
+def _edit_v2(side: Side) -> Ask:
+    return Ask(body={"modify_key": "DESCRIPTION", "modify_value": "by the matrix"})
+
+
+@own("v2.check_csr")
+def _check_csr(side: Side) -> Ask:
+    return Ask(body={"csr": request_for(side.name("shop")).pem})
+
+
+@own("v2.cancel_privacy")
+def _forget_v2(side: Side) -> Ask:
+    return Ask({"cert_id": _forgettable(side)})
+
+
+@own("v2.upload_proof")
+def _proof_v2(side: Side) -> Ask:
+    form = _upload_document(side)
+    return Ask({"cert_id": side.ids["waiting"], "type": "TL"}, form.body, headers=form.headers)
+
+
+@own("certificates.cancel_privacy")
+def _forget(side: Side) -> Ask:
+    return Ask({"certificate_id": _forgettable(side)})
+
+
+def _forgettable(side: Side) -> str:
+    """A certificate whose application was refused: its people are kept, and nobody approves it."""
+    certificate_id = side.checking()
+    Certificate.objects.filter(id=certificate_id).update(state="UNPASSED")
+    return certificate_id
+
+
 @own("certificates.edit")
 def _edit(side: Side) -> Ask:
     return Ask(body={"name": "renamed"})

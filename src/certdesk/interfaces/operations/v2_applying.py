@@ -108,6 +108,7 @@ def check_csr(principal: Principal, project_id: str, body: CheckCsr) -> Shape:
 def upload_proof(principal: Principal, project_id: str, cert_id: str, type: str, body: Document) -> Shape:  # noqa: A002 the path's name
     """A document for the officers (ORG-1): `BL` a bank account opening permit, `TL` a business license."""
     check_project(principal, project_id)
+    queries.fetch(principal, documents.ADD, cert_id)
     title = PROOFS.get(type)
     if title is None:
         raise BadParameter(

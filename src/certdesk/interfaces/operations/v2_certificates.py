@@ -120,6 +120,7 @@ def _proof(one: NameInfo) -> Shape:
 def edit(principal: Principal, project_id: str, cert_id: str, body: EditV2) -> Shape:
     """Name (`CERT_NAME`) or description (`DESCRIPTION`), one at a time."""
     check_project(principal, project_id)
+    queries.fetch(principal, editing.UPDATE, cert_id)
     field = _WORDS.get(body.modify_key)
     if field is None:
         raise BadParameter(

@@ -10,6 +10,7 @@ from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates import queries, states
 from certdesk.lifecycle.certificates.states import Event, State
 
+from . import stored
 from .form import ApplicationForm
 from .models import Draft
 from .queries import last_details
@@ -24,11 +25,13 @@ def save(principal: Principal, certificate_id: str, form: ApplicationForm, now: 
 
     Raises:
         NoCertificate, Forbidden: as `queries.fetch`. WrongState: it is not in Pending application.
+        NoCsr: the form names a stored CSR that is not there, or not the account's.
         BadParameter: the privacy authorisation was not given: nothing may be kept without it (APP-11).
     """
     certificate = queries.fetch(principal, APPLY, certificate_id)
     states.step(State(certificate.state), Event.APPLY)
     check_agreement(form)
+    stored.chosen(principal, form)
     values = {name: value for name, value in asdict(form).items() if name not in _NEVER_KEPT}
     with short_transaction():
         Draft.objects.update_or_create(
