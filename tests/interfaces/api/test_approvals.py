@@ -167,6 +167,20 @@ def test_a_certificate_that_changed_meanwhile_is_not_deleted(office: Office, sta
     assert staff.alice.get(f"{C}/{certificate}").status == 200
 
 
+# rule: REV-1
+def test_a_revocation_waits_too(office: Office, staff: Team) -> None:
+    certificate = office.desk.issued("www.two-example.com")
+    staff.require("revoke")
+    asked = staff.alice.post(f"{C}/{certificate}/revoke", {})
+    assert (
+        "Revoke the certificate" in staff.bob.get(f"{APPROVALS}/{asked.json['approval_id']}").json["summary"]
+    )
+    assert office.desk.state(certificate) == "ISSUED"
+    staff.approve(asked)
+    assert state(asked.json["approval_id"]) == "DONE"
+    assert office.desk.state(certificate) in ("REVOKING", "REVOKED")
+
+
 # rule: ISS-3
 def test_a_private_key_is_handed_out_once_to_the_one_who_asked(office: Office, staff: Team) -> None:
     certificate = office.desk.issued("www.two-example.com")
