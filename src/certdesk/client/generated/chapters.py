@@ -66,7 +66,11 @@ class AccessKeys:
         return cast('types.KeyAnswer', self._transport.call('GET', self._transport.path('/v3.0/OS-CREDENTIAL/credentials/{id}', id)))
 
     def temporary(self, *, auth: types.certdesk__interfaces__operations__agencies___Auth) -> types.TemporaryKeyMade:
-        """An access key for 15 minutes to 24 hours: for an agency that is open to you, or for yourself."""
+        """An access key for 15 minutes to 24 hours: for an agency that is open to you, or for yourself.
+
+        Args:
+            auth: Who asks, and for what, as IAM v3 writes it.
+        """
         return cast('types.TemporaryKeyMade', self._transport.call('POST', '/v3.0/OS-CREDENTIAL/securitytokens', body={'auth': auth}))
 
     def update(self, id: str, *, status: Literal['active', 'inactive'] | None = None, enabled: bool | None = None, description: str | None = None) -> types.KeyAnswer:
@@ -174,6 +178,9 @@ class Agencies:
         """Attaches a policy, for all projects or one; refused where it gives more than you hold.
 
         Args:
+            domain_id: Id of the account.
+            agency_id: Id of the agency.
+            role_id: Id of the policy.
             enterprise_project_id: Id of the enterprise project; 0 is the default one.
         """
         self._transport.call('PUT', self._transport.path('/v3.0/OS-AGENCY/domains/{domain_id}/agencies/{agency_id}/roles/{role_id}', domain_id, agency_id, role_id), body={'enterprise_project_id': enterprise_project_id})
@@ -183,7 +190,12 @@ class Agencies:
 
         Args:
             name: The name.
+            domain_id: Id of the account.
+            trust_domain_id: Id of the account that is trusted.
+            trust_domain_name: Name of the account that is trusted.
+            trust_users: Users who may use it.
             description: A text of your own.
+            duration: How long the agency is good.
         """
         return cast('types.AgencyAnswer', self._transport.call('POST', '/v3.0/OS-AGENCY/agencies', body={'name': name, 'domain_id': domain_id, 'trust_domain_id': trust_domain_id, 'trust_domain_name': trust_domain_name, 'trust_users': trust_users, 'description': description, 'duration': duration}))
 
@@ -199,6 +211,9 @@ class Agencies:
         """Detaches a policy; refused where its Deny binds you.
 
         Args:
+            domain_id: Id of the account.
+            agency_id: Id of the agency.
+            role_id: Id of the policy.
             enterprise_project_id: Id of the enterprise project; 0 is the default one.
         """
         self._transport.call('DELETE', self._transport.path('/v3.0/OS-AGENCY/domains/{domain_id}/agencies/{agency_id}/roles/{role_id}', domain_id, agency_id, role_id), body={'enterprise_project_id': enterprise_project_id})
@@ -211,6 +226,7 @@ class Agencies:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
             name: The name.
+            trust_domain_id: Id of the account that is trusted.
         """
         return cast('types.AgencyPage', self._transport.call('GET', '/v3.0/OS-AGENCY/agencies', query={'limit': limit, 'marker': marker, 'status': status, 'name': name, 'trust_domain_id': trust_domain_id}))
 
@@ -225,7 +241,12 @@ class Agencies:
             marker = page['next_marker']
 
     def policies(self, domain_id: str, agency_id: str) -> types.AgencyPolicies:
-        """The policies of an agency."""
+        """The policies of an agency.
+
+        Args:
+            domain_id: Id of the account.
+            agency_id: Id of the agency.
+        """
         return cast('types.AgencyPolicies', self._transport.call('GET', self._transport.path('/v3.0/OS-AGENCY/domains/{domain_id}/agencies/{agency_id}/roles', domain_id, agency_id)))
 
     def show(self, id: str) -> types.AgencyShown:
@@ -241,7 +262,11 @@ class Agencies:
 
         Args:
             id: The id.
+            trust_domain_id: Id of the account that is trusted.
+            trust_domain_name: Name of the account that is trusted.
+            trust_users: Users who may use it.
             description: A text of your own.
+            duration: How long the agency is good.
         """
         return cast('types.AgencyAnswer', self._transport.call('PUT', self._transport.path('/v3.0/OS-AGENCY/agencies/{id}', id), body={'trust_domain_id': trust_domain_id, 'trust_domain_name': trust_domain_name, 'trust_users': trust_users, 'description': description, 'duration': duration}))
 
@@ -277,6 +302,9 @@ class Approvals:
             limit: Rows a page.
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
+            state: Only those in this state.
+            operation: Name of the operation.
+            whose: Whose requests.
         """
         return cast('types.ApprovalPage', self._transport.call('GET', '/v3/scm/approvals', query={'limit': limit, 'marker': marker, 'status': status, 'state': state, 'operation': operation, 'whose': whose}))
 
@@ -322,6 +350,7 @@ class Audit:
 
         Args:
             to: Id or name of the team mate.
+            actor: Id of who did it.
             action: What to do.
             resource: Resource pattern; empty = any.
         """
@@ -332,6 +361,7 @@ class Audit:
 
         Args:
             to: Id or name of the team mate.
+            actor: Id of who did it.
             action: What to do.
             resource: Resource pattern; empty = any.
             limit: Rows a page.
@@ -730,7 +760,9 @@ class Certificates:
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
+            reason_code: Why it is revoked.
             reason: Why.
+            key_proof: A CSR signed with the key, PEM: proves that it is compromised.
         """
         return cast('types.Done', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/revoke', certificate_id), body={'reason_code': reason_code, 'reason': reason, 'key_proof': key_proof}))
 
@@ -1913,7 +1945,11 @@ class Tokens:
         return cast('types.TokenAnswer', self._transport.call('GET', '/v3/auth/tokens', headers={'X-Subject-Token': x_subject_token}))
 
     def create(self, *, auth: types.certdesk__interfaces__operations__identity___Auth) -> types.TokenAnswer:
-        """A token for a password, in X-Subject-Token; good for 24 h, or until the user is switched off."""
+        """A token for a password, in X-Subject-Token; good for 24 h, or until the user is switched off.
+
+        Args:
+            auth: Who asks, and for what, as IAM v3 writes it.
+        """
         return cast('types.TokenAnswer', self._transport.call('POST', '/v3/auth/tokens', body={'auth': auth}))
 
 
@@ -2112,6 +2148,8 @@ class V2:
         Args:
             project_id: Account name, account id or project id.
             cert_id: Id of the certificate: scs and 13 digits.
+            modify_key: What to change, e.g. CERT_NAME.
+            modify_value: The new value.
         """
         return cast('types.Edited', self._transport.call('PUT', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}', project_id, cert_id), body={'modify_key': modify_key, 'modify_value': modify_value}))
 
@@ -2120,6 +2158,7 @@ class V2:
 
         Args:
             project_id: Account name, account id or project id.
+            order_status: Only those in this state.
             content: A keyword to look for.
             sort_key: What is sorted by.
             sort_dir: Ascending or descending.
