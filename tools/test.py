@@ -31,6 +31,7 @@ PROGRAMS = {
     "nginx": "nginx-light",
     "ocsptool": "gnutls-bin",
     "haproxy": "haproxy",
+    "npm": "nodejs npm",
 }
 
 
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     quick, full = "--quick" in ours, "--full" in ours
     if not quick:
         bring_programs()
+        bring_provider()
     environment = {"CERTDESK_SIZE": "full" if full else "small"}
     marks = ["-m", "not server and not browser and not slow"] if quick else []
     status = pytest([*marks, *theirs], environment, cover=not quick and not theirs)
@@ -82,6 +84,16 @@ def bring_programs() -> None:
                 log.seek(0)
                 print(f"certdesk test: apt failed: {log.read()[-500:]}", flush=True)
                 return
+
+
+def bring_provider() -> None:
+    """Installs the OpenID Connect provider that sign-in is tested against: locked, without its scripts."""
+    npm, folder = find("npm"), ROOT / "tests" / "support" / "oidc"
+    if npm is None or (folder / "node_modules").is_dir():
+        return
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+    if subprocess.run(command, cwd=folder, check=False).returncode:
+        print("certdesk test: npm failed; the tests of single sign-on are skipped", flush=True)
 
 
 def find(program: str) -> str | None:

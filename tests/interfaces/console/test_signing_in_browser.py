@@ -30,7 +30,7 @@ def test_an_app_is_enrolled_and_asked_for(office: Any, live_server: Any, languag
 
     with browser.open_browser(live_server.url, language, ada(office)) as watched:
         page = watched.page
-        assert check(watched, ["/account", "/account/security", "/iam/sign-in", "/login/again"]) == []
+        assert check(watched, PAGES) == []
         watched.go("/account/security")
         page.locator("[data-operation=app-enrol]").click()
         app = App(str(page.locator("[data-secret]").inner_text()).split()[0])

@@ -358,3 +358,44 @@ class TemporaryKey(models.Model):
 
     def __str__(self) -> str:
         return self.access_key
+
+
+class IdentityProvider(models.Model):
+    """An OpenID Connect provider whose users may sign in to an account."""
+
+    account = models.OneToOneField(
+        Account, primary_key=True, on_delete=models.CASCADE, related_name="identity_provider"
+    )
+    name = models.CharField(max_length=40, help_text="What the button says: Sign in with …")
+    issuer = models.CharField(max_length=255)
+    client_id = models.CharField(max_length=255)
+    secret_id = models.CharField(max_length=32, help_text="sealing.Secret")
+    domains = models.TextField(default="", help_text="Allowed domains of verified addresses, one a line; empty = all.")
+    group_claim = models.CharField(max_length=64, default="")
+    groups = models.JSONField(default=dict, help_text="Value of the claim to the name of a group.")
+    mfa_acrs = models.CharField(max_length=255, default="", help_text="Values of acr that mean a second factor.")
+    makes_users = models.BooleanField(default=False, help_text="Who is unknown gets a user at the first sign-in.")
+    enabled = models.BooleanField(default=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ExternalIdentity(models.Model):
+    """A user as the account's provider knows it."""
+
+    id = models.BigAutoField(primary_key=True)
+    provider = models.ForeignKey(IdentityProvider, on_delete=models.CASCADE, related_name="identities")
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="external_identity")
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255)
+    linked_at = MomentField()
+
+    class Meta:
+        verbose_name_plural = "external identities"
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "issuer", "subject"], name="iam_identity_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} at {self.issuer}"

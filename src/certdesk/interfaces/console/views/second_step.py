@@ -2,13 +2,14 @@
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import CertdeskError
-from certdesk.foundation.iam import profile, second_factor, throttle
+from certdesk.foundation.iam import oidc, profile, second_factor, throttle
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal
 
@@ -43,6 +44,8 @@ def again(request: HttpRequest, principal: Principal) -> HttpResponse:
     user = profile.own(principal)
     back = request.POST.get("next", "") or request.GET.get("next", "")
     second = second_factor.has(user.id)
+    if not second and not user.has_usable_password() and oidc.of_account(user.account_id):
+        return HttpResponseRedirect(f"{reverse('sso-again')}?{urlencode({'next': back})}")
     form: proving_oneself.AnyForm
     if second:
         form = code = proving_oneself.form_of(request)

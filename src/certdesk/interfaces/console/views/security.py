@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 
 from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import CertdeskError
-from certdesk.foundation.iam import factor_rules, passkeys, profile, second_factor
-from certdesk.foundation.iam.models import User
+from certdesk.foundation.iam import factor_rules, oidc, passkeys, profile, second_factor
+from certdesk.foundation.iam.models import ExternalIdentity, User
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
 
@@ -43,6 +43,8 @@ def shown(request: HttpRequest, principal: Principal) -> HttpResponse:
         "forced": signing.of(request).enrol,
         "passkeys": passkeys.listed(user),
         "no_passkeys": say(passkeys.problem()),
+        "provider": oidc.of_account(user.account_id),
+        "linked": ExternalIdentity.objects.filter(user=user).exists(),
         "name_form": PasskeyNameForm(),
     }
     return render(request, "console/security/shown.html", context)

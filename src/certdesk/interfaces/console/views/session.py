@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST
 
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam import actions as iam
-from certdesk.foundation.iam import passkeys, second_factor
-from certdesk.foundation.iam.models import User
+from certdesk.foundation.iam import oidc, passkeys, queries, second_factor
+from certdesk.foundation.iam.models import IdentityProvider, User
 from certdesk.foundation.iam.principal import Principal
 
 from .. import signing
@@ -37,7 +37,13 @@ def _passkeys_work() -> bool:
     return not passkeys.problem()
 
 
-login = LoginView.as_view(extra_context={"passkeys_work": _passkeys_work})
+def _single_sign_on() -> IdentityProvider | None:
+    """That of the account that operates the installation; each other account has a page of its own."""
+    found = oidc.of_account(queries.operating_account())
+    return found if found is not None and found.enabled else None
+
+
+login = LoginView.as_view(extra_context={"passkeys_work": _passkeys_work, "single_sign_on": _single_sign_on})
 login.rights = Rights(OPEN, OPEN)
 
 
@@ -60,7 +66,10 @@ language.rights = Rights("", OPEN)  # type: ignore[attr-defined]
 
 @page("", post=OWN)
 def logout(request: HttpRequest, principal: Principal) -> HttpResponse:
+    end_session = request.session.get("end_session", "")
     get_adapter(request).logout(request)
+    if end_session:
+        return render(request, "account/signed_out.html", {"end_session": end_session})
     return redirect(reverse("account_login"))
 
 

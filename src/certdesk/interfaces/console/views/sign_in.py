@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from certdesk.foundation.iam import sign_in_settings
+from certdesk.foundation.iam import oidc, sign_in_settings
 from certdesk.foundation.iam.principal import Principal
 
 from ..forms.signing import SecondFactorForm
@@ -26,6 +26,7 @@ def shown(request: HttpRequest, principal: Principal) -> HttpResponse:
     context = {
         "title": _("Sign-in rules"),
         "form": form,
+        "provider": oidc.of_account(account.id),
         "may_edit": principal.may(sign_in_settings.UPDATE),
     }
     return render(request, "console/security/sign_in.html", context)
