@@ -13,6 +13,8 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
 ]
 
+PAGES = ["/account", "/account/security", "/iam/sign-in", "/iam/sign-in/sso", "/login/again"]
+
 
 def ada(office: Any) -> str:  # noqa: F811
     from certdesk.foundation.iam import actions as iam

@@ -370,11 +370,17 @@ class IdentityProvider(models.Model):
     issuer = models.CharField(max_length=255)
     client_id = models.CharField(max_length=255)
     secret_id = models.CharField(max_length=32, help_text="sealing.Secret")
-    domains = models.TextField(default="", help_text="Allowed domains of verified addresses, one a line; empty = all.")
+    domains = models.TextField(
+        default="", help_text="Allowed domains of verified addresses, one a line; empty = all."
+    )
     group_claim = models.CharField(max_length=64, default="")
     groups = models.JSONField(default=dict, help_text="Value of the claim to the name of a group.")
-    mfa_acrs = models.CharField(max_length=255, default="", help_text="Values of acr that mean a second factor.")
-    makes_users = models.BooleanField(default=False, help_text="Who is unknown gets a user at the first sign-in.")
+    mfa_acrs = models.CharField(
+        max_length=255, default="", help_text="Values of acr that mean a second factor."
+    )
+    makes_users = models.BooleanField(
+        default=False, help_text="Who is unknown gets a user at the first sign-in."
+    )
     enabled = models.BooleanField(default=True)
 
     def __str__(self) -> str:

@@ -30,7 +30,7 @@ class PasskeyNameForm(_Form):
     """What a new passkey is called."""
 
     name = forms.CharField(
-        label=_("Name"),
+        label=_("Name of the passkey"),
         max_length=64,
         required=False,
         help_text=_("For example the device that it is on."),

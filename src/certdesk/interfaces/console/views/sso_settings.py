@@ -15,6 +15,7 @@ from certdesk.foundation.common.errors import BadParameter, CertdeskError
 from certdesk.foundation.iam import oidc, oidc_rules, sign_in_settings
 from certdesk.foundation.iam.models import IdentityProvider
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.words.say import say
 
 from ..forms.common import put
 from ..forms.sso import ProviderForm
@@ -78,7 +79,7 @@ def tested(issuer: str) -> list[dict[str, str]]:
     try:
         provider, keys = asyncio.run(provider_of.ask(issuer, settings.get().allow_networks))
     except (ConnectorError, TimeoutError) as error:
-        return [{"tone": "bad", "text": str(error) or _("No answer in time.")}]
+        return [{"tone": "bad", "text": say(str(error)) or _("No answer in time.")}]
     listed = keys.get("keys")
     count = len(listed) if isinstance(listed, list) else 0
     known = sorted(set(provider.algorithms) & set(oidc_rules.ALGORITHMS))
