@@ -136,7 +136,7 @@ def _visible(
 ) -> tuple[str, list[object]]:
     text, params = iam.where(principal, LIST, COLUMNS)
     conditions = [text]
-    found = [name_condition(content)] if content else []
+    found = [name_condition(principal.account_id, content)] if content else []
     found += [status_condition(status, now)] if status else []
     found += [has_text(principal.account_id, tag)] if tag else []
     for more, values in found:

@@ -12,7 +12,7 @@ from certdesk.foundation.iam import people, projects
 from certdesk.foundation.iam import rules as policies
 from certdesk.foundation.iam.principal import Principal
 
-from . import queries, rules
+from . import name_search, queries, rules
 from .models import Certificate
 
 UPDATE = "scm:cert:update"
@@ -54,6 +54,8 @@ def edit(
         return
     with sql.short_transaction():
         Certificate.objects.filter(id=certificate.id).update(**changed, updated_at=now)
+        if "name" in changed:
+            name_search.read_anew(certificate.id)
         audit.record(
             principal,
             UPDATE,

@@ -1,15 +1,16 @@
-"""Makes the RSA keys of CSRs for which no ready one lay in the pool."""
+"""Makes the RSA keys of CSRs for which no ready one lay in the pool; reads new names for the search."""
 
 import asyncio
 
+from certdesk.foundation.jobs import actions as jobs
 from certdesk.foundation.jobs.models import Job
-from certdesk.foundation.jobs.registry import Handler, handler
+from certdesk.foundation.jobs.registry import Handler, handler, periodic
 from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.keystore.errors import KeyNotReady
 from certdesk.pki.x509 import keys
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 
-from . import csrs
+from . import csrs, name_search
 from .models import Csr
 
 
@@ -34,3 +35,19 @@ class MakeCsrKey(Handler[KeyAlgorithm, PrivateKey]):
 
     def store(self, job: Job, work: KeyAlgorithm, result: PrivateKey) -> None:
         csrs.settle_key(job.subject, result)
+
+
+READ_NAMES = "certificates.read_names"
+
+
+@handler(READ_NAMES, lock=READ_NAMES)
+class ReadNames(Handler[bool, None]):
+    """SQLite only: new names into the trigrams, some hundred in a transaction."""
+
+    def load(self, job: Job) -> bool | None:
+        if name_search.read_names() == name_search.AT_ONCE:
+            jobs.enqueue(READ_NAMES, dedupe_key=READ_NAMES)
+        return None
+
+
+periodic(READ_NAMES, 10, at_start=True)

@@ -102,6 +102,16 @@ class CertificateName(models.Model):
         return self.name
 
 
+class NamesRead(models.Model):
+    """How far the trigrams of SQLite's search have come; one row. What is newer is searched by reading it."""
+
+    id = models.SmallIntegerField(primary_key=True)
+    upto = models.BigIntegerField(default=0, help_text="Last CertificateName in the trigrams.")
+
+    def __str__(self) -> str:
+        return f"names up to {self.upto}"
+
+
 class Version(models.Model):
     """A certificate as it was issued or uploaded (VER-1); kept when it is superseded."""
 

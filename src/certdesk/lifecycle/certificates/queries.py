@@ -178,7 +178,7 @@ def list_page(principal: Principal, filters: ListFilters, now: datetime | None =
     checks.check_list(filters)
     now = now or clock.now()
     conditions, params = visible(principal)
-    for text, more in _list_conditions(filters, now):
+    for text, more in _list_conditions(principal, filters, now):
         conditions.append(text)
         params = [*params, *more]
     where = " AND ".join(conditions)
@@ -195,7 +195,9 @@ def list_page(principal: Principal, filters: ListFilters, now: datetime | None =
     return ListPage(items, int(counted[0]) if counted else 0)
 
 
-def _list_conditions(filters: ListFilters, now: datetime) -> list[tuple[str, list[object]]]:
+def _list_conditions(
+    principal: Principal, filters: ListFilters, now: datetime
+) -> list[tuple[str, list[object]]]:
     found: list[tuple[str, list[object]]] = []
     if filters.status != "ALL":
         found.append(status_condition(State(filters.status), now))
@@ -207,7 +209,7 @@ def _list_conditions(filters: ListFilters, now: datetime) -> list[tuple[str, lis
         earliest = clock.to_micros(now) - filters.expired_days_since * 86_400_000_000
         found.append((f"{EXPIRY} >= %s", [earliest]))
     if filters.content:
-        found.append(name_condition(filters.content))
+        found.append(name_condition(principal.account_id, filters.content))
     return found
 
 
@@ -268,5 +270,5 @@ def _search_conditions(
     if filters.expires_before is not None:
         found.append((f"{EXPIRY} < %s", [clock.to_micros(filters.expires_before)]))
     if filters.content:
-        found.append(name_condition(filters.content))
+        found.append(name_condition(principal.account_id, filters.content))
     return found

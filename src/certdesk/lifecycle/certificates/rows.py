@@ -6,7 +6,7 @@ from datetime import datetime
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.iam.predicates import Columns
 
-from . import states
+from . import name_search, states
 from .models import NO_EXPIRY
 from .states import State
 
@@ -161,14 +161,19 @@ def effective_state(now: datetime) -> str:
     return f"CASE WHEN {over} THEN '{State.EXPIRED.value}' ELSE c.state END"
 
 
-def name_condition(keyword: str) -> tuple[str, list[object]]:
+def name_condition(account_id: str, keyword: str) -> tuple[str, list[object]]:
     """The keyword anywhere in the certificate's name or in one of its domain names, in any case."""
     pattern = like_pattern(keyword)
     text = (
         "(LOWER(c.name) LIKE %s ESCAPE '!' OR EXISTS (SELECT 1 FROM certificates_certificatename n"
         " WHERE n.certificate_id = c.id AND n.name LIKE %s ESCAPE '!'))"
     )
-    return text, [pattern, pattern]
+    few = name_search.candidates(account_id, keyword, pattern)
+    if few is None:
+        return text, [pattern, pattern]
+    if not few:
+        return "1 = 0", []
+    return f"(c.id IN ({sql.marks(few)}) AND {text})", [*few, pattern, pattern]
 
 
 def like_pattern(keyword: str) -> str:
