@@ -14,6 +14,7 @@ from tests.support.matrix.asking import Ask, ask, ask_unsigned, other_id, told
 from tests.support.matrix.bodies import HARMLESS, REFERENCES, NoValue, put, references
 from tests.support.matrix.own import NOT_ASKED, NOT_DONE, request_of
 from tests.support.matrix.things import Side, kinds_of, two_accounts
+from tests.support.signed import Answer
 
 pytestmark = [
     pytest.mark.django_db,
@@ -159,6 +160,12 @@ def test_owner_with_anothers_id_hears_what_he_hears_of_a_missing_one(sides: Side
         assert told(foreign, one, other_id(one)) == told(nothing, one, other_id(one)), key
 
 
+def made_by(answer: Answer) -> list[str]:
+    """Of a thing that was made: its id and its time, new ones each time."""
+    made = answer.json if answer.status == 201 and isinstance(answer.json, dict) else {}
+    return [str(made[key]) for key in ("id", "create_time") if made.get(key)]
+
+
 def with_references() -> list[str]:
     return [name for name in names() if any(references(OPERATIONS[name].request))]
 
@@ -180,6 +187,7 @@ def test_an_id_in_a_body_is_checked_too(sides: Sides, name: str) -> None:
             asked = Ask(mine.values, put(mine.body, path, one), mine.query, mine.headers, mine.by)
             answers.append((ask(house.people[mine.by], operation, asked), one))
         (foreign, _), (nothing, _) = answers
-        assert told(foreign, his, other_id(his)) == told(nothing, his, other_id(his)), path
+        ids = (his, other_id(his), *made_by(foreign), *made_by(nothing))
+        assert told(foreign, *ids) == told(nothing, *ids), path
         if (name, field) not in HARMLESS:
             assert foreign.status in (400, 403, 404), (path, foreign.status, foreign.json)

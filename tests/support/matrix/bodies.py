@@ -46,6 +46,9 @@ REFERENCES: Mapping[str, str] = {
     "voucher_ids": "vouchers",
     "coupon_code": "coupons",
     "product_id": "product_id",
+    "domain_id": "account_id",
+    "trust_domain_id": "account_id",
+    "trust_users": "users",
 }
 """Field name -> the kind of thing whose id it holds (`things.THINGS`)."""
 
@@ -61,6 +64,11 @@ HARMLESS: Mapping[tuple[str, str], str] = {
     ("catalogue.price", "enterprise_project_id"): "a price is of no project",
     ("v2.save", "csr_id"): "a draft is kept as it was typed; its CSR is looked for when it is submitted",
     ("certificates.edit", "owner"): "refused for everybody until it can be changed",
+    **{
+        (f"agencies.{one}", field): "kept as it was written; whom it names is looked for when it is assumed"
+        for one in ("create", "update")
+        for field in ("trust_domain_id", "trust_users")
+    },
 }
 """Fields whose id is not looked at: another's must be answered as a missing one, though not refused."""
 

@@ -37,6 +37,7 @@ NOT_DONE: dict[str, str] = {
 }
 """Operation -> why the owner's request is refused too; everybody else is asked all the same."""
 
+_LENT = "/v3.0/OS-AGENCY/domains/{domain_id}/agencies/{agency_id}/roles/{role_id}"
 BOUNDARY = "matrix-boundary"
 PERSON = {
     "applicant_name": "Ada Lovelace",
@@ -408,6 +409,30 @@ def _token(side: Side) -> Ask:
     iam.set_password(alice, PASSWORD)
     made, _ = tokens.create(alice.account.name, "alice", PASSWORD, clock.real_now(), source="", request_id="")
     return Ask(headers={"X-Subject-Token": made})
+
+
+@own("agencies.create")
+def _agency(side: Side) -> Ask:
+    body = {"name": "partners", "trust_domain_name": "there is no such account", "trust_users": ["pia"]}
+    return Ask(body=body)
+
+
+@own("agencies.update")
+def _describe_agency(side: Side) -> Ask:
+    return Ask(body={"description": "the platform"})
+
+
+@own("agencies.attach_policy", "agencies.detach_policy")
+def _lend(side: Side) -> Ask:
+    ids = {name: side.ids[name] for name in ("domain_id", "agency_id", "role_id")}
+    side.post(_LENT.format(**ids), {}, method="PUT")
+    return Ask(body={})
+
+
+@own("access_keys.temporary")
+def _assume(side: Side) -> Ask:
+    wish = {"agency_name": "helpers", "domain_id": side.account.id}
+    return Ask(body={"auth": {"identity": {"methods": ["assume_role"], "assume_role": wish}}})
 
 
 @own("projects.migrate")

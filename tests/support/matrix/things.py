@@ -220,6 +220,12 @@ def _project(side: Side) -> str:
     return str(side.post("/v1.0/enterprise-projects", {"name": "blue"})["id"])
 
 
+def _agency(side: Side) -> str:
+    """Open to its own account, by name and not by list: so to whoever holds `iam:agencies:assume` there."""
+    body = {"name": "helpers", "trust_domain_name": side.account.name}
+    return str(side.post("/v3.0/OS-AGENCY/agencies", body)["id"])
+
+
 def _approval(side: Side) -> str:
     """Alice asks to delete a certificate; no rule of the account has to be switched on for that."""
     alice, ids = side.desk.alice, {"certificate_id": side.ids["certificate_id"]}
@@ -261,6 +267,10 @@ THINGS: dict[str, Callable[[Side], str]] = {
     "messages": _message,
     "events": _event,
     "approvals": _approval,
+    "agencies": _agency,
+    "agency_id": lambda side: side.ids["agencies"],
+    "domain_id": lambda side: side.account.id,
+    "role_id": lambda side: side.ids["roles"],
 }
 """Kind -> how one is made; in this order. A kind is a path parameter's name, or the word before `{id}`."""
 

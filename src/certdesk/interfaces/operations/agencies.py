@@ -1,5 +1,6 @@
 """Agencies and temporary access keys (IAM-8), with the names and shapes of IAM v3.0."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ BASE = "/v3.0/OS-AGENCY/agencies"
 ONE = f"{BASE}/{{id}}"
 ROLES = "/v3.0/OS-AGENCY/domains/{domain_id}/agencies/{agency_id}/roles"
 ROLE = f"{ROLES}/{{role_id}}"
+_ID = re.compile("[0-9a-f]{32}")
 FOR_EVER, ONE_DAY = "FOREVER", "ONEDAY"
 
 
@@ -55,11 +57,12 @@ class AgencyQuery(PageQuery):
 
 
 def shape(found: Agency) -> Shape:
+    """Whom it trusts as it was written: an id that was looked up would tell that there is such an account."""
     return {
         "id": found.id,
         "name": found.name,
         "domain_id": found.account_id,
-        "trust_domain_id": found.trust_id,
+        "trust_domain_id": found.trust_name if _ID.fullmatch(found.trust_name) else "",
         "trust_domain_name": found.trust_name,
         "trust_users": agencies.users(found),
         "description": found.description,
@@ -71,12 +74,12 @@ def shape(found: Agency) -> Shape:
 
 @operation("agencies.list", "GET", BASE, agencies.LIST, query=AgencyQuery)
 def listed(principal: Principal, query: AgencyQuery) -> Shape:
-    """The account's agencies, by name."""
+    """The account's agencies, by name; `trust_domain_id` finds those that were made with that id."""
     found = agencies.listed(principal).filter(name__gt=query.marker)
     if query.name:
         found = found.filter(name=query.name)
     if query.trust_domain_id:
-        found = found.filter(trust_id=query.trust_domain_id)
+        found = found.filter(trust_name=query.trust_domain_id)
     rows, more = paging.cut(found, query.limit)
     items = [shape(one) for one in rows]
     return {"items": items, "agencies": items, "next_marker": rows[-1].name if more else None}
