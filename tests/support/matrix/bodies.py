@@ -53,8 +53,6 @@ REFERENCES: Mapping[str, str] = {
 """Field name -> the kind of thing whose id it holds (`things.THINGS`)."""
 
 NO_REFERENCE: Mapping[str, str] = {
-    "domain_id": "one's own account; another is refused before anything is looked for",
-    "trust_domain_id": "another account by intent; whether it exists is told to nobody",
     "id": "an account to sign in to: before that, nothing is anybody's",
 }
 """Fields that look like ids and are none of a thing of ours."""

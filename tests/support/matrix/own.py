@@ -360,23 +360,6 @@ def _attach(side: Side) -> Ask:
     return Ask(body={})
 
 
-@own("agencies.create", "agencies.update")
-def _agency(side: Side) -> Ask:
-    return Ask(body={"name": "another", "trust_domain_name": "elsewhere"})
-
-
-@own("agencies.attach_policy", "agencies.detach_policy")
-def _attach_to_agency(side: Side) -> Ask:
-    path = f"/v3.0/OS-AGENCY/domains/{side.account.id}/agencies/{side.ids['agencies']}/roles"
-    side.post(f"{path}/{side.ids['roles']}", method="PUT")
-    return Ask(body={})
-
-
-@own("access_keys.temporary")
-def _temporary(side: Side) -> Ask:
-    return Ask(body={"auth": {"identity": {"methods": ["token"]}}})
-
-
 @own("groups.update", "policies.update")
 def _describe(side: Side) -> Ask:
     return Ask(body={"description": "the platform"})

@@ -211,11 +211,6 @@ def _event(side: Side) -> str:
     return str(Event.objects.filter(account_id=side.account.id).order_by("id")[0].id)
 
 
-def _agency(side: Side) -> str:
-    body = {"name": "partner", "trust_domain_name": "other" if side.account.name == "house" else "house"}
-    return str(side.post("/v3.0/OS-AGENCY/agencies", body)["id"])
-
-
 def _project(side: Side) -> str:
     return str(side.post("/v1.0/enterprise-projects", {"name": "blue"})["id"])
 
@@ -242,10 +237,6 @@ THINGS: dict[str, Callable[[Side], str]] = {
     "group_id": lambda side: side.ids["groups"],
     "roles": _policy,
     "policy_id": lambda side: side.ids["roles"],
-    "agencies": _agency,
-    "agency_id": lambda side: side.ids["agencies"],
-    "role_id": lambda side: side.ids["roles"],
-    "domain_id": lambda side: side.account.id,
     "credentials": lambda side: iam.create_access_key(side.people["rita"].user)[0],
     "account_id": lambda side: side.account.id,
     "project_id": lambda side: side.account.id,
