@@ -219,7 +219,7 @@ class Agencies:
         self._transport.call('DELETE', self._transport.path('/v3.0/OS-AGENCY/domains/{domain_id}/agencies/{agency_id}/roles/{role_id}', domain_id, agency_id, role_id), body={'enterprise_project_id': enterprise_project_id})
 
     def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, name: str | None = None, trust_domain_id: str | None = None) -> types.AgencyPage:
-        """The account's agencies, by name.
+        """The account's agencies, by name; `trust_domain_id` finds those that were made with that id.
 
         Args:
             limit: Rows a page.
