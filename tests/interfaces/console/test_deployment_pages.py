@@ -241,6 +241,26 @@ def test_deleting_what_is_served_needs_a_tick(elb: Balancer) -> None:
     assert elb.office.desk.state(certificate_id) == "DELETED"
 
 
+# rule: REV-10
+def test_where_it_is_served_stands_in_the_list_and_beside_a_revocation(elb: Balancer) -> None:
+    one, other = elb.office.desk.issued(SHOP), elb.office.desk.issued(WWW)
+    elb.deploy(one, SHOP)
+    alice = elb.office.client()
+    assert "1 place" in re.sub(r"<[^>]+>", "", text(alice, "/certificates"))
+    assert "1 place" not in re.sub(
+        r"<[^>]+>", "", text(elb.office.client("nils"), "/certificates", status=403)
+    )
+    elb.elb.small.faults.add(Fault.DEAF)
+    elb.deploy(other, WWW)
+    assert re.search(r">\s*failed\s*<", text(alice, "/certificates"))
+    assert f"front: {SHOP}" in text(alice, f"/certificates/{one}/revoke")
+    elb.alice("certificates.revoke", one, {})
+    elb.office.desk.run()
+    shown = re.sub(r"<[^>]+>", " ", text(alice, f"/certificates/{one}"))
+    assert "Still served at" in shown
+    assert f"front: {SHOP}" in shown
+
+
 def test_the_pages_speak_chinese(elb: Balancer) -> None:
     certificate_id = elb.office.desk.issued(SHOP)
     elb.elb.small.faults.add(Fault.DEAF)

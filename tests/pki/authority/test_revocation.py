@@ -262,7 +262,7 @@ def test_the_status_of_an_authority_comes_from_its_root() -> None:
     assert answer.certificate_status is ocsp_forms.OCSPCertStatus.GOOD
 
 
-@pytest.mark.parametrize("junk", [b"", b"\x30\x03\x02\x01\x00", b"x" * 5000, secrets.token_bytes(90)])
+@pytest.mark.parametrize("junk", [b"", b"\x30\x03\x02\x01\x00", b"x" * 5000, bytes(range(90))])
 def test_what_is_no_request_is_malformed(junk: bytes) -> None:
     assert ask(junk).response_status is ocsp_forms.OCSPResponseStatus.MALFORMED_REQUEST
 

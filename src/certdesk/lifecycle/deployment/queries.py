@@ -135,6 +135,30 @@ def serving(certificate_id: str) -> tuple[str, ...]:
     return tuple(f"{one.target.label}: {', '.join(one.names[:3])}" for one in places)
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """At how many places a certificate shall be served, and at how many it was when last looked."""
+
+    wanted: int
+    served: int
+    failed: int
+
+
+def served(account_id: str, certificate_ids: Sequence[str]) -> dict[str, Served]:
+    """For a page of a list, in one statement; certificates without any place are left out."""
+    if not certificate_ids:
+        return {}
+    rows = sql.rows(
+        "SELECT certificate_id, COUNT(*),"
+        " SUM(CASE WHEN deployment = 'DEPLOYED' AND served = fingerprint THEN 1 ELSE 0 END),"
+        " SUM(CASE WHEN deployment = 'FAILED' THEN 1 ELSE 0 END) FROM deployment_binding"
+        f" WHERE account_id = %s AND certificate_id IN ({sql.marks(certificate_ids)}) AND NOT gone"
+        " GROUP BY certificate_id",
+        [account_id, *certificate_ids],
+    )
+    return {str(one): Served(int(wanted), int(seen), int(failed)) for one, wanted, seen, failed in rows}
+
+
 def deployed(
     account_id: str, certificate_id: str, services: Sequence[str]
 ) -> dict[str, dict[str, list[Binding]]]:

@@ -90,7 +90,7 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
     counts = tab_counts(request, principal)
     context = {
         "title": _("Certificates"),
-        "lines": [rows.line(row, principal, now) for row in found.items],
+        "lines": rows.with_places([rows.line(row, principal, now) for row in found.items], principal),
         "tabs": _tabs(asked, counts, may_act=principal.may(rows.APPLY)),
         "more": [*_tags(asked, principal), _statuses(asked)],
         "query": asked.content,

@@ -22,6 +22,7 @@ from certdesk.lifecycle.catalogue.working_days import Promise
 from certdesk.lifecycle.certificates import queries, rules, uploading
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import EXPIRING, ROWS, State, Tone
+from certdesk.lifecycle.deployment import queries as deployments
 from certdesk.lifecycle.issuance import revoking
 from certdesk.lifecycle.issuance.revocation_rules import Code
 from certdesk.lifecycle.notifications import queries as notices
@@ -266,6 +267,7 @@ def facts(
         Fact(_("Valid from"), moment(certificate.not_before) if certificate.not_before else ""),
         Fact(_("Expires"), moment(certificate.not_after) if certificate.not_after else ""),
         Fact(_("Reason of the revocation"), revoked_for(certificate)),
+        Fact(_("Still served at"), still_served(certificate)),
         Fact(_("Period"), "" if certificate.not_after else period(certificate)),
         Fact(_("Serial number"), current.serial if current else "", mono=True),
         Fact(_("SHA-256 fingerprint"), current.fingerprint_sha256 if current else "", mono=True),
@@ -289,6 +291,11 @@ def revoked_for(certificate: Certificate) -> str:
         return ""
     reason = revoking.reason_of(certificate.id)
     return str(REASONS[Code(reason)]) if reason in list(Code) else reason
+
+
+def still_served(certificate: Certificate) -> str:
+    """REV-10: where a revoked one was seen when last looked."""
+    return "; ".join(deployments.serving(certificate.id)) if certificate.state == State.REVOKED else ""
 
 
 def leaned_fact(application: Application | None) -> Fact:

@@ -13,6 +13,7 @@ from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.certificates import endings, queries, rules
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.deployment import queries as deployments
 from certdesk.lifecycle.issuance import revocation_rules, revoking
 from certdesk.lifecycle.issuance.revoking import REVOKE
 from certdesk.pki.x509.errors import BadCsr
@@ -48,6 +49,7 @@ def revoke(request: HttpRequest, principal: Principal, certificate_id: str) -> H
         "title": _("Revoke certificate"),
         "form": form,
         "losses": _losses(certificate),
+        "served_at": deployments.serving(certificate.id),
         "name": _name(certificate),
         "only_compromise": say(endings.no_revocation(certificate, clock.now())),
         **detail.crumbs(certificate),

@@ -1,12 +1,13 @@
 """Rows of the certificate list as the templates take them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.catalogue.queries import catalogue
@@ -15,6 +16,8 @@ from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.queries import Row
 from certdesk.lifecycle.certificates.rules import Operation
 from certdesk.lifecycle.certificates.states import State, Tone
+from certdesk.lifecycle.deployment import queries as deployments
+from certdesk.lifecycle.deployment.queries import Served
 
 from .. import present
 from ..present import Action, Refusal, Standing
@@ -86,6 +89,29 @@ def line(row: Row, principal: Principal, now: datetime) -> Line:
         auto_renewal=renewal(row),
     )
     return Line(shown, found.first, found.rest, found.refusals)
+
+
+def with_places(lines: list[Line], principal: Principal) -> list[Line]:
+    """The column *Really served*, where the reader may see bindings."""
+    if not principal.may(deployments.LIST_BINDINGS):
+        return lines
+    found = deployments.served(principal.account_id, [one.certificate.id for one in lines])
+    return [
+        replace(one, certificate=_with_place(one.certificate, found[one.certificate.id]))
+        if one.certificate.id in found
+        else one
+        for one in lines
+    ]
+
+
+def _with_place(shown: Shown, places: Served) -> Shown:
+    if places.failed:
+        return replace(shown, served_label=_("failed"), served_tone=Tone.BAD.value)
+    if places.served == places.wanted:
+        words = ngettext("%(count)d place", "%(count)d places", places.served) % {"count": places.served}
+        return replace(shown, served_label=words, served_tone=Tone.GOOD.value)
+    words = _("%(served)d of %(wanted)d") % {"served": places.served, "wanted": places.wanted}
+    return replace(shown, served_label=words, served_tone=Tone.WAIT.value)
 
 
 def may_buy(principal: Principal) -> bool:
