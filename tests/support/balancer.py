@@ -1,6 +1,6 @@
 """An account with a load balancer: the lab's, connected as a target; jobs run while a request waits."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -66,29 +66,43 @@ def open_balancer(
     faults: Sequence[Fault] = (),
     real: bool = False,
 ) -> Iterator[Balancer]:
+    with open_elb(folder, monkeypatch, office.desk.run, sites=sites, faults=faults, real=real) as elb:
+        alice = Caller(office.desk.alice)
+        made = alice("targets.create", body=connection(elb))
+        balancer = Balancer(office, elb, alice, made["id"], sites)
+        balancer.discover()
+        yield balancer
+
+
+def connection(elb: LabElb) -> dict[str, Any]:
+    """The body of the request that connects it."""
+    return {
+        "service": "ELB",
+        "kind": "haproxy",
+        "region": REGION,
+        "label": "front",
+        "options": elb.options,
+    }
+
+
+@contextmanager
+def open_elb(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run: Callable[[], object],
+    *,
+    sites: Sequence[Sequence[str]] = SITES,
+    faults: Sequence[Fault] = (),
+    real: bool = False,
+) -> Iterator[LabElb]:
+    """The load balancer alone, within reach; `run` is what a request does while it waits for a deployment."""
     before = settings.get()
-    monkeypatch.setattr(waiting, "pause", office.desk.run)
+    monkeypatch.setattr(waiting, "pause", run)
     monkeypatch.setattr(work, "PATIENCE", 0.0)
     with LabElb(folder / "elb", sites, real=real, faults=faults) as elb:
-        settings.install(
-            before.model_copy(
-                update={"target_folders": (elb.folder,), "allow_networks": (ip_network("127.0.0.0/8"),)}
-            )
-        )
+        reachable = {"target_folders": (elb.folder,), "allow_networks": (ip_network("127.0.0.0/8"),)}
+        settings.install(before.model_copy(update=reachable))
         try:
-            alice = Caller(office.desk.alice)
-            made = alice(
-                "targets.create",
-                body={
-                    "service": "ELB",
-                    "kind": "haproxy",
-                    "region": REGION,
-                    "label": "front",
-                    "options": elb.options,
-                },
-            )
-            balancer = Balancer(office, elb, alice, made["id"], sites)
-            balancer.discover()
-            yield balancer
+            yield elb
         finally:
             settings.install(before)

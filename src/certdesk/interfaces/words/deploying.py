@@ -111,7 +111,7 @@ SHAPES = (
     ),
     _("No domain name is associated with this certificate on the load balancer."),
     _("No listener is known for it, so nobody could check what is served."),
-    _("A certificate that is %(state)s cannot be deployed or pushed."),
+    _("A certificate that is '%(state)s' cannot be deployed or pushed."),
     _("Possible only while it is Issued or Hosted."),
     _("The target has another certificate now than the one that was deployed."),
     _("Deploy again if that was not meant."),
