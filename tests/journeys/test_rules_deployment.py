@@ -333,6 +333,9 @@ def test_only_the_latest_deployment_can_be_taken_back(elb: Balancer) -> None:
     elb.office.desk.run()
     bound = elb.discover()[SHOP]
     assert bound["served"]["certificate_id"] == first
+    asked = {"certificate_ids": [first, second], "service_names": ["ELB"]}
+    found = elb.alice("certificates.deployed_resources", body=asked)["results"]
+    assert [one["total_num"] for one in found] == [1, 0]  # what was put back counts as what stands there
     assert elb.alice.refused("deployments.roll_back", id=two).kind is Kind.WRONG_STATE
 
 

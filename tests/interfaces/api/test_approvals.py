@@ -114,7 +114,10 @@ def test_a_deletion_waits_for_a_second_person_and_is_done_by_him(office: Office,
     assert certificate in shown["summary"]
     assert staff.alice.get(f"{APPROVALS}?whose=decide").json["items"] == []
     hers = staff.alice.get(f"{APPROVALS}/{request_id}").json
-    assert (hers["may_decide"], hers["request"]) == (False, {"parameters": {"certificate_id": certificate}})
+    assert (hers["may_decide"], hers["request"]) == (
+        False,
+        {"parameters": {"certificate_id": certificate}, "query": {"force": False}},
+    )
     refused = decide(staff.alice, request_id)
     assert (refused.status, refused.code) == (403, "SCM.9403")
 

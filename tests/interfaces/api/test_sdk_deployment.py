@@ -66,6 +66,13 @@ def deploy(scm: ScmClient, certificate_id: str, *ids: str, **more: object) -> li
     return [(one.resource, one.failure_info) for one in answer.failure_list]
 
 
+def places(scm: ScmClient, certificate_id: str) -> list[object]:
+    """Services in which it is deployed."""
+    body = ListDeployedResourcesRequestBody(certificate_ids=[certificate_id], service_names=["ALL"])
+    (result,) = scm.list_deployed_resources(ListDeployedResourcesRequest(body=body)).results
+    return list(result.deployed_resources)
+
+
 def refused(call: object) -> tuple[int, str]:
     with pytest.raises(ClientRequestException) as caught:
         call()  # type: ignore[operator]
@@ -110,6 +117,7 @@ def test_deployments_that_fail(scm: ScmClient, elb: Balancer, live_server: LiveS
     again = elb.office.desk.issued(SHOP)
     ((resource, why),) = deploy(scm, again, bound)
     assert (resource, "was put back and is served" in why) == (bound, True)
+    assert [len(places(scm, one)) for one in (certificate_id, again)] == [1, 0]  # as it was
     bought = elb.alice.buy()
     assert refused(lambda: deploy(scm, bought, bound)) == (400, "SCM.0010")
     assert refused(lambda: deploy(scm, certificate_id)) == (400, "SCM.0005")

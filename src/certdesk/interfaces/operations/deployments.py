@@ -90,7 +90,7 @@ def _why(step: Step, deployment: Deployment) -> str:
     request=DeployedResources,
 )
 def deployed_resources(principal: Principal, body: DeployedResources) -> Shape:
-    """Where certificates were seen to be served, by service and region (API §1.6)."""
+    """Where certificates are served as far as is known, by service and region (API §1.6)."""
     services = [one for one in body.service_names if one != _ALL]
     unknown = [one for one in services if one not in (*Service.values, "OBS")]
     if unknown:
@@ -110,8 +110,7 @@ def _deployed(principal: Principal, certificate_id: str, services: list[str]) ->
         for service, by_region in queries.deployed(certificate.account_id, certificate.id, services).items():
             found[service] = {
                 "global" if service == Service.CDN else region: [
-                    {"resource_id": one.id, "resource_name": one.names[0] if one.names else one.resource}
-                    for one in rows
+                    {"resource_id": one.id, "resource_name": one.names[0]} for one in rows
                 ]
                 for region, rows in by_region.items()
             }

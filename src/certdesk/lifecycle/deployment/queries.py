@@ -162,17 +162,20 @@ def served(account_id: str, certificate_ids: Sequence[str]) -> dict[str, Served]
 def deployed(
     account_id: str, certificate_id: str, services: Sequence[str]
 ) -> dict[str, dict[str, list[Binding]]]:
-    """Bindings that a deployment was proved on, by service and region (API §1.6)."""
+    """Bindings that serve a certificate as far as is known, by service and region (API §1.6).
+
+    The same as `serving` says: also one that a failed or taken back deployment of another one left there.
+    """
     found: dict[str, dict[str, list[Binding]]] = defaultdict(lambda: defaultdict(list))
     rows = Binding.objects.filter(
         account_id=account_id,
         served_certificate_id=certificate_id,
-        deployment=BindingState.DEPLOYED,
         target__service__in=services,
         gone=False,
     )
     for one in rows.select_related("target").order_by("target__region", "resource"):
-        found[one.target.service][one.target.region].append(one)
+        if one.names:
+            found[one.target.service][one.target.region].append(one)
     return found
 
 
