@@ -156,8 +156,9 @@ def test_owner_with_anothers_id_hears_what_he_hears_of_a_missing_one(sides: Side
 
 def made_by(answer: Answer) -> list[str]:
     """Of a thing that was made: its id and its time, new ones each time."""
-    made = answer.json if answer.status == 201 and isinstance(answer.json, dict) else {}
-    return [str(made[key]) for key in ("id", "create_time") if made.get(key)]
+    made = answer.json if isinstance(answer.json, dict) else {}
+    fresh = ("id", "create_time") if answer.status == 201 else ("deployment_id",)
+    return [str(made[key]) for key in fresh if made.get(key)]
 
 
 def with_references() -> list[str]:

@@ -43,6 +43,8 @@ REFERENCES: Mapping[str, str] = {
     "owner": "users",
     "user": "users",
     "resource_id": "certificate_id",
+    "certificate_id": "certificate_id",
+    "certificate_ids": "certificate_id",
     "voucher_ids": "vouchers",
     "coupon_code": "coupons",
     "product_id": "product_id",
@@ -61,6 +63,7 @@ NO_REFERENCE: Mapping[str, str] = {
 HARMLESS: Mapping[tuple[str, str], str] = {
     ("catalogue.price", "enterprise_project_id"): "a price is of no project",
     ("v2.save", "csr_id"): "a draft is kept as it was typed; its CSR is looked for when it is submitted",
+    ("certificates.deploy", "enterprise_project_id"): "one of WAF's, not of ours",
     ("certificates.edit", "owner"): "refused for everybody until it can be changed",
     **{
         (f"agencies.{one}", field): "kept as it was written; whom it names is looked for when it is assumed"

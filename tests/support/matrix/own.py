@@ -11,12 +11,14 @@ from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.validation import actions as validation
 from certdesk.lifecycle.validation.organization_rules import checklist
 from tests.support.automatic import options
+from tests.support.balancer import REGION, connection
 from tests.support.desk import COMPANY
 from tests.support.organization import PDF
 from tests.support.requests_of import request_for
 from tests.support.signed import PASSWORD
 from tests.support.uploads import World as Elsewhere
 
+from . import balancers
 from .asking import Ask
 from .bodies import good
 from .things import Side, kinds_of, record_set
@@ -447,3 +449,54 @@ def _approve(side: Side) -> Ask:
 @own("approvals.set_rules")
 def _rules(side: Side) -> Ask:
     return Ask(body={"items": [{"operation": "revoke"}]})
+
+
+# --- deployment ----------------------------------------------------------------------------------
+
+
+@own("targets.create")
+def _target(side: Side) -> Ask:
+    return Ask(body=connection(side.elb))
+
+
+@own("targets.update")
+def _relabel(side: Side) -> Ask:
+    return Ask(body={"label": "renamed"})
+
+
+@own("bindings.update")
+def _policy_of_binding(side: Side) -> Ask:
+    return Ask(body={"policy": "REPORT"})
+
+
+@own("certificates.deploy")
+def _deploy(side: Side) -> Ask:
+    return Ask(body=balancers.wanted(side))
+
+
+@own("certificates.deployed_resources")
+def _deployed(side: Side) -> Ask:
+    return Ask(body={"certificate_ids": [side.ids["certificate_id"]], "service_names": ["ALL"]})
+
+
+@own("deployments.retry")
+def _failed(side: Side) -> Ask:
+    return Ask({"id": balancers.failed_deployment(side)})
+
+
+@own("certificates.push")
+def _push(side: Side) -> Ask:
+    """A fresh certificate each time: what a request does to a load balancer is not undone."""
+    body = {"target_service": "ELB", "target_project": REGION}
+    return Ask({"certificate_id": side.issued()}, body)
+
+
+@own("certificates.batch_push")
+def _batch_push(side: Side) -> Ask:
+    body = {"target_service": "ELB", "target_projects": [REGION]}
+    return Ask({"certificate_id": side.issued()}, body)
+
+
+@own("v2.push")
+def _push_v2(side: Side) -> Ask:
+    return Ask({"cert_id": side.issued()}, {"service_type": "ELB", "remote_project": REGION})

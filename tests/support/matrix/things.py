@@ -19,6 +19,7 @@ from certdesk.foundation.iam.principal import Via, system_principal
 from certdesk.foundation.outbox.models import Message
 from certdesk.interfaces.operations import two_person_targets
 from certdesk.interfaces.operations.registry import Operation
+from certdesk.lab.elb import LabElb
 from certdesk.lifecycle.applications.models import BookCompany, BookContact
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.orders import actions as orders
@@ -30,6 +31,8 @@ from tests.support.bind import Bind
 from tests.support.desk import COMPANY, Desk
 from tests.support.organization import PDF
 from tests.support.signed import Person, account, person
+
+from . import balancers
 
 C = "/v3/scm/certificates"
 EVERYTHING = {"Version": "1.1", "Statement": [{"Effect": "Allow", "Action": ["*:*:*"]}]}
@@ -45,6 +48,7 @@ class Side:
     bind: Bind
     people: dict[str, Person]
     operator: Person
+    elb: LabElb
     ids: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -262,6 +266,9 @@ THINGS: dict[str, Callable[[Side], str]] = {
     "agency_id": lambda side: side.ids["agencies"],
     "domain_id": lambda side: side.account.id,
     "role_id": lambda side: side.ids["roles"],
+    "targets": balancers.target,
+    "bindings": balancers.binding,
+    "deployments": balancers.deployment,
 }
 """Kind -> how one is made; in this order. A kind is a path parameter's name, or the word before `{id}`."""
 
@@ -280,17 +287,17 @@ def make_all(side: Side) -> None:
 def two_accounts(folder: Path) -> Iterator[tuple[Side, Side]]:
     """The operating account and another one, with the same people and things each; a real DNS server."""
     zones = {"house.example.com": "", "other.example.com": ""}
-    with asked_bind(folder, zones) as server:
+    with asked_bind(folder, zones) as server, balancers.balancers(folder, "house", "other") as elbs:
         start_ca(clock.now())
         settings.install(settings.get().model_copy(update={"smtp_url": "smtp://127.0.0.1:9"}))  # never sent
-        house = _side("house", server)
-        other = _side("other", server, house.alice)
+        house = _side("house", server, elbs[0])
+        other = _side("other", server, elbs[1], house.alice)
         for side in (house, other):
             make_all(side)
         yield house, other
 
 
-def _side(name: str, server: Bind, operator: Person | None = None) -> Side:
+def _side(name: str, server: Bind, elb: LabElb, operator: Person | None = None) -> Side:
     owner = account(name)
     everything = iam.create_policy(owner, "everything", EVERYTHING)
     people = {one: person(owner, one, "admins", "users", "officers") for one in ("alice", "bob")}
@@ -308,4 +315,4 @@ def _side(name: str, server: Bind, operator: Person | None = None) -> Side:
     people["gone"] = person(owner, "gone", "admins")
     iam.set_access_key_enabled(people["gone"].access_key, False)
     orders.credit(owner.id, "CNY", CASH, "start", clock.now(), system_principal("", "cli"))
-    return Side(owner, server, people, operator or people["alice"])
+    return Side(owner, server, people, operator or people["alice"], elb)
