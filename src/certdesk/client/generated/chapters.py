@@ -577,7 +577,7 @@ class Certificates:
         return cast('types.DeployAnswer', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/deploy', certificate_id), body={'service_name': service_name, 'project_name': project_name, 'resources': resources}))
 
     def deployed_resources(self, *, certificate_ids: builtins.list[str], service_names: builtins.list[str]) -> types.PlacedAnswer:
-        """Where certificates were seen to be served, by service and region (API §1.6).
+        """Where certificates are served as far as is known, by service and region (API §1.6).
 
         Args:
             certificate_ids: 1 to 50 ids.
