@@ -49,6 +49,7 @@ KINDS: Mapping[str, str] = {
     "project_id": "enterprise-projects",
     "access_key": "credentials",
     "request_id": "approvals",
+    "agency_id": "agencies",
 }
 """Part of an address -> kind of thing (tests/support/matrix/things.py)."""
 EVERYBODYS = {"name", "zone", "product_id", "token", "passkey_id"}

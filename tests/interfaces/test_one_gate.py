@@ -72,6 +72,8 @@ OWN_PAGES = {
     "iam-key-add": "one's own access keys",
     "iam-key-switch": "one's own access keys",
     "iam-key-delete": "one's own access keys",
+    "iam-switch": "the agencies that are open to oneself",
+    "iam-switch-back": "ends one's own switch",
     "authority": "the certificates of the built-in CA, which are public",
 }
 UNSIGNED_OPERATIONS = {"tokens.create": "the password in the body is what it is decided by"}

@@ -204,5 +204,11 @@ def in_job(user: User, account_id: str, now: datetime) -> Principal | None:
     )
 
 
+def about(principal: Principal) -> dict[str, str]:
+    """Names of the agency and the account in which the principal acts: `{"agency", "account"}`."""
+    found = Agency.objects.select_related("account").get(id=principal.agency)
+    return {"agency": found.name, "account": found.account.name}
+
+
 def account_name(agency: Agency) -> str:
     return Account.objects.values_list("name", flat=True).get(id=agency.account_id)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from certdesk.foundation.approvals import queries as approvals
 from certdesk.foundation.common import clock
+from certdesk.foundation.iam import agencies, assuming
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates import queries as certificates
@@ -20,7 +21,7 @@ from certdesk.lifecycle.validation import organization_queries
 
 from . import signing
 from .templatetags.certdesk_ui import duration
-from .views.page import principal_of
+from .views.page import home_of, principal_of
 
 LIST, APPLY, QUEUE = "scm:cert:list", "scm:cert:apply", "scm:organization:list"
 
@@ -48,7 +49,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     principal = principal_of(request)
     return {
         "nav": sections(request, principal),
-        "person": {"name": principal.name, "account": user.account.name},
+        "person": {"name": home_of(request).name, "account": user.account.name},
+        "acting": assuming.about(principal) if principal.agency else None,
         "lab_clock": lab_clock(clock.offset()),
         "private_ca_only": private_ca_only(),
     }
@@ -93,6 +95,8 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
     def decisions() -> int:
         return approvals.waiting_count(principal)
 
+    own: list[Line] = [(_("Access keys"), "iam-keys", "key", "", nothing)] if not principal.agency else []
+    own += [(_("Switch role"), "iam-switch", "refresh", "", nothing)]
     return [
         ("", [(_("Certificates"), "certificates", "certificate", LIST, yours)]),
         (
@@ -116,7 +120,8 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
                 (_("Users"), "iam-users", "users", "iam:users:list", nothing),
                 (_("Groups"), "iam-groups", "building", "iam:groups:list", nothing),
                 (_("Policies"), "iam-policies", "shield-lock", "iam:roles:list", nothing),
-                (_("Access keys"), "iam-keys", "key", "", nothing),
+                (_("Agencies"), "iam-agencies", "building", agencies.LIST, nothing),
+                *own,
                 (_("Sign-in rules"), "sign-in", "user-check", "iam:signIn:get", nothing),
                 (_("Enterprise projects"), "iam-projects", "archive", "eps:enterpriseProjects:list", nothing),
             ],

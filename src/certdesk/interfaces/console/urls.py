@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from .views import (
+    agencies,
     applying,
     approvals,
     audit,
@@ -41,6 +42,7 @@ from .views import (
     sign_in,
     sso,
     sso_settings,
+    switch_role,
     tags,
     targets,
     teams,
@@ -210,6 +212,15 @@ urlpatterns: list[URLPattern] = [
     path("iam/keys/add", people.key_add, name="iam-key-add"),
     path("iam/keys/<slug:access_key>/switch", people.key_switch, name="iam-key-switch"),
     path("iam/keys/<slug:access_key>/delete", people.key_delete, name="iam-key-delete"),
+    path("iam/agencies", agencies.listed, name="iam-agencies"),
+    path("iam/agencies/add", agencies.add, name="iam-agency-add"),
+    path("iam/agencies/<slug:agency_id>", agencies.shown, name="iam-agency"),
+    path("iam/agencies/<slug:agency_id>/edit", agencies.edit, name="iam-agency-edit"),
+    path("iam/agencies/<slug:agency_id>/delete", agencies.delete, name="iam-agency-delete"),
+    path("iam/agencies/<slug:agency_id>/policies/attach", agencies.attach, name="iam-agency-attach"),
+    path("iam/agencies/<slug:agency_id>/policies/detach", agencies.detach, name="iam-agency-detach"),
+    path("iam/switch", switch_role.switch, name="iam-switch"),
+    path("iam/switch/back", switch_role.back, name="iam-switch-back"),
     path("iam/simulator", teams.simulate, name="iam-simulator"),
     path("audit", audit.listed, name="audit"),
     path("audit/export", audit.export, name="export-audit"),

@@ -43,6 +43,8 @@ SHAPES = (
     _("the body must be signed"),
     _("decrypt token fail"),
     _("the agency is not open to this user any more"),
+    _("This page is about yourself, and you act in another account now."),
+    _("Switch back to your own account first."),
     _("no Authorization header"),
     _("Statement must be a list of 1 to %(most)s statements."),
     _("%(name)s must be a list of 1 to %(most)s strings."),

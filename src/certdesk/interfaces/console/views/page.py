@@ -24,7 +24,7 @@ from certdesk.interfaces.words.say import both, say
 from certdesk.lifecycle.certificates.errors import UnderReview
 from certdesk.lifecycle.orders import unsubscribing
 
-from .. import signing
+from .. import signing, switching
 
 View = Callable[..., HttpResponseBase]
 
@@ -62,9 +62,14 @@ def page(action: str, *, post: str = "", fresh: bool = False) -> Callable[[View]
                     [name for name, one in (("GET", action), ("POST", post)) if one]
                 )
             try:
+                switched = switching.is_switched(request)
                 principal = principal_of(request)
+                if switched and not principal.agency:
+                    return switched_back(request)  # and nothing is done: it was meant for the other account
                 if needed != OWN:
                     principal.require(needed)
+                elif switched:
+                    switching.refuse_ones_own(request)
                 if fresh and not signing.is_fresh(request):
                     return to_again(request)
                 return view(request, principal, **parameters)
@@ -82,8 +87,19 @@ def page(action: str, *, post: str = "", fresh: bool = False) -> Callable[[View]
 
 
 def principal_of(request: HttpRequest) -> Principal:
-    """The signed-in user with the policies of this moment; read once a request."""
+    """The signed-in user with the policies of this moment, or the agency it has switched to; read once a
+    request."""
     kept: Principal | None = getattr(request, "principal", None)
+    if kept is None:
+        home = home_of(request)
+        kept = switching.acting(request, home) or home
+        request.principal = kept  # type: ignore[attr-defined]
+    return kept
+
+
+def home_of(request: HttpRequest) -> Principal:
+    """The signed-in user in its own account, whatever it has switched to."""
+    kept: Principal | None = getattr(request, "home", None)
     if kept is None:
         kept = iam.principal_of(
             str(request.user.pk),
@@ -92,8 +108,17 @@ def principal_of(request: HttpRequest) -> Principal:
             request_id=str(getattr(request, "request_id", "")),
             mfa=signing.of(request).mfa,
         )
-        request.principal = kept  # type: ignore[attr-defined]
+        request.home = kept  # type: ignore[attr-defined]
     return kept
+
+
+def switched_back(request: HttpRequest) -> HttpResponse:
+    """The other account lets the user in no longer: says so at home."""
+    told = _("The other account no longer lets you in. You act in your own account again; nothing was done.")
+    messages.warning(request, told, extra_tags="agency.over")
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204, headers={"HX-Redirect": reverse("iam-switch")})
+    return back_to("iam-switch")
 
 
 def to_login(request: HttpRequest) -> HttpResponse:

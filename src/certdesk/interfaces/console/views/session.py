@@ -75,9 +75,9 @@ def logout(request: HttpRequest, principal: Principal) -> HttpResponse:
 
 @page(OWN)
 def home(request: HttpRequest, principal: Principal) -> HttpResponse:
-    """The first page that the user may see; one's own account at least."""
+    """The first page that the user may see; one's own account at least, or the way back to it."""
     may = (name for name, action in HOMES if principal.may(action))
-    return redirect(reverse(next(may, "account")))
+    return redirect(reverse(next(may, "iam-switch" if principal.agency else "account")))
 
 
 @page(OWN, post=OWN)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam import groups, people, policies, projects, simulator
 from certdesk.foundation.iam.finding import resource
-from certdesk.foundation.iam.models import EnterpriseProject, Grant, Group, Policy
+from certdesk.foundation.iam.models import AgencyGrant, EnterpriseProject, Grant, Group, Policy
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations.registry import call
 from certdesk.interfaces.words.say import say
@@ -111,23 +111,23 @@ def group(request: HttpRequest, principal: Principal, group_id: str) -> HttpResp
         "group": found,
         "members": inside,
         "may_see_users": principal.may(people.GET),
-        "grants": [_grant_line(one, names) for one in groups.grants(found)],
+        "grants": [grant_line(one, names) for one in groups.grants(found)],
         "may_edit": principal.may(groups.UPDATE, about),
         "may_delete": principal.may(groups.DELETE, about),
         "may_remove": principal.may(groups.REMOVE, about),
         "may_detach": principal.may(groups.DETACH, about),
         "add_form": ChoiceForm(_("User"), users) if users and principal.may(groups.ADD, about) else None,
-        "attach_form": _attach_form(principal, names) if principal.may(groups.ATTACH, about) else None,
+        "attach_form": attach_form(principal, names) if principal.may(groups.ATTACH, about) else None,
     }
     return render(request, "console/iam/group.html", context)
 
 
-def _attach_form(principal: Principal, names: dict[str, str]) -> AttachForm:
+def attach_form(principal: Principal, names: dict[str, str]) -> AttachForm:
     choices = [(one.id, one.name) for one in policies.listed(principal)]
     return AttachForm(_("Policy"), choices, [("", _("All projects")), *names.items()])
 
 
-def _grant_line(grant: Grant, names: dict[str, str]) -> dict[str, Any]:
+def grant_line(grant: Grant | AgencyGrant, names: dict[str, str]) -> dict[str, Any]:
     project = grant.enterprise_project_id
     return {
         "policy": grant.policy,
@@ -176,7 +176,7 @@ def _attachment(
 def group_delete(request: HttpRequest, principal: Principal, group_id: str) -> HttpResponse:
     found = groups.fetch(principal, group_id)
     if request.method == "POST":
-        return _deleted(request, principal, "groups.delete", group_id, "iam-groups", "iam-group")
+        return deleted(request, "groups.delete", group_id, by=principal, home="iam-groups", page_="iam-group")
     context = {
         "title": _("Delete %(name)s?") % {"name": found.name},
         "crumbs": [crumb(_("Groups"), "iam-groups"), crumb(found.name, "iam-group", group_id)],
@@ -188,11 +188,11 @@ def group_delete(request: HttpRequest, principal: Principal, group_id: str) -> H
     return render(request, SURE, context)
 
 
-def _deleted(
-    request: HttpRequest, principal: Principal, operation: str, id_: str, home: str, page_: str
+def deleted(
+    request: HttpRequest, operation: str, id_: str, *, by: Principal, home: str, page_: str
 ) -> HttpResponse:
     try:
-        call(operation, principal, id=id_)
+        call(operation, by, id=id_)
     except CertdeskError as error:
         alert(request, error)
         return back_to(page_, id_)
@@ -297,7 +297,7 @@ def _editor(request: HttpRequest, principal: Principal, found: Policy | None) ->
 def policy_delete(request: HttpRequest, principal: Principal, policy_id: str) -> HttpResponse:
     found = policies.fetch(principal, policy_id)
     if request.method == "POST":
-        return _deleted(request, principal, "policies.delete", policy_id, "iam-policies", "iam-policy")
+        return deleted(request, "policies.delete", policy_id, by=principal, home="iam-policies", page_="iam-policy")
     context = {
         "title": _("Delete %(name)s?") % {"name": found.name},
         "crumbs": [crumb(_("Policies"), "iam-policies"), crumb(found.name, "iam-policy", policy_id)],
