@@ -158,7 +158,9 @@ def delete(request: HttpRequest, principal: Principal, agency_id: str) -> HttpRe
     """Asks first, naming what follows."""
     found = agencies.fetch(principal, agency_id, agencies.DELETE)
     if request.method == "POST":
-        return deleted(request, "agencies.delete", agency_id, by=principal, home="iam-agencies", page_="iam-agency")
+        return deleted(
+            request, "agencies.delete", agency_id, by=principal, home="iam-agencies", page_="iam-agency"
+        )
     context = {
         "title": _("Delete %(name)s?") % {"name": found.name},
         "crumbs": [_home(), crumb(found.name, "iam-agency", agency_id)],

@@ -297,7 +297,9 @@ def _editor(request: HttpRequest, principal: Principal, found: Policy | None) ->
 def policy_delete(request: HttpRequest, principal: Principal, policy_id: str) -> HttpResponse:
     found = policies.fetch(principal, policy_id)
     if request.method == "POST":
-        return deleted(request, "policies.delete", policy_id, by=principal, home="iam-policies", page_="iam-policy")
+        return deleted(
+            request, "policies.delete", policy_id, by=principal, home="iam-policies", page_="iam-policy"
+        )
     context = {
         "title": _("Delete %(name)s?") % {"name": found.name},
         "crumbs": [crumb(_("Policies"), "iam-policies"), crumb(found.name, "iam-policy", policy_id)],
