@@ -1,4 +1,4 @@
-"""Agencies in a real browser: made, given a policy, switched to and back; axe, both widths, both languages."""
+"""Agencies in a real browser: made, given a policy, switched to and back; axe, both widths and languages."""
 
 import os
 from typing import Any
