@@ -50,6 +50,8 @@ KINDS: Mapping[str, str] = {
     "access_key": "credentials",
     "request_id": "approvals",
     "agency_id": "agencies",
+    "target_id": "targets",
+    "deployment_id": "deployments",
 }
 """Part of an address -> kind of thing (tests/support/matrix/things.py)."""
 EVERYBODYS = {"name", "zone", "product_id", "token", "passkey_id"}
