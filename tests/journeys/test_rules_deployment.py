@@ -543,3 +543,19 @@ def test_the_words_of_rows(elb: Balancer) -> None:
     assert str(Step.objects.get()).endswith("site2.pem DEPLOYED")
     record = PushRecord(certificate_id=certificate_id, service="ELB", project=REGION)
     assert str(record) == f"{certificate_id} to ELB cn-north-4"
+
+
+def test_a_binding_of_another_account_is_as_if_it_were_not(elb: Balancer) -> None:
+    certificate_id, foreign = elb.office.desk.issued(WWW), elb.binding(WWW)["id"]
+    other = elb.office.people["charlie"].account_id
+    Binding.objects.filter(id=foreign).update(account_id=other)
+    for resource in (foreign, "0" * 32):
+        body = {"service_name": "ELB", "project_name": REGION, "resources": [{"id": resource}]}
+        (failure,) = elb.alice("certificates.deploy", certificate_id, body)["failure_list"]
+        assert resource in str(failure)
+        assert "There is no such resource there." in str(failure)
+    Target.objects.update(account_id=other)
+    body = {"service_name": "ELB", "project_name": REGION, "resources": [{"id": foreign}]}
+    (failure,) = elb.alice("certificates.deploy", certificate_id, body)["failure_list"]
+    assert "No target of the service ELB is connected" in str(failure)
+    assert not Step.objects.exists()
