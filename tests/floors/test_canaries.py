@@ -188,7 +188,7 @@ def places(home: Installation) -> dict[str, bytes]:
         tables = [
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         ]
-        for table in tables:
+        for table in set(tables) - {"certificates_namesearch"}:  # keeps no text of its own
             lines = connection.execute(f'SELECT * FROM "{table}"').fetchall()
             found[f"table {table}"] = b"\n".join(_bytes(value) for line in lines for value in line)
     assert {"table audit_event", "table jobs_job", "table outbox_message"} <= set(found)

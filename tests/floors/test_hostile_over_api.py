@@ -264,6 +264,10 @@ BODIES = {
     "a field of 70,001": (b'{"sans": "' + b"a" * 70_001 + b'"}', "sans"),
     "100,000 fields": (
         json.dumps({f"f{number}": 1 for number in range(70_000)}).encode(),
+        "more than 50000 fields",
+    ),
+    "50,000 fields": (
+        json.dumps({f"f{number}": 1 for number in range(50_000)}).encode(),
         "agree_privacy_protection",
     ),
     "the same field twice": (b'{"domain": "a.example.com", "domain": "b"}', "agree_privacy_protection"),

@@ -25,6 +25,9 @@ from tests.support.office import Office
 from tests.support.rulebook import Caller
 
 FOR_USERS = {
+    "deployment.prepare": "the deployment of whoever asked (its tests stand with deployments)",
+    "deployment.install": "the same",
+    "deployment.restore": "the same, and the way back of it",
     "approvals.run": "the request of whoever asked (its tests stand with the approvals)",
     "orders.review_unsubscription": "the refund of whoever unsubscribes",
     "validation.prove": "the proof ahead of whoever asked for it",
@@ -38,6 +41,8 @@ FOR_THE_HOUSE = {
     "authority.lint": "looks at what was signed",
     "authority.prove": "looks at what was signed",
     "authority.crls": "signs the CRLs that are due",
+    "certificates.read_names": "the search's own index",
+    "deployment.settle": "settles what a crash left open",
     "authority.responders": "renews the OCSP responders' certificates",
     "certificates.csr_key": "makes the key of a CSR that stands already",
     "iam.prune": "forgets what has run out",
@@ -83,6 +88,7 @@ def test_a_job_with_a_user_in_its_payload_is_one_for_users() -> None:
     }
     assert with_user == {
         "foundation/approvals/actions.py",
+        "lifecycle/deployment/actions.py",
         "lifecycle/orders/unsubscribing.py",
         "lifecycle/validation/ahead.py",
         "lifecycle/validation/automatic.py",

@@ -64,7 +64,7 @@ def test_an_uploaded_certificate_is_hosted_listed_and_handed_out(world: World, a
     )
     assert (shown["domain_type"], shown["order_id"], shown["push_support"]) == ("MULTI_DOMAIN", "", "ON")
     assert shown["findings"] == []
-    assert set(shown["operations"]) == {"download", "delete"}
+    assert set(shown["operations"]) == {"download", "deploy", "push", "delete"}
     for content in ("FROM-else", "shop.exam", "192.0.2"):
         found = alice("certificates.list", query={"content": content, "status": "UPLOAD"})["certificates"]
         assert [one["id"] for one in found] == [certificate_id]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 
 import pytest
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
@@ -67,5 +68,6 @@ def test_pages_of_signed_in_people_are_kept_by_no_cache(signed_in: bool) -> None
     request.user = type(
         "Someone", (), {"is_authenticated": signed_in, "must_change_password": False, "time_zone": "UTC"}
     )()
+    request.session = SessionBase()
     answer = console(lambda request: HttpResponse())(request)
     assert (answer.headers.get("Cache-Control") == "no-store") is signed_in

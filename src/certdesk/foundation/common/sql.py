@@ -157,11 +157,13 @@ def erasing() -> Iterator[None]:
     if not is_sqlite():
         yield
         return
+    before = row("PRAGMA secure_delete")  # how SQLite was built decides
     execute("PRAGMA secure_delete=ON")
     try:
         yield
     finally:
-        execute("PRAGMA secure_delete=OFF")
+        if before == (0,):
+            execute("PRAGMA secure_delete=OFF")
 
 
 def in_transaction() -> bool:
