@@ -97,8 +97,8 @@ def texts_of(attacked: Attacker) -> Iterator[tuple[str, str, str]]:
     """`(table, column, text)` of everything that is stored."""
     data = Path(attacked.home.environment["CERTDESK_DATA"])
     with closing(sqlite3.connect(f"file:{data / 'certdesk.sqlite3'}?mode=ro", uri=True)) as connection:
-        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        for table in tables:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for table in tables - {"certificates_namesearch"}:  # keeps no text of its own
             rows = connection.execute(f'SELECT * FROM "{table}"')
             columns = [one[0] for one in rows.description]
             for row in rows:
