@@ -8,6 +8,7 @@ from django.test import Client
 from certdesk.foundation.common import sql
 from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.iam.models import AccessKey, EnterpriseProject, Group, Policy, User
+from certdesk.lifecycle.certificates.models import Certificate
 from tests.support.office import PASSWORD, Office
 
 PAGES = ["users", "groups", "policies", "projects", "keys", "simulator"]
@@ -215,6 +216,23 @@ def test_projects(office: Office, admin: Client) -> None:
     assert admin.get(f"/iam/projects/{project.id}").status_code == 200
     admin.post(f"/iam/projects/{project.id}", {"name": "store"})
     assert "store" in text(admin.get("/iam/projects"))
+    certificate_id = office.desk.issued("www.example.com")
+    Certificate.objects.filter(id=certificate_id).update(enterprise_project_id=project.id)
+    page = f"/iam/projects/{project.id}/delete"
+    assert page in text(admin.get(f"/iam/projects/{project.id}"))
+    assert "nothing lies" in text(admin.get(page))
+    assert "Certificates lie in this project." in text(admin.post(page, follow=True))
+    move = f"/certificates/{certificate_id}/project"
+    assert move in text(admin.get(f"/certificates/{certificate_id}"))
+    assert "store" in text(admin.get(move))
+    assert admin.post(move, {"project": "none"}).status_code == 422
+    assert "lies in the other project now" in text(admin.post(move, {"project": "0"}, follow=True))
+    assert Certificate.objects.get(id=certificate_id).enterprise_project_id == "0"
+    assert admin.post(f"/iam/projects/{project.id}", {"name": "store"}).status_code == 302
+    assert "Deleted." in text(admin.post(page, follow=True))
+    assert not EnterpriseProject.objects.filter(id=project.id).exists()
+    assert office.client("rita").get(move).status_code == 403
+    assert office.client("charlie").post(move, {"project": "0"}).status_code == 404
 
 
 # rule: IAM-4

@@ -20,6 +20,7 @@ from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.queries import region as working_region
 from certdesk.lifecycle.catalogue.working_days import Promise
 from certdesk.lifecycle.certificates import queries, rules, uploading
+from certdesk.lifecycle.certificates.editing import MIGRATE
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import EXPIRING, ROWS, State, Tone
 from certdesk.lifecycle.deployment import queries as deployments
@@ -121,6 +122,7 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
         "notices": switches(certificate, standing.state)
         if principal.may("scm:notification:update", resource)
         else [],
+        "move": reverse("move", args=[certificate.id]) if principal.may(MIGRATE, resource) else "",
         "edit": reverse("edit", args=[certificate.id]) if principal.may("scm:cert:update", resource) else "",
         "next_check": next_check(certificate, application),
         **tag_parts.context(principal, certificate),

@@ -92,7 +92,18 @@ def _named(
         back=reverse(home),
         operation=f"{kind}-save",
         crumbs=[crumb(label, home)],
+        delete_url=reverse("iam-project-delete", args=[one.id])
+        if kind == "project"
+        and one
+        and principal.may(projects.DELETE, resource("project", principal, one.id))
+        else "",
+        delete_label=_("Delete the project"),
     )
+
+
+def _project_end(principal: Principal, project_id: str) -> str:
+    may = principal.may(projects.DELETE, resource("project", principal, project_id))
+    return reverse("iam-project-delete", args=[project_id]) if may else ""
 
 
 @page(groups.GET)
