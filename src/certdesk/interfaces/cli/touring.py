@@ -14,6 +14,7 @@ from typing import Any
 from .client import ApiRefused, Client
 from .installation import Installation
 from .touring_balancer import take_to_balancer
+from .touring_revocation import take_to_revocation
 from .touring_steps import Steps, TourFailed, expect
 
 DOMAIN = "tour-shop.com"
@@ -68,7 +69,8 @@ def _run(folder: Path, steps: Steps) -> None:
             single = _domain_validated(admin, dns, steps, roots)
             take_to_balancer(admin, elb, steps, roots, single, f"www.{DOMAIN}")
             _organization_validated(admin, officer, dns, steps, roots)
-            _issue_now(admin, steps, roots)
+            issued = _issue_now(admin, steps, roots)
+            take_to_revocation(admin, steps, roots, issued)
         _aftermath(home, admin, steps, single)
 
 
@@ -193,7 +195,7 @@ def _organization_validated(client: Client, officer: Client, dns: Any, steps: St
             say(f"{len(archive.namelist())} files, no key: it stays with who made the CSR")
 
 
-def _issue_now(client: Client, steps: Steps, roots: Path) -> None:
+def _issue_now(client: Client, steps: Steps, roots: Path) -> dict[str, Any]:
     with steps.step("issue at once for a name already proved") as say:
         name = f"www.{DOMAIN}"
         issued = client.post(
@@ -209,6 +211,7 @@ def _issue_now(client: Client, steps: Steps, roots: Path) -> None:
         )
         expect(issued["status"] == "ISSUED", f"not issued at once: {issued}")
         say(_check(issued, name, roots))
+    return issued
 
 
 def _aftermath(home: Installation, client: Client, steps: Steps, certificate_id: str) -> None:
