@@ -59,6 +59,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacker]:
         attacker.forms(6 if FULL else 1)
         attacker.wire()
         yield attacker
+        attacker.line.close()
 
 
 def test_the_corpus_is_as_large_as_it_says(attacked: Attacker) -> None:

@@ -150,14 +150,3 @@ def test_signing_in_is_counted_by_network() -> None:
     with pytest.raises(TooFast):
         again(rates.check_unsigned, "2001:db8::99")
     rates.check_unsigned("2001:db8:0:1::1")
-
-
-def test_a_request_costs_less_than_ten_microseconds() -> None:
-    rates.check_key("AK1")
-    spent = []
-    for _ in range(50):
-        began = time.thread_time_ns()
-        for _ in range(20):
-            rates.check_key("AK1")
-        spent.append((time.thread_time_ns() - began) / 20_000)
-    assert min(spent) < 10
