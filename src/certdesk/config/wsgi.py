@@ -4,24 +4,24 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from io import BytesIO
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "certdesk.config.django")
 
 from django.core.wsgi import get_wsgi_application
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.http import FileResponse
 
 from certdesk.foundation.common import settings
 from certdesk.foundation.common.baton import baton
 
+from . import reading
 from .affinity import settle
 
 _django = get_wsgi_application()
 _connection = connections[DEFAULT_DB_ALIAS]
 _connection.inc_thread_sharing()
 _seen = threading.local()
-_AHEAD = 1024 * 1024  # bytes of a body; what is longer is read by whoever knows its limit
 _settle = lru_cache(maxsize=1)(settle)
 
 
@@ -30,14 +30,14 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 
     All threads use one connection: with one each, SQLite would find its pages changed by another at every
     turn and read them anew. So the answer is complete, and closed, before the next thread runs; one that
-    is made in pieces runs again for each of them.
+    is made in pieces runs again for each of them. A file is read whole: it waits for nothing.
     """
-    _read_ahead(environ)
+    reading.prepare(environ)
     with baton:
         _settle(settings.get().data)
         _share_connection()
         response = _django(environ, start_response)
-        if getattr(response, "streaming", False):
+        if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
             return _Pieces(response)
         try:
             return [b"".join(response)]
@@ -72,10 +72,3 @@ class _Pieces:
         with baton:
             _share_connection()
             self._response.close()
-
-
-def _read_ahead(environ: dict[str, Any]) -> None:
-    """The body of a slow client keeps its own thread waiting and nobody else's."""
-    length = environ.get("CONTENT_LENGTH") or ""
-    if length.isdecimal() and len(length) < 8 and 0 < int(length) <= _AHEAD:
-        environ["wsgi.input"] = BytesIO(environ["wsgi.input"].read(int(length)))
