@@ -26,10 +26,12 @@ from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuance import revocation_jobs
 from certdesk.lifecycle.issuance.models import RevocationRequest
+from certdesk.lifecycle.validation.models import OrganizationDocument
 from certdesk.pki.authority import issuers, ocsp, revocation
 from tests.support.desk import Desk
 from tests.support.inventory import placed
 from tests.support.office import Office
+from tests.support.organization import DECIDE, DOCUMENTS, PDF, waiting, yes
 from tests.support.rulebook import SECOND, Caller, LabClock
 from tests.support.uploads import World
 
@@ -167,6 +169,25 @@ def test_its_personal_data_goes_its_record_stays(desk: Desk, alice: Caller) -> N
     assert version["serial"] == f"{leaf.serial_number:032x}"
     happened = {one["action"] for one in alice("certificates.events", certificate_id)["items"]}
     assert {"certificate.issue", "certificate.revoke", "certificate.revoked"} <= happened
+
+
+def test_what_was_written_and_shown_goes_too_but_the_last_mail(desk: Desk, alice: Caller) -> None:
+    # rule: REV-8
+    certificate_id = waiting(desk, alice)
+    alice(DOCUMENTS, certificate_id, {"name": "Licence.pdf", "content": PDF})
+    Caller(desk.someone("olga"))(DECIDE, certificate_id, {**yes(), "reason": ""})
+    desk.run(timedelta(minutes=1))
+    assert alice.status(certificate_id) == "ISSUED"
+    theirs = Message.objects.filter(certificate_id=certificate_id, recipient="ada@example.com")
+    assert theirs.exclude(text="").count() > 1
+    alice(REVOKE, certificate_id, {})
+    alice(CONFIRM, certificate_id)
+    desk.run()
+    assert alice.status(certificate_id) == "REVOKED"
+    assert OrganizationDocument.objects.get().name == ""
+    (last,) = theirs
+    assert (last.template, bool(last.text)) == ("revoked", True)
+    assert not Message.objects.filter(certificate_id=certificate_id).exclude(id=last.id).exclude(text="")
 
 
 def test_the_account_may_confirm_too_and_twice_is_no_error(desk: Desk, alice: Caller) -> None:

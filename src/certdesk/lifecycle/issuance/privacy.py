@@ -37,7 +37,17 @@ def cancel(principal: Principal, certificate_id: str, now: datetime) -> None:
 
 def forget(certificate: Certificate, now: datetime) -> None:
     """Everything personal of its applications, in the caller's transaction (PRV-2, REV-8)."""
-    outbox.forget_people(certificate.id, _addresses(certificate.id))
+    forget_messages(certificate.id)
+    forget_records(certificate, now)
+
+
+def forget_messages(certificate_id: str) -> None:
+    """What was written so far; it needs the addresses that `forget_records` deletes."""
+    outbox.forget_people(certificate_id, _addresses(certificate_id))
+
+
+def forget_records(certificate: Certificate, now: datetime) -> None:
+    """All that is not a message."""
     validation.forget_organization(certificate.id, now)
     privacy.forget(certificate, now)
 

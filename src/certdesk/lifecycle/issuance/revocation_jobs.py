@@ -10,7 +10,6 @@ from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.jobs.registry import Handler, handler, periodic
 from certdesk.foundation.outbox import actions as outbox
 from certdesk.foundation.outbox.models import Message
-from certdesk.lifecycle.applications import privacy
 from certdesk.lifecycle.applications import queries as application_queries
 from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates.models import Certificate, Version
@@ -19,7 +18,7 @@ from certdesk.lifecycle.certificates.states import Event, State
 from certdesk.lifecycle.validation import mails
 from certdesk.pki.keystore import actions as keystore
 
-from . import issuers, revoking
+from . import issuers, privacy, revoking
 from . import revocation_rules as rules
 from .models import Outcome, RevocationRequest
 from .revoking import SETTLE
@@ -59,8 +58,9 @@ def _revoke(principal: Principal, certificate: Certificate, asked: RevocationReq
             jobs.enqueue(SPREAD, {"spki_sha256": version.spki_sha256}, subject=certificate.id)
     certificates.move(certificate.id, Event.REVOKED, now, principal=principal)
     _end(asked, Outcome.DONE, now)
+    privacy.forget_messages(certificate.id)  # REV-8: all but the last one, which is still to be sent
     _tell(certificate, asked, now)
-    privacy.forget(certificate, now)  # REV-8
+    privacy.forget_records(certificate, now)
 
 
 def _end(asked: RevocationRequest, outcome: Outcome, now: datetime) -> None:
