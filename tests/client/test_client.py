@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import certdesk.client
-from certdesk.client import Certdesk, ClientError, Download, Refused, Unreachable
+from certdesk.client import Certdesk, ClientError, Download, Refused, Unreachable, Waiting
 from certdesk.client.generated.chapters import Chapters
 from certdesk.client.transport import Transport
 from certdesk.interfaces.cli.installation import free_port
@@ -200,6 +200,39 @@ def test_a_refusal_without_our_body_is_one_too(body: bytes) -> None:
     assert (refused.value.status, refused.value.code, refused.value.retry_after) == (502, "", None)
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            (301, {"Location": "https://x.test/"}, b"<html>"),
+            r"not the API's \(HTTP 301, to https://x.test/\)",
+        ),
+        ((200, {}, b"<html>the hotel's own page"), r"not the API's \(HTTP 200\)"),
+        ((202, {}, b"<html>"), r"not the API's \(HTTP 202\)"),
+    ],
+)
+def test_an_answer_of_somebody_else_is_no_answer(
+    answer: tuple[int, dict[str, str], bytes], said: str
+) -> None:
+    with serving(answer) as server:
+        made = transport(server.url, [])
+        with pytest.raises(Unreachable, match=said):
+            made.call("GET", "/x")
+        made.close()
+
+
+def test_what_other_people_must_approve_is_not_done() -> None:
+    held = (202, {"Content-Type": "application/json"}, b'{"approval_id": "a1"}')
+    with serving(held, held, (202, {}, b'{"cert_id": "scs1"}')) as server:
+        made = transport(server.url, [])
+        for send in (made.call, made.download):
+            with pytest.raises(Waiting) as waiting:
+                send("GET", "/x")
+            assert waiting.value.approval_id == "a1"
+        assert made.call("POST", "/x") == {"cert_id": "scs1"}
+        made.close()
+
+
 def test_paths_queries_arrays_and_files() -> None:
     ok = (200, {}, b"{}")
     named = {"Content-Disposition": "attachment; filename*=UTF-8''a%20b.zip", "Content-Type": "x/y; z"}
@@ -226,10 +259,17 @@ def test_nobody_answers() -> None:
     made.close()
 
 
-@pytest.mark.parametrize("endpoint", ["", "certdesk.example.com", "ftp://x", "http://x/api"])
+@pytest.mark.parametrize("endpoint", ["", "certdesk.example.com", "ftp://x", "http://x/api", "http://x:y"])
 def test_an_endpoint_is_scheme_and_host(endpoint: str) -> None:
     with pytest.raises(ClientError, match="no endpoint"):
         Transport(endpoint, "a", "b")
+
+
+def test_roots_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    for name in ("absent", "empty"):
+        with pytest.raises(ClientError, match="Check the file"):
+            Transport("https://x", "a", "b", verify=str(tmp_path / name))
 
 
 def test_the_package_says_what_it_offers() -> None:

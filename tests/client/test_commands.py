@@ -88,13 +88,19 @@ def test_every_page_and_the_next(run: Command) -> None:
     assert len(every["items"]) > 50
     assert every["next_marker"] is None
     rows = json.loads(run("certificates", "list", "--limit", "10", "--all", "--json").stdout)
-    assert len(rows["certificates"]) == rows["total_count"]
+    ids = [row["id"] for row in rows["certificates"]]
+    assert len(ids) == len(set(ids)) == rows["total_count"]
+    behind = json.loads(
+        run("certificates", "list", "--limit", "10", "--offset", "1", "--all", "--json").stdout
+    )
+    assert [row["id"] for row in behind["certificates"]] == ids[1:]
     assert run("domains", "list").stdout == "Nothing found.\n"
 
 
 @pytest.mark.slow
 def test_files_come_and_go(run: Command, tmp_path: Path) -> None:
     output = tmp_path / "orders.csv"
+    output.touch(0o644)
     assert run("orders", "export", "--output", str(output)).returncode == 0
     assert output.read_bytes().count(b",") > 3
     assert output.stat().st_mode & 0o077 == 0

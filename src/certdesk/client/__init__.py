@@ -6,7 +6,7 @@ with Certdesk("https://certdesk.example.com", access_key, secret_key) as desk:
 """
 
 from .api import Certdesk
-from .errors import ClientError, Refused, Unreachable
+from .errors import ClientError, Refused, Unreachable, Waiting
 from .transport import Download
 
-__all__ = ["Certdesk", "ClientError", "Download", "Refused", "Unreachable"]
+__all__ = ["Certdesk", "ClientError", "Download", "Refused", "Unreachable", "Waiting"]

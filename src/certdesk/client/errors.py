@@ -1,4 +1,4 @@
-"""What can go wrong: the server refused, or no answer came."""
+"""What can go wrong: the server refused, holds the operation back, or gave no answer."""
 
 
 class ClientError(Exception):
@@ -27,5 +27,17 @@ class Refused(ClientError):
         self.retry_after = retry_after
 
 
+class Waiting(ClientError):
+    """Nothing is done yet: a rule of the account holds it back until other people have approved it.
+
+    Attributes:
+        approval_id: of the request; `approvals.show` says how far it is.
+    """
+
+    def __init__(self, approval_id: str) -> None:
+        super().__init__(f"Other people must approve it first: it waits as request {approval_id}.")
+        self.approval_id = approval_id
+
+
 class Unreachable(ClientError):
-    """No answer: a wrong address, a server that is off, a certificate that is not trusted, a time-out."""
+    """No answer, or not the API's: a wrong address, a server that is off, an untrusted certificate, a time-out."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+import ssl
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ import httpx
 
 from certdesk.foundation.common import sdk_signature
 
-from .errors import ClientError, Refused, Unreachable
+from .errors import ClientError, Refused, Unreachable, Waiting
 
 TIMEOUT = 60.0
 PATIENCE = 60.0
@@ -43,7 +44,7 @@ class Transport:
         timeout: seconds for one request.
         patience: seconds that a call may wait altogether for what the server asked to wait for.
         language: of sentences, `en` or `zh`.
-        verify: False, or a file of roots, as httpx takes it.
+        verify: False, or a file of roots, PEM.
     """
 
     def __init__(
@@ -59,8 +60,7 @@ class Transport:
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        parsed = httpx.URL(endpoint)
-        if parsed.scheme not in ("http", "https") or not parsed.host or parsed.path not in ("", "/"):
+        if not _is_endpoint(endpoint):
             raise ClientError(
                 f"{endpoint!r} is no endpoint. Use scheme and host, e.g. https://certdesk.example.com."
             )
@@ -71,7 +71,7 @@ class Transport:
         self._language = language
         self._sleep = sleep
         self._now = now
-        self._http = httpx.Client(timeout=timeout, verify=verify)
+        self._http = httpx.Client(timeout=timeout, verify=_trust(verify))
 
     def __repr__(self) -> str:
         return f"Transport({self._endpoint!r}, {self._access_key!r})"
@@ -89,10 +89,14 @@ class Transport:
         """The answer's JSON; None when there is none.
 
         Raises:
-            Refused: the server refused. Unreachable: it did not answer.
+            Refused: the server refused. Waiting: other people must approve it first.
+            Unreachable: it did not answer, or something else did in its place.
         """
         answer = self.send(method, path, **given)
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except ValueError:
+            raise self._not_ours(answer) from None
 
     def download(self, method: str, path: str, **given: Any) -> Download:
         """The answer's file. Raises: as `call`."""
@@ -123,8 +127,11 @@ class Transport:
         left = self._patience
         while True:
             answer = self._once(method, target, content, {**sent, "Content-Type": kind})
-            if answer.status_code < 400:
+            if answer.status_code < 300:
+                _refuse_waiting(answer)
                 return answer
+            if answer.status_code < 400:
+                raise self._not_ours(answer)
             refused = _refused(answer)
             wait = refused.retry_after
             again = answer.status_code == 429 or (answer.status_code == 503 and repeatable)
@@ -151,6 +158,43 @@ class Transport:
                 f"{self._endpoint} did not answer: {error or type(error).__name__}. "
                 "Check the endpoint and that the server is running."
             ) from error
+
+    def _not_ours(self, answer: httpx.Response) -> Unreachable:
+        place = answer.headers.get("Location", "")
+        where = f", to {place}" if place else ""
+        return Unreachable(
+            f"{self._endpoint} gave an answer that is not the API's (HTTP {answer.status_code}{where}). "
+            "Check the endpoint, its scheme too."
+        )
+
+
+def _is_endpoint(text: str) -> bool:
+    try:
+        parsed = httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    return parsed.scheme in ("http", "https") and bool(parsed.host) and parsed.path in ("", "/")
+
+
+def _trust(verify: bool | str) -> bool | ssl.SSLContext:
+    if isinstance(verify, bool):
+        return verify
+    try:
+        return ssl.create_default_context(cafile=verify)
+    except OSError as error:
+        raise ClientError(f"The roots in {verify} cannot be read: {error}. Check the file.") from None
+
+
+def _refuse_waiting(answer: httpx.Response) -> None:
+    """202 may also be an answer of the operation itself; the request's id tells."""
+    if answer.status_code != 202:
+        return
+    try:
+        said = answer.json()
+    except ValueError:
+        return
+    if isinstance(said, dict) and said.keys() == {"approval_id"}:
+        raise Waiting(str(said["approval_id"]))
 
 
 def _query(given: Given) -> str:

@@ -1,14 +1,17 @@
 """Reading the log by filters and pages, and exports that prove themselves from the file alone."""
 
+import itertools
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+import certdesk
 from certdesk.foundation.audit import actions, exporting, reading, verify
-from certdesk.foundation.audit.filters import Filters
+from certdesk.foundation.audit.filters import KINDS, Filters
 from certdesk.foundation.audit.models import Checkpoint, Event
 from certdesk.foundation.audit.verify import verify_file
 from certdesk.foundation.audit.verify_database import public_keys
@@ -87,6 +90,16 @@ def test_filters_by_person_action_resource_and_time() -> None:
     assert len(actors(Filters(since=first + timedelta(microseconds=1)))) <= 3
 
 
+def test_every_kind_of_resource_is_found_by_the_id_alone() -> None:
+    """The kinds that the source writes; what a helper puts together escapes this look."""
+    written: set[str] = set()
+    for path in Path(certdesk.__path__[0]).rglob("*.py"):
+        written |= set(re.findall(r'resource=f"([a-zA-Z-]+):', path.read_text(encoding="utf-8")))
+        written |= set(re.findall(r'_record\([^()]*, f"([a-zA-Z-]+):', path.read_text(encoding="utf-8")))
+    assert {"cert", "user", "contact"} <= written
+    assert written <= set(KINDS)
+
+
 def test_a_page_looks_at_so_many_events_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MOST_LOOKED_AT", 3)
     write(BOB)
@@ -148,6 +161,18 @@ def test_stretches_that_touch_are_one_and_others_stay_apart(tmp_path: Path) -> N
     ]
     assert ranges == [(1, 2), (5, 5)]
     assert verify_file(path, public_keys()).ok
+
+
+def test_others_get_their_turn_after_each_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    real = reading.next_wanted
+    monkeypatch.setattr(reading, "next_wanted", lambda *given: looks.append(1) or real(*given))
+    log(seals=8)
+    looked = []
+    for _ in exporting.export(ACCOUNT, Filters(actor="alice"), NOW):
+        looked.append(len(looks))
+    assert len(looks) >= 8
+    assert max(after - before for before, after in itertools.pairwise([0, *looked])) == 1
 
 
 def test_a_part_with_nothing_in_it_is_proved_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,6 +327,10 @@ def test_leaving_out_a_whole_stretch_is_found(tmp_path: Path) -> None:
         '{"range": {"account_id": "a", "first": "x", "last": 1}}',
         '{"manifest": 1}',
         '{"head": {}}',
+        '{"head": {"account_id": "a", "sequence": "x"}}',
+        '{"checkpoint": {}}',
+        '{"checkpoint": 1}',
+        '{"export": 1}',
     ],
 )
 def test_what_is_no_export_is_refused_in_words(line: str, tmp_path: Path) -> None:

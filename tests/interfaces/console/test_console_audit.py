@@ -48,6 +48,13 @@ def test_the_list_says_in_words_who_did_what(office: Office) -> None:
     assert "证书：已删除" in text(office.client(language="zh-hans").get("/audit"))
 
 
+def test_a_dns_connection_leads_to_its_page_and_is_found_by_its_id(office: Office) -> None:
+    happened(office, "scm:dnsConnection:test", "dnsConnection:dc1")
+    page = text(office.client().get("/audit?resource=dc1"))
+    assert 'data-action="scm:dnsConnection:test"' in page
+    assert "/dns/dc1" in page
+
+
 def test_filters_and_what_they_say(office: Office) -> None:
     happened(office, "scm:cert:delete", "cert:scs1")
     happened(office, REFUSAL, "cert:scs2", "alice")
@@ -90,7 +97,8 @@ def test_one_event_with_all_that_is_known_of_it(office: Office) -> None:
         assert words in page, words
     assert "waits for the sealer" in page
     assert office.client("charlie").get(f"/audit/{event_id}").status_code == 404
-    assert office.client().get("/audit/999999999").status_code == 404
+    for event_id in (999999999, 10**30):
+        assert office.client().get(f"/audit/{event_id}").status_code == 404
 
 
 def test_who_may_not_look(office: Office) -> None:

@@ -78,7 +78,7 @@ def _lines(about: dict[str, Any], filters: Filters, end: dict[str, Any]) -> Iter
 def _stretches(account_id: str, filters: Filters, end: int) -> Iterator[tuple[int, int] | None]:
     """First and last place of each; the last one is a checkpoint's, and so is the one before the first.
 
-    None now and then while nothing is found, so that others get their turn.
+    None after each look, so that others get their turn: one that is found may only lengthen the last.
     """
     if not filters.is_set:
         yield 1, end
@@ -99,6 +99,7 @@ def _stretches(account_id: str, filters: Filters, end: int) -> Iterator[tuple[in
             first = 0
         first = first or begins
         looked = last = int(behind["sequence"]) if behind else end
+        yield None
     if first:
         yield first, last
 

@@ -14,6 +14,7 @@ from .queries import COLUMNS, NAMES, checkpoint, named
 MOST_LOOKED_AT = 50_000
 """Events that one page looks at: of a rare actor or action the page then ends early, with a marker."""
 _LAST = (2**62, 2**62)
+_BIGGEST = 2**63 - 1  # SQLite takes no larger one
 
 
 class Place(NamedTuple):
@@ -69,6 +70,8 @@ def _looked_until(within: str, values: list[object]) -> Place | None:
 
 def event(account_id: str, event_id: int) -> dict[str, Any] | None:
     """One event of the account."""
+    if event_id > _BIGGEST:
+        return None
     found = sql.row(
         f"SELECT {', '.join(NAMES)} FROM audit_event WHERE account_id = %s AND id = %s",
         [account_id, event_id],

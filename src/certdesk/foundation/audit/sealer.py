@@ -89,7 +89,11 @@ def _seal_account(account_id: str, events: Iterable[dict[str, object]], signer: 
 
 def _signer() -> Signer:
     """The newest signing key, made at first use; called under the sealing lock, so only once."""
-    row = SigningKey.objects.order_by("-id").first() or _make()
+    return _of(SigningKey.objects.order_by("-id").first() or _make())
+
+
+def _of(row: SigningKey) -> Signer:
+    """Unsealed once a process."""
     if row.secret_id not in _loaded:
         _loaded[row.secret_id] = _load(row)
     return _loaded[row.secret_id]
@@ -128,4 +132,4 @@ def trusted_keys() -> set[str]:
 
 def keys_by_age() -> list[str]:
     """As `trusted_keys`, newest last."""
-    return [_load(row).public.hex() for row in SigningKey.objects.order_by("id")]
+    return [_of(row).public.hex() for row in SigningKey.objects.order_by("id")]

@@ -36,6 +36,7 @@ MOST_FAILING = 300  # beyond so many failing rows, moved ones are named as chang
 
 _UNSEALED = 2**62  # behind every place
 _NEEDED = {*FIELDS, "sequence", "digest"}
+_NEEDED_SIGNED = {"account_id", "sequence", "digest", "at", "signature", "public_key"}
 
 Row = Mapping[str, Any]
 
@@ -448,17 +449,21 @@ class _Index:
         if kind in ("event", "neighbour"):
             self._note_row(value)
         elif kind == "checkpoint":
+            if not value.keys() >= _NEEDED_SIGNED or not isinstance(value["sequence"], int):
+                raise ValueError("a checkpoint without its fields")
             self.checkpoints.append(value)
         elif kind == "range":
-            self.ranges.append((value["account_id"], int(value["first"]), int(value["last"])))
+            self.ranges.append((str(value["account_id"]), int(value["first"]), int(value["last"])))
         elif kind == "export":
-            self.export = value
+            self.export = dict(value.items())
         else:
-            self.heads[value["account_id"]] = value["sequence"]
+            self.heads[str(value["account_id"])] = int(value["sequence"])
 
     def _note_row(self, row: Row) -> None:
         if not row.keys() >= _NEEDED or not isinstance(row["id"], int) or not _is_place(row["sequence"]):
             raise ValueError("a row without its fields")
+        if row["sequence"] is not None and not isinstance(row["digest"], str):
+            raise ValueError("a row without its digest")
         self.count += 1
         here = (str(row["account_id"]), float("inf") if row["sequence"] is None else row["sequence"])
         self.accounts.add(here[0])

@@ -1,16 +1,19 @@
 """Runs a user command: reads its options, sends the request, shows the answer.
 
-Exit status: 0 = done, 1 = the server refused or did not answer, 2 = wrong use.
+Exit status: 0 = done, 1 = the server refused, holds it back or did not answer, 2 = wrong use.
 """
 
 import json
+import os
+import stat
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
 
-from certdesk.client import Certdesk, ClientError, Download, Refused
+from certdesk.client import Certdesk, ClientError, Download, Refused, Waiting
 
 from . import profiles, showing, waiting
 from .commands import python_name
@@ -34,6 +37,9 @@ def run(found: Remote, given: dict[str, Any]) -> None:
             showing.show(found, answer, given["as_json"])
     except (profiles.ProfileRefused, WrongUse) as refused:
         end(str(refused), 2)
+    except Waiting as held:
+        showing.show_one({"approval_id": held.approval_id}, given["as_json"])
+        end(str(held), 1)
     except (ClientError, waiting.NotIssued) as refused:
         end(sentence(refused), 1)
 
@@ -139,10 +145,10 @@ def _ask(desk: Certdesk, found: Remote, sent: dict[str, Any], given: dict[str, A
 
 def _every(desk: Certdesk, found: Remote, path: str, sent: dict[str, Any], page: Any) -> dict[str, Any]:
     """All pages as one answer."""
-    rows = list(page[found.rows])
+    rows, first = list(page[found.rows]), sent["query"].get("offset") or 0
     by_marker = any(spec.wire == "marker" for spec in found.specs)
     while page["next_marker"] if by_marker else page[found.rows]:
-        more = {"marker": page["next_marker"]} if by_marker else {"offset": len(rows)}
+        more = {"marker": page["next_marker"]} if by_marker else {"offset": first + len(rows)}
         page = desk.transport.call(found.method, path, **{**sent, "query": {**sent["query"], **more}})
         rows += page[found.rows]
     return {**page, found.rows: rows}
@@ -152,8 +158,10 @@ def _save(file: Download, output: str, as_json: bool) -> None:
     """Writes a file that only its owner may read: it may hold private keys."""
     path = Path(output or Path(file.name).name)
     try:
-        path.touch(mode=0o600)
-        path.write_bytes(file.content)
+        with path.open("wb", opener=partial(os.open, mode=0o600)) as target:
+            if stat.S_ISREG(os.fstat(target.fileno()).st_mode):
+                os.fchmod(target.fileno(), 0o600)  # of a file that was there before, too
+            target.write(file.content)
     except OSError as error:
         raise WrongUse(f"{path} cannot be written: {error.strerror}. Choose --output.") from None
     written = {"file": str(path), "bytes": len(file.content), "content_type": file.content_type}

@@ -31,7 +31,7 @@ LINKS: Mapping[str, tuple[str, str]] = {
     "order": ("order", "bss:order:view"),
     "csr": ("csr", "scm:csr:list"),
     "domain": ("domain", "scm:domain:list"),
-    "dns": ("dns-connection", "scm:dnsConnection:list"),
+    "dnsConnection": ("dns-connection", "scm:dnsConnection:list"),
     "user": ("iam-user", "iam:users:list"),
     "group": ("iam-group", "iam:groups:list"),
     "policy": ("iam-policy", "iam:roles:list"),

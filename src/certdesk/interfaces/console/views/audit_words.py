@@ -37,7 +37,7 @@ def kind(name: str) -> str:
     """What a resource is; empty where its id says enough."""
     things = _things()
     plural = {"user": "users", "group": "groups", "policy": "roles", "access-key": "credentials"}
-    plural |= {"account": "accounts", "dns": "dnsConnection", "project": "enterpriseProjects"}
+    plural |= {"account": "accounts", "project": "enterpriseProjects"}
     return str(things.get(plural.get(name, name), ""))
 
 
