@@ -18,6 +18,7 @@ from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.actions import enqueue
 from certdesk.pki.authority import (
     crl,
+    der,
     issue,
     issuers,
     jobs,
@@ -265,6 +266,42 @@ def test_the_status_of_an_authority_comes_from_its_root() -> None:
 @pytest.mark.parametrize("junk", [b"", b"\x30\x03\x02\x01\x00", b"x" * 5000, bytes(range(90))])
 def test_what_is_no_request_is_malformed(junk: bytes) -> None:
     assert ask(junk).response_status is ocsp_forms.OCSPResponseStatus.MALFORMED_REQUEST
+
+
+@pytest.mark.parametrize("last", [0x1B, 0x7F])  # SHA (0) and nothing at all, instead of SHA-1
+def test_a_hash_that_nobody_knows_names_no_authority(last: int) -> None:
+    sha1 = bytes.fromhex("06052b0e03021a")
+    request = question(int(issued().serial, 16))
+    assert request.count(sha1) == 1
+    answer = ask(request.replace(sha1, sha1[:-1] + bytes([last])))
+    assert answer.response_status is ocsp_forms.OCSPResponseStatus.UNAUTHORIZED
+
+
+def test_a_nonce_given_twice_is_none() -> None:
+    one = issuers.extension(x509.OCSPNonce(b"n" * 8))
+    request = question(int(issued().serial, 16))
+    ((_, whole, _),) = der.read(request)
+    ((_, fields, _),) = der.read(whole)
+    both = der.tlv(0xA2, der.sequence(one, one))
+    twice = der.sequence(der.sequence(fields, both))
+    with pytest.raises(x509.DuplicateExtension):
+        _ = ocsp_forms.load_der_ocsp_request(twice).extensions
+    answer = ask(twice)
+    assert answer.certificate_status is ocsp_forms.OCSPCertStatus.GOOD
+    assert len(answer.extensions) == 0
+
+
+def test_what_is_padded_is_answered_and_not_kept() -> None:
+    padding = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"x" * ocsp.KEPT_REQUEST)
+    padded = (
+        ocsp_forms.OCSPRequestBuilder()
+        .add_certificate_by_hash(*_hashes(authority(), "sha1"), int(issued().serial, 16), hashes.SHA1())  # noqa: S303 - of a CertID
+        .add_extension(padding, critical=False)
+        .build()
+        .public_bytes(Encoding.DER)
+    )
+    assert ask(padded).certificate_status is ocsp_forms.OCSPCertStatus.GOOD
+    assert padded not in ocsp._kept
 
 
 def test_a_nonce_comes_back_and_nobody_keeps_that_answer() -> None:
