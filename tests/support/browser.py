@@ -40,6 +40,10 @@ class Watched:
         self.page.goto(f"{self.origin}{path}")
         self.page.wait_for_load_state("load")
 
+    def arrive(self, path: str) -> None:
+        """Waits until a page's own script has led to `path`; a pattern would fit `/login?next=<path>` too."""
+        self.page.wait_for_url(f"{self.origin}{path}")
+
     def serious(self) -> list[str]:
         """Findings of axe that are serious or critical, with the place."""
         violations = Axe().run(self.page).response["violations"]

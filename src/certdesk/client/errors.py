@@ -40,4 +40,4 @@ class Waiting(ClientError):
 
 
 class Unreachable(ClientError):
-    """No answer, or not the API's: a wrong address, a server that is off, an untrusted certificate, a time-out."""
+    """No answer of the API: a wrong address, a server that is off, a certificate not trusted, a time-out."""

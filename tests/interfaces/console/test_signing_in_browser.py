@@ -60,7 +60,7 @@ def test_an_app_is_enrolled_and_asked_for(office: Any, live_server: Any, languag
         assert watched.serious() == []
         page.locator("[name=code]").fill(codes[0])
         page.locator("[data-operation=second-step]").click()
-        page.wait_for_url("**/account/security")
+        watched.arrive("/account/security")
         assert (watched.foreign, watched.complaints) == ([], [])
 
 
@@ -102,7 +102,7 @@ def test_a_passkey_is_made_and_signs_in(office: Any, live_server: Any, language:
         watched.go("/login?next=/account/sessions")
         assert watched.serious() == []
         page.locator("[data-operation=passkey-sign-in]").click()
-        page.wait_for_url("**/account/sessions")
+        watched.arrive("/account/sessions")
         watched.context.clear_cookies()
         watched.go("/login?next=/account/security")
         page.locator("[name=login]").fill("ada")
@@ -111,7 +111,7 @@ def test_a_passkey_is_made_and_signs_in(office: Any, live_server: Any, language:
         page.locator("[data-operation=passkey-use]").wait_for()
         assert watched.serious() == []
         page.locator("[data-operation=passkey-use]").click()
-        page.wait_for_url("**/account/security")
+        watched.arrive("/account/security")
         page.locator("[data-operation=passkey-remove]").click()
         page.locator("[data-operation=passkey-use]").click()
         page.locator("[data-passkeys='0']").wait_for()

@@ -378,9 +378,9 @@ def test_crls_and_responders_pass_the_linter(tmp_path: Path) -> None:
             ocsp.answer(question(int(signed.serial, 16)), NOW).der,
         ),
     }
-    for name, (command, der) in files.items():
+    for name, (command, content) in files.items():
         path = tmp_path / name
-        path.write_bytes(der)
+        path.write_bytes(content)
         done = subprocess.run(
             [str(BIN / command[0]), *command[1:], "-s", "WARNING", str(path)],
             capture_output=True,

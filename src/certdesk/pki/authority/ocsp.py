@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
@@ -22,6 +23,7 @@ from .queries import Standing
 
 VALID = timedelta(days=1)  # Baseline Requirements 4.9.10: eight hours to ten days
 REQUEST_LIMIT = 2048  # bytes, DER; one CertID and a nonce need 150
+KEPT_REQUEST = 256  # bytes; whoever pads or adds extensions is answered, and not kept
 NONCE_LIMIT = 128  # RFC 9654 §2.1
 FRESH = 1.0  # seconds for which a kept answer is not checked against the records
 KEPT = 20_000  # answers of a process
@@ -97,7 +99,7 @@ def answer(request: bytes, now: datetime) -> Answer:
         kept.checked = time.monotonic()
         return kept.answer
     made = _sign(signer, asked, standing, nonce, now.replace(microsecond=0))
-    if not nonce and standing.issued:
+    if not nonce and standing.issued and len(request) <= KEPT_REQUEST:
         _keep(request, made, standing)
     return made
 
@@ -111,7 +113,7 @@ def _nonce(request: ocsp.OCSPRequest) -> bytes:
     """Raises nothing: extensions that cannot be read are as none."""
     try:
         return bytes(request.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce)
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return b""
 
 
@@ -164,7 +166,7 @@ def _signer(asked: ocsp.OCSPRequest, now: datetime) -> _Signer | None:
         _load(now)
     try:
         return _signers.get((asked.hash_algorithm.name, asked.issuer_name_hash, asked.issuer_key_hash))
-    except (ValueError, TypeError):  # a hash that the library does not know
+    except UnsupportedAlgorithm:  # a hash that the library does not know
         return None
 
 

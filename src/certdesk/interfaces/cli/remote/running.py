@@ -158,7 +158,7 @@ def _save(file: Download, output: str, as_json: bool) -> None:
     """Writes a file that only its owner may read: it may hold private keys."""
     path = Path(output or Path(file.name).name)
     try:
-        with path.open("wb", opener=partial(os.open, mode=0o600)) as target:
+        with open(path, "wb", opener=partial(os.open, mode=0o600)) as target:
             if stat.S_ISREG(os.fstat(target.fileno()).st_mode):
                 os.fchmod(target.fileno(), 0o600)  # of a file that was there before, too
             target.write(file.content)
