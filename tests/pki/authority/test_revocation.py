@@ -169,6 +169,21 @@ def test_the_job_makes_every_crl_and_puts_a_revoked_serial_on_its_own() -> None:
     assert list_of(name).is_signature_valid(authority().public_key())  # type: ignore[arg-type]
 
 
+def test_large_crls_have_jobs_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    sign_due()
+    names = ["dv-p256-0", "dv-p256-1", "dv-p256-2", "dv-p256-3"]
+    monkeypatch.setattr(publishing, "MOST_ENTRIES", 10)
+    for name, entries in zip(names, (11, 4, 6, 0), strict=True):
+        Crl.objects.filter(name=name).update(entries=entries)
+    assert publishing.at_once(names) == names[:1]
+    assert publishing.at_once(names[1:]) == names[1:]
+    signed = issued()
+    revocation.revoke(signed.serial, Reason.SUPERSEDED, NOW)
+    Revocation.objects.filter(serial=signed.serial).update(crl="dv-p256-3")  # not shown yet, and it counts
+    assert publishing.at_once(names[1:]) == names[1:3]
+    assert publishing.at_once([]) == []
+
+
 def test_numbers_only_rise_even_from_a_restored_old_database() -> None:
     sign_due()
     before = number_of(list_of("dv-p256-0"))

@@ -145,8 +145,10 @@ class Version(models.Model):
     revoked_at = MomentField(null=True)
 
     class Meta:
-        # No index by serial, fingerprint or key: nothing reads by them yet, and each is a page more to
-        # write for every issuance. `authority.Intent` is found by serial.
+        # By key, for a key that is known to others: every certificate of it has to be found. None by serial
+        # or fingerprint: nothing reads by them yet, and each is a page more to write for every issuance.
+        # `authority.Intent` is found by serial.
+        indexes = [models.Index(fields=["spki_sha256"], name="certificates_by_key")]
         constraints = [
             models.UniqueConstraint(fields=["certificate", "number"], name="certificates_version_once")
         ]

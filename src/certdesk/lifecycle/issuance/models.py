@@ -63,7 +63,12 @@ class RevocationRequest(models.Model):
     ended_at = MomentField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["digest"], name="issuance_revocation_link")]
+        indexes = [
+            models.Index(fields=["digest"], name="issuance_revocation_link"),
+            models.Index(
+                fields=["made_at"], name="issuance_revocation_open", condition=models.Q(outcome="OPEN")
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["certificate"], name="issuance_one_revocation", condition=models.Q(outcome="OPEN")

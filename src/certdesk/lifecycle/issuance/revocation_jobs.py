@@ -1,6 +1,9 @@
 """Revocations by workers: the confirmed ones at the issuer, the others reminded of and let go (REV-9)."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from django.db.models import Q, QuerySet
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock
@@ -14,11 +17,11 @@ from certdesk.lifecycle.applications import queries as application_queries
 from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.rules import state_of
-from certdesk.lifecycle.certificates.states import Event, State
+from certdesk.lifecycle.certificates.states import EXPIRING, Event, State
 from certdesk.lifecycle.validation import mails
 from certdesk.pki.keystore import actions as keystore
 
-from . import issuers, privacy, revoking
+from . import issuers, privacy, queries, revoking
 from . import revocation_rules as rules
 from .models import Outcome, RevocationRequest
 from .revoking import SETTLE
@@ -29,6 +32,7 @@ LAPSED = "The revocation was not confirmed within 30 days, so the certificate st
 EXPIRED = "The certificate expired before its revocation was confirmed."
 FOR_EVER = 1_000_000
 AT_ONCE = 100  # rows of one transaction (law 13)
+LOOK_AGAIN = timedelta(minutes=10)  # for those whose present state allows no revocation yet
 
 
 @handler(SETTLE, max_attempts=FOR_EVER, lock="issuance:{subject}", short_lease=True)
@@ -87,24 +91,33 @@ class Watch(Handler[bool, None]):
 
     def load(self, job: Job) -> bool | None:
         now = clock.now()
-        waiting = RevocationRequest.objects.filter(outcome=Outcome.OPEN).select_related("certificate")
-        for asked in waiting.order_by("id")[:AT_ONCE]:
+        lost, due = queries.confirmed_without_job(SETTLE, AT_ONCE), _due(now)
+        for certificate_id in lost:
+            jobs.enqueue(SETTLE, subject=certificate_id, dedupe_key=f"{SETTLE}:{certificate_id}")
+        for asked in due:
             _watch(asked, now)
+        if AT_ONCE in (len(lost), len(due)):  # there may be more; each seen now is due no longer
+            jobs.enqueue(WATCH, dedupe_key=WATCH)
         return None
 
 
+def _due(now: datetime) -> QuerySet[RevocationRequest]:
+    """Those for which something is to be done now; however many wait, none of these waits behind them."""
+    reminder = Q(reminded_at=None, made_at__lte=now - rules.REMIND_AFTER)
+    over = Q(made_at__lt=now - rules.LINK_LIFE) | Q(certificate__not_after__lt=now)
+    waiting = RevocationRequest.objects.filter(
+        reminder | over, outcome=Outcome.OPEN, confirmed_at=None, certificate__state=State.REVOKING
+    )
+    return waiting.select_related("certificate").order_by("id")[:AT_ONCE]
+
+
 def _watch(asked: RevocationRequest, now: datetime) -> None:
-    certificate = asked.certificate
-    if certificate.state != State.REVOKING:
-        return
     principal = system_principal(asked.account_id, WATCH)
-    if asked.confirmed_at is not None:
-        jobs.enqueue(SETTLE, subject=certificate.id, dedupe_key=f"{SETTLE}:{certificate.id}")
-    elif state_of(certificate, now) is State.EXPIRED:
+    if state_of(asked.certificate, now) is State.EXPIRED:
         lapse(principal, asked, EXPIRED, now)
     elif rules.link_is_old(asked.made_at, now):
         lapse(principal, asked, LAPSED, now)
-    elif asked.reminded_at is None and now >= asked.made_at + rules.REMIND_AFTER:
+    else:
         RevocationRequest.objects.filter(id=asked.id).update(reminded_at=now)
         message = Message.objects.filter(dedupe_key=revoking.message_of(asked.id)).first()
         if message is not None:
@@ -117,16 +130,27 @@ class Spread(Handler[bool, None]):
 
     def load(self, job: Job) -> bool | None:
         now = clock.now()
-        digest = str(job.payload["spki_sha256"])
-        found = Certificate.objects.filter(
-            versions__spki_sha256=digest,
-            versions__revoked_at=None,
-            versions__not_after__gte=now,
-            state__in=(State.ISSUED, State.UPLOAD),
-        ).distinct()
-        for certificate in found.order_by("id"):
+        digest, after = str(job.payload["spki_sha256"]), str(job.payload.get("after", ""))
+        found = list(_of_key(digest, now, (State.ISSUED, State.UPLOAD)).filter(id__gt=after)[:AT_ONCE])
+        for certificate in found:
             _withdraw_trust(certificate, now)
+        if len(found) == AT_ONCE:
+            jobs.enqueue(SPREAD, {"spki_sha256": digest, "after": found[-1].id}, subject=job.subject)
+        elif _of_key(digest, now, EXPIRING - {State.ISSUED, State.UPLOAD, State.REVOKING}).exists():
+            again = clock.real_now() + LOOK_AGAIN
+            jobs.enqueue(SPREAD, {"spki_sha256": digest}, subject=job.subject, run_at=again)
         return None
+
+
+def _of_key(digest: str, now: datetime, states: Collection[State]) -> QuerySet[Certificate]:
+    """Certificates with a version of that key that is in force, by id."""
+    found = Certificate.objects.filter(
+        versions__spki_sha256=digest,
+        versions__revoked_at=None,
+        versions__not_after__gte=now,
+        state__in=states,
+    )
+    return found.distinct().order_by("id")
 
 
 def _withdraw_trust(certificate: Certificate, now: datetime) -> None:

@@ -99,9 +99,10 @@ class Crls(Handler[list[Plan], list[Signed]]):
     def load(self, job: Job) -> list[Plan] | None:
         now = clock.now()
         names = publishing.due(now)
-        if len(names) > publishing.AT_ONCE:
+        taken = publishing.at_once(names)
+        if len(names) > len(taken):
             jobs.enqueue(CRLS, dedupe_key=CRLS)
-        return publishing.take_numbers(names[: publishing.AT_ONCE], now) or None
+        return publishing.take_numbers(taken, now) or None
 
     async def perform(self, work: list[Plan]) -> list[Signed]:
         return await asyncio.to_thread(lambda: [publishing.sign(plan) for plan in work])

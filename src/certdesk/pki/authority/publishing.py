@@ -14,7 +14,8 @@ from .queries import Entry
 
 EVERY = timedelta(days=1)  # an unchanged CRL is made anew this often
 BASE_EVERY = timedelta(days=1)  # a new base, from which the deltas count
-AT_ONCE = 64  # CRLs of one job: its transactions stay short
+AT_ONCE = 64  # CRLs of one job, and
+MOST_ENTRIES = 5_000  # their entries together: its transactions stay short. A larger CRL has a job of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,17 @@ def due(now: datetime) -> list[str]:
     unlisted = queries.unlisted()
     names = sorted({*wanted, *held, *unlisted})
     return [name for name in names if name in unlisted or _is_old(held.get(name), now)]
+
+
+def at_once(names: Sequence[str]) -> Sequence[str]:
+    """As many of these, from the first on, as one job takes; at least one."""
+    known = dict(Crl.objects.filter(name__in=names).values_list("name", "entries"))
+    new, entries = queries.unlisted_counts(), 0
+    for taken, name in enumerate(names[:AT_ONCE]):
+        entries += known.get(name, 0) + new.get(name, 0)
+        if entries > MOST_ENTRIES and taken:
+            return names[:taken]
+    return names[:AT_ONCE]
 
 
 def _names(authority: Authority) -> Sequence[str]:

@@ -190,6 +190,13 @@ def unlisted() -> set[str]:
     }
 
 
+def unlisted_counts() -> dict[str, int]:
+    """How many revocations each CRL does not show yet; those that show all are left out."""
+    return dict(
+        sql.rows("SELECT crl, count(*) FROM authority_revocation WHERE listed_in IS NULL GROUP BY crl")
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """A CRL as it is served, with its delta."""
