@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from certdesk.interfaces.console import present
+from certdesk.interfaces.console import next_steps
+from certdesk.interfaces.console.standing import Standing
 from certdesk.lifecycle.certificates.states import ROWS, State
 from tests.support.office import Office
 
@@ -42,12 +43,12 @@ def test_officer_and_reader_are_told_to_wait_for_the_applicant(office: Office) -
 
 @pytest.mark.parametrize("state", sorted(set(State) & set(ROWS)))
 def test_no_state_tells_a_reader_to_act(state: State) -> None:
-    standing = present.Standing(state, NOW, "DV", "", not_after=NOW + timedelta(days=3))
-    who, _text = present.hint(standing, NOW, may_act=False)
+    standing = Standing(state, NOW, "DV", "", not_after=NOW + timedelta(days=3))
+    who, _text = next_steps.hint(standing, NOW, may_act=False)
     assert "You" not in who
-    assert "You" not in present.callout(standing, NOW, may_act=False).who
-    mine = present.hint(standing, NOW)
-    assert mine[0] == "You" or mine == present.hint(standing, NOW, may_act=False)
+    assert "You" not in next_steps.callout(standing, NOW, may_act=False).who
+    mine = next_steps.hint(standing, NOW)
+    assert mine[0] == "You" or mine == next_steps.hint(standing, NOW, may_act=False)
 
 
 def test_a_zone_that_is_not_there_leads_to_the_zones(office: Office) -> None:

@@ -23,6 +23,7 @@ from ..forms.applying import ALGORITHMS, APPLICANT, COMPANY, EXTENDED, TECHNICAL
 from ..forms.book import PickForm
 from ..forms.common import put
 from . import detail, rows
+from .cards.standing import failure_of
 from .page import alert, back_to, code_of, page, tell
 
 APPLY = "scm:cert:apply"
@@ -55,7 +56,7 @@ def apply(request: HttpRequest, principal: Principal, certificate_id: str) -> Ht
         "title": _("Apply for certificate"),
         "form": form,
         "code": code,
-        "failure": detail.failure_of(certificate),
+        "failure": failure_of(certificate),
         "kind": rows.kind(
             certificate.brand, certificate.type, certificate.domain_type, certificate.source, certificate.free
         ),

@@ -22,7 +22,8 @@ from certdesk.interfaces.operations.audit import LIST, AuditFilters, filters_of
 from ..forms.audit import AuditFilterForm
 from ..forms.common import put
 from . import audit_words
-from .detail import TONES, Fact
+from .cards.facts import Fact
+from .cards.history import TONES
 from .page import page
 
 PAGE = 30

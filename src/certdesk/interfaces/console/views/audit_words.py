@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext as _
 
-from . import detail
+from .cards.history import event_words
 
 _CAPITAL = re.compile("([A-Z])")
 REFUSED = (
@@ -21,7 +21,7 @@ REFUSED = (
 
 def words(action: str) -> str:
     """`Private key handed out`; the action itself where nobody has words for it."""
-    known = detail.event_words() | dict(_events())
+    known = event_words() | dict(_events())
     if action in known:
         return str(known[action])
     service, _colon, rest = action.partition(":")

@@ -18,7 +18,7 @@ from certdesk.lifecycle.orders.states import OrderState
 from ..presentation import money
 from ..templatetags.certdesk_ui import moment
 from . import rows
-from .detail import Fact
+from .cards.facts import Fact
 
 BADGES = {
     OrderState.UNPAID: "you",

@@ -24,6 +24,7 @@ from ..forms.small import EditForm
 from ..present import Action
 from . import detail, fragments, rows, tag_parts
 from .approval_parts import banners
+from .cards.downloads import downloads, key_held
 from .page import back_to, page, tell
 
 PAGE = 20
@@ -228,8 +229,8 @@ def download(request: HttpRequest, principal: Principal, certificate_id: str) ->
     context = {
         "title": _("Download"),
         "private_ca_matters": True,
-        "choices": detail.downloads(certificate),
-        "key_held": detail.key_held(certificate),
+        "choices": downloads(certificate),
+        "key_held": key_held(certificate),
         **detail.crumbs(certificate),
     }
     return render(request, "console/download.html", context)

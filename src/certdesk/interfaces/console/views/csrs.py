@@ -24,8 +24,9 @@ from ..forms.common import put
 from ..forms.csrs import CsrForm, CsrNameForm, CsrUploadForm
 from ..templatetags.certdesk_ui import moment
 from . import fragments
+from .cards.facts import Fact
 from .certificates import Choice, Menu
-from .detail import Fact, crumb
+from .detail import crumb
 from .page import back_to, code_of, page, tell
 
 PAGE = 20

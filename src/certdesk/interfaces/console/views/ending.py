@@ -27,6 +27,7 @@ from certdesk.lifecycle.orders.refunds import REFUND
 from ..forms.hosting import UnsubscribeForm
 from ..templatetags.certdesk_ui import money
 from . import detail
+from .cards.downloads import key_held
 from .page import alert, back_to, page, tell
 
 
@@ -65,7 +66,7 @@ def delete(request: HttpRequest, principal: Principal, certificate_id: str) -> H
 
 def _losses(certificate: Certificate, state: State) -> list[str]:
     lost = [_("It leaves the list for good and cannot be restored.")]
-    if detail.key_held(certificate):
+    if key_held(certificate):
         lost.append(
             _("Its private key is destroyed here. Download the certificate first if you still need the key.")
         )

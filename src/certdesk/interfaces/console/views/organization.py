@@ -25,11 +25,13 @@ from certdesk.lifecycle.validation import organization_queries as desk
 from certdesk.lifecycle.validation.models import OrganizationState
 from certdesk.lifecycle.validation.organization_queries import OrganizationInfo
 
-from .. import present
+from .. import next_steps
 from ..forms.common import put
 from ..forms.small import DecisionForm
+from ..standing import waited
 from . import detail, rows
-from .detail import Fact
+from .cards.facts import Fact
+from .cards.standing import standing_of
 from .page import alert, back_to, code_of, page, tell
 
 LIST, DECIDE, APPLY = desk.LIST, "scm:organization:decide", "scm:cert:apply"
@@ -233,7 +235,7 @@ def _request_context(
         "documents": document_lines(found, may_remove=False)
         if principal.may(documents.READ, resource)
         else [],
-        "waited": present.waited(found.waiting_since, clock.now()),
+        "waited": waited(found.waiting_since, clock.now()),
     }
 
 
@@ -346,7 +348,7 @@ def method(request: HttpRequest, principal: Principal, certificate_id: str) -> H
         else [],
         "may_show": may_show,
         "most": document_rules.MAX_BYTES // (1024 * 1024),
-        "next": present.callout(detail.standing_of(certificate, None, clock.now()), clock.now()),
+        "next": next_steps.callout(standing_of(certificate, None, clock.now()), clock.now()),
         "company": company_facts(found.company),
         **detail.crumbs(certificate),
     }

@@ -20,7 +20,7 @@ from certdesk.lifecycle.orders import queries
 
 from .. import present
 from . import bills, rows
-from .detail import ALGORITHM
+from .cards.facts import ALGORITHM
 from .page import page
 
 

@@ -19,8 +19,9 @@ from certdesk.lifecycle.certificates.states import State, Tone
 from certdesk.lifecycle.deployment import queries as deployments
 from certdesk.lifecycle.deployment.queries import Served
 
-from .. import present
-from ..present import Action, Refusal, Standing
+from .. import next_steps, present
+from ..present import Action, Refusal
+from ..standing import Standing, ends
 
 APPLY = "scm:cert:apply"
 
@@ -69,9 +70,9 @@ def line(row: Row, principal: Principal, now: datetime) -> Line:
         urgent=states.ROWS[row.state].tone in (Tone.YOU, Tone.BAD),
     )
     stands = standing(row)
-    if present.ends(stands, now) and may_buy(principal):
+    if ends(stands, now) and may_buy(principal):
         found = present.replaced(found, successor(row, urgent=stands.state is not State.EXPIRED, small=True))
-    who, text = present.hint(stands, now, may_act=principal.may(APPLY, resource))
+    who, text = next_steps.hint(stands, now, may_act=principal.may(APPLY, resource))
     shown = Shown(
         id=row.id,
         name=row.name,

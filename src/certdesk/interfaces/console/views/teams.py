@@ -92,11 +92,7 @@ def _named(
         back=reverse(home),
         operation=f"{kind}-save",
         crumbs=[crumb(label, home)],
-        delete_url=reverse("iam-project-delete", args=[one.id])
-        if kind == "project"
-        and one
-        and principal.may(projects.DELETE, resource("project", principal, one.id))
-        else "",
+        delete_url=_project_end(principal, one.id) if kind == "project" and one else "",
         delete_label=_("Delete the project"),
     )
 
@@ -185,16 +181,31 @@ def _attachment(
 
 @page(groups.DELETE, post=groups.DELETE)
 def group_delete(request: HttpRequest, principal: Principal, group_id: str) -> HttpResponse:
-    found = groups.fetch(principal, group_id)
+    loss = _("Its users stay, but lose at once what the group gave them.")
+    words = (_("Groups"), loss, _("Delete the group"))
+    return _delete(request, principal, "group", groups.fetch(principal, group_id), words)
+
+
+def _delete(
+    request: HttpRequest, principal: Principal, kind: str, found: Group | Policy, words: tuple[str, str, str]
+) -> HttpResponse:
+    """Asks before a group or a policy goes, naming what follows.
+
+    Args:
+        words: the list it is in, what is lost, and the button.
+    """
+    plural = {"group": "groups", "policy": "policies"}[kind]
+    home, page_ = f"iam-{plural}", f"iam-{kind}"
     if request.method == "POST":
-        return deleted(request, "groups.delete", group_id, by=principal, home="iam-groups", page_="iam-group")
+        return deleted(request, f"{plural}.delete", found.id, by=principal, home=home, page_=page_)
+    listed, loss, submit = words
     context = {
         "title": _("Delete %(name)s?") % {"name": found.name},
-        "crumbs": [crumb(_("Groups"), "iam-groups"), crumb(found.name, "iam-group", group_id)],
-        "losses": [_("Its users stay, but lose at once what the group gave them.")],
-        "submit": _("Delete the group"),
-        "operation": "group-delete",
-        "back": reverse("iam-group", args=[group_id]),
+        "crumbs": [crumb(listed, home), crumb(found.name, page_, found.id)],
+        "losses": [loss],
+        "submit": submit,
+        "operation": f"{kind}-delete",
+        "back": reverse(page_, args=[found.id]),
     }
     return render(request, SURE, context)
 
@@ -306,20 +317,9 @@ def _editor(request: HttpRequest, principal: Principal, found: Policy | None) ->
 
 @page(policies.DELETE, post=policies.DELETE)
 def policy_delete(request: HttpRequest, principal: Principal, policy_id: str) -> HttpResponse:
-    found = policies.fetch(principal, policy_id)
-    if request.method == "POST":
-        return deleted(
-            request, "policies.delete", policy_id, by=principal, home="iam-policies", page_="iam-policy"
-        )
-    context = {
-        "title": _("Delete %(name)s?") % {"name": found.name},
-        "crumbs": [crumb(_("Policies"), "iam-policies"), crumb(found.name, "iam-policy", policy_id)],
-        "losses": [_("Only a policy that is attached to no group can be deleted.")],
-        "submit": _("Delete the policy"),
-        "operation": "policy-delete",
-        "back": reverse("iam-policy", args=[policy_id]),
-    }
-    return render(request, SURE, context)
+    loss = _("Only a policy that is attached to no group can be deleted.")
+    words = (_("Policies"), loss, _("Delete the policy"))
+    return _delete(request, principal, "policy", policies.fetch(principal, policy_id), words)
 
 
 # --- projects ------------------------------------------------------------------------------------

@@ -1,0 +1,144 @@
+"""The card of facts at the side of a certificate's page."""
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.html import strip_tags
+from django.utils.translation import gettext as _
+
+from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.applications import queries as applications
+from certdesk.lifecycle.applications.models import Application
+from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.certificates.models import Certificate, Version
+from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.deployment import queries as deployments
+from certdesk.lifecycle.issuance import revoking
+from certdesk.lifecycle.issuance.revocation_rules import Code
+from certdesk.lifecycle.validation import organization_queries
+
+from ...forms.revoking import REASONS
+from ...templatetags.certdesk_ui import date_only, moment
+from .. import rows
+
+ALGORITHM = {
+    "RSA_2048": "RSA 2048",
+    "RSA_3072": "RSA 3072",
+    "RSA_4096": "RSA 4096",
+    "EC_P256": "EC P-256",
+    "EC_P384": "EC P-384",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    label: str
+    value: object
+    url: str = ""
+    mono: bool = False
+
+
+def facts(
+    principal: Principal, certificate: Certificate, application: Application | None, versions: list[Version]
+) -> list[Fact]:
+    """The card at the side; empty ones are left out by the template."""
+    book = catalogue()
+    current = next((one for one in versions if one.number == certificate.current_version), None)
+    product = None if certificate.source == "UPLOADED" else applications.product_of(certificate)
+    may_orders = principal.may("bss:order:view")
+    return [
+        Fact(_("Certificate name"), certificate.name),
+        Fact(_("Description"), certificate.description),
+        Fact(
+            _("Type"),
+            rows.kind(
+                certificate.brand,
+                certificate.type,
+                certificate.domain_type,
+                certificate.source,
+                certificate.free,
+            ),
+        ),
+        Fact(
+            _("Issued by"),
+            _("your private CA")
+            if product and product.profile == "private"
+            else (book.brands[certificate.brand].issuer_title if certificate.brand in book.brands else ""),
+        ),
+        Fact(_("Names bought"), "" if certificate.source == "UPLOADED" else quota(certificate)),
+        leaned_fact(application),
+        Fact(_("Key"), key_text(application, current)),
+        Fact(_("Valid from"), moment(certificate.not_before) if certificate.not_before else ""),
+        Fact(_("Expires"), moment(certificate.not_after) if certificate.not_after else ""),
+        Fact(_("Reason of the revocation"), revoked_for(certificate)),
+        Fact(_("Still served at"), still_served(certificate)),
+        Fact(_("Period"), "" if certificate.not_after else period(certificate)),
+        Fact(_("Serial number"), current.serial if current else "", mono=True),
+        Fact(_("SHA-256 fingerprint"), current.fingerprint_sha256 if current else "", mono=True),
+        Fact(
+            _("Order"),
+            certificate.order_id,
+            reverse("order", args=[certificate.order_id]) if certificate.order_id and may_orders else "",
+            mono=True,
+        ),
+        Fact(
+            _("Project"),
+            _("default") if certificate.enterprise_project_id == "0" else certificate.enterprise_project_id,
+        ),
+        Fact(_("Certificate ID"), certificate.id, mono=True),
+    ]
+
+
+def revoked_for(certificate: Certificate) -> str:
+    """In the requester's words, else in those of the form."""
+    if certificate.state not in (State.REVOKED, State.REVOKING):
+        return ""
+    reason = revoking.reason_of(certificate.id)
+    return str(REASONS[Code(reason)]) if reason in list(Code) else reason
+
+
+def still_served(certificate: Certificate) -> str:
+    """REV-10: where a revoked one was seen when last looked."""
+    return "; ".join(deployments.serving(certificate.id)) if certificate.state == State.REVOKED else ""
+
+
+def leaned_fact(application: Application | None) -> Fact:
+    """ORG-4: which approval made a new check of the organization needless."""
+    found = organization_queries.leaned(application.id) if application else None
+    if found is None:
+        return Fact("", "")
+    text = _("known since the check of %(date)s by %(officers)s") % {
+        "date": date_only(found.approved_at),
+        "officers": _(", ").join(found.officers),
+    }
+    return Fact(_("Organization"), strip_tags(text), reverse("certificate", args=[found.certificate_id]))
+
+
+def quota(certificate: Certificate) -> str:
+    if certificate.domain_type != "MULTI_DOMAIN":
+        return "1"
+    wildcards = certificate.wildcard_quota + (certificate.primary_domain_type == "WILDCARD_DOMAIN")
+    if not wildcards:
+        return str(certificate.domain_quota)
+    return _("%(count)d in all, %(wildcard)d of them wildcard") % {
+        "count": certificate.domain_quota,
+        "wildcard": wildcards,
+    }
+
+
+def period(certificate: Certificate) -> str:
+    return _("%(months)d months from issuance") % {"months": certificate.validity_months}
+
+
+def key_text(application: Application | None, version: Version | None) -> str:
+    """`EC P-256, made here`, `EC P-256, of a stored CSR` or `RSA 2048, yours …`."""
+    algorithm = version.key_algorithm if version else application.key_algorithm if application else ""
+    if not algorithm:
+        return ""
+    word = ALGORITHM.get(algorithm, algorithm)
+    if version and version.cause == "UPLOAD":
+        return _("%(key)s, uploaded") % {"key": word}
+    if application is not None and application.csr_mode == "STORED":
+        return _("%(key)s, of a stored CSR") % {"key": word}
+    ours = bool(version.key_id) if version else application is not None and application.csr_mode == "SYSTEM"
+    return (_("%(key)s, made here") if ours else _("%(key)s, yours (the key was never here)")) % {"key": word}
