@@ -10,10 +10,13 @@ class Purpose(models.TextChoices):
     ISSUE = "ISSUE"
     REISSUE = "REISSUE"
     ADDITION = "ADDITION"
+    ROLLOVER = "ROLLOVER"
 
 
 class ApplicationState(models.TextChoices):
     OPEN = "OPEN"
+    WAITING = "WAITING"  # a reissue whose cancellation of the old certificate nobody has confirmed yet
+    DECLINED = "DECLINED"  # such a one that was never confirmed: nothing came of it
     WITHDRAWN = "WITHDRAWN"
     REFUSED = "REFUSED"
     FULFILLED = "FULFILLED"
@@ -49,6 +52,9 @@ class Application(models.Model):
     submitted_by = models.CharField(max_length=32)
     submitted_key = models.CharField(max_length=40, default="", help_text="Access key used, if any.")
     submitted_agency = models.CharField(max_length=64, default="", help_text="Agency used, if any (ORG-5).")
+    latest_not_after = MomentField(
+        null=True, help_text="What it brings ends then at the latest: paid is paid. Null = from issuance on."
+    )
     agreed_at = MomentField(help_text="Statement and privacy authorisation.")
     created_at = MomentField()
     ended_at = MomentField(null=True)
@@ -57,6 +63,13 @@ class Application(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["certificate"], name="applications_one_open", condition=models.Q(state="OPEN")
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                name="applications_followups",
+                condition=models.Q(state="OPEN", purpose__in=["ADDITION", "ROLLOVER"]),
             )
         ]
 

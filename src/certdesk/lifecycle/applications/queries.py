@@ -2,13 +2,21 @@
 
 from dataclasses import dataclass
 
+from django.db.models import Q
+
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.certificates.models import Certificate
 
 from .form import COMPANY_FIELDS
-from .models import Application, ApplicationState, Contact, Draft
+from .models import Application, ApplicationState, Contact, Draft, Purpose
+
+_CAME_TO_NOTHING = Q(state__in=(ApplicationState.WAITING, ApplicationState.DECLINED)) | Q(
+    purpose__in=(Purpose.ADDITION, Purpose.ROLLOVER),
+    state__in=(ApplicationState.WITHDRAWN, ApplicationState.REFUSED),
+)
+"""The certificate stayed as it was: what is shown of it goes by the application before."""
 
 
 def open_application(certificate_id: str) -> Application | None:
@@ -17,8 +25,22 @@ def open_application(certificate_id: str) -> Application | None:
 
 
 def latest(certificate_id: str) -> Application | None:
-    """The last application whatever became of it, e.g. for *Modify and reapply* (REO-1)."""
-    return Application.objects.filter(certificate_id=certificate_id).order_by("-id").first()
+    """The last application by which the certificate stands, whatever became of it, e.g. for *Modify and
+    reapply* (REO-1)."""
+    found = Application.objects.filter(certificate_id=certificate_id).exclude(_CAME_TO_NOTHING)
+    return found.order_by("-id").first()
+
+
+def current(certificate_id: str) -> Application | None:
+    """The application behind the certificate's current version; None before the first issuance."""
+    found = Application.objects.filter(certificate_id=certificate_id, state=ApplicationState.FULFILLED)
+    return found.order_by("-id").first()
+
+
+def waiting(certificate_id: str) -> Application | None:
+    """The reissue that nobody has confirmed yet."""
+    found = Application.objects.filter(certificate_id=certificate_id, state=ApplicationState.WAITING)
+    return found.order_by("-id").first()
 
 
 def product_of(certificate: Certificate) -> Product:
@@ -50,7 +72,7 @@ def last_details(principal: Principal, certificate_id: str = "") -> LastDetails:
     applications = Application.objects.filter(account_id=principal.account_id).select_related("contact")
     if certificate_id:
         applications = applications.filter(certificate_id=certificate_id)
-    application = applications.filter(contact__isnull=False).order_by("-id").first()
+    application = applications.filter(contact__applicant_name__gt="").order_by("-id").first()
     if application is None:
         return LastDetails({})
     company = {COMPANY_FIELDS[key]: value for key, value in application.company.items()}

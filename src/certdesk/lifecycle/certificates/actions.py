@@ -211,6 +211,7 @@ def _new_row(principal: Principal, new: New, now: datetime) -> dict[str, object]
         "current_version": 0,
         "not_before": None,
         "not_after": None,
+        "first_issued_at": None,
         "auto_renewal": False,
         "notices": True,
         "personal_data": False,
@@ -402,7 +403,7 @@ def _issue_update(
     certificate_ids: list[str], dates: tuple[datetime, datetime], after: State, now: datetime
 ) -> None:
     columns = _columns(State.ISSUING, after, Event.ISSUE, now, "", {"current_version": 1})
-    columns |= {"not_before": dates[0], "not_after": dates[1]}
+    columns |= {"not_before": dates[0], "not_after": dates[1], "first_issued_at": dates[0]}
     marks = ",".join(["%s"] * len(certificate_ids))
     touched = sql.execute(
         f"UPDATE certificates_certificate SET {', '.join(f'{column} = %s' for column in columns)}"

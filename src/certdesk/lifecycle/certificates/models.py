@@ -52,6 +52,9 @@ class Certificate(models.Model):
     current_version = models.IntegerField(default=0, help_text="Number of the current version; 0 = none.")
     not_before = MomentField(null=True)
     not_after = MomentField(null=True)
+    first_issued_at = MomentField(
+        null=True, help_text="notBefore of its first version: validity and windows count from here."
+    )
     auto_renewal = models.BooleanField(default=False)
     notices = models.BooleanField(default=True)
     personal_data = models.BooleanField(

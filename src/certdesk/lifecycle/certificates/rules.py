@@ -63,7 +63,17 @@ FAILURES = frozenset(
         Event.LAPSE,
     }
 )
-FRESH_STARTS = frozenset({Event.APPLY, Event.ISSUE})  # from here on an old failure is of no interest
+FRESH_STARTS = frozenset(  # from here on an old failure is of no interest
+    {
+        Event.APPLY,
+        Event.ISSUE,
+        Event.ADD_NAMES,
+        Event.ADDITION_ISSUED,
+        Event.REISSUE,
+        Event.REISSUE_CONFIRMED,
+        Event.ROLL_OVER,
+    }
+)
 AFTER_EXPIRY = frozenset({Event.LAPSE, Event.DELETE})  # LST-7: a pending step ends with the certificate
 
 

@@ -30,6 +30,8 @@ def add_version(certificate_id: str, facts: VersionFacts, now: datetime) -> int:
             raise NoCertificate(certificate_id)
         account_id, before = str(row[0]), int(row[1])
         columns = rules.version_columns(facts, before + 1) | {"updated_at": now}
+        if not before:
+            columns["first_issued_at"] = facts.not_before
         assignments = ", ".join(f"{column} = %s" for column in columns)
         if not sql.execute(
             f"UPDATE certificates_certificate SET {assignments} WHERE id = %s AND current_version = %s",

@@ -18,11 +18,13 @@ from certdesk.foundation.jobs.rules import WAITS
 from certdesk.lifecycle.applications import actions as applications
 from certdesk.lifecycle.applications import queries as application_queries
 from certdesk.lifecycle.applications.models import Application
+from certdesk.lifecycle.applications.purposes import is_beside, may_sign
 from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.validation import caa, proofs
+from certdesk.lifecycle.validation import queries as validation
 from certdesk.lifecycle.validation.organization import COMPLETE
 from certdesk.pki.authority.errors import NotIntended
 from certdesk.pki.authority.issue import Prepared
@@ -34,13 +36,14 @@ from certdesk.pki.keystore.errors import KeyNotReady
 from certdesk.pki.x509 import keys
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 
-from . import issuers, pipeline, reconcile, revocation_jobs, withdrawal
+from . import followup, issuers, pipeline, reconcile, revocation_jobs, withdrawal
 from .actions import PLACE, SIGN, WITHDRAWAL
 from .errors import IssuerRefused
 from .issuers import Issuer
 from .models import Placement
 
 RECONCILE = "issuance.reconcile"
+FORGET = "issuance.forget_rollover"
 CAA_SECONDS = 40.0
 CAA_PAUSE = 60.0
 ASK_AGAIN = (
@@ -54,11 +57,15 @@ _LOCK = "issuance:{subject}"
 
 
 def _open(certificate_id: str) -> tuple[Certificate, Application] | None:
-    """The certificate in To be issued with its open application; the application's row is held."""
+    """The certificate whose open application may be signed, with that; the application's row is held."""
     application = application_queries.open_application(certificate_id)
     locked = proofs.lock(application.id) if application else None
-    certificate = Certificate.objects.filter(id=certificate_id, state=State.ISSUING).first()
-    return (certificate, locked) if certificate and locked else None
+    certificate = Certificate.objects.filter(id=certificate_id).first()
+    if certificate is None or locked is None or not may_sign(locked.purpose, certificate.state):
+        return None
+    if is_beside(locked.purpose) and not validation.all_proved(locked):
+        return None  # its state does not say how far it is
+    return certificate, locked
 
 
 def _principal(job: Job, certificate: Certificate) -> Principal:
@@ -121,7 +128,7 @@ class Place(Handler[Needs, Brought]):
         if refusal is None:
             _sign_next(certificate.id)
         elif refusal.retryable:
-            _ask_again(certificate.id, refusal)
+            _ask_again(certificate, refusal)
         else:
             pipeline.refuse(_principal(job, certificate), *found, refusal.sentence, clock.now())
 
@@ -129,12 +136,12 @@ class Place(Handler[Needs, Brought]):
         _refuse(job, error)
 
 
-def _ask_again(certificate_id: str, refusal: caa.Said) -> None:
+def _ask_again(certificate: Certificate, refusal: caa.Said) -> None:
     """A new job and no error of this one: what was seen is kept and shown meanwhile (DOM-12)."""
     words = f"{refusal.sentence} {ASK_AGAIN}"
-    certificates.note_failure(certificate_id, State.ISSUING, words, clock.now())
+    certificates.note_failure(certificate.id, State(certificate.state), words, clock.now())
     run_at = clock.real_now() + timedelta(seconds=CAA_PAUSE)
-    jobs.enqueue(PLACE, subject=certificate_id, run_at=run_at, dedupe_key=f"{PLACE}:{certificate_id}")
+    jobs.enqueue(PLACE, subject=certificate.id, run_at=run_at, dedupe_key=f"{PLACE}:{certificate.id}")
 
 
 def _sign_next(certificate_id: str) -> None:
@@ -245,11 +252,11 @@ class Sign(Handler[ToSign | ToExamine, Outcome]):
 
     def _accept(self, job: Job, work: ToSign, result: Signed) -> None:
         found = _open(job.subject)
-        if found is None:
-            raise RetryAfter(1, "The application ended while it was being signed.")
         placement = Placement.objects.select_related("certificate", "application").get(
             reference=work.placement
         )
+        if found is None or found[1].id != placement.application_id:
+            raise RetryAfter(1, "The application ended while it was being signed.")
         try:
             work.issuer.accept([result])
         except NotIntended as error:  # settled meanwhile by somebody who took this worker for dead
@@ -265,9 +272,18 @@ class Withdrawal(Handler[bool, None]):
     """WDR-2: settles a withdrawal in one transaction."""
 
     def load(self, job: Job) -> bool | None:
-        certificate = Certificate.objects.filter(id=job.subject, state=State.CANCELCHECKING).first()
+        certificate = Certificate.objects.filter(id=job.subject, state__in=withdrawal.PENDING).first()
         if certificate is not None:
             withdrawal.settle(_principal(job, certificate), certificate, clock.now())
+        return None
+
+
+@handler(FORGET)
+class Forget(Handler[bool, None]):
+    """A rollover of a certificate that was deleted meanwhile comes to nothing."""
+
+    def load(self, job: Job) -> bool | None:
+        followup.drop_rollover(job.subject, clock.now())
         return None
 
 
@@ -282,4 +298,5 @@ class Reconcile(Handler[datetime, None]):
 
 REVOCATIONS = revocation_jobs.WATCH  # its handlers are declared with this module
 subscribe(COMPLETE, PLACE)
+subscribe("certificate.deleted", FORGET)
 periodic(RECONCILE, RECONCILE_SECONDS, at_start=True)

@@ -9,13 +9,15 @@ from certdesk.foundation.common.errors import Conflict
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import actions as applications
 from certdesk.lifecycle.applications import queries as application_queries
-from certdesk.lifecycle.applications.models import Application, ApplicationState
+from certdesk.lifecycle.applications.models import Application, ApplicationState, Purpose
+from certdesk.lifecycle.applications.purposes import ACCEPTED, REFUSED
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.certificates import actions as certificates
+from certdesk.lifecycle.certificates import states
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.rules import VersionFacts
-from certdesk.lifecycle.certificates.states import Event
+from certdesk.lifecycle.certificates.states import Event, State
 from certdesk.lifecycle.validation import mails, organization_queries
 from certdesk.lifecycle.validation import queries as validation
 from certdesk.lifecycle.validation import rules as validation_rules
@@ -24,7 +26,7 @@ from certdesk.pki.authority.types import CertificateRequest, LevelName, ProfileN
 from certdesk.pki.x509.certificates import signature_algorithm
 from certdesk.pki.x509.keys import KeyAlgorithm
 
-from . import rules
+from . import followup, rules
 from .errors import NotProved
 from .models import Placement, PlacementState
 from .rules import Approvals, Proof
@@ -52,13 +54,18 @@ def make_request(
     proofs: Sequence[Proof],
     approvals: Approvals,
     now: datetime,
+    latest: datetime | None = None,
 ) -> CertificateRequest:
     """The request for the issuer, with the authorisation for exactly these names and this key.
 
     Whether the key was blocked meanwhile is the issuer's to refuse.
 
+    Args:
+        latest: where it ends at the latest.
+
     Raises:
         NotProved: a name or the organisation lacks its proof.
+        PeriodOver: `latest` has passed.
     """
     digest = hashlib.sha256(spki).digest()
     names = tuple(applied.names.split(";"))
@@ -73,7 +80,8 @@ def make_request(
         approvals=approvals,
         fresh_since=validation_rules.reuse_since(catalogue().reuse_days(product, today), now),
     )
-    start, end = rules.validity(now, months, catalogue().max_validity_days(product.profile, today))
+    longest = catalogue().max_validity_days(product.profile, today)
+    start, end = rules.validity(now, months, longest, latest)
     return CertificateRequest(
         authorization=authorization,
         profile=cast(ProfileName, product.profile),
@@ -96,6 +104,7 @@ def request_of(
 
     Raises:
         NotProved: a name lacks its proof, or has it by a method whose time has ended meanwhile.
+        PeriodOver: what was paid for has passed.
     """
     product = application_queries.product_of(certificate)
     found = validation.proved(application.id)
@@ -115,6 +124,7 @@ def request_of(
         [Proof(one.name, one.evidence_id, one.evidence_at) for one in found],
         approvals_of(application.id),
         now,
+        application.latest_not_after,
     )
 
 
@@ -136,11 +146,17 @@ def next_reference(certificate: Certificate) -> str:
 
 
 def version_facts(
-    issuer: str, signed: Signed, names: Sequence[str], spki: bytes, key_algorithm: str, key_id: str
+    issuer: str,
+    signed: Signed,
+    names: Sequence[str],
+    spki: bytes,
+    key_algorithm: str,
+    key_id: str,
+    cause: str = "ISSUE",
 ) -> VersionFacts:
     """The issued certificate as the inventory keeps it (VER-1)."""
     return VersionFacts(
-        cause="ISSUE",
+        cause=cause,
         issuer=f"{issuer}:{signed.issuer}",
         serial=signed.serial,
         fingerprint_sha256=hashlib.sha256(signed.der).hexdigest(),
@@ -176,20 +192,38 @@ def fulfil(principal: Principal, placement: Placement, signed: Signed, now: date
         bytes(application.spki or b""),
         application.key_algorithm,
         application.key_id,
+        application.purpose,
     )
     certificates.add_version(certificate.id, facts, now)
-    certificates.move(certificate.id, Event.ISSUE, now, principal=principal)
-    mails.send_issued(certificate, application, signed.not_after)
+    event = _unless_expired(ACCEPTED[Purpose(application.purpose)], certificate, facts.not_after, now)
+    certificates.move(certificate.id, event, now, principal=principal)
+    if application.purpose != Purpose.ROLLOVER:  # REN-9: only its failure is told
+        mails.send_issued(certificate, application, signed.not_after)
+
+
+def _unless_expired(event: Event, certificate: Certificate, end: datetime | None, now: datetime) -> Event:
+    """LST-7: what was pending on a certificate that has expired meanwhile simply ends."""
+    pending = event in (Event.ADDITION_ISSUED, Event.ADDITION_REFUSED)
+    over = states.effective(State(certificate.state), end, now) is State.EXPIRED
+    return Event.LAPSE if pending and over else event
 
 
 def refuse(
     principal: Principal, certificate: Certificate, application: Application, words: str, now: datetime
 ) -> None:
-    """Approval failed with the CA's words (ISS-4); what was answered is kept (REO-1)."""
+    """Approval failed with the CA's words (ISS-4); what was answered is kept (REO-1).
+
+    A refused addition leaves the certificate Issued, with the reason; a refused rollover leaves it as it was.
+    """
     if not applications.end(application.id, ApplicationState.REFUSED, now):
         return
     Placement.objects.filter(
         certificate=certificate, application=application, state=PlacementState.PLACED
     ).update(state=PlacementState.REFUSED, failure=words[:500], settled_at=now)
-    certificates.move(certificate.id, Event.ISSUER_REFUSED, now, principal=principal, note=words)
+    event = REFUSED[Purpose(application.purpose)]
+    if event is None:
+        followup.note_failed_rollover(principal, certificate, words, now)
+        return
+    event = _unless_expired(event, certificate, certificate.not_after, now)
+    certificates.move(certificate.id, event, now, principal=principal, note=words)
     mails.send_refusal(certificate, application, words[:500])

@@ -42,6 +42,20 @@ def confirmed_without_job(kind: str, limit: int) -> list[str]:
     return [str(row[0]) for row in found]
 
 
+def followups_without_job(limit: int) -> list[str]:
+    """Ids of certificates whose open addition or rollover no job carries on, in the states that allow it."""
+    found = sql.rows(
+        "SELECT a.certificate_id FROM applications_application a"
+        " JOIN certificates_certificate c ON c.id = a.certificate_id"
+        " WHERE a.state = 'OPEN' AND a.purpose IN ('ADDITION', 'ROLLOVER')"
+        " AND c.state IN ('SUPPLEMENTCHECKING', 'ISSUED', 'REISSUING') AND NOT EXISTS ("
+        " SELECT 1 FROM jobs_job j WHERE j.subject = a.certificate_id AND j.state IN ('READY', 'RUNNING')"
+        " AND (j.kind = 'validation.check' OR j.kind LIKE 'issuance.%%')) ORDER BY a.id LIMIT %s",
+        [limit],
+    )
+    return [str(row[0]) for row in found]
+
+
 def lost_intents(before: datetime, after: datetime, limit: int) -> list[str]:
     """Serials of open intents from outside these moments that no open placement stands for."""
     found = sql.rows(

@@ -18,9 +18,10 @@ from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.validation import actions as validation
 from certdesk.lifecycle.validation import proofs
+from certdesk.lifecycle.validation import queries as proved
 from certdesk.pki.authority import issue as authority
 
-from . import issuers, pipeline, queries
+from . import issuers, pipeline, queries, withdrawal
 from .actions import PLACE, SIGN, WITHDRAWAL
 from .models import Placement, PlacementState
 
@@ -38,8 +39,10 @@ def reconcile(stale_seconds: float = STALE_SECONDS) -> int:
     """
     settled = sum(_settled(placement.reference) for placement in _stale(stale_seconds))
     settled += _abandon(stale_seconds)
-    for state, kind in ((State.ISSUING, PLACE), (State.CANCELCHECKING, WITHDRAWAL)):
+    waiting = [(State.ISSUING, PLACE), *((state, WITHDRAWAL) for state in withdrawal.PENDING)]
+    for state, kind in waiting:
         settled += _restart(state, f"{kind.partition('.')[0]}.", _enqueuer(kind))
+    settled += _carry_on(queries.followups_without_job(BATCH))
     return settled + _restart(State.CHECKING, validation.CHECK, _check)
 
 
@@ -117,6 +120,18 @@ def _restart(state: State, kinds: str, restart: Callable[[str], None]) -> int:
         with short_transaction():
             restart(certificate_id)
     return len(waiting)
+
+
+def _carry_on(certificate_ids: list[str]) -> int:
+    """Additions and rollovers, whose state does not say how far they are."""
+    for certificate_id in certificate_ids:
+        with short_transaction():
+            application = queries.open_application(certificate_id)
+            if application is not None and proved.all_proved(application):
+                _enqueuer(PLACE)(certificate_id)
+            elif application is not None:
+                validation.schedule(application)
+    return len(certificate_ids)
 
 
 def _enqueuer(kind: str) -> Callable[[str], None]:

@@ -24,6 +24,7 @@ from certdesk.lifecycle.certificates.states import Event, State, check_not_expir
 from certdesk.lifecycle.validation import mails
 from certdesk.pki.x509 import key_proofs
 
+from . import followup
 from . import revocation_rules as rules
 from .models import Outcome, RevocationRequest
 from .revocation_rules import Code
@@ -62,6 +63,7 @@ def request(principal: Principal, certificate_id: str, wish: Wish, now: datetime
     _check_state(certificate, code, now)
     proved = _check_proof(certificate, code, wish.key_proof)
     with short_transaction():
+        followup.drop_rollover(certificate.id, now)
         state = certificates.move(
             certificate.id, Event.REVOKE, now, principal=principal, set={"auto_renewal": False}
         )
@@ -184,6 +186,7 @@ def revoke_now(certificate: Certificate, code: Code, words: str, now: datetime, 
     with short_transaction():
         asked = open_request(certificate.id)
         if asked is None:
+            followup.drop_rollover(certificate.id, now)
             certificates.move(
                 certificate.id, Event.REVOKE, now, principal=principal, set={"auto_renewal": False}
             )

@@ -8,7 +8,7 @@ from certdesk.foundation.common.months import add_months as add_months
 from certdesk.lifecycle.applications.subject import subject as subject
 from certdesk.pki.authority.types import Authorization
 
-from .errors import NotProved
+from .errors import NotProved, PeriodOver
 
 POLICY = "one-pipeline-1"
 """Version of the rules of this file; it stands in every authorisation for the record."""
@@ -16,7 +16,9 @@ POLICY = "one-pipeline-1"
 _SECOND = timedelta(seconds=1)
 
 
-def validity(issued_at: datetime, months: int, longest_days: int) -> tuple[datetime, datetime]:
+def validity(
+    issued_at: datetime, months: int, longest_days: int, latest: datetime | None = None
+) -> tuple[datetime, datetime]:
     """notBefore and notAfter, both ends included (TIM-1, CAT-7, ISS-1).
 
     A year is the calendar date a year on, minus one second; where the issuer's longest certificate is
@@ -24,10 +26,23 @@ def validity(issued_at: datetime, months: int, longest_days: int) -> tuple[datet
 
     Args:
         longest_days: of the profile on that date.
+        latest: a further version of a certificate never outlasts this (REI-8, ADD-6, REN-8).
+
+    Raises:
+        PeriodOver: `latest` has passed.
     """
     start = issued_at.replace(microsecond=0)
-    end = add_months(start, months) - _SECOND
-    return start, min(end, start + timedelta(days=longest_days) - _SECOND)
+    end = min(add_months(start, months), start + timedelta(days=longest_days)) - _SECOND
+    if latest is None:
+        return start, end
+    if start >= latest:
+        raise PeriodOver(latest)
+    return start, min(end, latest)
+
+
+def paid_until(first_issued_at: datetime, months: int) -> datetime:
+    """The last second of the period that was paid for, counted from the first issuance (CAT-7, ADD-4)."""
+    return add_months(first_issued_at, months) - _SECOND
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,25 +9,29 @@ from certdesk.lifecycle.applications import queries as application_queries
 from certdesk.lifecycle.applications.models import ApplicationState
 from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates.models import Certificate
-from certdesk.lifecycle.certificates.states import Event
+from certdesk.lifecycle.certificates.rules import state_of
+from certdesk.lifecycle.certificates.states import Event, State
 from certdesk.lifecycle.validation import actions as validation
 from certdesk.lifecycle.validation import mails, proofs
 
 from .actions import PLACE
 from .models import Placement, PlacementState
 
+PENDING = (State.CANCELCHECKING, State.CANCELSUPPLEMENTING)
 REFUSED = "The CA had approved the application already, so it could not be withdrawn."
 
 
 def settle(principal: Principal, certificate: Certificate, now: datetime) -> bool:
-    """Settles a withdrawal in the caller's transaction; True for Pending application again."""
+    """Settles a withdrawal in the caller's transaction; True for Pending application again, or, of an
+    addition, for Issued with the version of before (ADD-5)."""
+    expired = state_of(certificate, now) is State.EXPIRED
     application = application_queries.open_application(certificate.id)
     if application is not None:
         proofs.lock(application.id)
         taken = Placement.objects.filter(
             application=application, state__in=(PlacementState.PLACED, PlacementState.FULFILLED)
         )
-        if taken.exists():
+        if taken.exists() and not expired:
             certificates.move(
                 certificate.id, Event.WITHDRAWAL_REFUSED, now, principal=principal, note=REFUSED
             )
@@ -36,6 +40,7 @@ def settle(principal: Principal, certificate: Certificate, now: datetime) -> boo
         applications.end(application.id, ApplicationState.WITHDRAWN, now)
         validation.end(application.id, now)
         mails.send_withdrawn(certificate, application)
-    certificates.move(certificate.id, Event.WITHDRAWAL_DONE, now, principal=principal)
-    certificates.set_names(certificate.id, (), now)
+    event = Event.LAPSE if expired else Event.WITHDRAWAL_DONE  # LST-7
+    if certificates.move(certificate.id, event, now, principal=principal) is State.PAID:
+        certificates.set_names(certificate.id, (), now)
     return True

@@ -13,7 +13,8 @@ from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal, system_principal
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.applications import queries as applications
-from certdesk.lifecycle.applications.models import Application
+from certdesk.lifecycle.applications.models import Application, ApplicationState
+from certdesk.lifecycle.applications.purposes import is_beside, is_proving
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates import queries as certificate_queries
@@ -35,7 +36,6 @@ VERIFY_SECONDS = 8.0
 AUTOMATIC_HEAD_START = timedelta(seconds=20)
 """So long the first look waits for the record that is being added; it is looked at once that is seen."""
 
-CHECKABLE = frozenset({State.CHECKING})
 ANSWERED = frozenset({State.CHECKING_ORG, State.ISSUING, State.ISSUED})
 """Here *Verify* looks at nothing any more and answers with what was proved: the worker was quicker."""
 
@@ -69,8 +69,11 @@ def advance(certificate: Certificate, application: Application, now: datetime) -
 
     The caller holds `proofs.lock`.
     """
-    if certificate.state != State.CHECKING or not queries.all_proved(application):
+    if not is_proving(application.purpose, certificate.state) or not queries.all_proved(application):
         return False
+    if is_beside(application.purpose):  # the state stays: the organization was checked for the version before
+        jobs.emit(COMPLETE, certificate.id)
+        return True
     principal = system_principal(certificate.account_id, CHECK)
     via = Via.ORGANIZATION if certificate.level in ("OV", "EV") else Via.DOMAIN_ONLY
     with short_transaction():
@@ -115,17 +118,22 @@ def check_now(principal: Principal, certificate_id: str, *, perspective: Perspec
     now = clock.now()
     certificate = certificate_queries.fetch(principal, "scm:cert:verify", certificate_id)
     application = applications.latest(certificate.id)
-    if application is None or certificate.state not in CHECKABLE | ANSWERED:
+    checkable = application is not None and _is_checkable(certificate, application)
+    if application is None or not (checkable or certificate.state in ANSWERED):
         raise WrongState(
             "There is no domain name to verify in the present state of the certificate.",
             next_step="Verification follows the application; open the certificate to see its state.",
         )
-    if certificate.state in CHECKABLE:
+    if checkable:
         looks = _claim(principal, certificate, application, now)
         sights = asyncio.run(look_all(looks, now, deadline=VERIFY_SECONDS, perspective=perspective))
         _store(certificate_id, application.id, sights, clock.now())
         certificate = certificate_queries.fetch(principal, "scm:cert:verify", certificate_id)
     return Report(certificate.state, queries.info_of(certificate))
+
+
+def _is_checkable(certificate: Certificate, application: Application) -> bool:
+    return application.state == ApplicationState.OPEN and is_proving(application.purpose, certificate.state)
 
 
 def _claim(
@@ -176,7 +184,7 @@ def store(certificate_id: str, application_id: int, sights: list[Sight], now: da
     """
     application = proofs.lock(application_id)
     certificate = Certificate.objects.filter(id=certificate_id).first()
-    if application is None or certificate is None or certificate.state not in CHECKABLE:
+    if application is None or certificate is None or not is_proving(application.purpose, certificate.state):
         return True
     proofs.record(application, sights, now)
     try:

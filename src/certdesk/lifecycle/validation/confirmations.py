@@ -13,9 +13,9 @@ from certdesk.foundation.outbox import actions as outbox
 from certdesk.foundation.outbox import queries as outbox_queries
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import Application
+from certdesk.lifecycle.applications.purposes import is_proving
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates.models import Certificate
-from certdesk.lifecycle.certificates.states import State
 
 from . import mails, proofs, queries, rules
 from .models import Challenge, ConfirmationMail, NameProof
@@ -84,9 +84,9 @@ def send_again(asker: mails.Asker, challenge: Challenge, address: str, now: date
 
 
 def _waiting(certificate: Certificate) -> Application:
-    open_one = applications.latest(certificate.id) if certificate.state == State.CHECKING else None
+    open_one = applications.open_application(certificate.id)
     application = proofs.lock(open_one.id) if open_one else None
-    if application is None:
+    if application is None or not is_proving(application.purpose, certificate.state):
         raise WrongState(
             "No domain name of this certificate waits for its verification.",
             next_step="Open the certificate to see its state and the method that was chosen.",

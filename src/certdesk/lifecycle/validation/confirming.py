@@ -15,11 +15,11 @@ from certdesk.foundation.iam.principal import system_principal
 from certdesk.foundation.outbox import actions as outbox
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import ApplicationState
+from certdesk.lifecycle.applications.purposes import is_proving
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.certificates.errors import StateChanged
 from certdesk.lifecycle.certificates.models import Certificate
-from certdesk.lifecycle.certificates.states import State
 
 from . import actions, proofs, queries, rules
 from .models import Challenge, ConfirmationMail
@@ -110,7 +110,8 @@ def _standing(mail: ConfirmationMail, challenge: Challenge, now: datetime) -> St
     if challenge.verified_at is not None or mail.used_at is not None:
         return Standing.USED
     if application and (
-        application.state != ApplicationState.OPEN or application.certificate.state != State.CHECKING
+        application.state != ApplicationState.OPEN
+        or not is_proving(application.purpose, application.certificate.state)
     ):
         return Standing.OVER
     if rules.value_is_old(mail.made_at, now):

@@ -7,6 +7,7 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.jobs.registry import Handler, handler
 from certdesk.lifecycle.applications.models import Application
+from certdesk.lifecycle.applications.purposes import is_proving
 from certdesk.lifecycle.certificates.models import Certificate
 
 from . import actions, ahead_jobs, automatic_jobs, document_jobs, mails, proofs
@@ -32,7 +33,9 @@ class CheckNames(Handler[Work, list[Sight]]):
 
     def load(self, job: Job) -> Work | None:
         application, certificate = _read(job)
-        if application is None or certificate is None or certificate.state not in actions.CHECKABLE:
+        if application is None or certificate is None:
+            return None
+        if not is_proving(application.purpose, certificate.state):
             return None
         now = clock.now()
         renewed = proofs.renew_old_values(application, now)

@@ -12,7 +12,7 @@ from certdesk.foundation.common.errors import BadParameter
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.outbox import actions as outbox
 from certdesk.lifecycle.applications import queries as applications
-from certdesk.lifecycle.applications.models import Application
+from certdesk.lifecycle.applications.models import Application, Purpose
 from certdesk.lifecycle.certificates.models import Certificate
 
 from . import rules
@@ -142,11 +142,13 @@ def organization_request(application_id: int) -> str:
 
 def send_refusal(certificate: Certificate, application: Application, reason: str) -> None:
     """ORG-3, ISS-4: Approval failed, with the reason."""
-    send(certificate, application, "refused", {"reason": reason}, f"refused:{application.id}")
+    context = {"reason": reason, "addition": application.purpose == Purpose.ADDITION}
+    send(certificate, application, "refused", context, f"refused:{application.id}")
 
 
 def send_withdrawn(certificate: Certificate, application: Application) -> None:
-    send(certificate, application, "withdrawn", {}, f"withdrawn:{application.id}")
+    context = {"addition": application.purpose == Purpose.ADDITION}
+    send(certificate, application, "withdrawn", context, f"withdrawn:{application.id}")
 
 
 def send_issued(certificate: Certificate, application: Application, not_after: datetime) -> None:

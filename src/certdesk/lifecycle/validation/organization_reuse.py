@@ -13,7 +13,7 @@ from certdesk.lifecycle.applications.models import Application, ApplicationState
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 
-from . import officers, organization_rules
+from . import officers, organization_queries, organization_rules
 from .models import OrganizationReuse, OrganizationState, OrganizationVerification
 
 GONE = frozenset({State.REVOKED, State.REVOKING, State.REVOKING_DOMAIN})
@@ -39,6 +39,14 @@ def lean_on(principal: Principal, certificate: Certificate, application: Applica
         },
     )
     return True
+
+
+def carry_on(before: Application, application: Application, now: datetime) -> None:
+    """The approval behind an issued version stands for a further one of the same certificate (ADD-2, REN-9);
+    in the caller's transaction. Without one there is nothing to note, and nothing will be signed."""
+    found = organization_queries.approving(before.id)
+    if found is not None:
+        OrganizationReuse.objects.create(application=application, verification=found, at=now)
 
 
 def _find(

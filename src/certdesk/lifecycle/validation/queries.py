@@ -13,9 +13,9 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.outbox import queries as outbox
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import Application
+from certdesk.lifecycle.applications.purposes import is_proving
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates.models import Certificate
-from certdesk.lifecycle.certificates.states import State
 from certdesk.pki.x509.names import parse_name
 
 from . import automatic, rules
@@ -232,7 +232,8 @@ def info_of(certificate: Certificate) -> ProofInfo:
 
 def next_check(certificate: Certificate, application: Application) -> datetime | None:
     """When the workers look again, in business time and never before now; None where they do not."""
-    if certificate.state != State.CHECKING or application.domain_method == "EMAIL":
+    proving = is_proving(application.purpose, certificate.state)
+    if not proving or application.domain_method == "EMAIL":
         return None
     waiting = Challenge.objects.filter(application=application, verified_at__isnull=True)
     first = waiting.filter(next_check_at__isnull=False).aggregate(Min("next_check_at"))["next_check_at__min"]
