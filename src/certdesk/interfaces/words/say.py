@@ -20,6 +20,7 @@ from . import (
     certificates,
     connections,
     deploying,
+    followups,
     keys,
     money,
     names,
@@ -52,6 +53,7 @@ SHAPES = (
     *uploads.SHAPES,
     *tags_and_csrs.SHAPES,
     *revoking.SHAPES,
+    *followups.SHAPES,
     *states.TITLES,
 )
 _PARAMETER = re.compile(r"%\((\w+)\)s")

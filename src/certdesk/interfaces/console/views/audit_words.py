@@ -54,6 +54,8 @@ def _events() -> Mapping[str, str]:
         "certificate.revoke": _("Revocation requested"),
         "certificate.revoked": _("Revoked"),
         "certificate.reissue": _("Reissue requested"),
+        "certificate.rollover_begun": _("Rollover begun"),
+        "certificate.rollover_failed": _("Rollover refused"),
         "certificate.delete": _("Certificate deleted"),
         "certdesk:account:credit": _("Balance topped up"),
         "certdesk:account:setFlags": _("Account settings changed"),
