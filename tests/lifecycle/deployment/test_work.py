@@ -7,7 +7,7 @@ import pytest
 
 from certdesk.connectors import probe
 from certdesk.connectors.probe import Expected, Seen, Verdict
-from certdesk.connectors.targets.protocol import Bundle, Reason, Snapshot, TargetError
+from certdesk.connectors.targets.protocol import Bundle, Reason, Resource, Snapshot, TargetError
 from certdesk.lifecycle.deployment import dialing, work
 from certdesk.lifecycle.deployment.work import Failed, Place, ToInstall, ToRestore
 
@@ -21,6 +21,7 @@ class Fake:
     """A target whose verbs fail when named; `done` is what was asked of it."""
 
     failing: tuple[str, ...] = ()
+    held: str = BUNDLE.fingerprint_sha1
     done: list[str] = field(default_factory=list)
 
     def _do(self, verb: str) -> None:
@@ -34,6 +35,9 @@ class Fake:
 
     async def install(self, *_: object) -> None:
         self._do("install")
+
+    async def resources(self) -> tuple[Resource, ...]:
+        return (Resource("other", (), (), "0" * 40), Resource("r", (), (), self.held))
 
     async def keep(self, *_: object) -> None:
         self._do("keep")
@@ -80,6 +84,16 @@ def test_one_listener_that_serves_another_takes_all_back(world: World) -> None:
     outcome = install()
     assert (outcome.ok, outcome.back, outcome.verdict) == (False, True, Verdict.UNKNOWN)
     assert outcome.reason == "saw UNKNOWN. The previous certificate was put back and is served."
+    assert world.target.done == ["install", "restore"]
+
+
+# rule: DEP-6
+@pytest.mark.parametrize("held", ["0" * 40, ""])
+def test_a_neighbour_that_serves_the_same_certificate_deceives_nobody(world: World, held: str) -> None:
+    world.target.held = held
+    outcome = install()
+    assert (outcome.ok, outcome.back) == (False, True)
+    assert "holds another one" in outcome.reason
     assert world.target.done == ["install", "restore"]
 
 

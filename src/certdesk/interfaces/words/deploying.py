@@ -49,6 +49,8 @@ SHAPES = (
     _("%(path)s is no folder."),
     _("Make it, or name another one."),
     _("HAProxy has no certificate %(path)s any more."),
+    _("%(path)s took the certificate without a complaint and holds another one."),
+    _("See whether something else changes this target, then deploy again."),
     _("Let the target be looked at again (discover)."),
     _("Runtime API socket"),
     _("Path of the stats socket with level admin."),

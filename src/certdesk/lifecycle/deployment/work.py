@@ -9,7 +9,7 @@ from typing import Any
 from certdesk.connectors import probe
 from certdesk.connectors.probe import Expected, Seen
 from certdesk.connectors.protocol import ConnectorError
-from certdesk.connectors.targets.protocol import Bundle, Snapshot
+from certdesk.connectors.targets.protocol import Bundle, Reason, Snapshot, Target, TargetError
 from certdesk.foundation.common import settings
 
 from . import dialing, rules
@@ -88,6 +88,7 @@ async def install(work: ToInstall) -> Outcome:
     try:
         await target.install(work.place.resource, work.bundle)
         looks = await _seen(work.place, rules.looked_at(work.place.names, work.bundle.names), work.expected)
+        await _held(target, work.place.resource, work.bundle)
         await target.keep(work.place.resource, work.bundle)
         return Outcome(True, looks, probe.Verdict.NEW)
     except _NotServed as unseen:
@@ -96,6 +97,21 @@ async def install(work: ToInstall) -> Outcome:
     except ConnectorError as error:
         told = Outcome(False, looks, "", error.message, dialing.step_of(error))
         return await _back(work, told)
+
+
+async def _held(target: Target, resource: str, bundle: Bundle) -> None:
+    """The target's own word beside the look: a neighbour's certificate may have answered for the same names.
+
+    Raises:
+        TargetError: it holds another one.
+    """
+    held = next((one.fingerprint_sha1 for one in await target.resources() if one.id == resource), "")
+    if held != bundle.fingerprint_sha1:
+        raise TargetError(
+            Reason.BAD_ANSWER,
+            f"{resource} took the certificate without a complaint and holds another one.",
+            "See whether something else changes this target, then deploy again.",
+        )
 
 
 async def _back(work: ToInstall, why: Outcome) -> Outcome:
