@@ -32,6 +32,7 @@ class Thing:
     created_at: datetime = NOW
     personal_data: bool = True
     not_before: datetime | None = None
+    paid_until: datetime | None = None
 
 
 def test_every_operation_of_the_table_has_a_name_here():

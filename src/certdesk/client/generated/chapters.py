@@ -737,6 +737,25 @@ class Certificates:
         """
         return cast('types.PushRecordPage', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/push-records', certificate_id)))
 
+    def renew(self, certificate_id: str, *, agree_privacy_protection: bool, effective_time: int | None = None, is_auto_pay: bool | None = None, cert_brand: str | None = None, cert_type: str | None = None, domain_type: str | None = None, domain_numbers: int | None = None, primary_domain_type: str | None = None, single_domain_number: int | None = None, wildcard_domain_number: int | None = None, enterprise_project_id: str | None = None, idempotency_key: str = "") -> types.Renewed:
+        """Orders the same certificate anew, in the last 30 days of the old one (REN-1..3).
+
+        Args:
+            certificate_id: Id of the certificate: scs and 13 digits.
+            effective_time: Years.
+            agree_privacy_protection: The privacy statement is accepted; must be true.
+            is_auto_pay: Pay from the balance at once.
+            cert_brand: The brand, e.g. GEOTRUST or SYMANTEC (DigiCert).
+            cert_type: The type, e.g. DV_SSL_CERT or OV_SSL_CERT.
+            domain_type: One name, several, or a wildcard.
+            domain_numbers: How many names the certificate may have.
+            primary_domain_type: Whether the first name of a multi-domain certificate is a wildcard.
+            single_domain_number: How many additional single names.
+            wildcard_domain_number: How many additional wildcard names.
+            enterprise_project_id: Id of the enterprise project; 0 is the default one.
+        """
+        return cast('types.Renewed', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/renew', certificate_id), body={'effective_time': effective_time, 'agree_privacy_protection': agree_privacy_protection, 'is_auto_pay': is_auto_pay, 'cert_brand': cert_brand, 'cert_type': cert_type, 'domain_type': domain_type, 'domain_numbers': domain_numbers, 'primary_domain_type': primary_domain_type, 'single_domain_number': single_domain_number, 'wildcard_domain_number': wildcard_domain_number, 'enterprise_project_id': enterprise_project_id}, idempotency_key=idempotency_key or True))
+
     def reopen(self, certificate_id: str) -> types.NewStatus:
         """*Modify and reapply* after a refusal (REO-1).
 

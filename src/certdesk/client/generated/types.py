@@ -565,6 +565,9 @@ class Certificate(TypedDict):
     last_failure: 'str'
     state_since: 'str'
     notices: 'builtins.list[str]'
+    paid_until: 'str'
+    origin_cert_id: 'str'
+    renewal_cert_id: 'str'
     findings: NotRequired['builtins.list[ChainFinding]']
 
 
@@ -2092,6 +2095,31 @@ class RegionProject(TypedDict):
 class RegionProjects(TypedDict):
     projects: 'builtins.list[RegionProject]'
     links: 'Links'
+
+
+class Renew(TypedDict):
+    """The same again, but for what is given here; what differs inherits no remaining validity (REN-5)."""
+
+    effective_time: NotRequired['int | None']
+    agree_privacy_protection: 'bool'
+    is_auto_pay: NotRequired['bool']
+    cert_brand: NotRequired['str | None']
+    cert_type: NotRequired['str | None']
+    domain_type: NotRequired['str | None']
+    domain_numbers: NotRequired['int | None']
+    primary_domain_type: NotRequired['str | None']
+    single_domain_number: NotRequired['int | None']
+    wildcard_domain_number: NotRequired['int | None']
+    enterprise_project_id: NotRequired['str | None']
+
+
+class Renewed(TypedDict):
+    """`inherits_remaining`: if the primary domain name stays, the rest of the old validity is added."""
+
+    order_id: 'str'
+    cert: 'builtins.list[BoughtCertificate]'
+    unpaid_reason: NotRequired['str']
+    inherits_remaining: 'bool'
 
 
 class Requested(TypedDict):

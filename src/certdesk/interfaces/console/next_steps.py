@@ -53,7 +53,9 @@ def _hint(standing: Standing, now: datetime) -> tuple[str, str]:
             return _("CA"), _("stops the application, then it can be submitted again.")
         case State.EXPIRED:
             return _("You"), _("buy a new certificate; an expired one can not be renewed.")
-        case State.ISSUED | State.UPLOAD if soon(standing, now):
+        case State.ISSUED if soon(standing, now):
+            return _("You"), _("renew it in time.")
+        case State.UPLOAD if soon(standing, now):
             return _("You"), _("buy its successor in time.")
         case State.UPLOAD:
             return "", _("In force. Nothing is needed now.")
@@ -122,7 +124,11 @@ def _next(standing: Standing, now: datetime) -> tuple[str, str]:
                 "Waiting for %(waited)s; the approval period of this type is: %(usual)s. "
                 "Nothing is needed from you."
             ) % time
-        case State.ISSUED | State.UPLOAD if soon(standing, now):
+        case State.ISSUED if soon(standing, now):
+            return _("It expires soon: renew it in time."), _(
+                "After expiry it can not be renewed, and clients refuse it."
+            )
+        case State.UPLOAD if soon(standing, now):
             return _("It expires soon: buy its successor in time."), _(
                 "After expiry it can not be renewed, and clients refuse it."
             )

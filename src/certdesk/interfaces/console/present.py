@@ -22,6 +22,7 @@ NEEDS = {
     Operation.UNSUBSCRIBE: "scm:cert:unsubscribe",
     Operation.DELETE: "scm:cert:delete",
     Operation.PRIVACY: "scm:privacyProtection:delete",
+    Operation.RENEW: "scm:cert:subscribe",
     Operation.REVOKE: "scm:cert:revoke",
     Operation.CONFIRM_REVOCATION: "scm:cert:revoke",
 }
@@ -40,6 +41,7 @@ LABELS = {
     Operation.UNSUBSCRIBE: gettext_lazy("Unsubscribe"),
     Operation.DELETE: gettext_lazy("Delete"),
     Operation.PRIVACY: gettext_lazy("Cancel privacy authorization"),
+    Operation.RENEW: gettext_lazy("Renew"),
     Operation.REVOKE: gettext_lazy("Revoke"),
     Operation.CONFIRM_REVOCATION: gettext_lazy("Confirm revocation"),
 }
@@ -141,6 +143,15 @@ def replaced(found: Buttons, first: Action) -> Buttons:
     """`first` becomes the one button; the one of before stays among the others."""
     others = (replace(found.first, look=""), *found.rest) if found.first else found.rest
     return Buttons(first, others, found.refusals)
+
+
+def renewal(found: Buttons, *, urgent: bool) -> Buttons | None:
+    """*Renew* becomes the one button, as in the guide's figure 5-3; None where it is not offered."""
+    button = next((one for one in found.rest if one.operation == Operation.RENEW.value), None)
+    if button is None:
+        return None
+    rest = tuple(one for one in found.rest if one is not button)
+    return replaced(replace(found, rest=rest), replace(button, look="primary" if urgent else ""))
 
 
 def _why_not(operation: Operation) -> str:

@@ -10,13 +10,14 @@ from certdesk.foundation.common.errors import BadParameter
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import Application, Contact
-from certdesk.lifecycle.certificates import editing, queries, rules, uploading
+from certdesk.lifecycle.certificates import editing, endings, queries, rules, uploading
 from certdesk.lifecycle.certificates.errors import NotExportable
 from certdesk.lifecycle.certificates.filters import ListFilters, SearchFilters
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuance import revoking
 from certdesk.lifecycle.notifications import queries as notices
+from certdesk.lifecycle.renewal import queries as renewals
 from certdesk.lifecycle.validation import actions as validation
 from certdesk.lifecycle.validation import confirmations
 from certdesk.lifecycle.validation import queries as proofs
@@ -81,11 +82,22 @@ def shown(found: Certificate, now: datetime) -> Shape:
         found, version, application, _contact(application), records_of(found, application), now
     )
     shape["notices"] = sorted(notices.switched_on(found.id))
+    shape |= _renewal(found)
     if found.state in (State.REVOKING, State.REVOKED):
         shape["revoke_reason"] = revoking.reason_of(found.id)
     if found.source == "UPLOADED":
         shape["findings"] = [shapes.finding(one) for one in uploading.findings_of(found, now)]
     return shape
+
+
+def _renewal(found: Certificate) -> Shape:
+    """Ours: until when it is paid for, what it renews, and what renews it."""
+    renewal = next(iter(renewals.successors(found.id)), None)
+    return {
+        "paid_until": clock.wire(endings.paid_end(found)),
+        "origin_cert_id": found.renews_id,
+        "renewal_cert_id": renewal.id if renewal else "",
+    }
 
 
 def _contact(application: Application | None) -> Contact | None:

@@ -32,7 +32,6 @@ CERTIFICATES: list[Line] = [
     ("certificates.confirm_reissue", "POST", f"{C}/reissue/confirm", "scm:cert:reissue"),
     ("certificates.decline_reissue", "POST", f"{C}/reissue/decline", "scm:cert:reissue"),
     ("certificates.add_domains", "POST", f"{C}/additional-domains", "scm:cert:supplement"),
-    ("certificates.renew", "POST", f"{C}/renew", "scm:cert:subscribe"),
     ("certificates.show_auto_renewal", "GET", f"{C}/auto-renewal", "scm:cert:autoRenew"),
     ("certificates.set_auto_renewal", "PUT", f"{C}/auto-renewal", "scm:cert:autoRenew"),
     ("certificates.acknowledge_notices", "POST", f"{C}/notices/acknowledge", "scm:notification:update"),

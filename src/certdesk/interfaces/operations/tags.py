@@ -9,6 +9,7 @@ from certdesk.lifecycle.certificates import rules, tag_rules, tag_search, tags
 from certdesk.lifecycle.certificates.rules import Operation
 from certdesk.lifecycle.certificates.tag_rules import LISTS, TagCondition, TagPair, TagSearch
 from certdesk.lifecycle.certificates.tag_search import Found
+from certdesk.lifecycle.renewal import queries as renewals
 
 from .registry import operation
 from .schemas import TagBody
@@ -80,10 +81,14 @@ def search(principal: Principal, body: TagSearchBody) -> Shape:
     page = tag_search.search(principal, asked, now)
     if counting:
         return {"total_count": page.total}
-    return {"total_count": page.total, "resources": [_resource(one, now) for one in page.items]}
+    links = renewals.links([one.row.id for one in page.items])
+    return {
+        "total_count": page.total,
+        "resources": [_resource(one, links[one.row.id], now) for one in page.items],
+    }
 
 
-def _resource(found: Found, now: datetime) -> Shape:
+def _resource(found: Found, link: tuple[str, str], now: datetime) -> Shape:
     row = found.row
     return {
         "resource_id": row.id,
@@ -111,8 +116,8 @@ def _resource(found: Found, now: datetime) -> Shape:
             "resource_id": row.id,
             "unsubscribe_support": Operation.UNSUBSCRIBE in rules.offered(row, now),
             "enterprise_project_id": row.enterprise_project_id,
-            "origin_cert_id": "",
-            "renewal_cert_id": "",
+            "origin_cert_id": link[0],
+            "renewal_cert_id": link[1],
             "auto_renew_status": int(row.auto_renewal),
             "remain_cert_number": 0,
             "auto_deploy_support": row.deploy_support,

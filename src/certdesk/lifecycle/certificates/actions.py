@@ -213,6 +213,8 @@ def _new_row(principal: Principal, new: New, now: datetime) -> dict[str, object]
         "not_after": None,
         "first_issued_at": None,
         "auto_renewal": False,
+        "renews_id": bought.renews,
+        "paid_until": None,
         "notices": True,
         "personal_data": False,
         "created_at": now,
@@ -386,9 +388,10 @@ def issue_first(principal: Principal, issued: Sequence[Issued], now: datetime) -
         StateChanged: one of them is no longer in To be issued; roll back.
     """
     after = states.step(State.ISSUING, Event.ISSUE)
-    by_dates: dict[tuple[datetime, datetime], list[str]] = {}
+    by_dates: dict[_Dates, list[str]] = {}
     for one in issued:
-        by_dates.setdefault((one.facts.not_before, one.facts.not_after), []).append(one.certificate_id)
+        dates = (one.facts.not_before, one.facts.not_after, one.facts.paid_until)
+        by_dates.setdefault(dates, []).append(one.certificate_id)
     for dates, certificate_ids in by_dates.items():
         _issue_update(certificate_ids, dates, after, now)
     rows = [versions.version_row(one.certificate_id, 1, one.facts, now) for one in issued]
@@ -399,11 +402,13 @@ def issue_first(principal: Principal, issued: Sequence[Issued], now: datetime) -
     _tell(principal, principal.account_id, moves)
 
 
-def _issue_update(
-    certificate_ids: list[str], dates: tuple[datetime, datetime], after: State, now: datetime
-) -> None:
+_Dates = tuple[datetime, datetime, datetime | None]
+
+
+def _issue_update(certificate_ids: list[str], dates: _Dates, after: State, now: datetime) -> None:
     columns = _columns(State.ISSUING, after, Event.ISSUE, now, "", {"current_version": 1})
-    columns |= {"not_before": dates[0], "not_after": dates[1], "first_issued_at": dates[0]}
+    columns |= {"not_before": dates[0], "not_after": dates[1]}
+    columns |= {"first_issued_at": dates[0], "paid_until": dates[2]}
     marks = ",".join(["%s"] * len(certificate_ids))
     touched = sql.execute(
         f"UPDATE certificates_certificate SET {', '.join(f'{column} = %s' for column in columns)}"

@@ -13,6 +13,9 @@ UNSUBSCRIBE_FOR = timedelta(days=7)  # TIM-1: 604,800 s, exclusive
 FREE_BY_API = "A free certificate in force is deleted by the API only."
 PAID_IS_UNSUBSCRIBED = "A paid certificate that was never issued is not deleted: unsubscribe from it instead."
 FREE_NOT_RENEWED = "Free certificates are neither reissued nor renewed."
+NOT_RENEWED_HERE = "It was not bought here, so it cannot be renewed: buy a certificate instead."
+RENEWAL_LATER = "A certificate can be renewed in the last 30 days before its paid period ends."
+RENEWAL_WINDOW = timedelta(days=30)  # REN-1, TIM-1: 30 × 86,400 s
 NOT_BOUGHT_HERE = "It was not bought here, so there is nothing to give back."
 FREE_IS_DELETED = "Nothing was paid for a free certificate: delete it instead."
 TOO_LATE = "The seven days after its payment are over."
@@ -42,12 +45,16 @@ class Ending(Protocol):
     def not_before(self) -> datetime | None: ...
     @property
     def not_after(self) -> datetime | None: ...
+    @property
+    def paid_until(self) -> datetime | None: ...
 
 
 def bar(operation: str, one: Ending, state: State, now: datetime, *, in_console: bool) -> str:
     """Why this very certificate does not allow an operation that its state may list; empty when it does."""
-    if operation in ("reissue", "renew"):
+    if operation == "reissue":
         return FREE_NOT_RENEWED if one.free else ""
+    if operation == "renew":
+        return no_renewal(one, state, now)
     if operation == "delete" and state in _DELETABLE:
         return _no_delete(one, state, in_console)
     if operation == "privacy" and operation in states.ROWS[state].operations:
@@ -57,6 +64,47 @@ def bar(operation: str, one: Ending, state: State, now: datetime, *, in_console:
     if operation == "revoke":
         return no_revocation(one, now)
     return ""
+
+
+def no_renewal(one: Ending, state: State, now: datetime) -> str:
+    """REN-1, REN-2: why this very certificate cannot be renewed now; empty when only its state decides."""
+    if one.source != "BOUGHT":
+        return NOT_RENEWED_HERE
+    if one.free:
+        return FREE_NOT_RENEWED
+    end = paid_end(one)
+    if "renew" not in states.ROWS[state].operations or end is None:
+        return ""
+    return RENEWAL_LATER if now < end - RENEWAL_WINDOW else ""
+
+
+def paid_end(one: Ending) -> datetime | None:
+    """Last second of the paid period: where an issuer's certificates are shorter, later than notAfter."""
+    if one.paid_until is None or one.not_after is None:
+        return one.not_after
+    return max(one.paid_until, one.not_after)
+
+
+def check_renewable(one: Ending, state: State, now: datetime) -> None:
+    """REN-1, REN-2, REN-6.
+
+    Args:
+        state: as people see it, Expired computed.
+
+    Raises:
+        WrongState: with the reason.
+    """
+    if one.source == "BOUGHT" and "renew" not in states.ROWS[state].operations:
+        raise WrongState(
+            f"A certificate that is {states.ROWS[state].title!r} cannot be renewed.",
+            next_step="Possible only in the last 30 days before it expires; buy a new certificate instead.",
+        )
+    why = no_renewal(one, state, now)
+    if why:
+        raise WrongState(why, next_step=_INSTEAD.get(why, ""))
+
+
+_INSTEAD = {RENEWAL_LATER: "Wait until then, or buy another certificate now."}
 
 
 def no_revocation(one: Ending, now: datetime) -> str:

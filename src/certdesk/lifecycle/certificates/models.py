@@ -56,6 +56,13 @@ class Certificate(models.Model):
         null=True, help_text="notBefore of its first version: validity and windows count from here."
     )
     auto_renewal = models.BooleanField(default=False)
+    renews_id = models.CharField(
+        max_length=16, default="", help_text="The certificate that it was bought to renew (REN-3)."
+    )
+    paid_until = MomentField(
+        null=True,
+        help_text="Last second of the paid period; its versions may end earlier (REN-8). None = not_after.",
+    )
     notices = models.BooleanField(default=True)
     personal_data = models.BooleanField(
         default=False, help_text="People or an organization of its application are kept (PRV-4)."
@@ -77,6 +84,9 @@ class Certificate(models.Model):
             ),
             models.Index(fields=["order_id"], name="certificates_by_order"),
             models.Index(fields=["account_id"], name="certificates_free", condition=models.Q(free=True)),
+            models.Index(
+                fields=["renews_id"], name="certificates_renewals", condition=~models.Q(renews_id="")
+            ),
         ]
 
     def __str__(self) -> str:

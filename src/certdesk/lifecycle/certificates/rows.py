@@ -22,7 +22,7 @@ _COLUMNS = """c.id, c.name, c.domain, c.sans, c.description, c.source, c.brand, 
  c.domain_type, c.primary_domain_type, c.domain_quota, c.wildcard_quota, c.validity_months, c.free, c.state,
  c.not_after, c.account_id, c.owner_id, c.enterprise_project_id, c.auto_renewal, c.updated_at, c.last_failure,
  COALESCE(v.signature_algorithm, ''), COALESCE(v.key_id, ''), c.state_since, c.created_at, c.personal_data,
- c.not_before"""
+ c.not_before, c.paid_until"""
 _FROM = (
     "certificates_certificate c LEFT JOIN certificates_version v"
     " ON v.certificate_id = c.id AND v.number = c.current_version"
@@ -91,6 +91,7 @@ class Row:
     created_at: datetime
     personal_data: bool
     not_before: datetime | None
+    paid_until: datetime | None
     state: State
 
     @property
@@ -129,6 +130,7 @@ def row_of(values: sql.Row, now: datetime) -> Row:
         clock.from_micros(values[26]),
         bool(values[27]),
         sql.moment(values[28]),
+        sql.moment(values[29]),
         states.effective(stored, not_after, now),
     )
     return Row(*fields)

@@ -43,7 +43,6 @@ class Operation(StrEnum):
 
 LATER = frozenset(
     {
-        Operation.RENEW,
         Operation.REISSUE,
         Operation.CONFIRM_REISSUE,
         Operation.DECLINE_REISSUE,
@@ -101,6 +100,8 @@ class Offerable(Stateful, Protocol):
     def personal_data(self) -> bool: ...
     @property
     def not_before(self) -> datetime | None: ...
+    @property
+    def paid_until(self) -> datetime | None: ...
 
 
 class Owned(Protocol):
@@ -125,6 +126,7 @@ class Bought:
 
     Attributes:
         domain_quota: names in all; single_quota and wildcard_quota: additional plain and wildcard ones.
+        renews: id of the certificate that it renews; empty for an ordinary purchase (REN-3).
     """
 
     brand: str
@@ -138,6 +140,7 @@ class Bought:
     validity_months: int
     free: bool = False
     enterprise_project_id: str = "0"
+    renews: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,7 @@ class VersionFacts:
         serial, fingerprints, spki_sha256: lower-case hex.
         chain: PEM of the chain above the leaf.
         names: DNS names, primary first.
+        paid_until: last second of the period that was paid, with a first version; None changes nothing.
     """
 
     cause: str
@@ -166,6 +170,7 @@ class VersionFacts:
     chain: bytes
     names: tuple[str, ...]
     key_id: str = ""
+    paid_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -284,7 +289,9 @@ def expires_soon(certificate: Stateful, now: datetime) -> bool:
 
 def version_columns(facts: VersionFacts, number: int) -> dict[str, object]:
     """What the row of the certificate says about its current version."""
+    paid = {"paid_until": facts.paid_until} if facts.paid_until else {}
     return {
+        **paid,
         "current_version": number,
         "not_before": facts.not_before,
         "not_after": facts.not_after,

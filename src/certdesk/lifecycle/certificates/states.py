@@ -248,7 +248,7 @@ ROWS: dict[State, Row] = {
         "applicant",
         "Confirm the cancellation of the old certificate, by the mail's link or here.",
         Tone.YOU,
-        ("confirm-reissue", "decline-reissue", "download", "deploy", "privacy"),
+        ("confirm-reissue", "decline-reissue", "download", "deploy", "renew", "privacy"),
     ),
     S.UNSUBSCRIBING: Row(
         "Unsubscribing (under review)",

@@ -19,6 +19,7 @@ from certdesk.lifecycle.certificates.states import Event, State
 from certdesk.lifecycle.validation import automatic
 from certdesk.pki.keystore import queries as keystore
 
+from . import renewing
 from .issue_now import IssueRequest as IssueRequest
 from .issue_now import IssueResult as IssueResult
 from .issue_now import issue_batch as issue_batch
@@ -64,6 +65,7 @@ def apply(principal: Principal, certificate_id: str, form: ApplicationForm, now:
     names = tuple(one.text for one in checked.names.names)
     certificate_queries.require_names(principal, APPLY, certificate, names)
     checked = stored.attached(principal, checked, product, chosen)
+    renewing.check_company(certificate, checked.company)
     automatic.check_allowed(principal, certificate.account_id, checked)
     with short_transaction():
         application = submit(principal, certificate, checked, now)

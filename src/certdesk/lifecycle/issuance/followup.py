@@ -38,6 +38,8 @@ def paid_until(certificate: Certificate) -> datetime:
     Raises:
         WrongState: it was never issued.
     """
+    if certificate.paid_until is not None:
+        return certificate.paid_until
     begin = certificate.first_issued_at or certificate.not_before
     if begin is None:
         raise WrongState(

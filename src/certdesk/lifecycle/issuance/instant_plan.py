@@ -71,6 +71,11 @@ class Wanted:
     request_id: str = ""
 
     @property
+    def months(self) -> int:
+        """The period that is bought."""
+        return self.product.validity_months[0] if self.product.free else 12 * self.purchase.effective_time
+
+    @property
     def spki(self) -> bytes:
         if self.key is not None:
             return keys.spki_der(self.key.public_key())
@@ -266,5 +271,6 @@ def _request(principal: Principal, wanted: Wanted, spki: bytes, now: datetime) -
     facts = _Facts(
         principal.account_id, ";".join(checked.names.texts), checked.key_algorithm, checked.company
     )
-    months = product.validity_months[0] if product.free else 12 * wanted.purchase.effective_time
-    return pipeline.make_request(ids.hex32(), facts, product, months, spki, wanted.proofs, Approvals(), now)
+    return pipeline.make_request(
+        ids.hex32(), facts, product, wanted.months, spki, wanted.proofs, Approvals(), now
+    )

@@ -30,7 +30,7 @@ from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.x509.certificates import to_pem
 from certdesk.pki.x509.keys import KeyAlgorithm
 
-from . import pipeline, queries
+from . import pipeline, queries, rules
 from .instant_plan import Wanted, issuer_of, prepare, prepared_for, slow, with_proofs
 from .issuers import Issuer
 from .submission import submit
@@ -255,6 +255,7 @@ def _store(principal: Principal, ready: Sequence[_Ready], signed: Sequence[Signe
                     one.spki,
                     one.wanted.checked.key_algorithm,
                     one.key_id,
+                    paid_until=rules.paid_until(each.not_before, one.wanted.months),
                 ),
                 one.wanted.request_id,
             )

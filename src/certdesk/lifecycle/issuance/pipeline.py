@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, cast
 
 from certdesk.foundation.common.errors import Conflict
@@ -26,7 +26,7 @@ from certdesk.pki.authority.types import CertificateRequest, LevelName, ProfileN
 from certdesk.pki.x509.certificates import signature_algorithm
 from certdesk.pki.x509.keys import KeyAlgorithm
 
-from . import followup, rules
+from . import followup, renewing, rules
 from .errors import NotProved
 from .models import Placement, PlacementState
 from .rules import Approvals, Proof
@@ -55,6 +55,7 @@ def make_request(
     approvals: Approvals,
     now: datetime,
     latest: datetime | None = None,
+    carried: timedelta = rules.NOTHING,
 ) -> CertificateRequest:
     """The request for the issuer, with the authorisation for exactly these names and this key.
 
@@ -62,6 +63,7 @@ def make_request(
 
     Args:
         latest: where it ends at the latest.
+        carried: what a renewal takes over from the old certificate (REN-5).
 
     Raises:
         NotProved: a name or the organisation lacks its proof.
@@ -81,7 +83,7 @@ def make_request(
         fresh_since=validation_rules.reuse_since(catalogue().reuse_days(product, today), now),
     )
     longest = catalogue().max_validity_days(product.profile, today)
-    start, end = rules.validity(now, months, longest, latest)
+    start, end = rules.validity(now, months, longest, latest, carried)
     return CertificateRequest(
         authorization=authorization,
         profile=cast(ProfileName, product.profile),
@@ -125,6 +127,7 @@ def request_of(
         approvals_of(application.id),
         now,
         application.latest_not_after,
+        renewing.carried(certificate, application.names, now),
     )
 
 
@@ -153,8 +156,13 @@ def version_facts(
     key_algorithm: str,
     key_id: str,
     cause: str = "ISSUE",
+    paid_until: datetime | None = None,
 ) -> VersionFacts:
-    """The issued certificate as the inventory keeps it (VER-1)."""
+    """The issued certificate as the inventory keeps it (VER-1).
+
+    Args:
+        paid_until: with a first version, the end of the paid period.
+    """
     return VersionFacts(
         cause=cause,
         issuer=f"{issuer}:{signed.issuer}",
@@ -170,6 +178,7 @@ def version_facts(
         chain=signed.chain_pem,
         names=tuple(names),
         key_id=key_id,
+        paid_until=max(paid_until, signed.not_after) if paid_until else None,
     )
 
 
@@ -193,6 +202,7 @@ def fulfil(principal: Principal, placement: Placement, signed: Signed, now: date
         application.key_algorithm,
         application.key_id,
         application.purpose,
+        _paid_until(certificate, application, signed.not_before),
     )
     certificates.add_version(certificate.id, facts, now)
     event = _unless_expired(ACCEPTED[Purpose(application.purpose)], certificate, facts.not_after, now)
@@ -206,6 +216,14 @@ def _unless_expired(event: Event, certificate: Certificate, end: datetime | None
     pending = event in (Event.ADDITION_ISSUED, Event.ADDITION_REFUSED)
     over = states.effective(State(certificate.state), end, now) is State.EXPIRED
     return Event.LAPSE if pending and over else event
+
+
+def _paid_until(certificate: Certificate, application: Application, start: datetime) -> datetime | None:
+    """The period begins with the first version; later ones change nothing of it (REN-8)."""
+    if certificate.current_version:
+        return None
+    carried = renewing.carried(certificate, application.names, start)
+    return rules.paid_until(start, certificate.validity_months, carried)
 
 
 def refuse(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from certdesk.foundation.common.months import add_months as add_months
 from certdesk.lifecycle.applications.subject import subject as subject
@@ -16,8 +17,15 @@ POLICY = "one-pipeline-1"
 _SECOND = timedelta(seconds=1)
 
 
+NOTHING = timedelta(0)
+
+
 def validity(
-    issued_at: datetime, months: int, longest_days: int, latest: datetime | None = None
+    issued_at: datetime,
+    months: int,
+    longest_days: int,
+    latest: datetime | None = None,
+    carried: timedelta = NOTHING,
 ) -> tuple[datetime, datetime]:
     """notBefore and notAfter, both ends included (TIM-1, CAT-7, ISS-1).
 
@@ -26,13 +34,14 @@ def validity(
 
     Args:
         longest_days: of the profile on that date.
+        carried: what a renewal takes over from the old certificate (REN-5).
         latest: a further version of a certificate never outlasts this (REI-8, ADD-6, REN-8).
 
     Raises:
         PeriodOver: `latest` has passed.
     """
     start = issued_at.replace(microsecond=0)
-    end = min(add_months(start, months), start + timedelta(days=longest_days)) - _SECOND
+    end = min(paid_until(start, months, carried), start + timedelta(days=longest_days) - _SECOND)
     if latest is None:
         return start, end
     if start >= latest:
@@ -40,9 +49,57 @@ def validity(
     return start, min(end, latest)
 
 
-def paid_until(first_issued_at: datetime, months: int) -> datetime:
-    """The last second of the period that was paid for, counted from the first issuance (CAT-7, ADD-4)."""
-    return add_months(first_issued_at, months) - _SECOND
+def paid_until(first_issued_at: datetime, months: int, carried: timedelta = NOTHING) -> datetime:
+    """The last second of the period that was paid for, counted from the first issuance (CAT-7, ADD-4).
+
+    Args:
+        carried: what a renewal takes over from the old certificate (REN-5).
+    """
+    return add_months(first_issued_at, months) + carried - _SECOND
+
+
+class Product(Protocol):
+    """What is bought, as far as a renewal must have it in common with the old certificate (REN-5)."""
+
+    @property
+    def brand(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def domain_type(self) -> str: ...
+    @property
+    def primary_domain_type(self) -> str: ...
+    @property
+    def domain_quota(self) -> int: ...
+    @property
+    def wildcard_quota(self) -> int: ...
+
+
+class Named(Product, Protocol):
+    """The same with the primary domain name."""
+
+    @property
+    def domain(self) -> str: ...
+
+
+def same_product(old: Product, new: Product) -> bool:
+    """Four of the five: CA, certificate type, domain type and domain quantity."""
+    return all(getattr(old, name) == getattr(new, name) for name in _FOUR)
+
+
+_FOUR = ("brand", "type", "domain_type", "primary_domain_type", "domain_quota", "wildcard_quota")
+
+
+def same_five(old: Named, new: Product, primary: str) -> bool:
+    """REN-5: the four, and the primary domain name."""
+    return same_product(old, new) and old.domain.lower() == primary.lower()
+
+
+def remaining(end: datetime | None, at: datetime) -> timedelta:
+    """What is left of a period whose last second is `end`; nothing when it is over."""
+    if end is None:
+        return NOTHING
+    return max(NOTHING, end + _SECOND - at.replace(microsecond=0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,7 @@ def _order_row(principal: Principal, one: _Placed, now: datetime) -> dict[str, o
         "id": one.order_id,
         "account_id": principal.account_id,
         "user_id": principal.user_id,
-        "type": "NEW",
+        "type": "RENEWAL" if one.checked.bought.renews else "NEW",
         "state": state.value,
         "request": sql.json_text(rules.stored(one.purchase.request, one.checked.bought, one.price.lines)),
         "quantity": one.checked.quantities.certificates,

@@ -31,6 +31,7 @@ class BuyRequest:
         order_number: certificates.
         agree_privacy_protection: None = the statement is asked before paying, as the console does (ORD-2).
         tags: (key, value) of each tag that every certificate of the order gets.
+        renews: id of the certificate that this purchase renews; `lifecycle.renewal` alone sets it (REN-3).
     """
 
     cert_brand: str
@@ -46,6 +47,7 @@ class BuyRequest:
     enterprise_project_id: str = "0"
     free: bool = False
     tags: tuple[tuple[str, str], ...] = ()
+    renews: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ def check_buy(request: BuyRequest, product: Product, account: AccountFacts) -> C
             validity_months=product.validity_months[0] if product.free else 12 * years,
             free=product.free,
             enterprise_project_id=request.enterprise_project_id or "0",
+            renews=request.renews,
         ),
         quantities=_quantities(request, product, single, wildcard, years),
     )

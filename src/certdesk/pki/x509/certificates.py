@@ -8,6 +8,7 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.x509.oid import NameOID
 
 from . import keys, pem
 from .errors import BadCertificate
@@ -72,6 +73,13 @@ def facts(der: bytes) -> CertificateFacts:
 def signature_algorithm(der: bytes) -> str:
     """The name of the algorithm that signed a certificate of our own, e.g. `ecdsa-with-SHA256`."""
     return _algorithm_name(x509.load_der_x509_certificate(der).signature_algorithm_oid)
+
+
+def organization_of(der: bytes) -> str:
+    """The organization (O) in the subject of a certificate of our own; empty where there is none."""
+    subject = x509.load_der_x509_certificate(der).subject
+    found = subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return str(found[0].value) if found else ""
 
 
 def serial_hex(serial: int) -> str:

@@ -203,5 +203,9 @@ def _brands(book: Catalogue) -> list[tuple[str, SafeString]]:
 
 def _years(book: Catalogue) -> list[tuple[int, str]]:
     months = sorted({one for product in book.products if not product.free for one in product.validity_months})
-    years = [one // 12 for one in months if one >= 12] or [1]
-    return [(one, ngettext("%(count)d year", "%(count)d years", one) % {"count": one}) for one in years]
+    return [(one, years(one)) for one in [one // 12 for one in months if one >= 12] or [1]]
+
+
+def years(count: int) -> str:
+    """`1 year`."""
+    return ngettext("%(count)d year", "%(count)d years", count) % {"count": count}

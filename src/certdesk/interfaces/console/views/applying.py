@@ -17,6 +17,7 @@ from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import Event, State
 from certdesk.lifecycle.issuance import actions
 from certdesk.lifecycle.issuance.submission import applicant_of
+from certdesk.lifecycle.renewal import queries as renewals
 from certdesk.lifecycle.validation import automatic
 
 from ..forms.applying import ALGORITHMS, APPLICANT, COMPANY, EXTENDED, TECHNICAL, ApplyForm, offered
@@ -110,6 +111,8 @@ def _form(
     if request.method == "POST":
         return ApplyForm(product, names, request.POST, offered=methods, zones=zones, stored=stored)
     before = applications.last_details(principal, certificate.id).values
+    if not before and renewals.original(principal, certificate):
+        before = applications.last_details(principal, certificate.renews_id).values
     initial = dict(before or applications.last_details(principal).values)
     if pick is not None and pick.is_bound and pick.is_valid():
         chosen = pick.cleaned_data

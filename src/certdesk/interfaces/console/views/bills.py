@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -135,6 +136,12 @@ def facts(order: Order) -> list[Fact]:
     ]
 
 
+def renewed(certificate_id: str) -> Fact:
+    """What the order renews; the id alone, since the reader may not have the right to the certificate."""
+    url = reverse("certificate", args=[certificate_id]) if certificate_id else ""
+    return Fact(_("Renews"), certificate_id, url, mono=True)
+
+
 def _certificate_facts(order: Order) -> list[Fact]:
     bought = order.request.get("bought", {})
     return [
@@ -145,6 +152,7 @@ def _certificate_facts(order: Order) -> list[Fact]:
             _("%(months)d months from issuance") % {"months": int(bought.get("validity_months", 12))},
         ),
         Fact(_("Quantity"), str(order.quantity)),
+        renewed(str(bought.get("renews", ""))),
     ]
 
 

@@ -45,7 +45,7 @@ def buy(request: HttpRequest, principal: Principal) -> HttpResponse:
         "title": _("Buy certificate"),
         "crumbs": [{"label": _("Certificates"), "url": reverse("certificates")}],
         "form": form,
-        "steps": _path("choose"),
+        "steps": path_of("choose"),
         "private_ca_matters": True,
         "price_url": reverse("buy-price"),
         "free_use": queries.free_use(principal),
@@ -147,7 +147,7 @@ def _confirmation(principal: Principal, order: Order, form: PayForm, code: str) 
             {"label": _("Certificates"), "url": reverse("certificates")},
             {"label": _("Buy certificate"), "url": reverse("buy")},
         ],
-        "steps": _path("pay"),
+        "steps": path_of("pay"),
         "form": form,
         "code": code,
         "bill": bills.bill(order),
@@ -239,7 +239,8 @@ def _cash(principal: Principal, order: Order) -> int | None:
     return queries.balance(principal).get(order.currency, 0)
 
 
-def _path(at: str) -> list[dict[str, str]]:
+def path_of(at: str) -> list[dict[str, str]]:
+    """The steps of a purchase; `at`: choose, pay or apply."""
     lines = [
         ("choose", _("Choose")),
         ("pay", _("Confirm and pay")),

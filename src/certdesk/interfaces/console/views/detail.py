@@ -44,7 +44,9 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
         urgent=ROWS[standing.state].tone is not Tone.WAIT,
     )
     if ends(standing, now) and rows.may_buy(principal):
-        buttons = present.replaced(buttons, rows.successor(certificate, urgent=True, small=False))
+        buttons = present.renewal(buttons, urgent=True) or present.replaced(
+            buttons, rows.successor(certificate, urgent=True, small=False)
+        )
     versions = list(queries.versions(certificate))
     return {
         "title": certificate.domain or certificate.name,

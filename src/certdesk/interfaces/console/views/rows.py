@@ -71,7 +71,10 @@ def line(row: Row, principal: Principal, now: datetime) -> Line:
     )
     stands = standing(row)
     if ends(stands, now) and may_buy(principal):
-        found = present.replaced(found, successor(row, urgent=stands.state is not State.EXPIRED, small=True))
+        urgent = stands.state is not State.EXPIRED
+        found = present.renewal(found, urgent=urgent) or present.replaced(
+            found, successor(row, urgent=urgent, small=True)
+        )
     who, text = next_steps.hint(stands, now, may_act=principal.may(APPLY, resource))
     shown = Shown(
         id=row.id,

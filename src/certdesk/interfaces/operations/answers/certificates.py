@@ -110,6 +110,9 @@ class Certificate(TypedDict):
     last_failure: str
     state_since: Moment
     notices: list[str]
+    paid_until: Moment
+    origin_cert_id: str
+    renewal_cert_id: str
     findings: NotRequired[list[ChainFinding]]
 
 

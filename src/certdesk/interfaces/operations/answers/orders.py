@@ -23,6 +23,12 @@ class Bought(TypedDict):
     unpaid_reason: NotRequired[str]
 
 
+class Renewed(Bought):
+    """`inherits_remaining`: if the primary domain name stays, the rest of the old validity is added."""
+
+    inherits_remaining: bool
+
+
 class Order(TypedDict):
     """`status` is the number of the billing API (§5.3), `state` the word for it."""
 
@@ -239,6 +245,7 @@ class ProductV2(CatalogueProduct):
 
 ANSWERS: dict[str, object] = {
     "orders.buy": Bought,
+    "certificates.renew": Renewed,
     "orders.list": OrderPage,
     "orders.export": FileAnswer("text/csv"),
     "orders.show": Order,

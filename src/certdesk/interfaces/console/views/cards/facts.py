@@ -10,11 +10,13 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.certificates import endings
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.deployment import queries as deployments
 from certdesk.lifecycle.issuance import revoking
 from certdesk.lifecycle.issuance.revocation_rules import Code
+from certdesk.lifecycle.renewal import queries as renewals
 from certdesk.lifecycle.validation import organization_queries
 
 from ...forms.revoking import REASONS
@@ -70,6 +72,8 @@ def facts(
         Fact(_("Key"), key_text(application, current)),
         Fact(_("Valid from"), moment(certificate.not_before) if certificate.not_before else ""),
         Fact(_("Expires"), moment(certificate.not_after) if certificate.not_after else ""),
+        Fact(_("Paid until"), paid_until(certificate)),
+        *renewal_facts(principal, certificate),
         Fact(_("Reason of the revocation"), revoked_for(certificate)),
         Fact(_("Still served at"), still_served(certificate)),
         Fact(_("Period"), "" if certificate.not_after else period(certificate)),
@@ -86,6 +90,22 @@ def facts(
             _("default") if certificate.enterprise_project_id == "0" else certificate.enterprise_project_id,
         ),
         Fact(_("Certificate ID"), certificate.id, mono=True),
+    ]
+
+
+def paid_until(certificate: Certificate) -> object:
+    """Where the issuer's certificates are shorter than the period, when that ends (REN-8)."""
+    end = endings.paid_end(certificate)
+    return moment(end) if end is not None and end != certificate.not_after else ""
+
+
+def renewal_facts(principal: Principal, certificate: Certificate) -> list[Fact]:
+    """Old and new, linked with each other (REN-3)."""
+    old = renewals.original(principal, certificate)
+    found = [Fact(_("Renews"), old.name, reverse("certificate", args=[old.id]))] if old else []
+    return found + [
+        Fact(_("Renewed by"), new.name, reverse("certificate", args=[new.id]))
+        for new in renewals.renewals_shown(principal, certificate)
     ]
 
 
