@@ -1,6 +1,7 @@
 """What the owner asks of each route so that it succeeds: then a refusal to somebody else means something."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from secrets import token_hex
 
 from certdesk.foundation.common import clock
@@ -112,6 +113,13 @@ def _cancelled(side: Side) -> Ask:
         now=clock.now(),
     )
     return Ask({"certificate_id": waiting})
+
+
+@own("certificates.renew")
+def _renew(side: Side) -> Ask:
+    certificate_id, end = side.issued(), clock.now() + timedelta(days=9)
+    Certificate.objects.filter(id=certificate_id).update(not_after=end, paid_until=end)
+    return Ask({"certificate_id": certificate_id}, {"is_auto_pay": True, "agree_privacy_protection": True})
 
 
 @own("certificates.issue")
