@@ -38,8 +38,9 @@ def paid_until(certificate: Certificate) -> datetime:
     Raises:
         WrongState: it was never issued.
     """
-    if certificate.paid_until is not None:
-        return certificate.paid_until
+    kept: datetime | None = certificate.paid_until
+    if kept is not None:
+        return kept
     begin = certificate.first_issued_at or certificate.not_before
     if begin is None:
         raise WrongState(
