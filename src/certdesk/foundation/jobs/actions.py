@@ -133,6 +133,14 @@ def _enqueue_periodic(kind: str) -> int | None:
     return enqueue(kind, dedupe_key=f"periodic:{kind}", lock_key=lock)
 
 
+def take_back_all() -> int:
+    """After a restore: what ran in the backup waits again, behind a fence that no old worker passes.
+
+    In the caller's transaction; answers how many. They lose their dedupe key: a twin may wait already.
+    """
+    return queries.take_back_all(clock.real_now())
+
+
 def wake() -> None:
     """Wakes the workers of this process."""
     for call in tuple(_wakers):

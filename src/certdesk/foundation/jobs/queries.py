@@ -216,3 +216,14 @@ def counts() -> dict[str, int]:
     """How many jobs are in each state that still needs somebody: READY, RUNNING, FAILED."""
     rows = sql.rows("SELECT state, COUNT(*) FROM jobs_job WHERE state <> 'DONE' GROUP BY state")
     return {state.value: 0 for state in State if state is not State.DONE} | dict(rows)
+
+
+def take_back_all(now: datetime) -> int:
+    """RUNNING -> READY for all, with a fence far above every one that was handed out."""
+    return sql.execute(
+        "UPDATE jobs_job SET state = 'READY', run_at = %s, worker = '', lease_until = NULL,"
+        " dedupe_key = NULL, fence = fence + 1000000,"
+        " attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END"
+        " WHERE state = 'RUNNING'",
+        [clock.to_micros(now)],
+    )

@@ -25,9 +25,22 @@ def under_old_keks(current: int, limit: int, skip: Sequence[str] = ()) -> list[t
         f"SELECT {_COLUMNS} FROM sealing_secret WHERE kek_version < %s{but} LIMIT %s",
         [current, *skip, limit],
     )
+    return _labelled(found)
+
+
+def page_after(secret_id: str, limit: int) -> list[tuple[Label, Sealed]]:
+    """The next `limit` rows in the order of their ids."""
+    return _labelled(
+        sql.rows(
+            f"SELECT {_COLUMNS} FROM sealing_secret WHERE id > %s ORDER BY id LIMIT %s", [secret_id, limit]
+        )
+    )
+
+
+def _labelled(rows: Sequence[sql.Row]) -> list[tuple[Label, Sealed]]:
     return [
         (Label(tenant, secret_id, purpose), Sealed(int(version), bytes(wrapped), bytes(ciphertext)))
-        for secret_id, tenant, purpose, version, wrapped, ciphertext in found
+        for secret_id, tenant, purpose, version, wrapped, ciphertext in rows
     ]
 
 

@@ -10,6 +10,7 @@ from certdesk.foundation.common import clock, settings, sql
 from certdesk.foundation.common.errors import CertdeskError
 
 LATE = timedelta(minutes=5)
+OLD = timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Every finding, problems included; nothing is changed."""
-    looks = (_database, _kek, _disk, _authority, _jobs, _mail, _addresses, _clock)
+    looks = (_database, _kek, _backup, _disk, _authority, _jobs, _mail, _addresses, _clock)
     return [look() for look in looks]
 
 
@@ -47,6 +48,24 @@ def _kek() -> Finding:
     except CertdeskError as refused:
         return Finding("problem", "key-encryption key", str(refused))
     return Finding("ok", "key-encryption key", f"Version {ring.current}, mode 0600, outside the data folder.")
+
+
+def _backup() -> Finding:
+    from certdesk.foundation.backup.lately import last
+
+    found = last()
+    if found is None:
+        return Finding("warning", "backup", "None was ever made: run ./certdesk backup FOLDER every day.")
+    if found.lost_keks:
+        return Finding(
+            "warning",
+            "backup",
+            f"The last one needs KEK version {found.lost_keks[0]}, which the KEK file no longer holds:"
+            " make a new backup, and keep the older KEK file as long as the older backups.",
+        )
+    hours = round((clock.real_now() - found.at).total_seconds() / 3600)
+    level = "warning" if hours > OLD.total_seconds() / 3600 else "ok"
+    return Finding(level, "backup", f"The last one, {found.file}, is {hours} hours old.")
 
 
 def _disk() -> Finding:

@@ -10,6 +10,7 @@ import typer
 from certdesk.foundation.common.errors import CertdeskError
 
 from . import (
+    backups,
     catalogue,
     checks,
     completion,
@@ -44,6 +45,8 @@ app.command("init")(setup.init)
 app.command("tour")(tour.tour)
 app.command("doctor")(checks.doctor)
 app.command("verify-issued")(checks.verify_issued)
+app.command("backup")(backups.backup)
+app.command("restore")(backups.restore)
 app.command("revoke")(revocation.revoke)
 app.command("docs")(documents.docs)
 app.command("completion")(completion.completion)

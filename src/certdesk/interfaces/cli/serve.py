@@ -42,6 +42,7 @@ def up() -> None:
 def web() -> None:
     """Run the HTTP and HTTPS listeners."""
     settings = start.django()
+    _refuse_unfinished()
     _refuse_taken(settings)
     from . import listener_certificate  # reads the settings' class
 
@@ -52,8 +53,15 @@ def web() -> None:
 def worker() -> None:
     """Run the jobs until SIGTERM; what is unfinished after 10 s is handed back."""
     start.django()
+    _refuse_unfinished()
     _raise_file_limit()
     _work()
+
+
+def _refuse_unfinished() -> None:
+    from certdesk.foundation.backup import unfinished
+
+    unfinished.refuse()
 
 
 def _work() -> None:

@@ -34,12 +34,14 @@ def prepare(settings: "Settings") -> None:
     from django.core.management import call_command
 
     from certdesk.foundation.audit import heads
+    from certdesk.foundation.backup import unfinished
     from certdesk.foundation.common import clock, session_key
     from certdesk.foundation.iam import actions as iam
     from certdesk.foundation.sealing import actions as sealing
     from certdesk.foundation.sealing import kek
     from certdesk.pki.authority import actions as authority
 
+    unfinished.refuse()
     kek.ensure_kek_file(settings.kek_path)
     session_key.ensure(settings)
     call_command("migrate", verbosity=0, interactive=False)
