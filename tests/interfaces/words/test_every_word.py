@@ -17,6 +17,7 @@ ELSEWHERE = (
     "agents/",
     "client/",
     "config/",
+    "foundation/backup/",
     "lab/",
     "interfaces/cli/",
     "interfaces/console/",
