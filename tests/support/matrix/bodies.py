@@ -41,6 +41,8 @@ REFERENCES: Mapping[str, str] = {
     "user_id": "users",
     "to": "users",
     "owner": "users",
+    "owner_group": "groups",
+    "default_view": "view_id",
     "user": "users",
     "resource_id": "certificate_id",
     "certificate_id": "certificate_id",

@@ -233,6 +233,12 @@ def _approval(side: Side) -> str:
     return approvals.ask(alice, wanted, RuleLine("delete"), clock.now()).id
 
 
+def _view(side: Side) -> str:
+    """Shared, so that the team mate sees it and may change it."""
+    body = {"name": "all of them", "query": {"sort": "name"}, "shared": True}
+    return str(side.post("/v3/scm/certificate-views", body)["id"])
+
+
 THINGS: dict[str, Callable[[Side], str]] = {
     "enterprise-projects": _project,
     "users": _user,
@@ -253,6 +259,7 @@ THINGS: dict[str, Callable[[Side], str]] = {
     "cert_id": lambda side: side.ids["certificate_id"],
     "resource_id": lambda side: side.ids["certificate_id"],
     "order_id": lambda side: side.unpaid(),
+    "view_id": _view,
     "document_id": _document,
     "contacts": _contact,
     "companies": _company,

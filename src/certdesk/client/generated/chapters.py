@@ -602,8 +602,8 @@ class Certificates:
         """
         return self._transport.download('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/download', certificate_id), query={'server': server})
 
-    def edit(self, certificate_id: str, *, name: str | None = None, description: str | None = None, owner: str | None = None) -> types.Certificate:
-        """Name and description (LST-4); `owner`, by id or name, is a user of the account.
+    def edit(self, certificate_id: str, *, name: str | None = None, description: str | None = None, owner: str | None = None, owner_group: str | None = None) -> types.Certificate:
+        """Name and description (LST-4); `owner` (a user), `owner_group` (empty = none) by id or name.
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
@@ -611,7 +611,7 @@ class Certificates:
             description: A text of your own.
             owner: Id of the user who owns it.
         """
-        return cast('types.Certificate', self._transport.call('PATCH', self._transport.path('/v3/scm/certificates/{certificate_id}', certificate_id), body={'name': name, 'description': description, 'owner': owner}))
+        return cast('types.Certificate', self._transport.call('PATCH', self._transport.path('/v3/scm/certificates/{certificate_id}', certificate_id), body={'name': name, 'description': description, 'owner': owner, 'owner_group': owner_group}))
 
     def events(self, certificate_id: str, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.EventPage:
         """What happened to it, newest first.
@@ -641,6 +641,38 @@ class Certificates:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
         return cast('types.Exported', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/export', certificate_id)))
+
+    def export_csv(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, ids: str | None = None) -> Download:
+        """What the search finds, all of it, as CSV; texts can do nothing in a spreadsheet.
+
+        Args:
+            status: Only those in this state.
+            content: A keyword to look for.
+            domain: The domain name.
+            tag: key, or key=value.
+            brand: The brand.
+            expires_before: Only what expires before this time or date (UTC).
+            owner: Id of the user who owns it.
+            project: Its project there.
+            sort: Latest change first, or soonest expiry first.
+        """
+        return self._transport.download('GET', '/v3/scm/certificates/export.csv', query={'status': status, 'content': content, 'domain': domain, 'tag': tag, 'brand': brand, 'expires_before': expires_before, 'owner': owner, 'owner_group': owner_group, 'project': project, 'sort': sort, 'order': order, 'ids': ids})
+
+    def export_json(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, ids: str | None = None) -> None:
+        """The same as one JSON array, an object a line.
+
+        Args:
+            status: Only those in this state.
+            content: A keyword to look for.
+            domain: The domain name.
+            tag: key, or key=value.
+            brand: The brand.
+            expires_before: Only what expires before this time or date (UTC).
+            owner: Id of the user who owns it.
+            project: Its project there.
+            sort: Latest change first, or soonest expiry first.
+        """
+        self._transport.call('GET', '/v3/scm/certificates/export.json', query={'status': status, 'content': content, 'domain': domain, 'tag': tag, 'brand': brand, 'expires_before': expires_before, 'owner': owner, 'owner_group': owner_group, 'project': project, 'sort': sort, 'order': order, 'ids': ids})
 
     def import_(self, *, name: str, certificate: str | None = None, certificate_chain: str | None = None, private_key: str | None = None, duplicate_check: bool | None = None, enterprise_project_id: str | None = None, enc_certificate: str | None = None, enc_private_key: str | None = None) -> types.Imported:
         """Hosts a certificate from elsewhere with its chain and key (UPL-1..8); `findings` is ours.
@@ -785,12 +817,10 @@ class Certificates:
         """
         return cast('types.Done', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/revoke', certificate_id), body={'reason_code': reason_code, 'reason': reason, 'key_proof': key_proof}))
 
-    def search(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, expires_before: str | None = None, owner: str | None = None, sort: Literal['updated', 'expires'] | None = None) -> types.CertificatePage:
-        """The fast search: keyset pages, no total; `tag` is `key` or `key=value`.
+    def search(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, limit: Literal[10, 20, 50] | None = None, marker: str | None = None) -> types.CertificatePage:
+        """The fast search: keyset pages, no total; `tag` is `key` or `key=value`, `owner` a user id or `me`.
 
         Args:
-            limit: Rows a page.
-            marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
             content: A keyword to look for.
             domain: The domain name.
@@ -798,15 +828,18 @@ class Certificates:
             brand: The brand.
             expires_before: Only what expires before this time or date (UTC).
             owner: Id of the user who owns it.
+            project: Its project there.
             sort: Latest change first, or soonest expiry first.
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
         """
-        return cast('types.CertificatePage', self._transport.call('GET', '/v3/scm/certificates/search', query={'limit': limit, 'marker': marker, 'status': status, 'content': content, 'domain': domain, 'tag': tag, 'brand': brand, 'expires_before': expires_before, 'owner': owner, 'sort': sort}))
+        return cast('types.CertificatePage', self._transport.call('GET', '/v3/scm/certificates/search', query={'status': status, 'content': content, 'domain': domain, 'tag': tag, 'brand': brand, 'expires_before': expires_before, 'owner': owner, 'owner_group': owner_group, 'project': project, 'sort': sort, 'order': order, 'limit': limit, 'marker': marker}))
 
-    def iter_search(self, *, limit: Literal[10, 20, 50] | None = None, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, expires_before: str | None = None, owner: str | None = None, sort: Literal['updated', 'expires'] | None = None) -> Iterator[types.CertificateItem]:
+    def iter_search(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, limit: Literal[10, 20, 50] | None = None) -> Iterator[types.InventoryItem]:
         """Every row of `search`, page by page."""
         marker = ""
         while True:
-            page = self.search(limit=limit, status=status, content=content, domain=domain, tag=tag, brand=brand, expires_before=expires_before, owner=owner, sort=sort, marker=marker)
+            page = self.search(status=status, content=content, domain=domain, tag=tag, brand=brand, expires_before=expires_before, owner=owner, owner_group=owner_group, project=project, sort=sort, order=order, limit=limit, marker=marker)
             yield from page['items']
             if not page['next_marker']:
                 return
@@ -2331,6 +2364,49 @@ class V2:
         return cast('types.Requested', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/info/{type}/upload_authentication', project_id, cert_id, type), file=(name, content)))
 
 
+class Views:
+    """Saved views of the list of certificates, and its columns."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(self, *, name: str, query: dict[str, Any] | None = None, shared: bool | None = None) -> types.SavedView:
+        """Keeps filters and order under a name; `shared` shows it to the account and needs scm:cert:shareView.
+
+        Args:
+            name: The name.
+        """
+        return cast('types.SavedView', self._transport.call('POST', '/v3/scm/certificate-views', body={'name': name, 'query': query, 'shared': shared}))
+
+    def delete(self, view_id: str) -> None:
+        """Deletes one's own view; another's shared view needs scm:cert:shareView."""
+        self._transport.call('DELETE', self._transport.path('/v3/scm/certificate-views/{view_id}', view_id))
+
+    def list(self) -> types.SavedViews:
+        """One's own views and the shared ones of the account, by name."""
+        return cast('types.SavedViews', self._transport.call('GET', '/v3/scm/certificate-views'))
+
+    def set_settings(self, *, columns: builtins.list[str] | None = None, default_view: str | None = None) -> types.ListSettings:
+        """Remembers them; what is left out stays."""
+        return cast('types.ListSettings', self._transport.call('PUT', '/v3/scm/certificate-list', body={'columns': columns, 'default_view': default_view}))
+
+    def show(self, view_id: str) -> types.SavedView:
+        """One view."""
+        return cast('types.SavedView', self._transport.call('GET', self._transport.path('/v3/scm/certificate-views/{view_id}', view_id)))
+
+    def show_settings(self) -> types.ListSettings:
+        """The columns of one's list in the console, and the view that it opens with."""
+        return cast('types.ListSettings', self._transport.call('GET', '/v3/scm/certificate-list'))
+
+    def update(self, view_id: str, *, name: str | None = None, query: dict[str, Any] | None = None, shared: bool | None = None) -> types.SavedView:
+        """Another name, other filters, shared or not; another's shared view needs scm:cert:shareView.
+
+        Args:
+            name: The name.
+        """
+        return cast('types.SavedView', self._transport.call('PUT', self._transport.path('/v3/scm/certificate-views/{view_id}', view_id), body={'name': name, 'query': query, 'shared': shared}))
+
+
 class Chapters:
     """Every chapter, on one transport."""
 
@@ -2365,3 +2441,4 @@ class Chapters:
         self.tokens = Tokens(transport)
         self.users = Users(transport)
         self.v2 = V2(transport)
+        self.views = Views(transport)

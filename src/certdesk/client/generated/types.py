@@ -564,6 +564,10 @@ class Certificate(TypedDict):
     operations: 'builtins.list[str]'
     last_failure: 'str'
     state_since: 'str'
+    owner: 'str'
+    owner_name: 'str'
+    owner_group: 'str'
+    owner_group_name: 'str'
     notices: 'builtins.list[str]'
     paid_until: 'str'
     origin_cert_id: 'str'
@@ -611,7 +615,7 @@ class CertificateList(TypedDict):
 
 
 class CertificatePage(TypedDict):
-    items: 'builtins.list[CertificateItem]'
+    items: 'builtins.list[InventoryItem]'
     next_marker: 'str | None'
 
 
@@ -1063,6 +1067,7 @@ class Edit(TypedDict):
     name: NotRequired['str | None']
     description: NotRequired['str | None']
     owner: NotRequired['str | None']
+    owner_group: NotRequired['str | None']
 
 
 class EditV2(TypedDict):
@@ -1086,6 +1091,23 @@ class Error(TypedDict):
 class EventPage(TypedDict):
     items: 'builtins.list[CertificateEvent]'
     next_marker: 'str | None'
+
+
+class ExportQuery(TypedDict):
+    """The filters of the search; `ids`, separated by commas, names certificates one by one."""
+
+    status: NotRequired['str']
+    content: NotRequired['str']
+    domain: NotRequired['str']
+    tag: NotRequired['str']
+    brand: NotRequired['str']
+    expires_before: NotRequired['str']
+    owner: NotRequired['str']
+    owner_group: NotRequired['str']
+    project: NotRequired['str']
+    sort: NotRequired['str']
+    order: NotRequired['str']
+    ids: NotRequired['str']
 
 
 class Exported(TypedDict):
@@ -1205,6 +1227,33 @@ class ImportV2(TypedDict):
 class Imported(TypedDict):
     certificate_id: 'str'
     findings: 'builtins.list[ChainFinding]'
+
+
+class InventoryItem(TypedDict):
+    """A certificate of the search: §1.2 and who owns it; names are empty for who is gone."""
+
+    id: 'str'
+    name: 'str'
+    domain: 'str'
+    sans: 'str'
+    signature_algorithm: 'str'
+    deploy_support: 'bool'
+    type: 'str'
+    brand: 'str'
+    expire_time: 'str'
+    domain_type: 'str'
+    validity_period: 'int'
+    status: 'str'
+    domain_count: 'int'
+    wildcard_count: 'int'
+    description: 'str'
+    domain_id: 'str'
+    enterprise_project_id: 'str'
+    owner: 'str'
+    owner_name: 'str'
+    owner_group: 'str'
+    owner_group_name: 'str'
+    auto_renewal: 'bool'
 
 
 class Issue(TypedDict):
@@ -1351,6 +1400,13 @@ class Links(TypedDict):
     next: NotRequired['str | None']
 
 
+class ListChoice(TypedDict):
+    """Columns of the console's list in their order (none = the usual ones), and the view it opens with."""
+
+    columns: NotRequired['builtins.list[str] | None']
+    default_view: NotRequired['str | None']
+
+
 class ListQuery(TypedDict):
     """API §1.1."""
 
@@ -1364,6 +1420,11 @@ class ListQuery(TypedDict):
     owned_by_self: NotRequired['bool']
     expired_days_since: NotRequired['int']
     content: NotRequired['str']
+
+
+class ListSettings(TypedDict):
+    columns: 'builtins.list[str]'
+    default_view: 'str'
 
 
 class ListV2Query(TypedDict):
@@ -1526,6 +1587,14 @@ class NewUser(TypedDict):
     enabled: NotRequired['bool']
     groups: NotRequired['builtins.list[str]']
     invite: NotRequired['bool']
+
+
+class NewView(TypedDict):
+    """A view of the list: filters and order of the search by name, as texts."""
+
+    name: 'str'
+    query: NotRequired['dict[str, Any]']
+    shared: NotRequired['bool']
 
 
 class Notice(TypedDict):
@@ -2181,9 +2250,22 @@ class Saved(TypedDict):
     business_category: 'str'
 
 
+class SavedView(TypedDict):
+    """Filters and order under a name; `mine` = the caller made it."""
+
+    id: 'str'
+    name: 'str'
+    shared: 'bool'
+    mine: 'bool'
+    query: 'dict[str, str]'
+    updated_at: 'str'
+
+
+class SavedViews(TypedDict):
+    items: 'builtins.list[SavedView]'
+
+
 class SearchQuery(TypedDict):
-    limit: NotRequired['int']
-    marker: NotRequired['str']
     status: NotRequired['str']
     content: NotRequired['str']
     domain: NotRequired['str']
@@ -2191,7 +2273,12 @@ class SearchQuery(TypedDict):
     brand: NotRequired['str']
     expires_before: NotRequired['str']
     owner: NotRequired['str']
+    owner_group: NotRequired['str']
+    project: NotRequired['str']
     sort: NotRequired['str']
+    order: NotRequired['str']
+    limit: NotRequired['int']
+    marker: NotRequired['str']
 
 
 class SetFlags(TypedDict):
@@ -2527,6 +2614,14 @@ class Verified(TypedDict):
 class VersionPage(TypedDict):
     items: 'builtins.list[CertificateVersion]'
     next_marker: 'str | None'
+
+
+class ViewChange(TypedDict):
+    """What is left out stays as it is."""
+
+    name: NotRequired['str | None']
+    query: NotRequired['dict[str, Any] | None']
+    shared: NotRequired['bool | None']
 
 
 class VoucherInfo(TypedDict):

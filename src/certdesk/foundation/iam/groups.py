@@ -26,6 +26,20 @@ def fetch(principal: Principal, group_id: str) -> Group:
     return finding.group(principal, GET, group_id)
 
 
+def mates(principal: Principal) -> "QuerySet[Group]":
+    """Groups of the principal's account, by name: to which something can be given."""
+    return Group.objects.filter(account_id=principal.account_id).order_by("name")
+
+
+def mate(principal: Principal, wanted: str) -> Group:
+    """A group of the account, by id or name. Raises: NotFound."""
+    own = mates(principal)
+    found = own.filter(id=wanted).first() or own.filter(name=wanted).first()
+    if found is None:
+        raise finding.missing("group", wanted)
+    return found
+
+
 def members(group: Group) -> list[User]:
     return list(group.users.order_by("name"))
 

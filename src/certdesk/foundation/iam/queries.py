@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -266,3 +266,23 @@ def project_exists(account_id: str, project_id: str) -> bool:
             [project_id, account_id],
         )
     )
+
+
+def groups_of(user_id: str, account_id: str) -> list[str]:
+    """Ids of the groups of the account that the user is in."""
+    found = sql.rows(
+        "SELECT g.id FROM iam_group g JOIN iam_group_users m ON m.group_id = g.id"
+        " WHERE m.user_id = %s AND g.account_id = %s ORDER BY g.id",
+        [user_id, account_id],
+    )
+    return [str(row[0]) for row in found]
+
+
+def names_of(account_id: str, users: Collection[str], groups: Collection[str]) -> dict[str, str]:
+    """Names of users and groups of an account by id, for a page of rows; who is gone is left out."""
+    found: dict[str, str] = {}
+    for table, wanted in (("iam_user", users), ("iam_group", groups)):
+        if wanted:
+            statement = f"SELECT id, name FROM {table} WHERE account_id = %s AND id IN ({sql.marks(wanted)})"
+            found |= {str(row[0]): str(row[1]) for row in sql.rows(statement, [account_id, *wanted])}
+    return found

@@ -1,5 +1,6 @@
 """Certificates: list, search, show, proofs, versions, events, export, download (API §1 #1, #2, #4, §10)."""
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,7 +29,7 @@ from certdesk.pki.x509.keys import PrivateKey
 
 from . import paging, shapes
 from .registry import File, operation
-from .schemas import DownloadQuery, Edit, ListQuery, PageQuery, ResendProofMail, SearchQuery
+from .schemas import DownloadQuery, Edit, InventoryFilters, ListQuery, PageQuery, ResendProofMail, SearchQuery
 from .shapes import Shape
 
 C = "/v3/scm/certificates/{certificate_id}"
@@ -45,11 +46,22 @@ def list_certificates(principal: Principal, query: ListQuery) -> Shape:
 
 @operation("certificates.search", "GET", "/v3/scm/certificates/search", "scm:cert:list", query=SearchQuery)
 def search(principal: Principal, query: SearchQuery) -> Shape:
-    """The fast search: keyset pages, no total; `tag` is `key` or `key=value`."""
-    given = query.model_dump(exclude={"marker", "expires_before"})
-    filters = SearchFilters(**given, expires_before=_moment(query.expires_before))
-    page = queries.search_page(principal, filters, query.marker or None, clock.now())
-    return {"items": [shapes.list_item(row) for row in page.items], "next_marker": page.next_marker}
+    """The fast search: keyset pages, no total; `tag` is `key` or `key=value`, `owner` a user id or `me`."""
+    page = queries.search_page(principal, filters_of(query), query.marker or None, clock.now())
+    return {"items": shapes.inventory_items(principal, page.items), "next_marker": page.next_marker}
+
+
+def filters_of(query: InventoryFilters) -> SearchFilters:
+    """The query in the room's terms.
+
+    Raises:
+        BadParameter: `expires_before` is no time.
+    """
+    given = query.model_dump(include=_FILTERS)
+    return SearchFilters(**given, expires_before=_moment(query.expires_before))
+
+
+_FILTERS = {field.name for field in fields(SearchFilters)} - {"expires_before"}
 
 
 def _moment(text: str) -> datetime | None:
@@ -81,6 +93,7 @@ def shown(found: Certificate, now: datetime) -> Shape:
     shape = shapes.certificate(
         found, version, application, _contact(application), records_of(found, application), now
     )
+    shape |= shapes.owners(found)
     shape["notices"] = sorted(notices.switched_on(found.id))
     shape |= _renewal(found)
     if found.state in (State.REVOKING, State.REVOKED):
@@ -113,11 +126,9 @@ def records_of(found: Certificate, application: Application | None) -> Any:
 
 @operation("certificates.edit", "PATCH", C, editing.UPDATE, request=Edit)
 def edit(principal: Principal, certificate_id: str, body: Edit) -> Shape:
-    """Name and description (LST-4); `owner`, by id or name, is a user of the account."""
+    """Name and description (LST-4); `owner` (a user), `owner_group` (empty = none) by id or name."""
     now = clock.now()
-    editing.edit(
-        principal, certificate_id, now, name=body.name, description=body.description, owner=body.owner
-    )
+    editing.edit(principal, certificate_id, now, **body.model_dump())
     return shown(queries.fetch(principal, editing.UPDATE, certificate_id), now)
 
 

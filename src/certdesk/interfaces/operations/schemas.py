@@ -146,6 +146,7 @@ class Edit(Body):
     name: Line | None = None
     description: Annotated[str, Field(max_length=4096)] | None = None
     owner: Word | None = None
+    owner_group: Word | None = None
 
 
 class Method(Body):
@@ -174,9 +175,9 @@ class ListQuery(Body):
     content: Line = ""
 
 
-class SearchQuery(Body):
-    limit: Number = 10
-    marker: Line = ""
+class InventoryFilters(Body):
+    """What the search, an export and a bulk action are narrowed by."""
+
     status: Word = "ALL"
     content: Line = ""
     domain: Line = ""
@@ -184,7 +185,21 @@ class SearchQuery(Body):
     brand: Word = ""
     expires_before: Word = ""
     owner: Word = ""
+    owner_group: Word = ""
+    project: Word = ""
     sort: Word = "updated"
+    order: Word = ""
+
+
+class SearchQuery(InventoryFilters):
+    limit: Number = 10
+    marker: Line = ""
+
+
+class ExportQuery(InventoryFilters):
+    """The filters of the search; `ids`, separated by commas, names certificates one by one."""
+
+    ids: Names = ""
 
 
 class PageQuery(Body):
@@ -347,3 +362,26 @@ class Notice(Body):
 
 class Notices(RootModel[Annotated[list[Notice], Field(min_length=1, max_length=100)]]):
     """The body is a bare JSON array."""
+
+
+class NewView(Body):
+    """A view of the list: filters and order of the search by name, as texts."""
+
+    name: Line
+    query: dict[str, Any] = {}
+    shared: StrictBool = False
+
+
+class ViewChange(Body):
+    """What is left out stays as it is."""
+
+    name: Line | None = None
+    query: dict[str, Any] | None = None
+    shared: StrictBool | None = None
+
+
+class ListChoice(Body):
+    """Columns of the console's list in their order (none = the usual ones), and the view it opens with."""
+
+    columns: Annotated[list[Word], Field(max_length=50)] | None = None
+    default_view: Word | None = None

@@ -1,10 +1,12 @@
 """What answers look like on the wire: API §1.2, §1.3, §10. Every required field is always there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from certdesk.foundation.common.clock import wire
+from certdesk.foundation.iam import queries as iam
+from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.applications.models import Application, Contact
 from certdesk.lifecycle.catalogue.rules import CertificateType, Product, amount_text
@@ -42,6 +44,31 @@ def list_item(row: Row) -> Shape:
         "description": row.description,
         "domain_id": row.account_id,
         "enterprise_project_id": row.enterprise_project_id,
+    }
+
+
+def inventory_items(principal: Principal, rows: Sequence[Row]) -> list[Shape]:
+    """§1.2 with what the search has beside it: who owns each, and whether it renews itself."""
+    people = iam.names_of(
+        principal.account_id,
+        {one.owner_id for one in rows if one.owner_id},
+        {one.owner_group_id for one in rows if one.owner_group_id},
+    )
+    return [list_item(one) | _owners(one, people) | {"auto_renewal": one.auto_renewal} for one in rows]
+
+
+def owners(found: Certificate) -> Shape:
+    """Who owns a certificate: always a user, and where one was named a group beside it."""
+    users, groups = {found.owner_id} - {""}, {found.owner_group_id} - {""}
+    return _owners(found, iam.names_of(found.account_id, users, groups))
+
+
+def _owners(one: Row | Certificate, people: Mapping[str, str]) -> Shape:
+    return {
+        "owner": one.owner_id,
+        "owner_name": people.get(one.owner_id, ""),
+        "owner_group": one.owner_group_id,
+        "owner_group_name": people.get(one.owner_group_id, ""),
     }
 
 

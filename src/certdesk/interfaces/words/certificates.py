@@ -60,4 +60,13 @@ SHAPES = (
     _("The privacy authorization cannot be canceled while the certificate is '%(state)s'."),
     _("modify_key %(key)s is not known."),
     _("The type %(type)s is not known."),
+    _("%(count)s certificates were named; 1 to %(most)s are allowed."),
+    _("'%(name)s' is not a filter of a view."),
+    _("Use %(allowed)s, each a text."),
+    _("%(name)s has %(count)s characters; at most %(most)s are allowed."),
+    _("A view's name has 1 to %(most)s printable characters."),
+    _("There is no column '%(name)s'."),
+    _("There is no view %(id)s."),
+    _("You have %(count)s views already."),
+    _("There is a view '%(name)s' already."),
 )

@@ -8,7 +8,7 @@ from datetime import datetime
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import sql
 from certdesk.foundation.common.errors import BadParameter, Forbidden, WrongState
-from certdesk.foundation.iam import people, projects
+from certdesk.foundation.iam import groups, people, projects
 from certdesk.foundation.iam import rules as policies
 from certdesk.foundation.iam.principal import Principal
 
@@ -28,16 +28,19 @@ def edit(
     name: str | None = None,
     description: str | None = None,
     owner: str | None = None,
+    owner_group: str | None = None,
 ) -> None:
     """Changes what is given; what is the same is left alone, and what is not given stays another's.
 
     Args:
         owner: an active user of the account, by id or name.
+        owner_group: a group of the account, by id or name, that owns it beside the user; empty = none. It
+            gives no right: it is whom to ask, and what its members find as their own.
 
     Raises:
         NoCertificate, Forbidden: as `queries.fetch`; also where the right ends with the new owner, or one
             would own by one's own word what a policy gives owners more of.
-        NotFound: there is no such user.
+        NotFound: there is no such user or group.
         BadParameter: a length or character is not allowed; `field` says where.
     """
     certificate = queries.fetch(principal, UPDATE, certificate_id)
@@ -49,6 +52,8 @@ def edit(
         check_description(wanted["description"])
     if owner is not None:
         wanted["owner_id"] = _owner(principal, certificate, owner)
+    if owner_group is not None:
+        wanted["owner_group_id"] = groups.mate(principal, owner_group).id if owner_group.strip() else ""
     changed = {field: value for field, value in wanted.items() if getattr(certificate, field) != value}
     if not changed:
         return

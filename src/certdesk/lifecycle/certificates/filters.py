@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -27,10 +27,17 @@ class SortKey(StrEnum):
 
 
 class Sort(StrEnum):
-    """Orders of the search: latest change first, or soonest expiry first."""
+    """Orders of the search, each with an index: latest change first, soonest expiry first, by name."""
 
     UPDATED = "updated"
     EXPIRES = "expires"
+    NAME = "name"
+
+
+ORDERS = ("", "asc", "desc")
+"""Empty = the usual direction of the sort."""
+ME = "me"
+"""As `owner`: what the asker or one of its groups owns."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,11 @@ class SearchFilters:
     Attributes:
         domain: exactly this name among all names of the certificate.
         expires_before: only what has an expiry, and an earlier one.
-        owner: user id.
+        owner: user id, or `me` for what the asker or one of its groups owns.
+        owner_group: group id.
+        project: id of an enterprise project; empty = every one that the asker may see.
         tag: `key`, or `key=value`.
+        order: `asc` or `desc`; empty = latest change first, soonest expiry first, names from a to z.
     """
 
     limit: int = 50
@@ -76,7 +86,26 @@ class SearchFilters:
     brand: str = ""
     expires_before: datetime | None = None
     owner: str = ""
+    owner_group: str = ""
+    project: str = ""
     sort: str = Sort.UPDATED
+    order: str = ""
+
+    @property
+    def descending(self) -> bool:
+        return self.order == "desc" or (not self.order and self.sort == Sort.UPDATED)
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What is asked for, for the log; empty filters are left out."""
+        given = {name: str(value) for name, value in vars(self).items() if value and name != "limit"}
+        return {name: value for name, value in given.items() if (name, value) != ("status", "ALL")}
+
+    @property
+    def place(self) -> str:
+        """The order as a marker names it: a marker of one order does not fit into another."""
+        usual = self.descending == (self.sort == Sort.UPDATED)
+        return self.sort if usual else f"{self.sort}:{'desc' if self.descending else 'asc'}"
 
 
 @dataclass(frozen=True)
@@ -84,7 +113,7 @@ class Marker:
     """Where a page ended: the order of the list, the sort value and the id of its last row."""
 
     order: str
-    value: int
+    value: int | str
     id: str
 
     def text(self) -> str:
@@ -102,8 +131,9 @@ def read_marker(text: str, orders: Collection[str]) -> Marker:
     try:
         plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         order, value, certificate_id = json.loads(plain)
-        known = order in orders and type(value) is int and abs(value) < 2**63 and type(certificate_id) is str
-        known = known and "\x00" not in certificate_id  # PostgreSQL takes no text with it
+        known = type(order) is str and order in orders and type(certificate_id) is str
+        known = known and _fits(order, value)
+        known = known and "\x00" not in f"{value}{certificate_id}"  # PostgreSQL takes no text with it
     except (binascii.Error, ValueError, TypeError):
         known = False
     if not known:
@@ -113,6 +143,13 @@ def read_marker(text: str, orders: Collection[str]) -> Marker:
             field="marker",
         )
     return Marker(order, value, certificate_id)
+
+
+def _fits(order: str, value: object) -> bool:
+    """A list by name goes on after a name, the others after a whole number."""
+    if order.partition(":")[0] == Sort.NAME:
+        return type(value) is str and len(value) <= 255
+    return type(value) is int and abs(value) < 2**63
 
 
 def check_list(filters: ListFilters) -> None:
@@ -138,6 +175,7 @@ def check_search(filters: SearchFilters) -> None:
     check_limit(filters.limit)
     _one_of("status", filters.status, STATUSES)
     _one_of("sort", filters.sort, tuple(Sort))
+    _one_of("order", filters.order, ORDERS)
 
 
 def check_limit(limit: int) -> None:
@@ -146,6 +184,24 @@ def check_limit(limit: int) -> None:
     """
     if limit not in PAGE_SIZES:
         raise _bad("limit", limit, "10, 20 or 50")
+
+
+def check_ids(ids: Sequence[str], most: int) -> list[str]:
+    """Ids of certificates, each once.
+
+    Raises:
+        BadParameter: none, too many, or text that no id is.
+    """
+    found = list(dict.fromkeys(ids))
+    if not 1 <= len(found) <= most:
+        raise BadParameter(
+            f"{len(found)} certificates were named; 1 to {most} are allowed.",
+            next_step="Name fewer, or use a filter.",
+            field="certificate_ids",
+        )
+    if any("\x00" in one for one in found):
+        raise BadParameter("An id of a certificate is no text.", field="certificate_ids")
+    return found
 
 
 def _one_of(name: str, value: str, allowed: Collection[str]) -> None:

@@ -21,6 +21,12 @@ class Certificate(models.Model):
     id = models.CharField(primary_key=True, max_length=16)
     account_id = models.CharField(max_length=32)
     owner_id = models.CharField(max_length=32, help_text="User who bought or uploaded it.")
+    owner_group_id = models.CharField(
+        max_length=32,
+        default="",
+        db_default="",
+        help_text="Group that owns it beside the user; empty = none.",
+    )
     order_id = models.CharField(max_length=32, default="")
     source = models.CharField(max_length=8, choices=Source.choices, default=Source.BOUGHT)
     name = models.CharField(max_length=63)
@@ -83,6 +89,21 @@ class Certificate(models.Model):
                 name="certificates_by_expiry",
             ),
             models.Index(fields=["order_id"], name="certificates_by_order"),
+            # Without the moment of change, so that they are written once: a filter asks them whether it
+            # names few certificates (selecting.py); where it names many, the order of the page is read.
+            models.Index(fields=["account_id", "owner_id"], name="certificates_by_owner"),
+            models.Index(fields=["account_id", "brand"], name="certificates_by_brand"),
+            models.Index(fields=["account_id", "name", "id"], name="certificates_by_name"),
+            models.Index(
+                fields=["account_id", "owner_group_id"],
+                name="certificates_by_group",
+                condition=~models.Q(owner_group_id=""),
+            ),
+            models.Index(
+                fields=["account_id", "enterprise_project_id"],
+                name="certificates_by_project",
+                condition=~models.Q(enterprise_project_id="0"),
+            ),
             models.Index(fields=["account_id"], name="certificates_free", condition=models.Q(free=True)),
             models.Index(
                 fields=["renews_id"], name="certificates_renewals", condition=~models.Q(renews_id="")
@@ -231,3 +252,46 @@ class Csr(models.Model):
     def being_made(self) -> bool:
         """A worker still makes the key."""
         return not self.csr
+
+
+class SavedView(models.Model):
+    """Filters and order of the list under a name: of one user, and where it is shared for the account."""
+
+    id = models.CharField(primary_key=True, max_length=32, default=ids.hex32)
+    account_id = models.CharField(max_length=32)
+    user_id = models.CharField(max_length=32, help_text="Who made it.")
+    name = models.CharField(max_length=63)
+    shared = models.BooleanField(default=False)
+    query = models.JSONField(default=dict, help_text="As saved_view_rules.read_query gives it.")
+    created_at = MomentField()
+    updated_at = MomentField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "user_id", "name"], name="certificates_view_name_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ListSettings(models.Model):
+    """How one user wants the list: columns in their order, and the view that it opens with."""
+
+    id = models.BigAutoField(primary_key=True)
+    account_id = models.CharField(max_length=32)
+    user_id = models.CharField(max_length=32)
+    columns = models.JSONField(
+        default=list, help_text="Keys of saved_view_rules.Column; empty = the usual ones."
+    )
+    default_view = models.CharField(max_length=32, default="", help_text="SavedView; empty = none.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "user_id"], name="certificates_list_settings_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"list of {self.user_id}"

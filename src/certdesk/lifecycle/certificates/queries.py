@@ -12,14 +12,14 @@ from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal, Resource
 
 from . import filters as checks
-from . import rules
+from . import rules, selecting
 from .attention import Tab, console_page, counts
 from .errors import NoCertificate, UnderReview
 from .filters import MOST, ListFilters, Marker, SearchFilters, Sort, SortKey
 from .models import Certificate, Version
 from .rows import EXPIRY, LIST, Row, columns, effective_state, name_condition, rows_of, status_condition
+from .selecting import Selected
 from .states import State
-from .tag_sql import has_text
 
 __all__ = [
     "ListPage",
@@ -43,6 +43,7 @@ _NAMED = (
     "c.id IN (SELECT n.certificate_id FROM certificates_certificatename n"
     " WHERE n.account_id = %s AND n.name = %s)"
 )
+_SEARCH_COLUMNS = {Sort.UPDATED: "c.updated_at", Sort.EXPIRES: EXPIRY, Sort.NAME: "c.name"}
 _SORT_COLUMNS = {
     SortKey.EXPIRY: (EXPIRY, "c.id"),
     SortKey.STATUS: ("c.updated_at", "c.id"),  # behind the state that people see
@@ -232,43 +233,37 @@ def search_page(
     """
     checks.check_search(filters)
     now = now or clock.now()
-    conditions, params = visible(principal, by_id=bool(filters.domain or filters.tag))
-    for text, more in _search_conditions(principal, filters, now):
-        conditions.append(text)
-        params = [*params, *more]
-    column, direction, after = ("c.updated_at", "DESC", "<")
-    if filters.sort == Sort.EXPIRES:
-        column, direction, after = (EXPIRY, "ASC", ">")
+    found = selecting.select(principal, filters, now)
+    return page_of(found, filters, marker, filters.limit, now)
+
+
+def page_of(
+    found: Selected, filters: SearchFilters, marker: str | None, limit: int, now: datetime
+) -> SearchPage:
+    """A page of what was selected, in the order of the filters.
+
+    Raises:
+        BadParameter: the marker is of another list.
+    """
+    if found.nothing:
+        return SearchPage([], None)
+    column, direction = _SEARCH_COLUMNS[Sort(filters.sort)], "DESC" if filters.descending else "ASC"
+    where, params = found.where, found.params
     if marker:
-        last = checks.read_marker(marker, [filters.sort])
-        conditions.append(f"({column}, c.id) {after} (%s, %s)")
+        last = checks.read_marker(marker, [filters.place])
+        where += f" AND ({column}, c.id) {'<' if filters.descending else '>'} (%s, %s)"
         params = [*params, last.value, last.id]
     order = f"{column} {direction}, c.id {direction}"
-    found = rows_of(" AND ".join(conditions), params, order, filters.limit + 1, now)
-    items, more_there = found[: filters.limit], len(found) > filters.limit
-    if not more_there:
-        return SearchPage(items, None)
-    last_row = items[-1]
-    value = last_row.expiry_micros if filters.sort == Sort.EXPIRES else clock.to_micros(last_row.updated_at)
-    return SearchPage(items, Marker(filters.sort, value, last_row.id).text())
+    rows = rows_of(where, params, order, limit + 1, now)
+    if len(rows) <= limit:
+        return SearchPage(rows, None)
+    return SearchPage(rows[:limit], _marker(filters, rows[limit - 1]))
 
 
-def _search_conditions(
-    principal: Principal, filters: SearchFilters, now: datetime
-) -> list[tuple[str, list[object]]]:
-    found: list[tuple[str, list[object]]] = []
-    if filters.status != "ALL":
-        found.append(status_condition(State(filters.status), now))
-    if filters.domain:
-        found.append((_NAMED, [principal.account_id, filters.domain.lower()]))
-    if filters.tag:
-        found.append(has_text(principal.account_id, filters.tag))
-    if filters.brand:
-        found.append(("c.brand = %s", [filters.brand]))
-    if filters.owner:
-        found.append(("c.owner_id = %s", [filters.owner]))
-    if filters.expires_before is not None:
-        found.append((f"{EXPIRY} < %s", [clock.to_micros(filters.expires_before)]))
-    if filters.content:
-        found.append(name_condition(principal.account_id, filters.content))
-    return found
+def _marker(filters: SearchFilters, row: Row) -> str:
+    values: dict[str, int | str] = {
+        Sort.EXPIRES: row.expiry_micros,
+        Sort.NAME: row.name,
+        Sort.UPDATED: clock.to_micros(row.updated_at),
+    }
+    return Marker(filters.place, values[filters.sort], row.id).text()

@@ -22,7 +22,7 @@ _COLUMNS = """c.id, c.name, c.domain, c.sans, c.description, c.source, c.brand, 
  c.domain_type, c.primary_domain_type, c.domain_quota, c.wildcard_quota, c.validity_months, c.free, c.state,
  c.not_after, c.account_id, c.owner_id, c.enterprise_project_id, c.auto_renewal, c.updated_at, c.last_failure,
  COALESCE(v.signature_algorithm, ''), COALESCE(v.key_id, ''), c.state_since, c.created_at, c.personal_data,
- c.not_before, c.paid_until"""
+ c.not_before, c.paid_until, c.owner_group_id"""
 _FROM = (
     "certificates_certificate c LEFT JOIN certificates_version v"
     " ON v.certificate_id = c.id AND v.number = c.current_version"
@@ -92,6 +92,7 @@ class Row:
     personal_data: bool
     not_before: datetime | None
     paid_until: datetime | None
+    owner_group_id: str
     state: State
 
     @property
@@ -131,6 +132,7 @@ def row_of(values: sql.Row, now: datetime) -> Row:
         bool(values[27]),
         sql.moment(values[28]),
         sql.moment(values[29]),
+        values[30],
         states.effective(stored, not_after, now),
     )
     return Row(*fields)
@@ -165,17 +167,23 @@ def effective_state(now: datetime) -> str:
 
 def name_condition(account_id: str, keyword: str) -> tuple[str, list[object]]:
     """The keyword anywhere in the certificate's name or in one of its domain names, in any case."""
+    text, params = named_like(keyword)
+    few = name_search.candidates(account_id, keyword, like_pattern(keyword))
+    if few is None:
+        return text, params
+    if not few:
+        return "1 = 0", []
+    return f"(c.id IN ({sql.marks(few)}) AND {text})", [*few, *params]
+
+
+def named_like(keyword: str) -> tuple[str, list[object]]:
+    """The same, read on the certificate itself."""
     pattern = like_pattern(keyword)
     text = (
         "(LOWER(c.name) LIKE %s ESCAPE '!' OR EXISTS (SELECT 1 FROM certificates_certificatename n"
         " WHERE n.certificate_id = c.id AND n.name LIKE %s ESCAPE '!'))"
     )
-    few = name_search.candidates(account_id, keyword, pattern)
-    if few is None:
-        return text, [pattern, pattern]
-    if not few:
-        return "1 = 0", []
-    return f"(c.id IN ({sql.marks(few)}) AND {text})", [*few, pattern, pattern]
+    return text, [pattern, pattern]
 
 
 def like_pattern(keyword: str) -> str:

@@ -36,13 +36,23 @@ class CertificateItem(TypedDict):
     enterprise_project_id: str
 
 
+class InventoryItem(CertificateItem):
+    """A certificate of the search: §1.2 and who owns it; names are empty for who is gone."""
+
+    owner: str
+    owner_name: str
+    owner_group: str
+    owner_group_name: str
+    auto_renewal: bool
+
+
 class CertificateList(TypedDict):
     certificates: list[CertificateItem]
     total_count: Annotated[int, Field(ge=0, le=MOST)]
 
 
 class CertificatePage(TypedDict):
-    items: list[CertificateItem]
+    items: list[InventoryItem]
     next_marker: Marker
 
 
@@ -109,6 +119,10 @@ class Certificate(TypedDict):
     operations: list[str]
     last_failure: str
     state_since: Moment
+    owner: str
+    owner_name: str
+    owner_group: str
+    owner_group_name: str
     notices: list[str]
     paid_until: Moment
     origin_cert_id: str
@@ -276,6 +290,26 @@ class UploadedV2(TypedDict):
     cert_id: CertificateId
 
 
+class SavedView(TypedDict):
+    """Filters and order under a name; `mine` = the caller made it."""
+
+    id: str
+    name: str
+    shared: bool
+    mine: bool
+    query: dict[str, str]
+    updated_at: Moment
+
+
+class SavedViews(TypedDict):
+    items: list[SavedView]
+
+
+class ListSettings(TypedDict):
+    columns: list[str]
+    default_view: str
+
+
 ANSWERS: dict[str, object] = {
     "certificates.list": CertificateList,
     "certificates.search": CertificatePage,
@@ -286,6 +320,14 @@ ANSWERS: dict[str, object] = {
     "certificates.versions": VersionPage,
     "certificates.events": EventPage,
     "certificates.export": Exported,
+    "certificates.export_csv": FileAnswer("text/csv"),
+    "certificates.export_json": FileAnswer("application/json"),
+    "views.list": SavedViews,
+    "views.create": SavedView,
+    "views.show": SavedView,
+    "views.update": SavedView,
+    "views.show_settings": ListSettings,
+    "views.set_settings": ListSettings,
     "certificates.download": FileAnswer("application/zip"),
     "certificates.import": Imported,
     "certificates.apply": Requested,

@@ -20,7 +20,7 @@ from certdesk.lifecycle.applications.rules import HASH_ALGORITHMS
 from certdesk.lifecycle.catalogue import price_rules
 from certdesk.lifecycle.catalogue.rules import DomainType
 from certdesk.lifecycle.certificates import csr_rules
-from certdesk.lifecycle.certificates.filters import PAGE_SIZES, STATUSES, Sort, SortKey
+from certdesk.lifecycle.certificates.filters import ORDERS, PAGE_SIZES, STATUSES, Sort, SortKey
 from certdesk.lifecycle.orders import rules as orders
 from certdesk.lifecycle.orders.states import OrderState
 from certdesk.lifecycle.validation import organization_method
@@ -41,8 +41,9 @@ VALUES: dict[tuple[type[BaseModel], str], Iterable[object]] = {
     (schemas.ListQuery, "sort_key"): SortKey,
     (schemas.ListQuery, "sort_dir"): ("ASC", "DESC"),
     (schemas.ListQuery, "status"): STATUSES,
-    (schemas.SearchQuery, "status"): STATUSES,
-    (schemas.SearchQuery, "sort"): Sort,
+    (schemas.InventoryFilters, "status"): STATUSES,
+    (schemas.InventoryFilters, "sort"): Sort,
+    (schemas.InventoryFilters, "order"): ORDERS,
     (schemas.DownloadQuery, "server"): ServerType,
     (schemas.Pay, "payment_method"): orders.METHODS,
     (schemas.Decision, "decision"): ("approve", "reject"),

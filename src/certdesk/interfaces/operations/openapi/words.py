@@ -45,6 +45,7 @@ CHAPTERS = {
     "bindings": "Which certificate belongs on which server.",
     "campaigns": "Replacing or revoking many certificates.",
     "catalogue": "Products and prices.",
+    "views": "Saved views of the list of certificates, and its columns.",
     "certificates": "Certificates, from the application to the download.",
     "companies": "Companies of earlier applications.",
     "contacts": "People of earlier applications.",
