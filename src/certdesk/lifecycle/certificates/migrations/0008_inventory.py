@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('certificates', '0004_name_search'),
+        ('certificates', '0007_renewal'),
     ]
 
     operations = [
