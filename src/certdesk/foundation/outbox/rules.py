@@ -41,6 +41,9 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
     # the two-person rule; `summary` and `end` are whole sentences in the reader's language
     "approval-asked": frozenset({"summary", "requester", "until", "link"}),
     "approval-ended": frozenset({"summary", "requester", "end", "reason", "link"}),
+    # `action` is a campaign's; `domains` are the first of `count`, `more` is how many are not named
+    "campaign-started": frozenset({"name", "campaign", "action", "reason", "count", "domains", "more", "link"}),
+    "campaign-ended": frozenset({"name", "campaign", "action", "count", "done", "domains", "more", "link"}),
     "mail-test": frozenset({"sender", "link"}),
 }
 """Each template with the names that its context must have."""

@@ -1,12 +1,14 @@
 """Revocations by workers: the confirmed ones at the issuer, the others reminded of and let go (REV-9)."""
 
+import time
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
 from certdesk.foundation.audit import actions as audit
-from certdesk.foundation.common import clock
+from certdesk.foundation.common import clock, sql
 from certdesk.foundation.iam.principal import Principal, system_principal
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.foundation.jobs.models import Job
@@ -83,6 +85,30 @@ def lapse(principal: Principal, asked: RevocationRequest, why: str, now: datetim
     """REV-9: Issued again with a note, in the caller's transaction."""
     certificates.move(asked.certificate_id, Event.LAPSE, now, principal=principal, note=why)
     _end(asked, Outcome.LAPSED, now)
+
+
+class _TakenBack(Exception):
+    """Ends a rehearsal."""
+
+
+def rehearse(certificate: Certificate, now: datetime) -> timedelta:
+    """Revokes the certificate as a campaign does, takes everything back, and answers how long the work took.
+
+    What a commit costs is not in it. In a transaction of the caller's, or in one of its own.
+
+    Raises:
+        WrongState, Conflict: as `revoking.revoke_now`.
+    """
+    began = time.perf_counter()
+    took = timedelta()
+    with suppress(_TakenBack), sql.short_transaction():
+        revoking.revoke_now(certificate, rules.Code.UNSPECIFIED, "", now, who="drill")
+        asked = revoking.open_request(certificate.id)
+        if asked is not None:
+            _revoke(system_principal(certificate.account_id, SETTLE), certificate, asked, now)
+        took = timedelta(seconds=time.perf_counter() - began)
+        raise _TakenBack
+    return took
 
 
 @handler(WATCH, lock=WATCH)

@@ -190,6 +190,27 @@ def unlisted() -> set[str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A revoked serial: since when OCSP says so, its CRL, and the number of the first one that shows it."""
+
+    revoked_at: datetime
+    crl: str
+    number: int | None
+
+
+def listings(serials: Sequence[str]) -> dict[str, Listing]:
+    """The revoked ones among these serials."""
+    if not serials:
+        return {}
+    found = sql.rows(
+        "SELECT serial, revoked_at, crl, listed_in FROM authority_revocation"
+        f" WHERE serial IN ({sql.marks(serials)})",
+        serials,
+    )
+    return {str(serial): Listing(clock.from_micros(at), crl, number) for serial, at, crl, number in found}
+
+
 def unlisted_counts() -> dict[str, int]:
     """How many revocations each CRL does not show yet; those that show all are left out."""
     return dict(

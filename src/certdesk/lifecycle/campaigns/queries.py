@@ -1,0 +1,163 @@
+"""Reads of campaigns; the certificates of a query, page by page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Avg, Count, QuerySet
+
+from certdesk.foundation.common import clock, sql
+from certdesk.foundation.iam.principal import Principal, Resource
+from certdesk.lifecycle.certificates import queries as certificates
+from certdesk.lifecycle.certificates.rows import like_pattern
+from certdesk.lifecycle.deployment import queries as deployment
+from certdesk.pki.authority import queries as authority
+from certdesk.pki.authority.queries import Listing
+
+from .errors import NoCampaign
+from .models import Campaign, Item
+from .rules import Query
+from .states import UNDER_WAY, ItemState
+
+LIST, GET = "scm:campaign:list", "scm:campaign:get"
+SCANNED = 100
+"""Certificates looked at in one page: a query that finds few is still many short transactions."""
+
+_FOUND = (
+    "SELECT c.id, c.owner_id, c.domain, v.issuer, v.serial, v.number FROM certificates_certificate c"
+    " JOIN certificates_version v ON v.certificate_id = c.id AND v.number = c.current_version WHERE "
+)
+_IN_FORCE = (
+    "EXISTS (SELECT 1 FROM certificates_version f WHERE f.certificate_id = c.id AND f.revoked_at IS NULL"
+    " AND f.not_after >= %s AND "
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A certificate of a query, with its current version and at how many places it is served."""
+
+    certificate_id: str
+    owner_id: str
+    domain: str
+    issuer: str
+    serial: str
+    version: int
+    places: int
+
+
+def resource_of(account_id: str, campaign_id: str = "") -> Resource:
+    return Resource("campaign", campaign_id, account_id)
+
+
+def fetch(principal: Principal, action: str, campaign_id: str) -> Campaign:
+    """Raises `NoCampaign` or Forbidden, as everywhere (law 5)."""
+    found = Campaign.objects.filter(id=campaign_id).first()
+    if found is None or not principal.owns(found.account_id):
+        raise NoCampaign
+    principal.require(action, resource_of(found.account_id, found.id))
+    return found
+
+
+def listed(principal: Principal) -> QuerySet[Campaign]:
+    """The account's campaigns, newest first; the caller has asked for `scm:campaign:list`."""
+    return Campaign.objects.filter(account_id=principal.account_id).order_by("-created_at", "-id")
+
+
+def matching(principal: Principal, query: Query, after: str, now: datetime) -> tuple[list[Found], str]:
+    """The next certificates of a query that the principal may see, and where the page ended; empty = no more.
+
+    Args:
+        after: where the page before ended.
+    """
+    visible, params = certificates.visible(principal, by_id=True)
+    page = _page(principal.account_id, query, after)
+    if not page:
+        return [], ""
+    conditions = [*visible, f"c.id IN ({sql.marks(page)})"]
+    params = [*params, *page]
+    for text, more in _conditions(principal.account_id, query, now):
+        conditions.append(text)
+        params += more
+    rows = sql.rows(f"{_FOUND}{' AND '.join(conditions)} ORDER BY c.id", params)
+    places = deployment.serving_counts(principal.account_id, [str(row[0]) for row in rows])
+    found = [Found(*row, places.get(str(row[0]), 0)) for row in rows]
+    return found, page[-1] if len(page) == SCANNED else ""
+
+
+def _page(account_id: str, query: Query, after: str) -> list[str]:
+    """Ids to look at next: those with the key, which an index names, or all of the account's."""
+    text, params = "SELECT id FROM certificates_certificate WHERE account_id = %s AND id > %s", [
+        account_id,
+        after,
+    ]
+    if query.key:
+        text += " AND id IN (SELECT certificate_id FROM certificates_version WHERE spki_sha256 = %s)"
+        params.append(query.key)
+    return [str(row[0]) for row in sql.rows(f"{text} ORDER BY id LIMIT {SCANNED}", params)]
+
+
+def _conditions(account_id: str, query: Query, now: datetime) -> list[tuple[str, list[object]]]:
+    found: list[tuple[str, list[object]]] = []
+    moment = clock.to_micros(now)
+    if query.issuer:
+        own = "f.issuer = %s" if ":" in query.issuer else "f.issuer LIKE %s"
+        wanted = query.issuer if ":" in query.issuer else f"{query.issuer}:%"
+        found.append((f"{_IN_FORCE}{own})", [moment, wanted]))
+    if query.key:
+        found.append((f"{_IN_FORCE}f.spki_sha256 = %s)", [moment, query.key]))
+    if query.name:
+        under = like_pattern(f".{query.name}").removesuffix("%")
+        found.append(
+            (
+                "EXISTS (SELECT 1 FROM certificates_certificatename n WHERE n.certificate_id = c.id"
+                " AND (n.name = %s OR n.name LIKE %s ESCAPE '!'))",
+                [query.name, under],
+            )
+        )
+    return found
+
+
+def counts(campaign: Campaign) -> dict[ItemState, int]:
+    """How many certificates stand where, every state named."""
+    rows = items(campaign).values_list("state").annotate(Count("id")).order_by()
+    found = {ItemState(state): int(count) for state, count in rows}
+    return {state: found.get(state, 0) for state in ItemState}
+
+
+def items(campaign: Campaign, state: str = "") -> QuerySet[Item]:
+    """The frozen list, by id; the whole of it, or what stands in one state."""
+    found = Item.objects.filter(campaign=campaign, round=campaign.round)
+    return (found.filter(state=state) if state else found).order_by("id")
+
+
+def begun_since(campaign: Campaign, since: datetime, issuer: str = "") -> int:
+    found = Item.objects.filter(campaign=campaign, begun_at__gt=since)
+    return (found.filter(issuer=issuer) if issuer else found).count()
+
+
+def under_way(campaign: Campaign) -> int:
+    return items(campaign).filter(state__in=UNDER_WAY).count()
+
+
+def measured(campaign: Campaign) -> timedelta:
+    """The work of one certificate, as its drill measured it on the average; nothing when none was."""
+    found = items(campaign).aggregate(each=Avg("work"))["each"]
+    return timedelta(microseconds=float(found or 0))
+
+
+def owners(campaign: Campaign) -> list[tuple[str, int]]:
+    """(owner, how many certificates) of those that the campaign touches."""
+    rows = items(campaign).exclude(state=ItemState.CANNOT).values_list("owner_id").annotate(Count("id"))
+    return [(str(owner), int(count)) for owner, count in rows.order_by("owner_id")]
+
+
+def reasons(campaign: Campaign) -> list[tuple[str, int]]:
+    """Why certificates are left out or failed, and how many for each, most first."""
+    told = items(campaign).exclude(why="").values_list("why").annotate(many=Count("id"))
+    return [(str(why), int(count)) for why, count in told.order_by("-many", "why")[:20]]
+
+
+def proofs(found: Sequence[Item]) -> Mapping[str, Listing]:
+    """By serial: since when the world is told, by OCSP, and the number of the CRL that shows it."""
+    return authority.listings([one.serial for one in found])

@@ -1,0 +1,109 @@
+"""One step of a running campaign: look what became of what is under way, then begin a few more.
+
+Each step is one short transaction and finds its place in the rows alone: killed at any line, the next
+worker goes on from there, and a certificate that was begun is not begun again.
+"""
+
+from datetime import datetime, timedelta
+
+from certdesk.foundation.common import clock
+from certdesk.foundation.common.errors import CertdeskError
+from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.issuance import revocation_jobs, revoking
+from certdesk.lifecycle.issuance.revocation_rules import Code
+
+from . import freezing, queries, rules
+from .models import Campaign, Item
+from .rules import Action
+from .states import UNDER_WAY, ItemState
+
+BEGUN_AT_ONCE = 8  # each is about ten rows (law 13)
+SETTLED_AT_ONCE = 50
+WHO = "campaign"
+MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
+
+
+def step(principal: Principal, campaign: Campaign, now: datetime) -> bool:
+    """In the caller's transaction; whether anything is still to be done.
+
+    Args:
+        now: business time, the moment of the revocations.
+    """
+    settle(campaign)
+    for item in _next(campaign):
+        _begin(principal, campaign, item, now)
+    return queries.items(campaign).filter(state__in=(ItemState.WAITING, *UNDER_WAY)).exists()
+
+
+def settle(campaign: Campaign) -> bool:
+    """What became of certificates whose revocation was asked for; whether some are still under way."""
+    found = queries.items(campaign).filter(state=ItemState.REVOKING).select_related("certificate")
+    settled = found.exclude(certificate__state=State.REVOKING)[:SETTLED_AT_ONCE]
+    for item in settled:
+        revoked = item.certificate.state == State.REVOKED
+        _end(item, ItemState.DONE if revoked else ItemState.FAILED, "" if revoked else _why(item))
+    return queries.under_way(campaign) > 0
+
+
+def _why(item: Item) -> str:
+    return rules.GONE if item.certificate.state == State.DELETED else rules.LAPSED
+
+
+def leave(campaign: Campaign) -> bool:
+    """A cancelled one: a page of what waits is left as it is; whether anything is still to be done."""
+    settle(campaign)
+    waiting = queries.items(campaign, ItemState.WAITING).values_list("id")[: freezing.AT_ONCE]
+    Item.objects.filter(id__in=[number for (number,) in waiting]).update(state=ItemState.LEFT)
+    return queries.items(campaign).filter(state__in=(ItemState.WAITING, *UNDER_WAY)).exists()
+
+
+def _next(campaign: Campaign) -> list[Item]:
+    """Whose turn it is, by the pace in all and of each issuer."""
+    now = clock.real_now()
+    last_minute = queries.begun_since(campaign, now - MINUTE)
+    last_second = queries.begun_since(campaign, now - SECOND)
+    free = rules.budget(campaign.per_minute, last_minute, last_second, queries.under_way(campaign))
+    wanted = min(free, BEGUN_AT_ONCE)
+    if not wanted:
+        return []
+    waiting = queries.items(campaign, ItemState.WAITING).select_related("certificate")
+    if not campaign.issuer_per_minute:
+        return list(waiting[:wanted])
+    issuers = queries.items(campaign, ItemState.WAITING).order_by().values_list("issuer").distinct()
+    found: list[Item] = []
+    for (issuer,) in sorted(issuers):
+        begun = queries.begun_since(campaign, now - MINUTE, issuer)
+        own = min(wanted - len(found), campaign.issuer_per_minute - begun)
+        found += waiting.filter(issuer=issuer)[: max(0, own)]
+    return found
+
+
+def _begin(principal: Principal, campaign: Campaign, item: Item, now: datetime) -> None:
+    why = freezing.why_not(principal, item.certificate, now)
+    if why:
+        _end(item, ItemState.FAILED, why)
+        return
+    begun = clock.real_now()
+    try:
+        if campaign.action == Action.DRILL:
+            item.work = round(revocation_jobs.rehearse(item.certificate, now) / timedelta(microseconds=1))
+            state = ItemState.DONE
+        else:
+            _revoke(campaign, item.certificate, now)
+            state = ItemState.REVOKING
+    except CertdeskError as refusal:
+        _end(item, ItemState.FAILED, str(refusal))
+        return
+    ended = clock.real_now() if state == ItemState.DONE else None
+    Item.objects.filter(id=item.id).update(state=state, begun_at=begun, ended_at=ended, work=item.work)
+
+
+def _revoke(campaign: Campaign, certificate: Certificate, now: datetime) -> None:
+    words = campaign.words or f"Campaign {campaign.name}"
+    revoking.revoke_now(certificate, Code(campaign.reason_code), words, now, who=WHO)
+
+
+def _end(item: Item, state: ItemState, why: str) -> None:
+    Item.objects.filter(id=item.id).update(state=state, why=why[:500], ended_at=clock.real_now())
