@@ -29,6 +29,8 @@ FOR_USERS = {
     "deployment.install": "the same",
     "deployment.restore": "the same, and the way back of it",
     "approvals.run": "the request of whoever asked (its tests stand with the approvals)",
+    "campaigns.freeze": "the list of whoever asked for the campaign",
+    "campaigns.run": "the campaign of whoever started it",
     "orders.review_unsubscription": "the refund of whoever unsubscribes",
     "validation.prove": "the proof ahead of whoever asked for it",
     "validation.auto_find": "records in the zones of whoever applied",
@@ -41,6 +43,8 @@ FOR_THE_HOUSE = {
     "authority.lint": "looks at what was signed",
     "authority.prove": "looks at what was signed",
     "authority.crls": "signs the CRLs that are due",
+    "campaigns.settle": "gives a campaign that runs its job again",
+    "campaigns.tell": "mails to the owners of a campaign's certificates",
     "certificates.read_names": "the search's own index",
     "deployment.settle": "settles what a crash left open",
     "authority.responders": "renews the OCSP responders' certificates",
@@ -88,6 +92,7 @@ def test_a_job_with_a_user_in_its_payload_is_one_for_users() -> None:
     }
     assert with_user == {
         "foundation/approvals/actions.py",
+        "lifecycle/campaigns/actions.py",
         "lifecycle/deployment/actions.py",
         "lifecycle/orders/unsubscribing.py",
         "lifecycle/validation/ahead.py",

@@ -42,7 +42,9 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
     "approval-asked": frozenset({"summary", "requester", "until", "link"}),
     "approval-ended": frozenset({"summary", "requester", "end", "reason", "link"}),
     # `action` is a campaign's; `domains` are the first of `count`, `more` is how many are not named
-    "campaign-started": frozenset({"name", "campaign", "action", "reason", "count", "domains", "more", "link"}),
+    "campaign-started": frozenset(
+        {"name", "campaign", "action", "reason", "count", "domains", "more", "link"}
+    ),
     "campaign-ended": frozenset({"name", "campaign", "action", "count", "done", "domains", "more", "link"}),
     "mail-test": frozenset({"sender", "link"}),
 }

@@ -45,17 +45,11 @@ ISSUERS_AND_TARGETS: list[Line] = [
     ("agents.enrolment_code", "POST", "/v3/scm/agents/enrolment-codes", "scm:agent:createEnrolmentCode"),
     *_crud("agents", "/v3/scm/agents", "scm:agent"),
 ]
-DISCOVERY_AND_CAMPAIGNS: list[Line] = [
+DISCOVERY: list[Line] = [
     *_crud("scans", "/v3/scm/scans", "scm:scan"),
     ("scans.run", "POST", "/v3/scm/scans/{id}/run", "scm:scan:run"),
     ("endpoints.list", "GET", "/v3/scm/endpoints", "scm:scan:list"),
     ("endpoints.adopt", "POST", "/v3/scm/endpoints/{id}/adopt", "scm:scan:adopt"),
-    *_crud("campaigns", "/v3/scm/campaigns", "scm:campaign"),
-    ("campaigns.preview", "POST", "/v3/scm/campaigns/{id}/preview", "scm:campaign:preview"),
-    ("campaigns.start", "POST", "/v3/scm/campaigns/{id}/start", "scm:campaign:start"),
-    ("campaigns.pause", "POST", "/v3/scm/campaigns/{id}/pause", "scm:campaign:pause"),
-    ("campaigns.cancel", "POST", "/v3/scm/campaigns/{id}/cancel", "scm:campaign:cancel"),
-    ("campaigns.report", "GET", "/v3/scm/campaigns/{id}/report", "scm:campaign:get"),
 ]
 MESSAGES: list[Line] = [
     ("messages.list", "GET", "/v3/scm/messages", "scm:message:list"),
@@ -73,7 +67,7 @@ VERSION_2: list[Line] = [
 LATER: tuple[Line, ...] = (
     *CERTIFICATES,
     *ISSUERS_AND_TARGETS,
-    *DISCOVERY_AND_CAMPAIGNS,
+    *DISCOVERY,
     *MESSAGES,
     *AUDIT_AND_ACME,
     *VERSION_2,

@@ -58,6 +58,7 @@ CASES: Mapping[str, Case] = {
     "v2.delete": Case(DELETE, targets.deletion),
     "certificates.revoke": Case(REVOKE, targets.revocation),
     "v2.revoke": Case(REVOKE, targets.revocation),
+    "campaigns.start": Case(REVOKE, targets.campaign),
     "organization.decide": Case(ORGANIZATION, targets.organization),
     "policies.create": Case(POLICY, changes.new_policy),
     "policies.update": Case(POLICY, changes.changed_policy),

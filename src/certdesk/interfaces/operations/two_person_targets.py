@@ -6,6 +6,11 @@ from typing import Any
 from certdesk.foundation.approvals.rules import Target, digest
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import Principal, Via
+from certdesk.lifecycle.campaigns import queries as campaigns
+from certdesk.lifecycle.campaigns import states as campaign_states
+from certdesk.lifecycle.campaigns.actions import START
+from certdesk.lifecycle.campaigns.rules import Action
+from certdesk.lifecycle.campaigns.states import CampaignState, ItemState
 from certdesk.lifecycle.certificates import csrs, endings, queries, rules
 from certdesk.lifecycle.certificates.deleting import DELETE
 from certdesk.lifecycle.certificates.models import Certificate, Version
@@ -44,6 +49,18 @@ def revocation(principal: Principal, arguments: Arguments) -> Target:
     found = _certificate(principal, REVOKE, arguments)
     text = f"Revoke the certificate {_words(found)}: from then on clients refuse it."
     return Target("cert", found.id, _version_of(found), text)
+
+
+def campaign(principal: Principal, arguments: Arguments) -> Target | None:
+    """None for a drill, which changes nothing, and for going on with one that was started before."""
+    found = campaigns.fetch(principal, START, str(arguments["id"]))
+    campaign_states.check(CampaignState(found.state), "start")
+    if found.action == Action.DRILL or found.started_at is not None:
+        return None
+    count = sum(campaigns.counts(found).values()) - campaigns.counts(found)[ItemState.CANNOT]
+    version = digest(found.id, found.round, found.query, found.action, found.per_minute, str(found.frozen_at))
+    text = f"Start the campaign {found.name}: revoke {count} certificates at {found.per_minute} a minute."
+    return Target("campaign", found.id, version, text)
 
 
 def certificate_key(principal: Principal, arguments: Arguments) -> Target | None:

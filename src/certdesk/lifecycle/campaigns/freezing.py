@@ -62,6 +62,8 @@ def _item(campaign: Campaign, found: Found, why: str) -> Item:
 
 def sweep(campaign: Campaign) -> bool:
     """Takes away a page of an older list; whether there is more of it."""
-    old = list(Item.objects.filter(campaign=campaign).exclude(round=campaign.round).values_list("id")[:AT_ONCE])
+    old = list(
+        Item.objects.filter(campaign=campaign).exclude(round=campaign.round).values_list("id")[:AT_ONCE]
+    )
     Item.objects.filter(id__in=[number for (number,) in old]).delete()
     return len(old) == AT_ONCE

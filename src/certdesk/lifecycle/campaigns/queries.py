@@ -9,6 +9,8 @@ from django.db.models import Avg, Count, QuerySet
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.lifecycle.certificates import queries as certificates
+from certdesk.lifecycle.certificates import rules as certificate_rules
+from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.rows import like_pattern
 from certdesk.lifecycle.deployment import queries as deployment
 from certdesk.pki.authority import queries as authority
@@ -20,6 +22,7 @@ from .rules import Query
 from .states import UNDER_WAY, ItemState
 
 LIST, GET = "scm:campaign:list", "scm:campaign:get"
+SEE = "scm:cert:get"
 SCANNED = 100
 """Certificates looked at in one page: a query that finds few is still many short transactions."""
 
@@ -81,16 +84,19 @@ def matching(principal: Principal, query: Query, after: str, now: datetime) -> t
         params += more
     rows = sql.rows(f"{_FOUND}{' AND '.join(conditions)} ORDER BY c.id", params)
     places = deployment.serving_counts(principal.account_id, [str(row[0]) for row in rows])
-    found = [Found(*row, places.get(str(row[0]), 0)) for row in rows]
+    found = [Found(*(*row, places.get(str(row[0]), 0))) for row in rows]
     return found, page[-1] if len(page) == SCANNED else ""
 
 
 def _page(account_id: str, query: Query, after: str) -> list[str]:
     """Ids to look at next: those with the key, which an index names, or all of the account's."""
-    text, params = "SELECT id FROM certificates_certificate WHERE account_id = %s AND id > %s", [
-        account_id,
-        after,
-    ]
+    text, params = (
+        "SELECT id FROM certificates_certificate WHERE account_id = %s AND id > %s",
+        [
+            account_id,
+            after,
+        ],
+    )
     if query.key:
         text += " AND id IN (SELECT certificate_id FROM certificates_version WHERE spki_sha256 = %s)"
         params.append(query.key)
@@ -156,6 +162,14 @@ def reasons(campaign: Campaign) -> list[tuple[str, int]]:
     """Why certificates are left out or failed, and how many for each, most first."""
     told = items(campaign).exclude(why="").values_list("why").annotate(many=Count("id"))
     return [(str(why), int(count)) for why, count in told.order_by("-many", "why")[:20]]
+
+
+def seen(principal: Principal, found: Sequence[Item]) -> list[Item]:
+    """Those whose certificate the principal may look at; deleted ones count as well, for the record."""
+    rows = Certificate.objects.in_bulk([one.certificate_id for one in found])
+    return [
+        one for one in found if principal.may(SEE, certificate_rules.resource_of(rows[one.certificate_id]))
+    ]
 
 
 def proofs(found: Sequence[Item]) -> Mapping[str, Listing]:

@@ -4,7 +4,7 @@ An operation that answers nothing (204) has no line. The tests hold every answer
 type.
 """
 
-from . import agencies, approvals, audit, certificates, deployment, desk, orders, people, v2
+from . import agencies, approvals, audit, campaigns, certificates, deployment, desk, orders, people, v2
 from .common import FileAnswer
 
 __all__ = ["ANSWERS", "FileAnswer"]
@@ -17,6 +17,7 @@ ANSWERS: dict[str, object] = {
     **desk.ANSWERS,
     **deployment.ANSWERS,
     **audit.ANSWERS,
+    **campaigns.ANSWERS,
     **approvals.ANSWERS,
     **v2.ANSWERS,
 }

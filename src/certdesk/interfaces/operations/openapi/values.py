@@ -9,6 +9,7 @@ from certdesk.connectors.dns.providers.registry import KINDS as PROVIDERS
 from certdesk.foundation.approvals import registry as approvals
 from certdesk.interfaces.operations import (
     approval_schemas,
+    campaign_schemas,
     money_schemas,
     people_schemas,
     schemas,
@@ -17,10 +18,13 @@ from certdesk.interfaces.operations import (
 from certdesk.interfaces.operations.registry import operations
 from certdesk.lifecycle.applications import methods
 from certdesk.lifecycle.applications.rules import HASH_ALGORITHMS
+from certdesk.lifecycle.campaigns import rules as campaigns
+from certdesk.lifecycle.campaigns.states import ItemState
 from certdesk.lifecycle.catalogue import price_rules
 from certdesk.lifecycle.catalogue.rules import DomainType
 from certdesk.lifecycle.certificates import csr_rules
 from certdesk.lifecycle.certificates.filters import ORDERS, PAGE_SIZES, STATUSES, Sort, SortKey
+from certdesk.lifecycle.issuance.revocation_rules import Code
 from certdesk.lifecycle.orders import rules as orders
 from certdesk.lifecycle.orders.states import OrderState
 from certdesk.lifecycle.validation import organization_method
@@ -50,6 +54,9 @@ VALUES: dict[tuple[type[BaseModel], str], Iterable[object]] = {
     (approval_schemas.ApprovalDecision, "decision"): ("approve", "reject"),
     (approval_schemas.ApprovalQuery, "whose"): ("all", "mine", "decide"),
     (approval_schemas.ApprovalRule, "operation"): approvals.kinds,
+    (campaign_schemas.NewCampaign, "action"): campaigns.Action,
+    (campaign_schemas.NewCampaign, "reason_code"): (*ANY, *Code),
+    (campaign_schemas.ReportQuery, "state"): (*ANY, *ItemState),
     (schemas.Method, "method"): organization_method.METHODS,
     (schemas.OrganizationQuery, "level"): (*ANY, *organization.LEVELS),
     (schemas.OrganizationQuery, "method"): (*ANY, *organization_method.METHODS),

@@ -1,0 +1,108 @@
+"""Answers about campaigns."""
+
+from typing import Annotated
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from certdesk.lifecycle.campaigns.rules import Action
+from certdesk.lifecycle.campaigns.states import CampaignState, ItemState
+
+from .common import FileAnswer, Made, Marker, Moment
+
+
+class CampaignFor(TypedDict):
+    """Which certificates; empty = not asked for."""
+
+    issuer: str
+    key: str
+    name: str
+
+
+class CampaignCounts(TypedDict):
+    """How many certificates stand where."""
+
+    waiting: int
+    cannot: int
+    replacing: int
+    deploying: int
+    revoking: int
+    done: int
+    failed: int
+    left: int
+
+
+class CampaignInfo(TypedDict):
+    """A campaign; `total` are the certificates that it can touch."""
+
+    id: str
+    name: str
+    query: CampaignFor
+    action: Annotated[str, Field(json_schema_extra={"enum": [str(one) for one in Action]})]
+    reason_code: str
+    reason: str
+    per_minute: int
+    issuer_per_minute: int
+    state: Annotated[str, Field(json_schema_extra={"enum": [str(one) for one in CampaignState]})]
+    note: str
+    operations: list[str]
+    total: int
+    counts: CampaignCounts
+    each_milliseconds: float
+    seconds_left: int
+    created_at: Moment
+    previewed_at: Moment
+    started_at: Moment
+    ended_at: Moment
+
+
+class CampaignPage(TypedDict):
+    items: list[CampaignInfo]
+    next_marker: Marker
+
+
+class CampaignItem(TypedDict):
+    """One certificate: as it was when the list was frozen, what came of it, and the proof."""
+
+    certificate_id: str
+    domain: str
+    owner: str
+    issuer: str
+    serial: str
+    version: int
+    places: int
+    state: Annotated[str, Field(json_schema_extra={"enum": [str(one) for one in ItemState]})]
+    why: str
+    begun_at: Moment
+    ended_at: Moment
+    revoked_at: Moment
+    crl: str
+    crl_number: int | None
+
+
+class CampaignReason(TypedDict):
+    why: str
+    count: int
+
+
+class CampaignReport(TypedDict):
+    """`reasons`: why certificates are left out or failed, the most frequent first."""
+
+    campaign: CampaignInfo
+    reasons: list[CampaignReason]
+    items: list[CampaignItem]
+    next_marker: Marker
+
+
+ANSWERS: dict[str, object] = {
+    "campaigns.list": CampaignPage,
+    "campaigns.create": Made,
+    "campaigns.show": CampaignInfo,
+    "campaigns.update": CampaignInfo,
+    "campaigns.preview": CampaignInfo,
+    "campaigns.start": CampaignInfo,
+    "campaigns.pause": CampaignInfo,
+    "campaigns.cancel": CampaignInfo,
+    "campaigns.report": CampaignReport,
+    "campaigns.report_file": FileAnswer("text/csv; charset=utf-8"),
+}
