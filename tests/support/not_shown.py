@@ -186,6 +186,8 @@ NOT_SHOWN: dict[str, tuple[str, ...]] = {
     ),
     "interfaces/api/dispatch.py": ("attachment; filename*=UTF-8''…",),
     "interfaces/operations/orders.py": ("text/csv; charset=utf-8",),
+    "interfaces/operations/campaigns.py": ("text/csv; charset=utf-8",),
+    "interfaces/operations/answers/campaigns.py": ("text/csv; charset=utf-8",),
     "interfaces/operations/registry.py": (
         "File(…, … bytes)",
         "…: … is no route",

@@ -8,6 +8,7 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.iam import tokens
 from certdesk.interfaces.operations.registry import Operation
+from certdesk.lifecycle.campaigns.models import Campaign
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.validation import actions as validation
 from certdesk.lifecycle.validation.organization_rules import checklist
@@ -302,6 +303,44 @@ def _upload_document(side: Side) -> Ask:
 @own("companies.update")
 def _company(side: Side) -> Ask:
     return Ask(body=COMPANY)
+
+
+# --- campaigns -----------------------------------------------------------------------------------
+
+
+CAMPAIGN = {"name": "by the matrix", "query": {"name": "nothing.example.com"}, "action": "DRILL"}
+
+
+@own("campaigns.create")
+def _campaign(side: Side) -> Ask:
+    return Ask(body=CAMPAIGN)
+
+
+@own("campaigns.update")
+def _campaign_change(side: Side) -> Ask:
+    return Ask({"id": _campaign_in(side, "DRAFT")}, CAMPAIGN)
+
+
+@own("campaigns.preview", "campaigns.delete")
+def _campaign_draft(side: Side) -> Ask:
+    return Ask({"id": _campaign_in(side, "DRAFT")})
+
+
+@own("campaigns.start")
+def _campaign_ready(side: Side) -> Ask:
+    return Ask({"id": _campaign_in(side, "READY")})
+
+
+@own("campaigns.pause", "campaigns.cancel")
+def _campaign_running(side: Side) -> Ask:
+    return Ask({"id": _campaign_in(side, "RUNNING")})
+
+
+def _campaign_in(side: Side, state: str) -> str:
+    """One of no certificate at all."""
+    made = str(side.post("/v3/scm/campaigns", CAMPAIGN)["id"])
+    Campaign.objects.filter(id=made).update(state=state)
+    return made
 
 
 # --- CSRs, tags, notices -------------------------------------------------------------------------

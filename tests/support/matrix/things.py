@@ -237,6 +237,9 @@ def _view(side: Side) -> str:
     """Shared, so that the team mate sees it and may change it."""
     body = {"name": "all of them", "query": {"sort": "name"}, "shared": True}
     return str(side.post("/v3/scm/certificate-views", body)["id"])
+def _campaign(side: Side) -> str:
+    body = {"name": "matrix", "query": {"name": f"nothing.{side.zone}"}, "action": "DRILL"}
+    return str(side.post("/v3/scm/campaigns", body)["id"])
 
 
 THINGS: dict[str, Callable[[Side], str]] = {
@@ -276,6 +279,7 @@ THINGS: dict[str, Callable[[Side], str]] = {
     "targets": balancers.target,
     "bindings": balancers.binding,
     "deployments": balancers.deployment,
+    "campaigns": _campaign,
 }
 """Kind -> how one is made; in this order. A kind is a path parameter's name, or the word before `{id}`."""
 

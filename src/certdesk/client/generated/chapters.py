@@ -429,6 +429,133 @@ class Bindings:
         return cast('types.BindingInfo', self._transport.call('PUT', self._transport.path('/v3/scm/bindings/{id}', id), body={'certificate_id': certificate_id, 'policy': policy}))
 
 
+class Campaigns:
+    """Replacing or revoking many certificates."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def cancel(self, id: str) -> types.CampaignInfo:
+        """Ends it for good; what waits is left as it is.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/cancel', id)))
+
+    def create(self, *, name: str, query: types.CampaignQuery, action: Literal['REVOKE', 'DRILL'], reason_code: Literal['', 'UNSPECIFIED', 'KEY_COMPROMISE', 'AFFILIATION_CHANGED', 'SUPERSEDED', 'CESSATION_OF_OPERATION'] | None = None, reason: str | None = None, per_minute: int | None = None, issuer_per_minute: int | None = None) -> types.Made:
+        """A draft: nothing is looked up and nothing is done yet. Actions: REVOKE, DRILL.
+
+        Args:
+            name: The name.
+            action: What to do.
+            reason_code: Why it is revoked.
+            reason: Why.
+        """
+        return cast('types.Made', self._transport.call('POST', '/v3/scm/campaigns', body={'name': name, 'query': query, 'action': action, 'reason_code': reason_code, 'reason': reason, 'per_minute': per_minute, 'issuer_per_minute': issuer_per_minute}))
+
+    def delete(self, id: str) -> None:
+        """Forgets a campaign that was never started.
+
+        Args:
+            id: The id.
+        """
+        self._transport.call('DELETE', self._transport.path('/v3/scm/campaigns/{id}', id))
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.CampaignPage:
+        """The account's campaigns, newest first.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            status: Only those in this state.
+        """
+        return cast('types.CampaignPage', self._transport.call('GET', '/v3/scm/campaigns', query={'limit': limit, 'marker': marker, 'status': status}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.CampaignInfo]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, status=status, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def pause(self, id: str) -> types.CampaignInfo:
+        """Begins nothing new; what is under way comes to its end.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/pause', id)))
+
+    def preview(self, id: str) -> types.CampaignInfo:
+        """Looks its certificates up and freezes the list: READY says that the report shows what a start does.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/preview', id)))
+
+    def report(self, id: str, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, state: Literal['', 'WAITING', 'CANNOT', 'REPLACING', 'DEPLOYING', 'REVOKING', 'DONE', 'FAILED', 'LEFT'] | None = None) -> types.CampaignReport:
+        """Each certificate with its outcome and proof; before the start, what the start would do.
+
+        Args:
+            id: The id.
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            state: Only those in this state.
+        """
+        return cast('types.CampaignReport', self._transport.call('GET', self._transport.path('/v3/scm/campaigns/{id}/report', id), query={'limit': limit, 'marker': marker, 'state': state}))
+
+    def iter_report(self, id: str, *, limit: Literal[10, 20, 50] | None = None, state: Literal['', 'WAITING', 'CANNOT', 'REPLACING', 'DEPLOYING', 'REVOKING', 'DONE', 'FAILED', 'LEFT'] | None = None) -> Iterator[types.CampaignItem]:
+        """Every row of `report`, page by page."""
+        marker = ""
+        while True:
+            page = self.report(id, limit=limit, state=state, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def report_file(self, id: str) -> Download:
+        """The whole report as CSV, a line a certificate.
+
+        Args:
+            id: The id.
+        """
+        return self._transport.download('GET', self._transport.path('/v3/scm/campaigns/{id}/report.csv', id))
+
+    def show(self, id: str) -> types.CampaignInfo:
+        """One campaign: how many certificates stand where, and how long it will take.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.CampaignInfo', self._transport.call('GET', self._transport.path('/v3/scm/campaigns/{id}', id)))
+
+    def start(self, id: str) -> types.CampaignInfo:
+        """Starts a campaign that was previewed, or goes on with a paused one.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/start', id)))
+
+    def update(self, id: str, *, name: str, query: types.CampaignQuery, action: Literal['REVOKE', 'DRILL'], reason_code: Literal['', 'UNSPECIFIED', 'KEY_COMPROMISE', 'AFFILIATION_CHANGED', 'SUPERSEDED', 'CESSATION_OF_OPERATION'] | None = None, reason: str | None = None, per_minute: int | None = None, issuer_per_minute: int | None = None) -> types.CampaignInfo:
+        """All of a campaign that was not started, which then needs a new preview; else the pace alone.
+
+        Args:
+            id: The id.
+            name: The name.
+            action: What to do.
+            reason_code: Why it is revoked.
+            reason: Why.
+        """
+        return cast('types.CampaignInfo', self._transport.call('PUT', self._transport.path('/v3/scm/campaigns/{id}', id), body={'name': name, 'query': query, 'action': action, 'reason_code': reason_code, 'reason': reason, 'per_minute': per_minute, 'issuer_per_minute': issuer_per_minute}))
+
+
 class Catalogue:
     """Products and prices."""
 
@@ -2418,6 +2545,7 @@ class Chapters:
         self.audit = Audit(transport)
         self.balance = Balance(transport)
         self.bindings = Bindings(transport)
+        self.campaigns = Campaigns(transport)
         self.catalogue = Catalogue(transport)
         self.certificates = Certificates(transport)
         self.companies = Companies(transport)

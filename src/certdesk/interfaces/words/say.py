@@ -17,6 +17,7 @@ from . import (
     applying,
     approvals,
     authority,
+    campaigns,
     certificates,
     connections,
     deploying,
@@ -56,6 +57,7 @@ SHAPES = (
     *renewing.SHAPES,
     *revoking.SHAPES,
     *followups.SHAPES,
+    *campaigns.SHAPES,
     *states.TITLES,
 )
 _PARAMETER = re.compile(r"%\((\w+)\)s")

@@ -26,10 +26,6 @@ SEE = "scm:cert:get"
 SCANNED = 100
 """Certificates looked at in one page: a query that finds few is still many short transactions."""
 
-_FOUND = (
-    "SELECT c.id, c.owner_id, c.domain, v.issuer, v.serial, v.number FROM certificates_certificate c"
-    " JOIN certificates_version v ON v.certificate_id = c.id AND v.number = c.current_version WHERE "
-)
 _IN_FORCE = (
     "EXISTS (SELECT 1 FROM certificates_version f WHERE f.certificate_id = c.id AND f.revoked_at IS NULL"
     " AND f.not_after >= %s AND "
@@ -82,7 +78,13 @@ def matching(principal: Principal, query: Query, after: str, now: datetime) -> t
     for text, more in _conditions(principal.account_id, query, now):
         conditions.append(text)
         params += more
-    rows = sql.rows(f"{_FOUND}{' AND '.join(conditions)} ORDER BY c.id", params)
+    where = " AND ".join(conditions)
+    rows = sql.rows(
+        "SELECT c.id, c.owner_id, c.domain, v.issuer, v.serial, v.number FROM certificates_certificate c"
+        " JOIN certificates_version v ON v.certificate_id = c.id AND v.number = c.current_version"
+        f" WHERE {where} ORDER BY c.id",
+        params,
+    )
     places = deployment.serving_counts(principal.account_id, [str(row[0]) for row in rows])
     found = [Found(*(*row, places.get(str(row[0]), 0))) for row in rows]
     return found, page[-1] if len(page) == SCANNED else ""
@@ -90,17 +92,16 @@ def matching(principal: Principal, query: Query, after: str, now: datetime) -> t
 
 def _page(account_id: str, query: Query, after: str) -> list[str]:
     """Ids to look at next: those with the key, which an index names, or all of the account's."""
-    text, params = (
-        "SELECT id FROM certificates_certificate WHERE account_id = %s AND id > %s",
-        [
-            account_id,
-            after,
-        ],
-    )
+    keyed, params = "", [account_id, after]
     if query.key:
-        text += " AND id IN (SELECT certificate_id FROM certificates_version WHERE spki_sha256 = %s)"
+        keyed = " AND id IN (SELECT certificate_id FROM certificates_version WHERE spki_sha256 = %s)"
         params.append(query.key)
-    return [str(row[0]) for row in sql.rows(f"{text} ORDER BY id LIMIT {SCANNED}", params)]
+    found = sql.rows(
+        f"SELECT id FROM certificates_certificate WHERE account_id = %s AND id > %s{keyed}"
+        " ORDER BY id LIMIT %s",
+        [*params, SCANNED],
+    )
+    return [str(row[0]) for row in found]
 
 
 def _conditions(account_id: str, query: Query, now: datetime) -> list[tuple[str, list[object]]]:

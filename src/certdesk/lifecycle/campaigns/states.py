@@ -41,6 +41,15 @@ ALLOWED: dict[str, frozenset[CampaignState]] = {
     "cancel": frozenset({C.RUNNING, C.PAUSED}),
     "delete": NEVER_STARTED,
 }
+_WORDS = {
+    C.DRAFT: "a draft",
+    C.PREVIEWING: "being looked up",
+    C.READY: "looked up",
+    C.RUNNING: "running",
+    C.PAUSED: "paused",
+    C.DONE: "over",
+    C.CANCELLED: "cancelled",
+}
 _NEXT = {
     C.DRAFT: "Let the certificates be looked up first (preview).",
     C.PREVIEWING: "Wait until its certificates are looked up; that takes seconds.",
@@ -58,7 +67,7 @@ def check(state: CampaignState, what: str) -> None:
     """
     if state not in ALLOWED[what]:
         raise WrongState(
-            f"A campaign that is {state.lower()} does not allow: {what}.", next_step=_NEXT[state]
+            f"A campaign that is {_WORDS[state]} does not allow: {what}.", next_step=_NEXT[state]
         )
 
 
