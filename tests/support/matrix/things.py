@@ -237,6 +237,8 @@ def _view(side: Side) -> str:
     """Shared, so that the team mate sees it and may change it."""
     body = {"name": "all of them", "query": {"sort": "name"}, "shared": True}
     return str(side.post("/v3/scm/certificate-views", body)["id"])
+
+
 def _campaign(side: Side) -> str:
     body = {"name": "matrix", "query": {"name": f"nothing.{side.zone}"}, "action": "DRILL"}
     return str(side.post("/v3/scm/campaigns", body)["id"])
