@@ -500,6 +500,97 @@ class CaaSeen(TypedDict):
     problem: 'str'
 
 
+class CampaignCounts(TypedDict):
+    """How many certificates stand where."""
+
+    waiting: 'int'
+    cannot: 'int'
+    replacing: 'int'
+    deploying: 'int'
+    revoking: 'int'
+    done: 'int'
+    failed: 'int'
+    left: 'int'
+
+
+class CampaignFor(TypedDict):
+    """Which certificates; empty = not asked for."""
+
+    issuer: 'str'
+    key: 'str'
+    name: 'str'
+
+
+class CampaignInfo(TypedDict):
+    """A campaign; `total` are the certificates that it can touch."""
+
+    id: 'str'
+    name: 'str'
+    query: 'CampaignFor'
+    action: 'str'
+    reason_code: 'str'
+    reason: 'str'
+    per_minute: 'int'
+    issuer_per_minute: 'int'
+    state: 'str'
+    note: 'str'
+    operations: 'builtins.list[str]'
+    total: 'int'
+    counts: 'CampaignCounts'
+    each_milliseconds: 'float'
+    seconds_left: 'int'
+    created_at: 'str'
+    previewed_at: 'str'
+    started_at: 'str'
+    ended_at: 'str'
+
+
+class CampaignItem(TypedDict):
+    """One certificate: as it was when the list was frozen, what came of it, and the proof."""
+
+    certificate_id: 'str'
+    domain: 'str'
+    owner: 'str'
+    issuer: 'str'
+    serial: 'str'
+    version: 'int'
+    places: 'int'
+    state: 'str'
+    why: 'str'
+    begun_at: 'str'
+    ended_at: 'str'
+    revoked_at: 'str'
+    crl: 'str'
+    crl_number: 'int | None'
+
+
+class CampaignPage(TypedDict):
+    items: 'builtins.list[CampaignInfo]'
+    next_marker: 'str | None'
+
+
+class CampaignQuery(TypedDict):
+    """Which certificates; what is given must all hold, and something is given."""
+
+    issuer: NotRequired['str']
+    key: NotRequired['str']
+    name: NotRequired['str']
+
+
+class CampaignReason(TypedDict):
+    why: 'str'
+    count: 'int'
+
+
+class CampaignReport(TypedDict):
+    """`reasons`: why certificates are left out or failed, the most frequent first."""
+
+    campaign: 'CampaignInfo'
+    reasons: 'builtins.list[CampaignReason]'
+    items: 'builtins.list[CampaignItem]'
+    next_marker: 'str | None'
+
+
 class CatalogueProduct(TypedDict):
     """One line of the catalogue; where it is not for sale `reason` says why."""
 
@@ -1511,6 +1602,18 @@ class NewAgency(TypedDict):
     duration: NotRequired['Any']
 
 
+class NewCampaign(TypedDict):
+    """`reason_code` as for one revocation."""
+
+    name: 'str'
+    query: 'CampaignQuery'
+    action: 'str'
+    reason_code: NotRequired['str']
+    reason: NotRequired['str']
+    per_minute: NotRequired['int']
+    issuer_per_minute: NotRequired['int']
+
+
 class NewConnection(TypedDict):
     """A DNS connection; what `options` holds depends on the provider."""
 
@@ -2189,6 +2292,12 @@ class Renewed(TypedDict):
     cert: 'builtins.list[BoughtCertificate]'
     unpaid_reason: NotRequired['str']
     inherits_remaining: 'bool'
+
+
+class ReportQuery(TypedDict):
+    limit: NotRequired['int']
+    marker: NotRequired['str']
+    state: NotRequired['str']
 
 
 class Requested(TypedDict):
