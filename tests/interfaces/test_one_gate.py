@@ -95,6 +95,7 @@ OPERATIONS_OF_ALL = {
     "approvals.cancel": "one's own request",
     "identity.domains": "the caller's own account, which the SDK asks for first",
     "identity.projects": "the caller's own account, which the SDK asks for first",
+    "overview.show": "shows what the caller may see, by the rights of each part",
     "tokens.check": "one's own token; others by the right",
 }
 EVENTS = {

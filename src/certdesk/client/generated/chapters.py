@@ -1704,6 +1704,17 @@ class Organization:
         return cast('types.OrganizationRequest', self._transport.call('GET', self._transport.path('/v3/scm/organization-verifications/{certificate_id}', certificate_id)))
 
 
+class Overview:
+    """What needs you, and how the certificates stand."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def show(self) -> types.OverviewAnswer:
+        """Each figure with the console's path that lists what it counts; what is not to be seen is left out."""
+        return cast('types.OverviewAnswer', self._transport.call('GET', '/v3/scm/overview'))
+
+
 class Packages:
     """Expansion packages of free certificates."""
 
@@ -2559,6 +2570,7 @@ class Chapters:
         self.notices = Notices(transport)
         self.orders = Orders(transport)
         self.organization = Organization(transport)
+        self.overview = Overview(transport)
         self.packages = Packages(transport)
         self.policies = Policies(transport)
         self.prices = Prices(transport)

@@ -494,6 +494,13 @@ class Buy(TypedDict):
     tags: NotRequired['builtins.list[TagBody]']
 
 
+class CaHealth(TypedDict):
+    """Since when the first certificate waits for the CA, and whether that is longer than it should be."""
+
+    waiting_since: 'str'
+    late: 'bool'
+
+
 class CaaSeen(TypedDict):
     owner: 'str'
     records: 'builtins.list[str]'
@@ -1172,6 +1179,16 @@ class Edited(TypedDict):
     response_info: 'str'
 
 
+class Ending(TypedDict):
+    """Certificates in force that end in this span; `before` is empty for all the rest."""
+
+    starts: 'str'
+    before: 'str'
+    count: 'int'
+    more: 'bool'
+    path: 'str'
+
+
 class Error(TypedDict):
     """A refusal: a code of the table, and what was refused, why, and what to do."""
 
@@ -1210,6 +1227,15 @@ class Exported(TypedDict):
     private_key: 'str'
     enc_certificate: 'str'
     enc_private_key: 'str'
+
+
+class Figure(TypedDict):
+    """`count` is exact while `more` is false; else it means "this many or more"."""
+
+    name: 'str'
+    count: 'int'
+    more: 'bool'
+    path: 'str'
 
 
 class ForceQuery(TypedDict):
@@ -1590,6 +1616,17 @@ class NameVerified(TypedDict):
     cause: 'str'
 
 
+class Need(TypedDict):
+    """A certificate that waits for the applicant."""
+
+    id: 'str'
+    name: 'str'
+    domain: 'str'
+    status: 'str'
+    not_after: 'str'
+    next_step: 'str'
+
+
 class NewAgency(TypedDict):
     """`trust_domain_id` or `_name`; `trust_users` (ours): those of them who may, none = by their right."""
 
@@ -1836,6 +1873,15 @@ class OrganizationRequest(TypedDict):
     decisions_needed: 'int'
     may_decide: 'bool'
     why_not: 'str'
+
+
+class OverviewAnswer(TypedDict):
+    at: 'str'
+    needs: 'builtins.list[Need]'
+    figures: 'builtins.list[Figure]'
+    states: 'builtins.list[StateFigure]'
+    ending: 'builtins.list[Ending]'
+    ca: 'CaHealth'
 
 
 class Package(TypedDict):
@@ -2417,6 +2463,13 @@ class Simulated(TypedDict):
     matched: 'builtins.list[MatchedStatement]'
     missing: 'str'
     reason: 'str'
+
+
+class StateFigure(TypedDict):
+    status: 'str'
+    count: 'int'
+    more: 'bool'
+    path: 'str'
 
 
 class TagBatch(TypedDict):

@@ -98,7 +98,13 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
     own: list[Line] = [(_("Access keys"), "iam-keys", "key", "", nothing)] if not principal.agency else []
     own += [(_("Switch role"), "iam-switch", "refresh", "", nothing)]
     return [
-        ("", [(_("Certificates"), "certificates", "certificate", LIST, yours)]),
+        (
+            "",
+            [
+                (_("Overview"), "overview", "layout-dashboard", LIST, nothing),
+                (_("Certificates"), "certificates", "certificate", LIST, yours),
+            ],
+        ),
         (
             _("Work"),
             [

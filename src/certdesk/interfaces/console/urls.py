@@ -26,6 +26,7 @@ from .views import (
     orders,
     organization,
     outbox,
+    overview,
     packages,
     passkeys,
     people,
@@ -56,7 +57,7 @@ C = "certificates/<slug:certificate_id>"
 
 urlpatterns: list[URLPattern] = [
     path("", session.home, name="home"),
-    path("overview", session.home, name="overview"),
+    path("overview", overview.shown, name="overview"),
     path("login", session.login, name="account_login"),
     path("login/second", second_step.second_step, name="second-step"),
     path("login/passkey", passkeys.sign_in, name="passkey-sign-in"),

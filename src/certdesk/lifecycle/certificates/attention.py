@@ -3,7 +3,7 @@
 Each group is one indexed branch of a single statement; a page goes on where the last one ended.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -30,6 +30,10 @@ from .tag_sql import has_text
 
 COUNT_UP_TO = 1_000
 """Counts on tabs are exact below this; at it they mean "this many or more"."""
+
+
+Condition = tuple[str, list[object]]
+"""A condition on `c` (`certificates_certificate`) in SQL, and its parameters."""
 
 
 class Tab(StrEnum):
@@ -101,6 +105,7 @@ def console_page(
     content: str = "",
     status: State | None = None,
     tag: str = "",
+    more: Sequence[Condition] = (),
     limit: int = 20,
     now: datetime | None = None,
 ) -> ConsolePage:
@@ -110,6 +115,7 @@ def console_page(
         content: keyword over name and domain names.
         status: only certificates that people see in this state.
         tag: only certificates with this tag, `key` or `key=value`.
+        more: conditions that must hold beside these, see `narrowing`.
 
     Raises:
         BadParameter: limit or marker is not one that the list gives.
@@ -120,27 +126,32 @@ def console_page(
     last = read_marker(marker, [group.name for group in wanted]) if marker else None
     if last:
         wanted = wanted[[group.name for group in wanted].index(last.order) :]
-    base, params = _visible(principal, content, status, now, tag)
+    base, params = _visible(principal, content, status, now, tag, more)
     parts: list[str] = []
     values: list[object] = []
     for place, group in enumerate(wanted):
-        text, more = _branch(group, base, params, last if place == 0 else None)
+        text, given = _branch(group, base, params, last if place == 0 else None)
         parts.append(f"SELECT * FROM ({text} LIMIT {limit + 1}) g{place}")
-        values += more
+        values += given
     found = sql.rows(f"SELECT * FROM ({' UNION ALL '.join(parts)}) t LIMIT {limit + 1}", values)
     return _page(found, wanted, limit, now)
 
 
 def _visible(
-    principal: Principal, content: str, status: State | None, now: datetime, tag: str = ""
+    principal: Principal,
+    content: str,
+    status: State | None,
+    now: datetime,
+    tag: str = "",
+    more: Sequence[Condition] = (),
 ) -> tuple[str, list[object]]:
     text, params = iam.where(principal, LIST, COLUMNS)
     conditions = [text]
     found = [name_condition(principal.account_id, content)] if content else []
     found += [status_condition(status, now)] if status else []
     found += [has_text(principal.account_id, tag)] if tag else []
-    for more, values in found:
-        conditions.append(more)
+    for condition, values in [*found, *more]:
+        conditions.append(condition)
         params = [*params, *values]
     return " AND ".join(conditions), params
 

@@ -3,13 +3,16 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import QuerySet
 
-from certdesk.foundation.common import sql
+from certdesk.foundation.common import clock, sql
+from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.rows import columns as certificate_columns
 
 from . import rules, states
 from .errors import NoBinding, NoDeployment
@@ -20,6 +23,8 @@ LIST_BINDINGS, UPDATE_BINDING = "scm:binding:list", "scm:binding:update"
 DEPLOY = "scm:cert:deploy"
 MOST_OURS = 200
 LATEST_PUSHES = 10
+MOST_UNSERVED = COUNT_UP_TO = 1_000
+"""Counts are exact below this; at it they mean "this many or more"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +150,36 @@ def serving_counts(account_id: str, certificate_ids: Sequence[str]) -> dict[str,
         [account_id, *certificate_ids],
     )
     return {str(one): int(count) for one, count in rows}
+
+
+def unserved(account_id: str) -> list[str]:
+    """Certificates that some place should serve and does not, as last looked; at most `MOST_UNSERVED`.
+
+    A deployment that is under way is no fault yet.
+    """
+    rows = sql.rows(
+        "SELECT DISTINCT certificate_id FROM deployment_binding"
+        " WHERE account_id = %s AND certificate_id <> '' AND NOT gone AND deployment <> 'DEPLOYING'"
+        " AND NOT (deployment = 'DEPLOYED' AND served = fingerprint)"
+        f" ORDER BY certificate_id LIMIT {MOST_UNSERVED}",
+        [account_id],
+    )
+    return [str(one) for (one,) in rows]
+
+
+def committed(principal: Principal, since: datetime) -> int:
+    """Deployments begun since then that succeeded, of certificates that the principal may deploy; counted
+    up to `COUNT_UP_TO`."""
+    where, params = iam.where(principal, DEPLOY, certificate_columns())
+    few = (
+        "SELECT 1 FROM deployment_deployment d JOIN certificates_certificate c ON c.id = d.certificate_id"
+        " WHERE d.account_id = %s AND d.created_at >= %s AND d.state = 'COMMITTED'"
+        f" AND {where} LIMIT {COUNT_UP_TO}"
+    )
+    found = sql.row(
+        f"SELECT COUNT(*) FROM ({few}) few", [principal.account_id, clock.to_micros(since), *params]
+    )
+    return int((found or (0,))[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,16 @@
 """Reads of issuance, and the few hand-written statements of *issue now*."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import Conflict
+from certdesk.foundation.iam import queries as iam
+from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import queries as applications
+from certdesk.lifecycle.certificates.attention import COUNT_UP_TO
+from certdesk.lifecycle.certificates.rows import COLUMNS, LIST
 from certdesk.pki.keystore import queries as keystore
 
 from .rules import Proof
@@ -65,6 +70,25 @@ def lost_intents(before: datetime, after: datetime, limit: int) -> list[str]:
         [clock.to_micros(before), clock.to_micros(after), limit],
     )
     return [str(row[0]) for row in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Certificates that wait for the CA; `since` when the first of them waits."""
+
+    count: int
+    since: datetime | None
+
+
+def at_the_ca(principal: Principal) -> Held:
+    """Of those that the principal may list, counted up to `COUNT_UP_TO`."""
+    where, params = iam.where(principal, LIST, COLUMNS)
+    few = (
+        "SELECT c.state_since FROM certificates_certificate c"
+        f" WHERE {where} AND c.state = 'ISSUING' LIMIT {COUNT_UP_TO}"
+    )
+    count, since = sql.row(f"SELECT COUNT(*), MIN(state_since) FROM ({few}) few", params) or (0, None)
+    return Held(int(count), sql.moment(since))
 
 
 def standing_evidence(ids: Collection[int]) -> int:

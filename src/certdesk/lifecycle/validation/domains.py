@@ -75,14 +75,21 @@ def require(principal: Principal, action: str = LIST) -> None:
     principal.require(action, Resource("domain", "", principal.account_id))
 
 
-def listed(principal: Principal, limit: int, after: str = "", content: str = "") -> tuple[list[Domain], str]:
+def listed(
+    principal: Principal, limit: int, after: str = "", content: str = "", only: Sequence[str] | None = None
+) -> tuple[list[Domain], str]:
     """Names in their order behind `after`, and the marker of what follows; empty at the end.
+
+    Args:
+        only: instead of all names one more than `limit` of these, in their order behind `after`.
 
     Raises:
         Forbidden: no `scm:domain:list`.
     """
     require(principal)
-    names = _names(principal.account_id, after, content.strip().lower(), limit + 1)
+    names = (
+        only if only is not None else _names(principal.account_id, after, content.strip().lower(), limit + 1)
+    )
     last = names[limit - 1] if len(names) > limit else ""
     return _domains(principal.account_id, names[:limit], clock.now()), last
 

@@ -106,7 +106,10 @@ class Evidence(models.Model):
 
     class Meta:
         verbose_name_plural = "evidence"
-        indexes = [models.Index(fields=["account_id", "authorization_domain", "at"], name="validation_reuse")]
+        indexes = [
+            models.Index(fields=["account_id", "authorization_domain", "at"], name="validation_reuse"),
+            models.Index(fields=["account_id", "at"], name="validation_by_age"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.authorization_domain} by {self.br_method}"

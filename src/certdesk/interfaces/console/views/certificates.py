@@ -1,6 +1,6 @@
 """The list of certificates, one certificate, its name and description, its files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from django.http import HttpRequest, HttpResponse
@@ -22,7 +22,7 @@ from ..context import tab_counts
 from ..forms.common import put
 from ..forms.small import EditForm
 from ..present import Action
-from . import detail, fragments, rows, tag_parts
+from . import detail, fragments, narrowed, rows, tag_parts
 from .approval_parts import banners
 from .cards.downloads import downloads, key_held
 from .page import back_to, page, tell
@@ -55,6 +55,7 @@ class Asked:
     content: str
     marker: str
     tag: str = ""
+    narrow: dict[str, str] = field(default_factory=dict)
 
     def url(self, **changes: str) -> str:
         given = {
@@ -62,6 +63,7 @@ class Asked:
             "status": self.status.value if self.status else "",
             "content": self.content,
             "tag": self.tag,
+            **self.narrow,
         }
         given |= changes
         kept = {
@@ -71,7 +73,7 @@ class Asked:
 
     @property
     def filtered(self) -> bool:
-        return bool(self.content or self.status or self.tag or self.tab is not Tab.ALL)
+        return bool(self.content or self.status or self.tag or self.narrow or self.tab is not Tab.ALL)
 
 
 @page("scm:cert:list")
@@ -85,6 +87,7 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
         content=asked.content,
         status=asked.status,
         tag=asked.tag,
+        more=narrowed.conditions(principal, asked.narrow, now),
         limit=PAGE,
         now=now,
     )
@@ -96,6 +99,7 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
         "more": [*_tags(asked, principal), _statuses(asked)],
         "query": asked.content,
         "tag": asked.tag,
+        "narrowed": narrowed.words(asked.narrow),
         "tag_shown": tag_parts.shown(asked.tag),
         "filtered": asked.filtered,
         "clear": reverse("certificates"),
@@ -120,6 +124,7 @@ def _asked(request: HttpRequest) -> Asked:
         given.get("content", "").strip()[:255],
         given.get("marker", ""),
         given.get("tag", "").strip()[:400],
+        narrowed.given(given),
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -18,7 +19,7 @@ from certdesk.lifecycle.deployment import actions, queries, states
 from certdesk.lifecycle.deployment.models import Deployment, Step
 from certdesk.lifecycle.deployment.states import DeploymentState, StepState
 
-from . import fragments
+from . import fragments, narrowed
 from .page import alert, back_to, page, tell
 
 PAGE = 20
@@ -41,7 +42,7 @@ STEPS = {
 @page(queries.DEPLOY)
 def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Newest first."""
-    found = queries.deployments(principal)
+    found, asked = _narrowed(request, queries.deployments(principal))
     marker = request.GET.get("marker", "")
     if marker:
         last = queries.fetch_deployment(principal, marker)
@@ -59,10 +60,25 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
             for one in rows
             if queries.may_see(principal, one)
         ],
-        "next_url": f"?{urlencode({'marker': rows[-1].id})}" if more else "",
-        "previous_url": reverse("deployments") if marker else "",
+        "asked": bool(asked),
+        "clear": reverse("deployments"),
+        "next_url": f"?{urlencode({**asked, 'marker': rows[-1].id})}" if more else "",
+        "previous_url": f"{reverse('deployments')}?{urlencode(asked)}" if marker else "",
     }
     return render(request, "console/deployments.html", context)
+
+
+def _narrowed(
+    request: HttpRequest, found: QuerySet[Deployment]
+) -> tuple[QuerySet[Deployment], dict[str, str]]:
+    """Those in a state, or begun since a day; unknown values are those of the plain list."""
+    asked = {name: request.GET.get(name, "") for name in ("state", "since")}
+    since, kept = narrowed.day(asked["since"]), {}
+    if asked["state"] in list(DeploymentState):
+        found, kept["state"] = found.filter(state=asked["state"]), asked["state"]
+    if since:
+        found, kept["since"] = found.filter(created_at__gte=since), asked["since"]
+    return found, kept
 
 
 def _line(one: Deployment, name: str) -> dict[str, Any]:

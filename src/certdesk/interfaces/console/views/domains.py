@@ -13,7 +13,8 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import both, say
-from certdesk.lifecycle.validation import domains, preflight, rules
+from certdesk.lifecycle.overview.rules import NEAR
+from certdesk.lifecycle.validation import domains, ending, preflight, rules
 from certdesk.lifecycle.validation.domains import LIST, Domain
 from certdesk.lifecycle.validation.preflight import PROVE, Question, Report, Verdict
 
@@ -30,12 +31,15 @@ TONES = {"NEEDED": "you", "PROVING": "you", "PROVED": "good", "ENDED": "end", "N
 def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
     """By name; the DNS is not asked."""
     content, after = request.GET.get("content", "")[:255], request.GET.get("after", "")[:255]
-    found, marker = domains.listed(principal, PAGE, after, content)
-    query = {"content": content} if content else {}
+    soon = request.GET.get("proof") == "ending" and not content
+    only = ending.names(principal.account_id, clock.now(), NEAR, after, PAGE + 1) if soon else None
+    found, marker = domains.listed(principal, PAGE, after, content, only)
+    query = {"content": content} if content else {"proof": "ending"} if soon else {}
     context = {
         "title": _("Domains"),
         "lines": [_line(one) for one in found],
         "query": content,
+        "soon": soon,
         "clear": reverse("domains"),
         "search_url": reverse("domains"),
         "next_url": f"?{urlencode({**query, 'after': marker})}" if marker else "",

@@ -23,6 +23,8 @@ from ..forms.common import put
 from ..forms.small import PasswordForm
 from .page import OPEN, OWN, Rights, page, tell, to_again
 
+OVERVIEW = ("scm:cert:list", "scm:domain:list", "scm:cert:deploy")
+"""Whoever has one of these begins at the overview; an RA officer alone begins at the queue."""
 HOMES = (
     ("certificates", "scm:cert:list"),
     ("organizations", "scm:organization:list"),
@@ -76,8 +78,17 @@ def logout(request: HttpRequest, principal: Principal) -> HttpResponse:
 @page(OWN)
 def home(request: HttpRequest, principal: Principal) -> HttpResponse:
     """The first page that the user may see; one's own account at least, or the way back to it."""
+    return redirect(reverse("overview") if sees_overview(principal) else first_page(principal))
+
+
+def sees_overview(principal: Principal) -> bool:
+    return any(principal.may(action) for action in OVERVIEW)
+
+
+def first_page(principal: Principal) -> str:
+    """The first page after the overview that the principal may see."""
     may = (name for name, action in HOMES if principal.may(action))
-    return redirect(reverse(next(may, "iam-switch" if principal.agency else "account")))
+    return reverse(next(may, "iam-switch" if principal.agency else "account"))
 
 
 @page(OWN, post=OWN)

@@ -4,7 +4,19 @@ An operation that answers nothing (204) has no line. The tests hold every answer
 type.
 """
 
-from . import agencies, approvals, audit, campaigns, certificates, deployment, desk, orders, people, v2
+from . import (
+    agencies,
+    approvals,
+    audit,
+    campaigns,
+    certificates,
+    deployment,
+    desk,
+    orders,
+    overview,
+    people,
+    v2,
+)
 from .common import FileAnswer
 
 __all__ = ["ANSWERS", "FileAnswer"]
@@ -12,6 +24,7 @@ __all__ = ["ANSWERS", "FileAnswer"]
 ANSWERS: dict[str, object] = {
     **certificates.ANSWERS,
     **orders.ANSWERS,
+    **overview.ANSWERS,
     **people.ANSWERS,
     **agencies.ANSWERS,
     **desk.ANSWERS,

@@ -59,6 +59,7 @@ CHAPTERS = {
     "issuers": "Certificate authorities behind the catalogue.",
     "messages": "Messages that were sent.",
     "notices": "Expiry notices on and off.",
+    "overview": "What needs you, and how the certificates stand.",
     "notification_channels": "Where notices go.",
     "notification_rules": "Who gets which notice.",
     "orders": "Buying and paying.",
