@@ -243,5 +243,20 @@ NOT_SHOWN: dict[str, tuple[str, ...]] = {
         "EC PARAMETERS",
     ),
     "pki/x509/uploads.py": ("Upload(…, … above)",),
+    "pki/x509/explaining.py": ("CERTIFICATE REQUEST",),
+    "pki/x509/converting.py": ("Converted(…, … bytes)",),
+    "pki/x509/reading.py": (
+        "ENCRYPTED PRIVATE KEY",
+        "PRIVATE KEY",
+        "RSA PRIVATE KEY",
+        "EC PRIVATE KEY",
+        "CERTIFICATE REQUEST",
+        "NEW CERTIFICATE REQUEST",
+        "EC PARAMETERS",
+        "DH PARAMETERS",
+        "Opened(… certificates, … keys)",
+        "Convert it: openssl pkcs8 -topk8 -in server.key -out server-new.key",
+        "The text ….",
+    ),
 }
 """Types, SQL, headers, names that stay as they are, and what only a programmer or a log ever reads."""

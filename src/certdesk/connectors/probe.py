@@ -105,7 +105,7 @@ async def look(
     """
     asked = name.replace("*", WILDCARD_LABEL, 1)
     try:
-        found = await _addresses(host, port, tuple(allow_networks), resolver)
+        found = await addresses(host, port, tuple(allow_networks), resolver)
     except ConnectorError as error:
         return (Seen(f"{host}:{port}", asked, Verdict.UNREACHABLE, error.message),)
     return tuple(
@@ -144,17 +144,17 @@ async def _one(address: str, port: int, name: str, expected: Expected, seconds: 
 
 async def _handshake(address: str, port: int, name: str, key: str) -> Served:
     _, writer = await asyncio.open_connection(
-        address, port, limit=_HEADER_BYTES, ssl=_context(key), server_hostname=name
+        address, port, limit=_HEADER_BYTES, ssl=context_of(key), server_hostname=name
     )
     try:
         found = writer.get_extra_info("ssl_object")
         leaf = found.getpeercert(binary_form=True)
-        return Served(leaf or b"", _sent(found)[1:])
+        return Served(leaf or b"", sent_chain(found)[1:])
     finally:
         writer.transport.abort()
 
 
-def _context(key: str) -> ssl.SSLContext:
+def context_of(key: str = "") -> ssl.SSLContext:
     """Any certificate is taken: what it is, is the question. A key type can be asked for up to TLS 1.2."""
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -165,7 +165,7 @@ def _context(key: str) -> ssl.SSLContext:
     return context
 
 
-def _sent(found: Any) -> tuple[bytes, ...]:
+def sent_chain(found: Any) -> tuple[bytes, ...]:
     """Every certificate that the server sent; public in Python 3.13, `_sslobj` before."""
     reader = getattr(found, "get_unverified_chain", None)
     if reader is not None:
@@ -209,24 +209,39 @@ def _digest(der: bytes) -> str:
     return hashlib.sha256(der).hexdigest()
 
 
-async def _addresses(
-    host: str, port: int, networks: tuple[Network, ...], resolver: Resolve | None
+async def addresses(
+    host: str,
+    port: int,
+    networks: tuple[Network, ...],
+    resolver: Resolve | None,
+    usual: Collection[int] = USUAL_PORTS,
 ) -> list[str]:
-    """Resolved once; only what the gate lets through."""
+    """Resolved once; only what the gate lets through.
+
+    Args:
+        usual: ports that may be asked at public addresses.
+
+    Raises:
+        EgressRefused: nothing of it. ConnectorError: the name has no address.
+    """
     target = check_host(host)
     found = [str(target)] if not isinstance(target, str) else await _resolved(target, resolver)
-    allowed = [str(plain(one)) for one in found if is_allowed(one, networks) and _port_open(one, port)]
+    allowed = [str(plain(one)) for one in found if is_allowed(one, networks) and _port_open(one, port, usual)]
     if not allowed:
         shown = ", ".join(found[:MOST_ADDRESSES])
         raise EgressRefused(
-            f"{host}:{port} leads to {shown}: not public at port 443 or 8443, and not in "
+            f"{host}:{port} leads to {shown}: not public at a port of {_listed(usual)}, and not in "
             "CERTDESK_ALLOW_NETWORKS."
         )
     return allowed[:MOST_ADDRESSES]
 
 
-def _port_open(address: str, port: int) -> bool:
-    return port in USUAL_PORTS or (port >= _UNPRIVILEGED and not is_public(plain(address)))
+def _listed(ports: Collection[int]) -> str:
+    return ", ".join(map(str, sorted(ports)))
+
+
+def _port_open(address: str, port: int, usual: Collection[int]) -> bool:
+    return port in usual or (port >= _UNPRIVILEGED and not is_public(plain(address)))
 
 
 async def _resolved(host: str, resolver: Resolve | None) -> Sequence[str]:

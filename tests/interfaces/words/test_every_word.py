@@ -29,7 +29,7 @@ ELSEWHERE = (
 """Read on the host or by tests alone, or marked for translation where they stand."""
 FILES = {
     *{"docs.py", "bench.py", "readme.py", "settings.py", "figures.py", "openapi.py"},
-    *{"verify.py", "heads.py", "models.py", "later.py", "countries.py"},
+    *{"verify.py", "heads.py", "models.py", "later.py", "countries.py", "whole_text.py"},
 }
 """Made pages, the archive's instructions (English by contract), help of commands, columns, codes."""
 SQL = re.compile(

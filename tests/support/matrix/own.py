@@ -547,3 +547,28 @@ def _batch_push(side: Side) -> Ask:
 @own("v2.push")
 def _push_v2(side: Side) -> Ask:
     return Ask({"cert_id": side.issued()}, {"service_type": "ELB", "remote_project": REGION})
+
+
+# --- tools ---------------------------------------------------------------------------------------
+
+
+@own("tools.decode")
+def _decode(side: Side) -> Ask:
+    return Ask(body={"text": str(_elsewhere().body()["certificate"])})
+
+
+@own("tools.match")
+def _match(side: Side) -> Ask:
+    given = _elsewhere().body()
+    return Ask(body={"text": given["certificate"], "private_key": given["private_key"]})
+
+
+@own("tools.convert")
+def _convert(side: Side) -> Ask:
+    return Ask(body={"text": str(_elsewhere().body()["certificate"]), "format": "PKCS7"})
+
+
+@own("tools.served")
+def _served(side: Side) -> Ask:
+    """Nobody listens there: that is an answer too."""
+    return Ask(body={"host": "127.0.0.1", "port": 9999})

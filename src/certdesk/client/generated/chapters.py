@@ -2143,6 +2143,54 @@ class Tokens:
         return cast('types.TokenAnswer', self._transport.call('POST', '/v3/auth/tokens', body={'auth': auth}))
 
 
+class Tools:
+    """Looking at certificates, CSRs and keys, and at what servers show."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def convert(self, *, format: Literal['PEM', 'DER', 'PKCS7', 'PKCS12', 'JKS'], text: str | None = None, password: str | None = None, new_password: str | None = None) -> types.Converted:
+        """The same things as PEM, DER, PKCS7, PKCS12 or JKS, the server's own certificate first. The file comes
+
+        Args:
+            text: PEM; of a binary file its Base64.
+            password: The password.
+            format: PEM, DER, PKCS7, PKCS12 or JKS.
+            new_password: Password of the new store; empty = one is made.
+        """
+        return cast('types.Converted', self._transport.call('POST', '/v3/scm/tools/convert', body={'text': text, 'password': password, 'format': format, 'new_password': new_password}))
+
+    def decode(self, *, text: str | None = None, password: str | None = None) -> types.Decoded:
+        """What a certificate, chain, CSR or key is: names, dates, key, what is odd, the whole text. A key is told
+
+        Args:
+            text: PEM; of a binary file its Base64.
+            password: The password.
+        """
+        return cast('types.Decoded', self._transport.call('POST', '/v3/scm/tools/decode', body={'text': text, 'password': password}))
+
+    def match(self, *, text: str | None = None, password: str | None = None, private_key: str | None = None) -> types.Matched:
+        """Whether the private key belongs to the certificate or CSR. The key stays in memory: it is neither kept
+
+        Args:
+            text: PEM; of a binary file its Base64.
+            password: The password.
+            private_key: The private key, PEM, without a passphrase.
+        """
+        return cast('types.Matched', self._transport.call('POST', '/v3/scm/tools/match', body={'text': text, 'password': password, 'private_key': private_key}))
+
+    def served(self, *, host: str, port: int | None = None, name: str | None = None, protocol: Literal['TLS', 'SMTP', 'IMAP', 'POP3', 'POSTGRESQL'] | None = None) -> types.ServedLooks:
+        """What every address of a host serves at this moment, and which of the account's certificates it is.
+
+        Args:
+            host: A host name or an address.
+            port: 0 = the protocol's usual one.
+            name: The name.
+            protocol: What the server speaks; all but TLS begin in plain.
+        """
+        return cast('types.ServedLooks', self._transport.call('POST', '/v3/scm/tools/served', body={'host': host, 'port': port, 'name': name, 'protocol': protocol}))
+
+
 class Users:
     """Users of the account."""
 
@@ -2579,6 +2627,7 @@ class Chapters:
         self.tags = Tags(transport)
         self.targets = Targets(transport)
         self.tokens = Tokens(transport)
+        self.tools = Tools(transport)
         self.users = Users(transport)
         self.v2 = V2(transport)
         self.views = Views(transport)

@@ -765,6 +765,23 @@ class ConnectionChange(TypedDict):
     options: NotRequired['dict[str, Any] | None']
 
 
+class Convert(TypedDict):
+    text: NotRequired['str']
+    password: NotRequired['str']
+    format: 'str'
+    new_password: NotRequired['str']
+
+
+class Converted(TypedDict):
+    """`content`: Base64 of the file; `password`: of a store, else empty."""
+
+    file_name: 'str'
+    content_type: 'str'
+    content: 'str'
+    password: 'str'
+    has_private_key: 'bool'
+
+
 class CouponInfo(TypedDict):
     """`percent` is 0 where the discount is an amount."""
 
@@ -861,6 +878,74 @@ class Decision(TypedDict):
     checked: NotRequired['builtins.list[str]']
     reason: NotRequired['str']
     registration_number: NotRequired['str']
+
+
+class Decode(TypedDict):
+    """A certificate, chain, CSR or key; of a binary file its Base64. Nothing is kept."""
+
+    text: NotRequired['str']
+    password: NotRequired['str']
+
+
+class Decoded(TypedDict):
+    """`format`: what it came as: PEM, DER, PKCS7, PKCS12 or JKS."""
+
+    format: 'str'
+    certificates: 'builtins.list[DecodedCertificate]'
+    chain: 'DecodedChain | None'
+    csrs: 'builtins.list[DecodedCsr]'
+    private_keys: 'builtins.list[DecodedKey]'
+
+
+class DecodedCertificate(TypedDict):
+    """`force`: IN_FORCE, NOT_YET or EXPIRED; `text`: everything in it; `certificate`: PEM."""
+
+    subject: 'str'
+    issuer: 'str'
+    common_name: 'str'
+    names: 'builtins.list[str]'
+    not_before: 'str'
+    not_after: 'str'
+    force: 'str'
+    serial: 'str'
+    fingerprint: 'str'
+    fingerprint_sha1: 'str'
+    key: 'str'
+    spki_sha256: 'str'
+    signature_algorithm: 'str'
+    is_ca: 'bool'
+    self_signed: 'bool'
+    usages: 'builtins.list[str]'
+    ocsp: 'builtins.list[str]'
+    findings: 'builtins.list[ToolFinding]'
+    known: 'KnownCertificate | None'
+    text: 'str'
+    certificate: 'str'
+
+
+class DecodedChain(TypedDict):
+    """`linked`: each is signed by the next; `complete`: the last one signed itself."""
+
+    linked: 'bool'
+    complete: 'bool'
+    sentence: 'str'
+
+
+class DecodedCsr(TypedDict):
+    subject: 'str'
+    names: 'builtins.list[str]'
+    key: 'str'
+    spki_sha256: 'str'
+    findings: 'builtins.list[ToolFinding]'
+    text: 'str'
+
+
+class DecodedKey(TypedDict):
+    """The public half's facts alone."""
+
+    key: 'str'
+    spki_sha256: 'str'
+    findings: 'builtins.list[ToolFinding]'
 
 
 class Deploy(TypedDict):
@@ -1503,6 +1588,16 @@ class KeyWithSecret(TypedDict):
     secret: 'str'
 
 
+class KnownCertificate(TypedDict):
+    """Which of the account's certificates it is; `current` = the newest version."""
+
+    certificate_id: 'str'
+    name: 'str'
+    version: 'int'
+    current: 'bool'
+    revoked: 'bool'
+
+
 class LedgerEntry(TypedDict):
     posting: 'str'
     book: 'str'
@@ -1561,6 +1656,24 @@ class Made(TypedDict):
     id: 'str'
 
 
+class Match(TypedDict):
+    """A certificate or CSR, and the key, which may stand in the same text."""
+
+    text: NotRequired['str']
+    password: NotRequired['str']
+    private_key: NotRequired['str']
+
+
+class Matched(TypedDict):
+    """`what`: CERTIFICATE or REQUEST; `key` and `private_key`: the kinds of the two keys."""
+
+    matches: 'bool'
+    what: 'str'
+    key: 'str'
+    private_key: 'str'
+    sentence: 'str'
+
+
 class MatchedStatement(TypedDict):
     policy: 'str'
     statement: 'int'
@@ -1614,6 +1727,11 @@ class NameVerified(TypedDict):
     checked_at: 'str'
     seen: 'str'
     cause: 'str'
+
+
+class NamedCertificate(TypedDict):
+    id: 'str'
+    name: 'str'
 
 
 class Need(TypedDict):
@@ -2436,6 +2554,33 @@ class SearchQuery(TypedDict):
     marker: NotRequired['str']
 
 
+class Served(TypedDict):
+    """Port 0 is the usual one of the protocol; without a name the host is what must be covered."""
+
+    host: 'str'
+    port: NotRequired['int']
+    name: NotRequired['str']
+    protocol: NotRequired['str']
+
+
+class ServedLook(TypedDict):
+    """`verdict`: GOOD, ATTENTION, BAD, REFUSED or UNREACHABLE; `served`: null where nothing was."""
+
+    address: 'str'
+    verdict: 'str'
+    sentences: 'builtins.list[str]'
+    tls_version: 'str'
+    cipher: 'str'
+    served: 'Decoded | None'
+
+
+class ServedLooks(TypedDict):
+    name: 'str'
+    port: 'int'
+    looks: 'builtins.list[ServedLook]'
+    certificates_for_name: 'builtins.list[NamedCertificate]'
+
+
 class SetFlags(TypedDict):
     """A flag that is left out stays as it is."""
 
@@ -2660,6 +2805,11 @@ class TokenUser(TypedDict):
     id: 'str'
     name: 'str'
     domain: 'TokenDomain'
+
+
+class ToolFinding(TypedDict):
+    code: 'str'
+    sentence: 'str'
 
 
 class TypeListV2(TypedDict):

@@ -160,6 +160,18 @@ def check_unsigned(address: str) -> None:
     _check(rates.table, f"sign-in:{network(address)}", rates.sign_in, "to sign in from this address")
 
 
+_LOOKS = rate_rules.rate(1, 20)
+
+
+def check_look(user_id: str) -> None:
+    """One look at a server elsewhere, which a user asks for by hand.
+
+    Raises:
+        TooFast: more than one a second, after twenty at once.
+    """
+    _check(_now_in_force().table, f"look:{user_id}", _LOOKS, "to look at servers")
+
+
 def _check(table: Table, key: str, rate: Rate | None, what: str) -> None:
     wait = table.take(key, time.time_ns() // 1000, rate) if rate else 0
     if wait:

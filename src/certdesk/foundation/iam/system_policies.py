@@ -30,6 +30,7 @@ _SCM_TYPES = (
     "pushHistory",
     "scan",
     "target",
+    "tool",
 )
 _EVERYTHING_OF_SCM = [
     *(f"scm:{kind}:*" for kind in _SCM_TYPES),
@@ -50,6 +51,7 @@ _READING = [
     "scm:binding:list",
     "scm:scan:list",
     "scm:campaign:list",
+    "scm:tool:use",
 ]
 
 

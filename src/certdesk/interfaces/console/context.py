@@ -117,6 +117,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
                 (_("Approvals"), "approvals", "shield-lock", "", decisions),
                 (_("CSR management"), "csrs", "list-search", "scm:csr:list", nothing),
                 (_("Contacts and companies"), "contacts", "user", "scm:contact:list", nothing),
+                (_("Certificate tools"), "tools", "search", "scm:tool:use", nothing),
                 (_("Tags"), "tags", "tag", "scm:cert:listTags", nothing),
             ],
         ),

@@ -49,6 +49,7 @@ from .views import (
     tags,
     targets,
     teams,
+    tools,
     withdrawing,
     zones,
 )
@@ -165,6 +166,10 @@ urlpatterns: list[URLPattern] = [
     path("zones/<str:zone>/add", zones.add, name="zone-add"),
     path("zones/<str:zone>/modify", zones.modify, name="zone-modify"),
     path("zones/<str:zone>/delete", zones.delete, name="zone-delete"),
+    path("tools", tools.decode, name="tools"),
+    path("tools/match", tools.match, name="tools-match"),
+    path("tools/convert", tools.convert, name="tools-convert"),
+    path("tools/served", tools.served, name="tools-served"),
     path("tags", tags.listed, name="tags"),
     path("csrs", csrs.listed, name="csrs"),
     path("csrs/create", csrs.create, name="create-csr"),

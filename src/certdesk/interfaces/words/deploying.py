@@ -14,7 +14,7 @@ SHAPES = (
     _("another certificate of this account (%(what)s)."),
     _("it cannot be read"),
     _(
-        "%(host)s:%(port)s leads to %(addresses)s: not public at port 443 or 8443, and not in "
+        "%(host)s:%(port)s leads to %(addresses)s: not public at a port of %(ports)s, and not in "
         "CERTDESK_ALLOW_NETWORKS."
     ),
     _("it broke off"),

@@ -34,6 +34,7 @@ from . import (
     revoking,
     states,
     tags_and_csrs,
+    tools,
     uploads,
 )
 
@@ -53,6 +54,7 @@ SHAPES = (
     *people.SHAPES,
     *policies.SHAPES,
     *uploads.SHAPES,
+    *tools.SHAPES,
     *tags_and_csrs.SHAPES,
     *renewing.SHAPES,
     *revoking.SHAPES,

@@ -62,7 +62,7 @@ def facts(der: bytes) -> CertificateFacts:
             not_after=certificate.not_valid_after_utc,
             sha1=hashlib.sha1(der, usedforsecurity=False).hexdigest(),
             sha256=hashlib.sha256(der).hexdigest(),
-            signature_algorithm=_algorithm_name(certificate.signature_algorithm_oid),
+            signature_algorithm=algorithm_name(certificate.signature_algorithm_oid),
             key=keys.describe(public_key),
             spki_sha256=keys.spki_sha256(public_key),
             subject=certificate.subject.rfc4514_string(),
@@ -72,7 +72,7 @@ def facts(der: bytes) -> CertificateFacts:
 
 def signature_algorithm(der: bytes) -> str:
     """The name of the algorithm that signed a certificate of our own, e.g. `ecdsa-with-SHA256`."""
-    return _algorithm_name(x509.load_der_x509_certificate(der).signature_algorithm_oid)
+    return algorithm_name(x509.load_der_x509_certificate(der).signature_algorithm_oid)
 
 
 def organization_of(der: bytes) -> str:
@@ -158,7 +158,8 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     )
 
 
-def _algorithm_name(oid: x509.ObjectIdentifier) -> str:
+def algorithm_name(oid: x509.ObjectIdentifier) -> str:
+    """The name of a signature's algorithm as other tools print it, or its dotted number."""
     return _ALGORITHM_NAMES.get(oid.dotted_string, oid.dotted_string)
 
 

@@ -33,6 +33,10 @@ class UploadRefused(BadParameter):
     """A certificate, chain or key from elsewhere that is not taken (UPL-1..6); `code` says which fault."""
 
 
+class CannotRead(BadParameter):
+    """What somebody brought to look at cannot be read, or not within the limits."""
+
+
 class KeyDoesNotMatch(CertdeskError):
     """A private key and a certificate that do not belong together."""
 

@@ -57,6 +57,20 @@ def findings(chain: Chain, names: Sequence[HostName], now: datetime) -> tuple[Fi
     return tuple(found)
 
 
+def alone(chain: Chain, place: int) -> Iterator[Finding]:
+    """What is odd about one certificate of any chain, also of one that does not hold."""
+    certificate = chain[place - 1]
+    for code, sentence in _of_one(certificate, place, chain):
+        yield Finding(code, place, sentence)
+    constraints = extension(certificate, x509.BasicConstraints)
+    if place > 1 or (constraints is not None and constraints.value.ca):
+        return
+    found = extension(certificate, x509.SubjectAlternativeName)
+    names = [name for name in found.value if isinstance(name, x509.DNSName | x509.IPAddress)] if found else []
+    for code, sentence in _of_leaf(certificate, names):
+        yield Finding(code, place, sentence)
+
+
 def _of_one(certificate: x509.Certificate, place: int, chain: Chain) -> Iterator[Fault]:
     issuer = chain[place] if place < len(chain) else None
     for check in _EACH:

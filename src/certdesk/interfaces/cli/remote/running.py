@@ -3,6 +3,7 @@
 Exit status: 0 = done, 1 = the server refused, holds it back or did not answer, 2 = wrong use.
 """
 
+import base64
 import json
 import os
 import stat
@@ -104,13 +105,21 @@ def _value(spec: Spec, given: Any) -> Any:
     if given is None or given == []:
         return None
     if spec.by_file:
-        text = _bytes(given).decode("utf-8", "replace")
+        text = _text(_bytes(given))
         return _json(spec, text) if spec.kind == "json" else text.strip("\n") + _line_end(text)
     if spec.kind == "integer":
         return int(given)
     if isinstance(given, str) and given.startswith(AT):
-        given = _bytes(given.removeprefix(AT)).decode("utf-8", "replace")
+        given = _text(_bytes(given.removeprefix(AT)))
     return _json(spec, given) if spec.kind == "json" else given
+
+
+def _text(content: bytes) -> str:
+    """A file's text; of a binary one (DER, PKCS#12) its Base64, as the API takes it."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return base64.b64encode(content).decode("ascii")
 
 
 def _line_end(text: str) -> str:

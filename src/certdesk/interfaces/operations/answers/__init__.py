@@ -15,6 +15,7 @@ from . import (
     orders,
     overview,
     people,
+    tools,
     v2,
 )
 from .common import FileAnswer
@@ -29,6 +30,7 @@ ANSWERS: dict[str, object] = {
     **agencies.ANSWERS,
     **desk.ANSWERS,
     **deployment.ANSWERS,
+    **tools.ANSWERS,
     **audit.ANSWERS,
     **campaigns.ANSWERS,
     **approvals.ANSWERS,
