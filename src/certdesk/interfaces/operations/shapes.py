@@ -87,7 +87,7 @@ def certificate(
 ) -> Shape:
     """§1.3 and the progress fields of §10."""
     state = rules.state_of(found, now)
-    in_force = state in (State.ISSUED, State.UPLOAD)
+    in_force = state in (State.ISSUED, State.UPLOAD, State.REISSUING)
     held = version is not None and bool(version.key_id)
     return {
         "id": found.id,

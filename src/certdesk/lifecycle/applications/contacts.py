@@ -74,6 +74,21 @@ def _check_person(role: str, contact: Mapping[str, str]) -> None:
             raise BadParameter(f"The {kind} of the {person} {fault}.", next_step=way_out, field=field)
 
 
+def check_address(email: str) -> str:
+    """One address for mails about an application, trimmed (ADD-2).
+
+    Raises:
+        BadParameter: it is none.
+    """
+    trimmed = email.strip()
+    fault = _email_fault(trimmed)
+    if fault:
+        raise BadParameter(
+            f"The email address {fault}.", next_step="Enter one that you can read.", field="email"
+        )
+    return trimmed
+
+
 def _name_fault(text: str) -> str:
     size = len(text.encode())
     if not text:

@@ -12,7 +12,7 @@ from certdesk.foundation.common import settings
 from .build import Key, Mismatch, build
 from .calendar_file import CalendarDocument, regions
 from .document import Document
-from .errors import CatalogueRefused
+from .errors import CatalogueRefused, NoSuchProduct
 from .rules import Catalogue
 from .working_days import Region, Regions
 
@@ -130,3 +130,11 @@ def _header(lines: list[str], key: Key) -> tuple[int, Key]:
             if line.strip() == header:
                 return number, key[depth:]
     return -1, key
+
+
+def reissue_days(brand: str, type_code: str, domain_type: str, *, free: bool) -> int:
+    """The window of REI-1 in days; 0 for what the catalogue does not sell any more and for uploads."""
+    try:
+        return catalogue().product(brand, type_code, domain_type, free=free).reissue_days
+    except NoSuchProduct:
+        return 0

@@ -5,14 +5,14 @@ from typing import Protocol
 
 from certdesk.foundation.common.errors import WrongState
 
-from . import states
+from . import further, states
+from .further import FREE_NOT_RENEWED
 from .states import EXPIRING, Event, State, Step, Via
 
 UNSUBSCRIBE_FOR = timedelta(days=7)  # TIM-1: 604,800 s, exclusive
 
 FREE_BY_API = "A free certificate in force is deleted by the API only."
 PAID_IS_UNSUBSCRIBED = "A paid certificate that was never issued is not deleted: unsubscribe from it instead."
-FREE_NOT_RENEWED = "Free certificates are neither reissued nor renewed."
 NOT_RENEWED_HERE = "It was not bought here, so it cannot be renewed: buy a certificate instead."
 RENEWAL_LATER = "A certificate can be renewed in the last 30 days before its paid period ends."
 RENEWAL_WINDOW = timedelta(days=30)  # REN-1, TIM-1: 30 × 86,400 s
@@ -30,13 +30,9 @@ _DELETABLE = frozenset({State.PAID, State.ISSUED, State.REVOKED, State.UPLOAD, S
 _REFUNDABLE = frozenset({State.PAID, State.REVOKED})
 
 
-class Ending(Protocol):
+class Ending(further.Further, Protocol):
     """What the rules look at: a `Certificate` or a row of a list."""
 
-    @property
-    def source(self) -> str: ...
-    @property
-    def free(self) -> bool: ...
     @property
     def created_at(self) -> datetime: ...
     @property
@@ -51,10 +47,12 @@ class Ending(Protocol):
 
 def bar(operation: str, one: Ending, state: State, now: datetime, *, in_console: bool) -> str:
     """Why this very certificate does not allow an operation that its state may list; empty when it does."""
-    if operation == "reissue":
-        return FREE_NOT_RENEWED if one.free else ""
     if operation == "renew":
         return no_renewal(one, state, now)
+    if operation == "reissue":
+        return further.no_reissue(one, now)
+    if operation == "add-domains":
+        return further.no_addition(one)
     if operation == "delete" and state in _DELETABLE:
         return _no_delete(one, state, in_console)
     if operation == "privacy" and operation in states.ROWS[state].operations:

@@ -5,6 +5,7 @@ from django.db.models.functions import Coalesce
 
 from certdesk.foundation.common import ids
 from certdesk.foundation.common.fields import MomentField
+from certdesk.lifecycle.catalogue.queries import reissue_days
 
 NO_EXPIRY = 2**63 - 1
 """Stands for the expiry of what has none, where rows are sorted by it; microseconds."""
@@ -112,6 +113,11 @@ class Certificate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id} {self.domain or self.name}"
+
+    @property
+    def reissue_days(self) -> int:
+        """Days after the first issuance in which its CA reissues (REI-1)."""
+        return reissue_days(self.brand, self.type, self.domain_type, free=self.free)
 
     def tag_pairs(self) -> tuple[tuple[str, str], ...]:
         """Its tags, read when a policy asks for them."""

@@ -216,7 +216,7 @@ def _list_conditions(
 
 def _deployable(now: datetime) -> tuple[str, list[object]]:
     text = (
-        f"(c.state IN ('ISSUED', 'UPLOAD') AND {EXPIRY} >= %s"
+        f"(c.state IN ('ISSUED', 'UPLOAD', 'REISSUING') AND {EXPIRY} >= %s"
         " AND EXISTS (SELECT 1 FROM certificates_version k WHERE k.certificate_id = c.id"
         " AND k.number = c.current_version AND k.key_id <> ''))"
     )

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.iam.predicates import Columns
+from certdesk.lifecycle.catalogue.queries import reissue_days
 
 from . import name_search, states
 from .models import NO_EXPIRY
@@ -22,7 +23,7 @@ _COLUMNS = """c.id, c.name, c.domain, c.sans, c.description, c.source, c.brand, 
  c.domain_type, c.primary_domain_type, c.domain_quota, c.wildcard_quota, c.validity_months, c.free, c.state,
  c.not_after, c.account_id, c.owner_id, c.enterprise_project_id, c.auto_renewal, c.updated_at, c.last_failure,
  COALESCE(v.signature_algorithm, ''), COALESCE(v.key_id, ''), c.state_since, c.created_at, c.personal_data,
- c.not_before, c.paid_until, c.owner_group_id"""
+ c.not_before, c.paid_until, c.owner_group_id, c.single_quota, c.first_issued_at"""
 _FROM = (
     "certificates_certificate c LEFT JOIN certificates_version v"
     " ON v.certificate_id = c.id AND v.number = c.current_version"
@@ -93,6 +94,8 @@ class Row:
     not_before: datetime | None
     paid_until: datetime | None
     owner_group_id: str
+    single_quota: int
+    first_issued_at: datetime | None
     state: State
 
     @property
@@ -109,9 +112,13 @@ class Row:
         return tuple(sql.rows("SELECT key, value FROM certificates_tag WHERE certificate_id = %s", [self.id]))
 
     @property
+    def reissue_days(self) -> int:
+        return reissue_days(self.brand, self.type, self.domain_type, free=self.free)
+
+    @property
     def deploy_support(self) -> bool:
-        """DEP-1: issued or hosted, and the key is here."""
-        return self.key_held and self.state in (State.ISSUED, State.UPLOAD)
+        """DEP-1: issued or hosted, or a reissue unconfirmed (REI-9), and the key is here."""
+        return self.key_held and self.state in (State.ISSUED, State.UPLOAD, State.REISSUING)
 
 
 def row_of(values: sql.Row, now: datetime) -> Row:
@@ -133,6 +140,8 @@ def row_of(values: sql.Row, now: datetime) -> Row:
         sql.moment(values[28]),
         sql.moment(values[29]),
         values[30],
+        int(values[31]),
+        sql.moment(values[32]),
         states.effective(stored, not_after, now),
     )
     return Row(*fields)

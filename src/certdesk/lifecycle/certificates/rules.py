@@ -12,6 +12,7 @@ from certdesk.foundation.iam.principal import Resource
 
 from . import endings, states
 from .errors import NotExportable
+from .further import Further
 from .states import Event, State
 
 REMINDER = timedelta(days=30)  # TIM-1: 30 × 86,400 s
@@ -41,14 +42,7 @@ class Operation(StrEnum):
     UPLOAD = "upload"
 
 
-LATER = frozenset(
-    {
-        Operation.REISSUE,
-        Operation.CONFIRM_REISSUE,
-        Operation.DECLINE_REISSUE,
-        Operation.ADD_DOMAINS,
-    }
-)
+LATER: frozenset[Operation] = frozenset()
 """Operations whose room is still empty in this release: never offered, their routes answer SCM.9001."""
 
 # These end the application with the words of whoever refused it; the words stay on the certificate.
@@ -87,13 +81,9 @@ class Stateful(Protocol):
     def not_after(self) -> datetime | None: ...
 
 
-class Offerable(Stateful, Protocol):
+class Offerable(Stateful, Further, Protocol):
     """What decides beside the state what is offered."""
 
-    @property
-    def source(self) -> str: ...
-    @property
-    def free(self) -> bool: ...
     @property
     def created_at(self) -> datetime: ...
     @property

@@ -14,7 +14,7 @@ MOST_PROJECTS = 10
 MOST_LOOKED_AT = 10
 DEFAULT_PROJECT = "0"
 PUSH_SERVICES = ("CDN", "WAF", "ELB")
-DEPLOYABLE = frozenset({State.ISSUED, State.UPLOAD})
+DEPLOYABLE = frozenset({State.ISSUED, State.UPLOAD, State.REISSUING})  # REI-9
 
 UPLOADED_CSR = "Its key was made by you with the CSR, so the service does not have it."
 DOWNLOAD = "Download the certificate, upload it with your key to the product, and deploy it there."

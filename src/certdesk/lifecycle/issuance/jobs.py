@@ -36,7 +36,7 @@ from certdesk.pki.keystore.errors import KeyNotReady
 from certdesk.pki.x509 import keys
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 
-from . import followup, issuers, pipeline, reconcile, revocation_jobs, withdrawal
+from . import followup, followup_jobs, issuers, pipeline, reconcile, revocation_jobs, withdrawal
 from .actions import PLACE, SIGN, WITHDRAWAL
 from .errors import IssuerRefused
 from .issuers import Issuer
@@ -297,6 +297,7 @@ class Reconcile(Handler[datetime, None]):
 
 
 REVOCATIONS = revocation_jobs.WATCH  # its handlers are declared with this module
+REISSUES = followup_jobs.WATCH
 subscribe(COMPLETE, PLACE)
 subscribe("certificate.deleted", FORGET)
 periodic(RECONCILE, RECONCILE_SECONDS, at_start=True)

@@ -77,3 +77,42 @@ class RevocationRequest(models.Model):
 
     def __str__(self) -> str:
         return f"revocation of {self.certificate_id} {self.outcome}"
+
+
+class ReissueOutcome(models.TextChoices):
+    OPEN = "OPEN"
+    CONFIRMED = "CONFIRMED"
+    DECLINED = "DECLINED"
+    LAPSED = "LAPSED"  # never confirmed, or the certificate expired first
+
+
+class ReissueRequest(models.Model):
+    """Somebody asked to reissue a certificate (REI): whether the old one may be cancelled; one open for each."""
+
+    id = models.BigAutoField(primary_key=True)
+    certificate = models.ForeignKey(Certificate, on_delete=models.CASCADE, related_name="reissue_requests")
+    application = models.ForeignKey(
+        Application, on_delete=models.CASCADE, related_name="reissue_requests", db_index=False
+    )
+    account_id = models.CharField(max_length=32)
+    digest = models.CharField(max_length=64, default="", help_text="SHA-256 of the mailed link's secret.")
+    outcome = models.CharField(max_length=9, choices=ReissueOutcome.choices, default=ReissueOutcome.OPEN)
+    made_at = MomentField(help_text="Business time, as those below.")
+    reminded_at = MomentField(null=True)
+    ended_at = MomentField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["digest"], name="issuance_reissue_link"),
+            models.Index(
+                fields=["made_at"], name="issuance_reissue_open", condition=models.Q(outcome="OPEN")
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["certificate"], name="issuance_one_reissue", condition=models.Q(outcome="OPEN")
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"reissue of {self.certificate_id} {self.outcome}"

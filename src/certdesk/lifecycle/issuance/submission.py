@@ -6,12 +6,15 @@ from certdesk.foundation.common import sql
 from certdesk.foundation.common.errors import NotFound
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import actions as applications
-from certdesk.lifecycle.applications.models import Application
+from certdesk.lifecycle.applications.models import Application, Purpose
 from certdesk.lifecycle.applications.rules import Applicant, Checked
 from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import Event, State
 from certdesk.lifecycle.validation import actions as validation
+
+from . import followup
+from .errors import PeriodOver
 
 
 def applicant_of(account_id: str) -> Applicant:
@@ -25,11 +28,23 @@ def applicant_of(account_id: str) -> Applicant:
 
 
 def submit(principal: Principal, certificate: Certificate, checked: Checked, now: datetime) -> Application:
-    """Records a checked application and asks for its proofs, in the caller's transaction."""
+    """Records a checked application and asks for its proofs, in the caller's transaction.
+
+    After a reissue that was withdrawn or refused it goes on within the period of the first version (REI-8).
+
+    Raises:
+        PeriodOver: that one has passed.
+    """
+    latest = followup.latest_not_after(certificate)
+    if latest is not None and now >= latest:
+        raise PeriodOver(latest)
+    purpose = Purpose.ISSUE if latest is None else Purpose.REISSUE
     kept = {"personal_data": True} if checked.personal else None
     certificates.move(certificate.id, Event.APPLY, now, principal=principal, set=kept)
     certificate.state = State.CHECKING
-    application = applications.record(principal, certificate, checked, now)
+    application = applications.record(
+        principal, certificate, checked, now, purpose=purpose, latest_not_after=latest
+    )
     certificates.set_names(certificate.id, checked.names.texts, now)
     validation.begin(certificate, application, now)
     return application
