@@ -37,8 +37,13 @@ CONTEXTS: dict[str, dict[str, object]] = {
         "choose_link": LINK,
     },
     "issued": {"not_after": datetime(2027, 3, 1, 12, tzinfo=UTC)},
-    "refused": {"reason": "The licence has <ended>."},
-    "withdrawn": {},
+    "refused": {"reason": "The licence has <ended>.", "addition": False},
+    "withdrawn": {"addition": True},
+    "reissue-confirmation": {
+        "new_domain": "example.org",
+        "until": datetime(2027, 3, 1, 12, tzinfo=UTC),
+        "confirm_link": LINK,
+    },
     "revocation-confirmation": {
         "company": "Müller & Söhne",
         "until": datetime(2027, 3, 1, 12, tzinfo=UTC),

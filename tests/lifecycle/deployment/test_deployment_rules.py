@@ -16,7 +16,8 @@ from certdesk.lifecycle.deployment.states import BindingState, DeploymentState, 
 # rule: PSH-1
 @pytest.mark.parametrize("state", list(State))
 def test_which_states_may_be_deployed(state: State) -> None:
-    if state in (State.ISSUED, State.UPLOAD):
+    # rule: REI-9
+    if state in (State.ISSUED, State.UPLOAD, State.REISSUING):
         rules.check_deployable(state, "x", has_key=True)
         with pytest.raises(NotDeployable) as refused:
             rules.check_deployable(state, "x", has_key=False)

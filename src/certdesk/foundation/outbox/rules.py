@@ -19,11 +19,15 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
     # ORG-1; `choose_link` is a secret: whoever has it chooses
     "organization-request": frozenset({"domain", "certificate_id", "company", "choose_link", "page"}),
     "issued": frozenset({"domain", "certificate_id", "not_after", "link"}),
-    "refused": frozenset({"domain", "certificate_id", "reason", "link"}),
-    "withdrawn": frozenset({"domain", "certificate_id", "link"}),
+    "refused": frozenset({"domain", "certificate_id", "reason", "addition", "link"}),
+    "withdrawn": frozenset({"domain", "certificate_id", "addition", "link"}),
     # REV-2; `confirm_link` is a secret: whoever has it confirms
     "revocation-confirmation": frozenset(
         {"domain", "certificate_id", "company", "until", "confirm_link", "link"}
+    ),
+    # REI-4; `confirm_link` is a secret: whoever has it decides
+    "reissue-confirmation": frozenset(
+        {"domain", "certificate_id", "new_domain", "until", "confirm_link", "link"}
     ),
     "revoked": frozenset({"domain", "certificate_id", "at", "link"}),
     # DOM-8: `files` is a list of {"domain", "url", "value"}

@@ -25,6 +25,10 @@ NEEDS = {
     Operation.RENEW: "scm:cert:subscribe",
     Operation.REVOKE: "scm:cert:revoke",
     Operation.CONFIRM_REVOCATION: "scm:cert:revoke",
+    Operation.REISSUE: "scm:cert:reissue",
+    Operation.CONFIRM_REISSUE: "scm:cert:reissue",
+    Operation.DECLINE_REISSUE: "scm:cert:reissue",
+    Operation.ADD_DOMAINS: "scm:cert:supplement",
 }
 """The IAM action behind each button; without it the button is not there (IAM-5)."""
 
@@ -44,6 +48,10 @@ LABELS = {
     Operation.RENEW: gettext_lazy("Renew"),
     Operation.REVOKE: gettext_lazy("Revoke"),
     Operation.CONFIRM_REVOCATION: gettext_lazy("Confirm revocation"),
+    Operation.REISSUE: gettext_lazy("Reissue"),
+    Operation.CONFIRM_REISSUE: gettext_lazy("Confirm reissue"),
+    Operation.DECLINE_REISSUE: gettext_lazy("Decline reissue"),
+    Operation.ADD_DOMAINS: gettext_lazy("Add additional domain name"),
 }
 
 
@@ -51,7 +59,16 @@ POSTED = frozenset({Operation.REOPEN})  # sent from where the button stands; the
 
 
 QUIET = frozenset(
-    {Operation.WITHDRAW, Operation.UNSUBSCRIBE, Operation.DELETE, Operation.REVOKE, Operation.PRIVACY}
+    {
+        Operation.WITHDRAW,
+        Operation.UNSUBSCRIBE,
+        Operation.DELETE,
+        Operation.REVOKE,
+        Operation.PRIVACY,
+        Operation.REISSUE,
+        Operation.DECLINE_REISSUE,
+        Operation.ADD_DOMAINS,
+    }
 )  # never the one button of a certificate
 
 

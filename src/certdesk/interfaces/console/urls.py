@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from .views import (
+    adding,
     agencies,
     applying,
     approvals,
@@ -36,6 +37,7 @@ from .views import (
     proving,
     proving_ahead,
     reference,
+    reissuing,
     renewing,
     revoking,
     second_step,
@@ -113,6 +115,10 @@ urlpatterns: list[URLPattern] = [
     path(f"{C}/renew", renewing.renew, name="renew"),
     path(f"{C}/revoke", revoking.revoke, name="revoke"),
     path(f"{C}/revoke/confirm", revoking.confirm, name="confirm-revocation"),
+    path(f"{C}/reissue", reissuing.reissue, name="reissue"),
+    path(f"{C}/reissue/confirm", reissuing.confirm, name="confirm-reissue"),
+    path(f"{C}/reissue/decline", reissuing.decline, name="decline-reissue"),
+    path(f"{C}/add-domains", adding.add_domains, name="add-domains"),
     path(f"{C}/notices", ending.notices, name="notices"),
     path(f"{C}/organization", organization.method, name="organization"),
     path(f"{C}/organization/documents", documents.add, name="add-document"),

@@ -28,10 +28,6 @@ def _crud(chapter: str, path: str, resource: str) -> list[Line]:
 
 
 CERTIFICATES: list[Line] = [
-    ("certificates.reissue", "POST", f"{C}/reissue", "scm:cert:reissue"),
-    ("certificates.confirm_reissue", "POST", f"{C}/reissue/confirm", "scm:cert:reissue"),
-    ("certificates.decline_reissue", "POST", f"{C}/reissue/decline", "scm:cert:reissue"),
-    ("certificates.add_domains", "POST", f"{C}/additional-domains", "scm:cert:supplement"),
     ("certificates.show_auto_renewal", "GET", f"{C}/auto-renewal", "scm:cert:autoRenew"),
     ("certificates.set_auto_renewal", "PUT", f"{C}/auto-renewal", "scm:cert:autoRenew"),
     ("certificates.acknowledge_notices", "POST", f"{C}/notices/acknowledge", "scm:notification:update"),
@@ -60,9 +56,7 @@ MESSAGES: list[Line] = [
 AUDIT_AND_ACME: list[Line] = [
     *_crud("acme_credentials", "/v3/scm/acme-credentials", "scm:acmeCredential"),
 ]
-VERSION_2: list[Line] = [
-    ("v2.add_domains", "POST", f"{V2}/cert/{{cert_id}}/supplement", "scm:cert:supplement"),
-]
+VERSION_2: list[Line] = []
 
 LATER: tuple[Line, ...] = (
     *CERTIFICATES,

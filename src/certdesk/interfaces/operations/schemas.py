@@ -111,6 +111,13 @@ class Apply(Body):
     business_category: Line = ""
 
 
+class AddDomains(Body):
+    """API §10, §1.12: names to add, and where mails about it go."""
+
+    add_sans: Names
+    email: Line
+
+
 class Issue(Apply):
     """Issue now (API §10): the application with what to buy for it; the contact may be left out."""
 

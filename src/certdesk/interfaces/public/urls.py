@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from . import confirming, organization_link, pki, revocation_link, views
+from . import confirming, organization_link, pki, reissue_link, revocation_link, views
 
 urlpatterns: list[URLPattern] = [
     path("healthz", views.healthz),
@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern] = [
     path("ca/<str:name>.cer", pki.ca_certificate),
     path("confirm/organization-<str:secret>", organization_link.choose),
     path("confirm/revocation-<str:secret>", revocation_link.confirm),
+    path("confirm/reissue-<str:secret>", reissue_link.decide),
     path("confirm/<str:token>", confirming.confirm),
     path("acme/directory", views.later),
 ]

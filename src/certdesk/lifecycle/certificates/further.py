@@ -6,9 +6,7 @@ from typing import Protocol
 FREE_NOT_RENEWED = "Free certificates are neither reissued nor renewed."
 UPLOADED = "It was uploaded, so only the CA that issued it can change it."
 NOT_SEVERAL = "A multi-domain certificate is not reissued; names are added to it instead."
-ONLY_SEVERAL = (
-    "Names are added to multi-domain certificates only; a single one can be reissued for another name."
-)
+ONLY_SEVERAL = "Names are added to multi-domain certificates only; others can be reissued for another name."
 NO_ROOM = "All domain names that were bought are in the certificate already."
 
 

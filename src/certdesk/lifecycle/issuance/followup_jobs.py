@@ -1,4 +1,4 @@
-"""What waits too long: reissues nobody confirms, and what was pending on a certificate that expires (LST-7)."""
+"""What waits too long: reissues nobody confirms, and what was pending when a certificate expired (LST-7)."""
 
 from datetime import datetime
 
@@ -15,8 +15,6 @@ from certdesk.foundation.outbox.models import Message
 from certdesk.lifecycle.applications import actions as applications
 from certdesk.lifecycle.applications.models import Application, ApplicationState, Purpose
 from certdesk.lifecycle.certificates import actions as certificates
-from certdesk.lifecycle.certificates.errors import StateChanged
-from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.rules import state_of
 from certdesk.lifecycle.certificates.states import Event, State
 from certdesk.lifecycle.validation import proofs
@@ -85,11 +83,9 @@ def end_addition(application: Application, now: datetime) -> None:
         if proofs.lock(application.id) is None:
             return
         applications.end(application.id, ApplicationState.WITHDRAWN, now)
-        Certificate.objects.get(id=application.certificate_id)
         certificates.move(
             application.certificate_id, Event.LAPSE, now, principal=principal, note=ADDITION_EXPIRED
         )
 
 
-__all__ = ["WATCH", "StateChanged", "Watch", "end_addition"]
 periodic(WATCH, 60, at_start=True)

@@ -8,6 +8,7 @@ is under way.
 import secrets
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import settings
@@ -39,9 +40,10 @@ from .revoking import digest_of
 from .submission import applicant_of
 
 REISSUE = "scm:cert:reissue"
-ASKED = "certificate.reissue_confirmed_by"
+CONFIRMED = "reissue.confirmed"
 NOTHING_WAITS = "No reissue of this certificate waits for a confirmation."
 LOOK = "Open the certificate to see how it stands."
+UNDER_WAY = frozenset({State.CHECKING, State.CHECKING_ORG, State.ISSUING})
 SUPERSEDED = rules.NUMBERS[rules.Code.SUPERSEDED]
 _KEPT = ("domain", "company_name", "company_unit", "company_province", "company_city", "country")
 _KEPT_EV = ("registration_number", "jurisdiction_country", "business_category")
@@ -50,7 +52,7 @@ _TECHNICAL = ("contact_name", "contact_phone", "contact_email")
 
 
 def request(principal: Principal, certificate_id: str, form: ApplicationForm, now: datetime) -> State:
-    """Asks for a reissue; answers the state, CA verifying (reissue). What the form leaves out stays as it was.
+    """Asks for a reissue; answers the state, CA verifying (reissue). What is left out stays as it was.
 
     Raises:
         NotFound, Forbidden: no such certificate or stored CSR, or no `scm:cert:reissue` on it.
@@ -127,7 +129,8 @@ def _with_answers(principal: Principal, certificate: Certificate, form: Applicat
     for people in (_PEOPLE, _TECHNICAL):
         if not any(getattr(form, name) for name in people):
             wanted += people
-    return replace(form, **{name: str(last[name]) for name in wanted if last.get(name)})
+    kept: dict[str, Any] = {name: last[name] for name in wanted if last.get(name)}
+    return replace(form, **kept)
 
 
 def _ask_by_mail(certificate: Certificate, before: Application, asked: ReissueRequest, now: datetime) -> None:
@@ -166,8 +169,9 @@ def confirm(principal: Principal, certificate_id: str, now: datetime) -> State:
     with short_transaction():
         asked = open_request(certificate.id)
         if asked is None:
-            if _ended_so(certificate, ReissueOutcome.CONFIRMED):
-                return State(certificate_queries.fetch(principal, REISSUE, certificate_id).state)
+            state = State(Certificate.objects.get(id=certificate.id).state)
+            if state in UNDER_WAY and _ended_so(certificate, ReissueOutcome.CONFIRMED):
+                return state
             raise WrongState(NOTHING_WAITS, next_step=LOOK)
         return confirm_open(principal, asked, now, by="account")
 
@@ -205,7 +209,7 @@ def confirm_open(
     end(asked, ReissueOutcome.CONFIRMED, now)
     audit.record(
         principal,
-        ASKED,
+        CONFIRMED,
         resource=f"cert:{certificate.id}",
         account_id=asked.account_id,
         details={"by": by, "source": source},
@@ -251,8 +255,9 @@ def decline(principal: Principal, certificate_id: str, now: datetime) -> State:
     with short_transaction():
         asked = open_request(certificate.id)
         if asked is None:
-            if _ended_so(certificate, ReissueOutcome.DECLINED):
-                return State(certificate.state)
+            state = State(Certificate.objects.get(id=certificate.id).state)
+            if state is State.ISSUED and _ended_so(certificate, ReissueOutcome.DECLINED):
+                return state
             raise WrongState(NOTHING_WAITS, next_step=LOOK)
         return decline_open(principal, asked, now)
 

@@ -1,5 +1,7 @@
 """Applying for a certificate, and applying again after a refusal (§3.1)."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -39,7 +41,7 @@ def apply(request: HttpRequest, principal: Principal, certificate_id: str) -> Ht
         alert(request, error)
         return back_to("certificate", certificate_id)
     pick = _pick(request, principal, certificate)
-    form = _form(request, principal, certificate, pick)
+    form = form_of(request, principal, certificate, pick)
     code = ""
     if request.method == "POST" and form.is_valid():
         try:
@@ -53,23 +55,30 @@ def apply(request: HttpRequest, principal: Principal, certificate_id: str) -> Ht
         except CertdeskError as error:
             code = code_of(error)
             put(form, error)
-    context = {
+    context = context_of(certificate, form, code) | {
         "title": _("Apply for certificate"),
+        "failure": failure_of(certificate),
+        "pick": pick if request.method != "POST" else None,
+        "operation": "apply",
+    }
+    return render(request, "console/apply.html", context, status=422 if form.errors else 200)
+
+
+def context_of(certificate: Certificate, form: ApplyForm, code: str) -> dict[str, Any]:
+    """What the form of an application, a first one or a reissue, shows on its page."""
+    return {
         "form": form,
         "code": code,
-        "failure": failure_of(certificate),
         "kind": rows.kind(
             certificate.brand, certificate.type, certificate.domain_type, certificate.source, certificate.free
         ),
         "sections": _sections(form),
-        "pick": pick if request.method != "POST" else None,
         "barred": _barred(certificate),
         "technical": [form[name] for name in TECHNICAL],
         "technical_open": any(form[name].value() or form[name].errors for name in TECHNICAL),
         "private_ca_matters": True,
         **detail.crumbs(certificate),
     }
-    return render(request, "console/apply.html", context, status=422 if form.errors else 200)
 
 
 def _barred(certificate: Certificate) -> str:
@@ -97,7 +106,7 @@ def _submitted(method: str) -> str:
     }.get(method) or _("The application is submitted. The records to add were also mailed to the applicant.")
 
 
-def _form(
+def form_of(
     request: HttpRequest, principal: Principal, certificate: Certificate, pick: PickForm | None
 ) -> ApplyForm:
     """The answers of before are kept (REO-1); company and people come from the account's last application,

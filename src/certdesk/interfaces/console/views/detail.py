@@ -25,7 +25,16 @@ from .cards.notices import switches
 from .cards.standing import failed_at, standing_of
 
 WAITING = frozenset(
-    {State.CHECKING, State.CHECKING_ORG, State.ISSUING, State.CANCELCHECKING, State.UNSUBSCRIBING}
+    {
+        State.CHECKING,
+        State.CHECKING_ORG,
+        State.ISSUING,
+        State.CANCELCHECKING,
+        State.SUPPLEMENTCHECKING,
+        State.CANCELSUPPLEMENTING,
+        State.REISSUING,
+        State.UNSUBSCRIBING,
+    }
 )
 """While the certificate is here, the open page asks whether it has moved on."""
 

@@ -17,6 +17,8 @@ from certdesk.foundation.common.errors import CertdeskError, NotFound, WrongStat
 from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.outbox.models import State as MessageState
 from certdesk.interfaces.words.say import both, say
+from certdesk.lifecycle.applications import queries as applications
+from certdesk.lifecycle.applications.purposes import is_proving
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates import queries, rules
 from certdesk.lifecycle.certificates.models import Certificate
@@ -35,6 +37,8 @@ WRONG = frozenset({"WRONG_VALUE", "CNAME_LOOP"})
 NOTHING_YET = frozenset({"NO_RECORD", "NO_FILE"})
 
 PLACELESS = frozenset({"local", "quorum"})
+
+PROVING_STATES = (State.CHECKING, State.SUPPLEMENTCHECKING)
 
 TONES = {NameStatus.PENDING: "you", NameStatus.VERIFIED: "good", NameStatus.FAILED: "bad"}
 
@@ -77,7 +81,7 @@ def verify(request: HttpRequest, principal: Principal, certificate_id: str) -> H
             if request.POST.get("domain"):
                 return _mailed(request, principal, certificate)
             report = actions.check_now(principal, certificate_id)
-            if report.status != State.CHECKING:
+            if not _is_waiting(certificate, State(report.status)) or _all_verified(report.info):
                 return _proved(request, certificate, State(report.status))
         except CertdeskError as error:
             problem = error
@@ -123,7 +127,7 @@ def proofs(request: HttpRequest, principal: Principal, certificate_id: str) -> H
     """The live part of the page, asked for every 3 s while the names are being verified."""
     certificate = queries.fetch(principal, GET, certificate_id)
     state = rules.state_of(certificate, clock.now())
-    if state is not State.CHECKING and request.GET.get("state") == State.CHECKING:
+    if not _is_waiting(certificate, state) and request.GET.get("state") in PROVING_STATES:
         return _proved(request, certificate, state)
     found = context(principal, certificate, None)
     if request.GET.get("seen") == found["seen"]:
@@ -131,9 +135,19 @@ def proofs(request: HttpRequest, principal: Principal, certificate_id: str) -> H
     return render(request, "console/_proofs.html", found)
 
 
+def _is_waiting(certificate: Certificate, state: State) -> bool:
+    """Whether names are looked at: of an application, a reissue, an addition or a rollover."""
+    found = applications.open_application(certificate.id)
+    return found is not None and is_proving(found.purpose, state)
+
+
+def _all_verified(info: ProofInfo) -> bool:
+    return all(one.status is NameStatus.VERIFIED for one in info.domains)
+
+
 def _proved(request: HttpRequest, certificate: Certificate, state: State) -> HttpResponse:
     """Nothing is left to verify: on to the certificate's page."""
-    if state in (State.CHECKING_ORG, State.ISSUING, State.ISSUED):
+    if state in (State.CHECKING_ORG, State.ISSUING, State.ISSUED, State.SUPPLEMENTCHECKING):
         tell(request, _("All domain names are verified."), "domain.verified")
     url = reverse("certificate", args=[certificate.id])
     return fragments.go(url) if fragments.is_fragment(request) else back_to("certificate", certificate.id)
@@ -147,7 +161,7 @@ def context(principal: Principal, certificate: Certificate, problem: CertdeskErr
     """
     info, now = info_of(certificate), clock.now()
     state = rules.state_of(certificate, now)
-    waiting = state is State.CHECKING
+    waiting = _is_waiting(certificate, state)
     brand = catalogue().brands.get(certificate.brand)
     open_now = [one for one in info.domains if one.status is not NameStatus.VERIFIED]
     looks = checks(info)

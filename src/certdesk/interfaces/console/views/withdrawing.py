@@ -39,6 +39,7 @@ def withdraw(request: HttpRequest, principal: Principal, certificate_id: str) ->
         return back_to("certificate", certificate_id)
     context = {
         "title": _("Withdraw application"),
+        "addition": certificate.state == State.SUPPLEMENTCHECKING,
         "url": reverse("withdraw", args=[certificate_id]),
         **detail.crumbs(certificate),
     }

@@ -276,6 +276,17 @@ class Requested(TypedDict):
     request_info: str
 
 
+class Decided(TypedDict):
+    cert_id: CertificateId
+    status: Status
+
+
+class Success(TypedDict):
+    """`success`: the request is under way."""
+
+    message: str
+
+
 class NewStatus(TypedDict):
     status: Status
 
@@ -335,6 +346,11 @@ ANSWERS: dict[str, object] = {
     "certificates.reopen": NewStatus,
     "certificates.revoke": Done,
     "certificates.confirm_revocation": Done,
+    "certificates.reissue": Requested,
+    "certificates.confirm_reissue": Decided,
+    "certificates.decline_reissue": Decided,
+    "certificates.add_domains": Success,
+    "v2.add_domains": Success,
     "certificates.issue": Issued,
     "certificates.batch_issue": IssuedBatch,
     "certificates.unsubscribe": Unsubscribed,

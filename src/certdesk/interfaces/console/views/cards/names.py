@@ -12,22 +12,25 @@ from certdesk.lifecycle.validation.rules import NameStatus
 
 
 def names(certificate: Certificate, state: State) -> list[dict[str, str]]:
-    """Several names; while they are being verified each says whether it is."""
+    """Several names; while they are being verified each says whether it is. Names that are being added
+    stand behind those of the present certificate."""
     if ";" not in certificate.sans:
         return []
     proved: dict[str, bool] = {}
-    if state is State.CHECKING:
+    if state in (State.CHECKING, State.SUPPLEMENTCHECKING):
         proved = {
             one.domain: one.status is NameStatus.VERIFIED for one in proofs.info_of(certificate).domains
         }
-    return [
-        {
-            "name": name,
-            "tone": "" if name not in proved else "good" if proved[name] else "you",
-            "label": "" if name not in proved else _("Verified") if proved[name] else _("Not verified yet"),
-        }
-        for name in certificate.sans.split(";")
-    ]
+    present = certificate.sans.split(";")
+    if state is State.SUPPLEMENTCHECKING:
+        return [_line(name, proved, new=name not in present) for name in proved]
+    return [_line(name, proved) for name in present]
+
+
+def _line(name: str, proved: dict[str, bool], *, new: bool = False) -> dict[str, str]:
+    label = "" if name not in proved else _("Verified") if proved[name] else _("Not verified yet")
+    tone = "" if name not in proved else "good" if proved[name] else "you"
+    return {"name": name, "tone": tone, "label": _("New: %(how)s") % {"how": label} if new else label}
 
 
 def next_check(certificate: Certificate, application: Application | None) -> datetime | None:
