@@ -36,6 +36,7 @@ PUBLIC = {
     "ca/<str:name>.cer": "relying parties have no user (RFC 5280)",
     "confirm/organization-<str:secret>": "the secret of the mailed link is the right",
     "confirm/revocation-<str:secret>": "the secret of the mailed link is the right",
+    "confirm/reissue-<str:secret>": "the secret of the mailed link is the right",
     "confirm/<str:token>": "the secret of the mailed link is the right",
     "acme/directory": "its requests are signed by the ACME account's key (RFC 8555)",
 }

@@ -54,6 +54,7 @@ def _events() -> Mapping[str, str]:
         "certificate.revoke": _("Revocation requested"),
         "certificate.revoked": _("Revoked"),
         "certificate.reissue": _("Reissue requested"),
+        "reissue.confirmed": _("Reissue confirmed"),
         "certificate.rollover_begun": _("Rollover begun"),
         "certificate.rollover_failed": _("Rollover refused"),
         "certificate.delete": _("Certificate deleted"),

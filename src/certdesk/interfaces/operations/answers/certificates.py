@@ -276,12 +276,12 @@ class Requested(TypedDict):
     request_info: str
 
 
-class Decided(TypedDict):
+class ReissueDecided(TypedDict):
     cert_id: CertificateId
     status: Status
 
 
-class Success(TypedDict):
+class NamesRequested(TypedDict):
     """`success`: the request is under way."""
 
     message: str
@@ -347,10 +347,10 @@ ANSWERS: dict[str, object] = {
     "certificates.revoke": Done,
     "certificates.confirm_revocation": Done,
     "certificates.reissue": Requested,
-    "certificates.confirm_reissue": Decided,
-    "certificates.decline_reissue": Decided,
-    "certificates.add_domains": Success,
-    "v2.add_domains": Success,
+    "certificates.confirm_reissue": ReissueDecided,
+    "certificates.decline_reissue": ReissueDecided,
+    "certificates.add_domains": NamesRequested,
+    "v2.add_domains": NamesRequested,
     "certificates.issue": Issued,
     "certificates.batch_issue": IssuedBatch,
     "certificates.unsubscribe": Unsubscribed,
