@@ -75,7 +75,7 @@ def test_where_it_is_not_possible_the_button_is_absent_and_the_reason_beside_it(
     own = f"/certificates/{certificate_id}"
     shown = page(office, own)
     assert 'data-operation="reissue"' not in re.sub(r"<[^>]*cd-refus[^>]*>", "", shown)
-    assert "names are added to it instead" in shown
+    assert "names are added to it instead" in shown  # beside the absent button
     assert 'role="alert"' in page(office, f"{own}/reissue")
     assert "All domain names that were bought" in shown
     assert 'role="alert"' in page(office, f"{own}/add-domains")
