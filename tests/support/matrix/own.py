@@ -133,6 +133,44 @@ def _issue_batch(side: Side) -> Ask:
     return Ask(body={"items": [_issue(side).body] * 2})
 
 
+def _reissuing(side: Side) -> str:
+    certificate_id = side.applied_and_issued()
+    side.post(f"/v3/scm/certificates/{certificate_id}/reissue", {**PERSON, "domain": side.name("other")})
+    return certificate_id
+
+
+@own("certificates.reissue")
+def _reissue(side: Side) -> Ask:
+    return Ask({"certificate_id": side.applied_and_issued()}, {**PERSON, "domain": side.name("other")})
+
+
+@own("certificates.confirm_reissue", "certificates.decline_reissue")
+def _decided(side: Side) -> Ask:
+    return Ask({"certificate_id": _reissuing(side)})
+
+
+def _with_room(side: Side) -> str:
+    certificate_id = side.desk.buy(domain_type="MULTI_DOMAIN", names=3)
+    side.desk.apply(certificate_id, domain=side.name("shop"), sans=f"www.{side.name('shop')}")
+    validation.check_now(side.desk.alice, certificate_id)
+    side.desk.run(strict=False)
+    return certificate_id
+
+
+def _more(side: Side) -> dict[str, str]:
+    return {"add_sans": side.name("added"), "email": "matrix@example.com"}
+
+
+@own("certificates.add_domains")
+def _add_domains(side: Side) -> Ask:
+    return Ask({"certificate_id": _with_room(side)}, _more(side))
+
+
+@own("v2.add_domains")
+def _add_domains_v2(side: Side) -> Ask:
+    return Ask({"cert_id": _with_room(side)}, _more(side))
+
+
 @own("certificates.unsubscribe")
 def _paid(side: Side) -> Ask:
     return Ask({"certificate_id": side.desk.buy()})
