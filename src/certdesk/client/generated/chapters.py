@@ -610,6 +610,16 @@ class Certificates:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    def add_domains(self, certificate_id: str, *, add_sans: str, email: str) -> types.NamesRequested:
+        """Asks for more names in a multi-domain certificate (ADD-1, ADD-2); only the new ones are proved.
+
+        Args:
+            certificate_id: Id of the certificate: scs and 13 digits.
+            add_sans: Names to add, separated by semicolons.
+            email: Address for messages.
+        """
+        return cast('types.NamesRequested', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/additional-domains', certificate_id), body={'add_sans': add_sans, 'email': email}))
+
     def apply(self, certificate_id: str, *, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> types.Requested:
         """Submits the application of a certificate in Pending application (APP-1).
 
@@ -675,6 +685,14 @@ class Certificates:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/certificates/{certificate_id}/privacy-authorization', certificate_id))
 
+    def confirm_reissue(self, certificate_id: str) -> types.ReissueDecided:
+        """Confirms here instead of by the mail's link: the old certificate is revoked (REI-4, REI-8).
+
+        Args:
+            certificate_id: Id of the certificate: scs and 13 digits.
+        """
+        return cast('types.ReissueDecided', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/reissue/confirm', certificate_id)))
+
     def confirm_revocation(self, certificate_id: str) -> types.Done:
         """Confirms it here instead of by the mail's link (REV-2).
 
@@ -682,6 +700,14 @@ class Certificates:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
         return cast('types.Done', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/revoke/confirm', certificate_id)))
+
+    def decline_reissue(self, certificate_id: str) -> types.ReissueDecided:
+        """The certificate stays as it is (REI-7).
+
+        Args:
+            certificate_id: Id of the certificate: scs and 13 digits.
+        """
+        return cast('types.ReissueDecided', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/reissue/decline', certificate_id)))
 
     def delete(self, certificate_id: str, *, force: bool | None = None) -> None:
         """Takes it off the list for good and destroys its key; outside it stays valid (DEL-1..4).
@@ -895,6 +921,37 @@ class Certificates:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
         return cast('types.PushRecordPage', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/push-records', certificate_id)))
+
+    def reissue(self, certificate_id: str, *, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> types.Requested:
+        """Asks for a reissue (REI-1..4); what is left out stays as it was. It waits for a confirmation.
+
+        Args:
+            certificate_id: Id of the certificate: scs and 13 digits.
+            domain: The domain name.
+            sans: Additional names, separated by semicolons.
+            csr: Your own certificate signing request, PEM; empty = the service makes the key.
+            csr_id: Id of a stored CSR.
+            company_name: Name of the organization (OV and EV).
+            company_unit: Department.
+            company_province: Province of the organization.
+            company_city: City of the organization.
+            country: Country, two letters.
+            applicant_name: Name of the applicant.
+            applicant_phone: Phone number of the applicant.
+            applicant_email: Address of the applicant.
+            contact_name: Name of the technical contact.
+            contact_phone: Phone number of the technical contact.
+            contact_email: Address of the technical contact.
+            auto_dns_auth: Records are set through a DNS connection.
+            agree_privacy_protection: The privacy statement is accepted; must be true.
+            domain_method: How the names are proved.
+            key_algorithm: Algorithm of the key that the service makes.
+            ca_hash_algorithm: Hash of the signature.
+            registration_number: EV: number in the register.
+            jurisdiction_country: EV: country of the register, two letters.
+            business_category: EV: the kind of organization.
+        """
+        return cast('types.Requested', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/reissue', certificate_id), body={'domain': domain, 'sans': sans, 'csr': csr, 'csr_id': csr_id, 'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'applicant_name': applicant_name, 'applicant_phone': applicant_phone, 'applicant_email': applicant_email, 'contact_name': contact_name, 'contact_phone': contact_phone, 'contact_email': contact_email, 'auto_dns_auth': auto_dns_auth, 'agree_privacy_protection': agree_privacy_protection, 'domain_method': domain_method, 'key_algorithm': key_algorithm, 'ca_hash_algorithm': ca_hash_algorithm, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category}))
 
     def renew(self, certificate_id: str, *, agree_privacy_protection: bool, effective_time: int | None = None, is_auto_pay: bool | None = None, cert_brand: str | None = None, cert_type: str | None = None, domain_type: str | None = None, domain_numbers: int | None = None, primary_domain_type: str | None = None, single_domain_number: int | None = None, wildcard_domain_number: int | None = None, enterprise_project_id: str | None = None, idempotency_key: str = "") -> types.Renewed:
         """Orders the same certificate anew, in the last 30 days of the old one (REN-1..3).
@@ -2293,6 +2350,17 @@ class V2:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+
+    def add_domains(self, project_id: str, cert_id: str, *, add_sans: str, email: str) -> types.NamesRequested:
+        """As additional-domains, in the older API; names that the certificate has need not be sent.
+
+        Args:
+            project_id: Account name, account id or project id.
+            cert_id: Id of the certificate: scs and 13 digits.
+            add_sans: Names to add, separated by semicolons.
+            email: Address for messages.
+        """
+        return cast('types.NamesRequested', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/supplement', project_id, cert_id), body={'add_sans': add_sans, 'email': email}))
 
     def apply(self, project_id: str, cert_id: str, *, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> types.Requested:
         """Submits the application (APP-1); `domain_method` may be in lower case here.

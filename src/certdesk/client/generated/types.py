@@ -49,6 +49,13 @@ class AccountPage(TypedDict):
     next_marker: 'str | None'
 
 
+class AddDomains(TypedDict):
+    """API §10, §1.12: names to add, and where mails about it go."""
+
+    add_sans: 'str'
+    email: 'str'
+
+
 class AgencyAnswer(TypedDict):
     id: 'str'
     name: 'str'
@@ -1734,6 +1741,12 @@ class NamedCertificate(TypedDict):
     name: 'str'
 
 
+class NamesRequested(TypedDict):
+    """`success`: the request is under way."""
+
+    message: 'str'
+
+
 class Need(TypedDict):
     """A certificate that waits for the applicant."""
 
@@ -2431,6 +2444,11 @@ class RegionProject(TypedDict):
 class RegionProjects(TypedDict):
     projects: 'builtins.list[RegionProject]'
     links: 'Links'
+
+
+class ReissueDecided(TypedDict):
+    cert_id: 'str'
+    status: 'str'
 
 
 class Renew(TypedDict):
