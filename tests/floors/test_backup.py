@@ -340,6 +340,39 @@ def test_a_backup_that_is_killed_leaves_none_that_looks_whole(drill: Drill, tmp_
     assert not (drill.old.data / "backup.snapshot").exists()
 
 
+PAIRS = r"""
+import select, sys
+from certdesk.foundation.audit.actions import record
+from certdesk.foundation.common import sql
+from certdesk.foundation.iam.principal import system_principal
+from certdesk.foundation.audit.models import Event
+
+print(Event.objects.count(), flush=True)
+written = 0
+while not select.select([sys.stdin], [], [], 0)[0]:
+    with sql.short_transaction():
+        record(system_principal(""), "house.first")
+        record(system_principal(""), "house.second")
+    written += 1
+    if written == 1:
+        print("writing", flush=True)
+print(written)
+"""
+
+
+def test_it_shows_one_moment_while_others_write(drill: Drill, tmp_path: Path) -> None:
+    writer = drill.old.start(PAIRS)
+    assert writer.stdout is not None
+    before = int(writer.stdout.readline())
+    assert writer.stdout.readline() == "writing\n"
+    made = drill.old.run("backup", str(tmp_path / "kept"))
+    out, _ = writer.communicate("")
+    assert made.status == 0, made.err
+    seen = made.answer["counts"]["audit_event"] - before
+    assert seen % 2 == 0  # both events of each transaction, or neither
+    assert 2 <= seen <= 2 * int(out)
+
+
 def test_only_the_newest_are_kept_and_strangers_stay(drill: Drill, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()

@@ -39,7 +39,9 @@ class Fresh:
 
     def start(self, script: str, *arguments: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-c", "import django; django.setup()\n" + script, *arguments]
-        return subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            command, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def _done(self, command: list[str]) -> "Done":
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
