@@ -1,7 +1,7 @@
 """`./certdesk bench`: goals as ratios inside one run, with the calibration rows beside them.
 
-    ./certdesk bench [--seconds N] [--json FILE] [--rows N]
-                     [--only g1,g2,g12,writes,lists,nodes]
+    ./certdesk bench [--seconds N] [--json FILE] [--rows N] [--peers]
+                     [--only g1,g2,g5,g8,g9,g10,g11,g12,g15,writes,lists,nodes]
 
 "Per core" is work divided by the CPU seconds of the whole server process tree, load generator left out.
 Status 1 when a floor does not hold.
@@ -14,8 +14,23 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import calibration, checker, engine, interactive, lists, rest
+from bench import (
+    answers,
+    calibration,
+    checker,
+    crls,
+    engine,
+    importing,
+    interactive,
+    jobs,
+    lists,
+    rest,
+    scanner,
+    weight,
+)
 from bench.report import Report
+
+ALL = "g1,g2,g5,g8,g9,g10,g11,g12,g15,writes,lists,nodes"
 
 
 def main() -> int:
@@ -23,8 +38,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="./certdesk bench", description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each measured row")
     parser.add_argument("--json", type=Path, help="file for the figures")
-    parser.add_argument("--only", default="g1,g2,g12,writes,lists,nodes", help="comma-separated goals")
+    parser.add_argument("--only", default=ALL, help="comma-separated goals")
     parser.add_argument("--rows", type=int, default=1_000_000, help="certificates of the list goals")
+    parser.add_argument("--peers", action="store_true", help="install the peers that can be had")
     chosen = parser.parse_args()
     goals = {goal.strip() for goal in chosen.only.split(",")}
     report = Report()
@@ -43,10 +59,27 @@ def main() -> int:
         lists.measure(report, chosen.seconds, chosen.rows)
     if "nodes" in goals:  # G16
         lists.measure_nodes(report, chosen.seconds)
+    _chapter_five(report, chosen, goals)
     print(report.table())
     if chosen.json:
         chosen.json.write_text(json.dumps(report.as_dict(), indent=2), encoding="utf-8")
     return 0 if report.floors_hold else 1
+
+
+def _chapter_five(report: Report, chosen: argparse.Namespace, goals: set[str]) -> None:
+    """What a certificate's later life leans on: answers, lists of revoked ones, scans, jobs, memory."""
+    if "g10" in goals:
+        jobs.measure(report, chosen.seconds)
+    if "g9" in goals:
+        importing.measure(report, chosen.seconds)
+    if "g8" in goals:
+        scanner.measure(report, chosen.rows)
+    if "g11" in goals:
+        crls.measure(report, chosen.rows)
+    if "g5" in goals or "g11" in goals:
+        answers.measure(report, chosen.seconds, chosen.rows, with_peers=chosen.peers)
+    if "g15" in goals:
+        weight.measure(report, chosen.seconds, chosen.rows)
 
 
 def _set_up(folder: Path) -> None:

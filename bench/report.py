@@ -35,6 +35,12 @@ class Row:
 @dataclass
 class Report:
     rows: list[Row] = field(default_factory=list)
+    peers_absent: dict[str, str] = field(default_factory=dict)
+
+    def absent(self, peer: str, reason: str) -> None:
+        """A peer that was not measured, and why."""
+        self.peers_absent[peer] = reason
+        print(f"{f'peer {peer}':<46} not measured: {reason}", flush=True)
 
     def add(self, row: Row) -> None:
         self.rows.append(row)
@@ -56,11 +62,13 @@ class Report:
 
     def table(self) -> str:
         lines = [f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"]
-        return "\n".join(["", *lines, *(self.line(row) for row in self.rows)])
+        absent = (f"{f'peer {peer}':<46} not measured: {why}" for peer, why in self.peers_absent.items())
+        return "\n".join(["", *lines, *(self.line(row) for row in self.rows), *absent])
 
     def as_dict(self) -> dict[str, object]:
         return {
             "machine": {"cores": os.cpu_count(), "python": platform.python_version()},
             "rows": [row.__dict__ | {"verdict": row.verdict} for row in self.rows],
+            "peers_absent": self.peers_absent,
             "floors_hold": self.floors_hold,
         }

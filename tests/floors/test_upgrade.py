@@ -19,15 +19,15 @@ UPGRADE = r"""
 import json, os, signal, sys
 from django.core.management import call_command
 from django.db import connection, connections
-from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
+from certdesk.foundation.common.migrating import Executor, migrate
 from tests.support import old_schema
 
 old_schema.fill(old_schema.build(sys.argv[1]))
 before = old_schema.rows()
 
 def pending():
-    executor = MigrationExecutor(connection)
+    executor = Executor(connection)
     return [migration.name for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
 
 def killed_at(call):
@@ -47,13 +47,13 @@ for turn in range(1, int(sys.argv[2]) + 1):
     child = os.fork()
     if child == 0:
         killed_at(min(2, turn))  # the first one stops before any step is done, the others after one
-        call_command("migrate", verbosity=0, interactive=False)
+        migrate()
         os._exit(0)
     kills += os.waitpid(child, 0)[1] == signal.SIGKILL
     left.append(pending())
     assert old_schema.lost(before, old_schema.rows()) == []
 connections.close_all()
-call_command("migrate", verbosity=0, interactive=False)
+migrate()
 after = old_schema.rows()
 call_command("makemigrations", check_changes=True, dry_run=True, verbosity=0)
 print(json.dumps({"tables": len(before), "rows": sum(map(len, before.values())), "left": list(map(len, left)),

@@ -23,10 +23,11 @@ Rows = dict[str, list[dict[str, Any]]]
 def build(name: str) -> Any:
     """Migrates an empty database to `schemas/NAME.json`; answers the models of that time."""
     from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
+
+    from certdesk.foundation.common.migrating import Executor
 
     targets = list(json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8")).items())
-    executor = MigrationExecutor(connection)
+    executor = Executor(connection)
     return executor.migrate(targets).apps
 
 

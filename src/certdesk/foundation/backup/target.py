@@ -7,12 +7,10 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from pathlib import Path
 from typing import Any
 
-from django.core.management import call_command
 from django.db import connection, transaction
-from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
-from certdesk.foundation.common import private_file, sql
+from certdesk.foundation.common import migrating, private_file, sql
 
 from . import unfinished
 from .archive import Reader
@@ -136,7 +134,7 @@ def fill(reader: Reader) -> Manifest:
                 _put(name, blocks, columns)
     if found is None:
         raise BackupBroken("The backup has no manifest.", next_step="Take another copy of it.")
-    call_command("migrate", verbosity=0, interactive=False)
+    migrating.migrate()
     return found
 
 
@@ -165,7 +163,7 @@ def _prepare(held: Schema) -> Mapping[str, Sequence[str]]:
     _refuse_later(held)
     if kind() == "sqlite":
         return {}
-    executor = MigrationExecutor(connection)
+    executor = migrating.Executor(connection)
     executor.migrate(_leaves(executor.loader, held.migrations))
     names = ", ".join(f'"{one}"' for one in held.columns if one != "django_migrations")
     sql.execute(f"TRUNCATE {names} CASCADE")

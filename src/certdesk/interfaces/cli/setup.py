@@ -31,11 +31,9 @@ class FirstUser:
 
 def prepare(settings: "Settings") -> None:
     """Everything that must stand before the first request; does nothing that is already done."""
-    from django.core.management import call_command
-
     from certdesk.foundation.audit import heads
     from certdesk.foundation.backup import unfinished
-    from certdesk.foundation.common import clock, session_key
+    from certdesk.foundation.common import clock, migrating, session_key
     from certdesk.foundation.iam import actions as iam
     from certdesk.foundation.sealing import actions as sealing
     from certdesk.foundation.sealing import kek
@@ -44,7 +42,7 @@ def prepare(settings: "Settings") -> None:
     unfinished.refuse()
     kek.ensure_kek_file(settings.kek_path)
     session_key.ensure(settings)
-    call_command("migrate", verbosity=0, interactive=False)
+    migrating.migrate()
     heads.set_aside_of_another()
     sealing.check_kek()
     iam.ensure_system_policies()
