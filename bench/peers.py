@@ -110,7 +110,7 @@ def _in_bao(base: str, token: str, count: int) -> list[str]:
 
         send("sys/mounts/pki", {"type": "pki"})
         root = send("pki/root/generate/internal", {"common_name": "Bench", "key_type": "ec", "key_bits": 256})
-        send("pki/roles/r", {"allow_any_name": True, "key_type": "ec", "key_bits": 256})
+        send("pki/roles/r", {"allow_any_name": True, "key_type": "ec", "key_bits": 256, "ttl": "24h"})
         issuer = x509.load_pem_x509_certificate(root["certificate"].encode())
         names = (f"b{number}.example.com" for number in range(count))
         found = (send("pki/issue/r", {"common_name": name})["certificate"] for name in names)
