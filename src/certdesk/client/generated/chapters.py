@@ -1767,9 +1767,22 @@ class Overview:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    def set_mail(self, *, enabled: bool, weekday: Literal['MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY', 'SUNDAY'] | None = None) -> types.WeeklyMailAnswer:
+        """Switches one's own weekly mail on or off and chooses its day.
+
+        Args:
+            enabled: On or off.
+            weekday: On which day.
+        """
+        return cast('types.WeeklyMailAnswer', self._transport.call('PUT', '/v3/scm/overview/mail', body={'enabled': enabled, 'weekday': weekday}))
+
     def show(self) -> types.OverviewAnswer:
         """Each figure with the console's path that lists what it counts; what is not to be seen is left out."""
         return cast('types.OverviewAnswer', self._transport.call('GET', '/v3/scm/overview'))
+
+    def show_mail(self) -> types.WeeklyMailAnswer:
+        """One's own weekly mail: whether it is on, when the next one comes, and how it would look now."""
+        return cast('types.WeeklyMailAnswer', self._transport.call('GET', '/v3/scm/overview/mail'))
 
 
 class Packages:

@@ -2964,6 +2964,23 @@ class VoucherInfo(TypedDict):
     note: 'str'
 
 
+class WeeklyMail(TypedDict):
+    enabled: 'bool'
+    weekday: NotRequired['str']
+
+
+class WeeklyMailAnswer(TypedDict):
+    """`next_at` is empty while it is off; `subject` and `text` as it would be written now."""
+
+    enabled: 'bool'
+    weekday: 'str'
+    time_zone: 'str'
+    address: 'str'
+    next_at: 'str'
+    subject: 'str'
+    text: 'str'
+
+
 class Wish(TypedDict):
     """`auth.identity`: methods ["assume_role"] with `assume_role` {agency_name, domain_name or domain_id, duration_seconds}, or ["token"] with `token` {duration_seconds}; `policy` limits either further."""
 

@@ -50,6 +50,9 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
         {"name", "campaign", "action", "reason", "count", "domains", "more", "link"}
     ),
     "campaign-ended": frozenset({"name", "campaign", "action", "count", "done", "domains", "more", "link"}),
+    # `needs`: {"domain", "state", "not_after", "link"} each; `figures`: {"count", "text", "link"}; `week`:
+    # {"count", "served", "link"}; `more` a number
+    "weekly": frozenset({"name", "needs", "more", "figures", "week", "link", "settings"}),
     "mail-test": frozenset({"sender", "link"}),
 }
 """Each template with the names that its context must have."""

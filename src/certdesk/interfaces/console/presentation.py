@@ -12,7 +12,6 @@ from enum import StrEnum
 import idna
 
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86400, 365 * 86400
-COUNT_UP_TO = 1_000  # where bounded counts stop
 SOON = timedelta(days=30)  # LST-3: the reminder shows from 30 days before expiry
 
 SYMBOLS = {"CNY": "¥", "USD": "$", "EUR": "€", "GBP": "£"}
@@ -65,11 +64,6 @@ def parts(span: timedelta) -> list[tuple[int, Unit]]:
         elif found:
             break  # "1 year 3 minutes" helps nobody: only neighbours stand together
     return found[:2] or [(0, Unit.SECOND)]
-
-
-def bounded(count: int) -> str:
-    """`37`, or `1,000+` for a count that stopped there."""
-    return f"{count:,}{'+' if count >= COUNT_UP_TO else ''}"
 
 
 def expires_soon(not_after: datetime | None, now: datetime) -> bool:

@@ -28,6 +28,7 @@ from .views import (
     organization,
     outbox,
     overview,
+    overview_mail,
     packages,
     passkeys,
     people,
@@ -61,6 +62,7 @@ C = "certificates/<slug:certificate_id>"
 urlpatterns: list[URLPattern] = [
     path("", session.home, name="home"),
     path("overview", overview.shown, name="overview"),
+    path("overview/mail", overview_mail.mail, name="overview-mail"),
     path("login", session.login, name="account_login"),
     path("login/second", second_step.second_step, name="second-step"),
     path("login/passkey", passkeys.sign_in, name="passkey-sign-in"),

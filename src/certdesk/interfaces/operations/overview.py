@@ -6,10 +6,12 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.certificates.rows import LIST, Row
 from certdesk.lifecycle.certificates.states import ROWS
-from certdesk.lifecycle.overview import queries
+from certdesk.lifecycle.overview import actions, mailing, queries
 from certdesk.lifecycle.overview.queries import Figure, Overview, Week
 
+from . import overview_mails
 from .registry import operation
+from .schemas import DAYS, WeeklyMail
 from .shapes import Shape
 
 FIGURES = (
@@ -37,6 +39,30 @@ def show(principal: Principal) -> Shape:
         "ending": [_week(one) for one in found.weeks],
         "ca": {"waiting_since": wire(found.ca_since), "late": found.ca_late},
     }
+
+
+@operation("overview.show_mail", "GET", "/v3/scm/overview/mail", LIST, everyone=True)
+def show_mail(principal: Principal) -> Shape:
+    """One's own weekly mail: whether it is on, when the next one comes, and how it would look now."""
+    now = clock.now()
+    switch = mailing.own(principal, now)
+    looks = overview_mails.preview(principal, switch.user, now)
+    return {
+        "enabled": switch.enabled,
+        "weekday": DAYS[switch.weekday],
+        "time_zone": switch.user.time_zone,
+        "address": switch.user.email,
+        "next_at": wire(switch.next_at),
+        "subject": looks.subject,
+        "text": looks.text,
+    }
+
+
+@operation("overview.set_mail", "PUT", "/v3/scm/overview/mail", LIST, request=WeeklyMail, everyone=True)
+def set_mail(principal: Principal, body: WeeklyMail) -> Shape:
+    """Switches one's own weekly mail on or off and chooses its day."""
+    actions.switch(principal, enabled=body.enabled, weekday=DAYS.index(body.weekday), now=clock.now())
+    return show_mail(principal)
 
 
 def _figures(found: Overview) -> list[Shape]:

@@ -1,6 +1,6 @@
 """What requests carry: shapes and outer limits only; the rooms decide what the values may be."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, StrictBool, model_validator
 
@@ -207,6 +207,15 @@ class ExportQuery(InventoryFilters):
     """The filters of the search; `ids`, separated by commas, names certificates one by one."""
 
     ids: Names = ""
+
+
+Weekday = Literal["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]
+DAYS: tuple[Weekday, ...] = get_args(Weekday)
+
+
+class WeeklyMail(Body):
+    enabled: bool
+    weekday: Weekday = "MONDAY"
 
 
 class PageQuery(Body):

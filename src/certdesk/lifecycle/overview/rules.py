@@ -50,7 +50,7 @@ def due(now: datetime, weekday: int, zone: ZoneInfo, told: date) -> date | None:
     """The local date of the mail that is due and not told yet; None when there is none.
 
     Args:
-        told: the local date of the last one, or the day on which the mail was switched on.
+        told: the local date of the last one, or of the last turn before the mail was switched on.
     """
     turn = last_turn(now, weekday, zone)
     return turn.date() if turn.date() > told and now - turn < MISSED else None

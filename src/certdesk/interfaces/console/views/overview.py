@@ -8,10 +8,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.words.overview import bounded, headlines
 from certdesk.lifecycle.certificates.attention import Tab
 from certdesk.lifecycle.overview import queries
 from certdesk.lifecycle.overview.queries import Figure, Overview, Week
@@ -19,7 +19,6 @@ from certdesk.lifecycle.overview.rules import WEEK, Span
 from certdesk.lifecycle.validation.preflight import PROVE
 
 from ..present import Action
-from ..presentation import bounded
 from ..templatetags.certdesk_ui import relative_text
 from . import rows, session
 from .page import OWN, page
@@ -48,7 +47,7 @@ def shown(request: HttpRequest, principal: Principal) -> HttpResponse:
             {"code": state.value, "count": bounded(one.count), "url": one.path} for state, one in found.states
         ],
         "ca": ca(found),
-        "mail_url": "",
+        "mail_url": reverse("overview-mail"),
         "buy": Action(_("Buy certificate"), reverse("buy"), "buy", look="primary", icon="plus"),
         "may_buy": rows.may_buy(principal),
         "upload": Action(_("Upload certificate"), reverse("upload"), "upload", icon="upload"),
@@ -60,61 +59,12 @@ def shown(request: HttpRequest, principal: Principal) -> HttpResponse:
 
 
 def tiles(found: Overview, *, may_act: bool) -> list[dict[str, Any]]:
-    """The headline figures; what is not to be seen is left out."""
-    lines = [
-        ("needs", (found.tabs or {}).get(Tab.YOU), _need_you if may_act else _need_applicant, "you"),
-        ("by_hand", found.by_hand, _by_hand, "bad"),
-        ("by_itself", found.by_itself, _by_itself, ""),
-        ("unserved", found.unserved, _unserved, "bad"),
-        ("proofs", found.proofs, _proofs, "you"),
-        ("organizations", found.organizations, _organizations, "you"),
-        ("decisions", found.decisions, _decisions, "you"),
-    ]
+    """The headline figures; in an empty inventory only those that are not zero."""
     return [
-        {"name": name, "label": words(one.count), "tone": tone if one.count else "", **_figure(one)}
-        for name, one, words, tone in lines
-        if one is not None and (one.count or not found.empty)
+        {"name": name, "label": label, "tone": tone if one.count else "", **_figure(one)}
+        for name, one, label, tone in headlines(found, may_act=may_act)
+        if one.count or not found.empty
     ]
-
-
-def _need_you(count: int) -> str:
-    return ngettext("needs you", "need you", count)
-
-
-def _need_applicant(count: int) -> str:
-    return ngettext("needs the applicant", "need the applicant", count)
-
-
-def _by_hand(count: int) -> str:
-    return ngettext(
-        "ends within 30 days and does not renew by itself",
-        "end within 30 days and do not renew by themselves",
-        count,
-    )
-
-
-def _by_itself(count: int) -> str:
-    return ngettext("renews by itself within 30 days", "renew by themselves within 30 days", count)
-
-
-def _unserved(count: int) -> str:
-    return ngettext("is not served where it should be", "are not served where they should be", count)
-
-
-def _proofs(count: int) -> str:
-    return ngettext(
-        "proof of a domain name runs out within 30 days",
-        "proofs of domain names run out within 30 days",
-        count,
-    )
-
-
-def _organizations(count: int) -> str:
-    return ngettext("organization check waits for you", "organization checks wait for you", count)
-
-
-def _decisions(count: int) -> str:
-    return ngettext("request waits for your decision", "requests wait for your decision", count)
 
 
 def _figure(one: Figure) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from ..schemas import Weekday
 from .certificates import CertificateId, Status
 from .common import Moment
 
@@ -65,4 +66,20 @@ class OverviewAnswer(TypedDict):
     ca: CaHealth
 
 
-ANSWERS: dict[str, object] = {"overview.show": OverviewAnswer}
+class WeeklyMailAnswer(TypedDict):
+    """`next_at` is empty while it is off; `subject` and `text` as it would be written now."""
+
+    enabled: bool
+    weekday: Weekday
+    time_zone: str
+    address: str
+    next_at: Moment
+    subject: str
+    text: str
+
+
+ANSWERS: dict[str, object] = {
+    "overview.show": OverviewAnswer,
+    "overview.show_mail": WeeklyMailAnswer,
+    "overview.set_mail": WeeklyMailAnswer,
+}

@@ -252,6 +252,7 @@ FIELDS = {
     "user": "Name or id of the user.",
     "user_id": "Id of the user.",
     "voucher_ids": "Vouchers to pay with first.",
+    "weekday": "On which day.",
     "wildcard_domain_number": "How many additional wildcard names.",
     "without_any_tag": "Only certificates without a tag.",
     "zone": "The zone, e.g. example.com.",
