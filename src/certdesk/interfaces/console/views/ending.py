@@ -104,6 +104,7 @@ def unsubscribe(request: HttpRequest, principal: Principal, certificate_id: str)
         "form": form,
         "last": f"{certificate.created_at + endings.UNSUBSCRIBE_FOR:%Y-%m-%d %H:%M:%S} UTC",
         "refund": _refund(certificate),
+        "served_at": deployments.serving(certificate.id),
         **detail.crumbs(certificate),
     }
     return render(request, "console/unsubscribe.html", context, status=422 if form.errors else 200)

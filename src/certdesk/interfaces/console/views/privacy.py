@@ -13,6 +13,7 @@ from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.certificates import queries, rules
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.deployment import queries as deployments
 from certdesk.lifecycle.issuance.privacy import CANCEL_PRIVACY
 
 from . import detail
@@ -31,7 +32,11 @@ def cancel(request: HttpRequest, principal: Principal, certificate_id: str) -> H
             if request.POST.get("confirm_name", "").strip().lower() == name.lower():
                 call("certificates.cancel_privacy", principal, certificate_id=certificate_id)
                 tell(
-                    request, _("Privacy authorization canceled. The details are deleted."), "privacy.canceled"
+                    request,
+                    _(
+                        "Authorization for privacy information canceled successfully. The details are deleted."
+                    ),
+                    "privacy.canceled",
                 )
                 return back_to("certificate", certificate_id)
             problem = _("This is not the name. Nothing was deleted.")
@@ -42,6 +47,7 @@ def cancel(request: HttpRequest, principal: Principal, certificate_id: str) -> H
         "title": _("Cancel privacy authorization"),
         "name": name,
         "losses": _losses(certificate),
+        "served_at": deployments.serving(certificate.id),
         "problem": problem,
         "url": reverse("privacy", args=[certificate_id]),
         **detail.crumbs(certificate),

@@ -95,6 +95,7 @@ def _waiting(request: HttpRequest, certificate: Certificate) -> HttpResponse:
         "title": _("Confirm the revocation"),
         "name": _name(certificate),
         "waits": asked is not None and asked.confirmed_at is None,
+        "served_at": deployments.serving(certificate.id),
         "until": date_format(asked.made_at + revocation_rules.LINK_LIFE, _("j M Y")) if asked else "",
         **detail.crumbs(certificate),
     }
