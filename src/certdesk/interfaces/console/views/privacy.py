@@ -31,13 +31,7 @@ def cancel(request: HttpRequest, principal: Principal, certificate_id: str) -> H
         if request.method == "POST":
             if request.POST.get("confirm_name", "").strip().lower() == name.lower():
                 call("certificates.cancel_privacy", principal, certificate_id=certificate_id)
-                tell(
-                    request,
-                    _(
-                        "Authorization for privacy information canceled successfully. The details are deleted."
-                    ),
-                    "privacy.canceled",
-                )
+                tell(request, _done(), "privacy.canceled")
                 return back_to("certificate", certificate_id)
             problem = _("This is not the name. Nothing was deleted.")
     except (WrongState, Conflict) as error:
@@ -53,6 +47,10 @@ def cancel(request: HttpRequest, principal: Principal, certificate_id: str) -> H
         **detail.crumbs(certificate),
     }
     return render(request, "console/privacy.html", context, status=422 if problem else 200)
+
+
+def _done() -> str:
+    return _("Authorization for privacy information canceled successfully. The details are deleted.")
 
 
 def _losses(certificate: Certificate) -> list[str]:
