@@ -167,7 +167,7 @@ def _states(counts: Sequence[int]) -> tuple[tuple[State, Figure], ...]:
 
 def _unserved(principal: Principal, now: datetime) -> Figure:
     ids = deployments.unserved(principal.account_id)
-    (count,) = narrowing.bounded(principal, [narrowing.conditions(Narrow(ids=ids), now)])
+    count = narrowing.bounded(principal, [narrowing.conditions(Narrow(ids=ids), now)])[0] if ids else 0
     return Figure(count, links.unserved())
 
 

@@ -13,7 +13,7 @@ from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.working_days import Promise
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates.models import Certificate
-from certdesk.lifecycle.certificates.rows import COLUMNS
+from certdesk.lifecycle.certificates.rows import columns
 
 from . import officers, organization_method, organization_rules, proofs
 from .models import (
@@ -31,6 +31,8 @@ COUNT_UP_TO = 1_000
 STATUSES = tuple(state.value for state in OrganizationState)
 LEVELS = ("OV", "EV")
 SEARCH_LIMIT = 100
+COLUMNS = columns(by_id=True)
+"""The queue leads: by the account's index of certificates a count would read the whole inventory."""
 _FROM = (
     "validation_organizationverification v"
     " JOIN certificates_certificate c ON c.id = v.certificate_id AND c.state <> 'DELETED'"
@@ -227,8 +229,9 @@ def pending(principal: Principal) -> int:
 
 def _visible(principal: Principal, states: list[str]) -> tuple[str, list[object]]:
     text, params = iam.where(principal, LIST, COLUMNS)
-    marks = ",".join(["%s"] * len(states))
-    return f"{text} AND v.state IN ({marks})", [*params, *states]
+    if principal.account_id:
+        text, params = f"v.account_id = %s AND {text}", [principal.account_id, *params]
+    return f"{text} AND v.state IN ({sql.marks(states)})", [*params, *states]
 
 
 def _from_marker(marker: str | None) -> int:
