@@ -52,6 +52,8 @@ KINDS: Mapping[str, str] = {
     "agency_id": "agencies",
     "target_id": "targets",
     "deployment_id": "deployments",
+    "channel_id": "notification-channels",
+    "rule_id": "notification-rules",
 }
 """Part of an address -> kind of thing (tests/support/matrix/things.py)."""
 EVERYBODYS = {"name", "zone", "product_id", "token", "passkey_id"}

@@ -26,7 +26,7 @@ ACTION = re.compile(r"(scm|bss|dns|iam|eps|certdesk):[A-Za-z-]+:[A-Za-z]+")
 PUBLIC = {
     "healthz": "a load balancer has no user; says that the process answers",
     "readyz": "as healthz, with the database",
-    "heartbeat": "how late the scheduler is, a number",
+    "heartbeat": "how late scheduler, workers and sealer are, numbers",
     "metrics": "counts only",
     "openapi.json": "the contract; the same for everybody",
     "ocsp": "relying parties have no user (RFC 6960)",
@@ -34,6 +34,7 @@ PUBLIC = {
     "ocsp/<path:request_text>": "as ocsp, by GET",
     "crl/<str:name>.crl": "relying parties have no user (RFC 5280)",
     "ca/<str:name>.cer": "relying parties have no user (RFC 5280)",
+    "confirm/notice-<str:secret>": "the secret of the link in the notice is the right",
     "confirm/organization-<str:secret>": "the secret of the mailed link is the right",
     "confirm/revocation-<str:secret>": "the secret of the mailed link is the right",
     "confirm/reissue-<str:secret>": "the secret of the mailed link is the right",

@@ -14,6 +14,7 @@ from certdesk.lifecycle.applications.models import Application, BookCompany, Boo
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import ROWS, State
 from certdesk.lifecycle.notifications import queries as notices
+from certdesk.lifecycle.notifications import recipients
 from certdesk.lifecycle.validation.models import OrganizationDocument, OrganizationLink
 from tests.support.desk import Desk
 from tests.support.inventory import placed
@@ -188,7 +189,8 @@ def test_prefill_and_auto_renewal_end_and_notices_go_to_the_account(desk: Desk, 
     end = desk.certificate(certificate_id).not_after
     assert end is not None
     (candidate,) = notices.near_their_end(desk.account.id, end, (0, ""), 10)
-    assert [address for address, _ in notices.recipients(candidate)] == ["alice@example.net"]
+    told = recipients.of(candidate, recipients.audience(desk.account.id))
+    assert [to.recipient for to in told] == ["alice@example.net"]
 
 
 # rule: PRV-5

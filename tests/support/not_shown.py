@@ -2,6 +2,7 @@
 
 PIECES: dict[str, tuple[str, ...]] = {
     "lifecycle/catalogue/rules.py": ("… cannot be bought: …",),
+    "connectors/channels/options.py": ("Value error, ",),
     "connectors/dns/addresses.py": (" (… from …)",),
     "connectors/dns/causes.py": (
         "… have it yet: wait until the change has reached every server….",

@@ -59,8 +59,32 @@ CONTEXTS: dict[str, dict[str, object]] = {
         "confirm_link": LINK,
         "by_reply": True,
     },
-    "expiring": {"name": "shop", "not_after": datetime(2027, 3, 1, 12, tzinfo=UTC), "days": 7},
-    "expired": {"name": "shop", "not_after": datetime(2027, 3, 1, 12, tzinfo=UTC)},
+    "expiring": {
+        "name": "shop",
+        "not_after": datetime(2027, 3, 1, 12, tzinfo=UTC),
+        "days": 7,
+        "acknowledge_link": f"{LINK}/a",
+    },
+    "expired": {
+        "name": "shop",
+        "not_after": datetime(2027, 3, 1, 12, tzinfo=UTC),
+        "acknowledge_link": f"{LINK}/a",
+    },
+    "expiring-digest": {
+        "count": 2,
+        "lines": [
+            {
+                "domain": "example.com",
+                "name": "shop",
+                "certificate_id": "scs1",
+                "not_after": datetime(2027, 3, 1, 12, tzinfo=UTC),
+                "days": days,
+                "link": LINK,
+            }
+            for days in (0, 7)
+        ],
+        "acknowledge_link": f"{LINK}/a",
+    },
     "approval-asked": {
         "summary": "Delete the certificate shop (scs1) <for good>.",
         "requester": "ada",
@@ -73,6 +97,7 @@ CONTEXTS: dict[str, dict[str, object]] = {
         "reason": "Not <now>.",
     },
     "mail-test": {"sender": "ada"},
+    "channel-test": {"sender": "ada"},
     "invitation": {"name": "ada", "login": "ada", "until": datetime(2027, 3, 1, 12, tzinfo=UTC)},
     "second-factor-reset": {
         "name": "ada",
@@ -85,7 +110,7 @@ CONTEXTS: dict[str, dict[str, object]] = {
 
 
 WITHOUT_DOMAIN = (
-    *("organization-request", "mail-test", "invitation", "password-reset"),
+    *("channel-test", "organization-request", "mail-test", "invitation", "password-reset"),
     *("second-factor-reset", "approval-asked", "approval-ended"),
 )
 

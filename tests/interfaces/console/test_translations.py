@@ -9,6 +9,7 @@ from pathlib import Path
 from django.utils.translation import gettext, ngettext, override, pgettext
 from django.utils.translation.template import templatize
 
+from certdesk.connectors.channels.registry import KINDS as CHANNELS
 from certdesk.connectors.dns.providers.registry import KINDS
 from certdesk.lifecycle.applications.contacts import BUSINESS_CATEGORIES
 from certdesk.lifecycle.catalogue.queries import SHIPPED
@@ -48,7 +49,7 @@ def of_data() -> Iterator[str]:
     for state, row in ROWS.items():
         if state is not State.DELETED:
             yield from (row.title, row.next_step)
-    for kind in KINDS.values():
+    for kind in (*KINDS.values(), *CHANNELS.values()):
         yield kind.label
         for field in kind.options.model_fields.values():
             yield from (text for text in (field.title, field.description) if text)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
+from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
 from certdesk.foundation.common import settings as house
 from certdesk.foundation.jobs.models import Job, Schedule
@@ -35,11 +36,29 @@ def test_not_ready_without_the_kek_file(client: Client, tmp_path) -> None:  # ty
 @pytest.mark.parametrize(("seconds", "status"), [(-5, 200), (60, 200), (300, 503)])
 def test_heartbeat(client: Client, seconds: int, status: int) -> None:
     Schedule.objects.all().delete()
-    assert client.get("/heartbeat").json() == {"scheduler_late_s": 0.0}
+    calm = {"scheduler_late_s": 0.0, "worker_late_s": 0.0, "sealer_late_s": 0.0, "late": []}
+    assert client.get("/heartbeat").json() == calm
     Schedule.objects.create(name="x", next_at=clock.real_now() - timedelta(seconds=seconds))
     answer = client.get("/heartbeat")
     assert answer.status_code == status
     assert answer.json()["scheduler_late_s"] >= max(0, seconds) - 1
+
+
+@pytest.mark.parametrize(("minutes", "late"), [(9, []), (11, ["worker"])])
+def test_heartbeat_tells_of_workers_that_do_nothing(client: Client, minutes: int, late: list[str]) -> None:
+    at = clock.real_now() - timedelta(minutes=minutes)
+    Job.objects.create(kind="x.y", state="READY", run_at=at, created_at=at)
+    answer = client.get("/heartbeat")
+    assert (answer.status_code, answer.json()["late"]) == (503 if late else 200, late)
+
+
+@pytest.mark.parametrize(("seconds", "late"), [(50, []), (70, ["sealer"])])
+def test_heartbeat_tells_of_a_sealer_that_sleeps(client: Client, seconds: int, late: list[str]) -> None:
+    at = clock.real_now() - timedelta(seconds=seconds)
+    Event.objects.create(account_id="system", at=at, actor="system", action="x.y")
+    answer = client.get("/heartbeat")
+    assert (answer.status_code, answer.json()["late"]) == (503 if late else 200, late)
+    assert answer.json()["sealer_late_s"] >= seconds - 1
 
 
 def test_metrics_are_counts_only(client: Client) -> None:

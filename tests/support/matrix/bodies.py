@@ -53,6 +53,7 @@ REFERENCES: Mapping[str, str] = {
     "domain_id": "account_id",
     "trust_domain_id": "account_id",
     "trust_users": "users",
+    "scope_id": "certificate_id",
 }
 """Field name -> the kind of thing whose id it holds (`things.THINGS`)."""
 

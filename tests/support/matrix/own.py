@@ -7,9 +7,11 @@ from secrets import token_hex
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.iam import tokens
+from certdesk.foundation.outbox.models import Message
 from certdesk.interfaces.operations.registry import Operation
 from certdesk.lifecycle.campaigns.models import Campaign
 from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.notifications.models import Notices
 from certdesk.lifecycle.validation import actions as validation
 from certdesk.lifecycle.validation.organization_rules import checklist
 from tests.support.automatic import options
@@ -397,6 +399,37 @@ def _tags(side: Side) -> Ask:
 @own("notices.enable", "notices.disable")
 def _notices(side: Side) -> Ask:
     return Ask(body=[{"resource_id": side.ids["certificate_id"], "notice_type": ["CERT_EXPIRING"]}])
+
+
+@own("notification_channels.create")
+def _new_channel(side: Side) -> Ask:
+    return Ask(body={"kind": "webhook", "options": {"url": "https://hook.invalid/"}})
+
+
+@own("notification_channels.update")
+def _relabel_channel(side: Side) -> Ask:
+    return Ask(body={"label": "renamed"})
+
+
+@own("notification_rules.create", "notification_rules.update")
+def _new_notice_rule(side: Side) -> Ask:
+    return Ask(body={"whom": "EMAIL", "recipient": f"r{token_hex(4)}@{side.zone}"})
+
+
+@own("certificates.acknowledge_notices")
+def _told(side: Side) -> Ask:
+    """Its first notice has been told."""
+    certificate_id = side.ids["certificate_id"]
+    version = Certificate.objects.get(id=certificate_id).current_version
+    told = {"version": version, "stage": "one-week", "told_at": clock.now()}
+    Notices.objects.update_or_create(certificate_id=certificate_id, defaults=told)
+    return Ask()
+
+
+@own("messages.resend")
+def _kept_message(side: Side) -> Ask:
+    Message.objects.filter(id=side.ids["messages"]).update(state="FAILED", recipient=f"ops@{side.zone}")
+    return Ask()
 
 
 # --- DNS -----------------------------------------------------------------------------------------

@@ -211,6 +211,16 @@ def _message(side: Side) -> str:
     return str(Message.objects.filter(account_id=side.account.id).order_by("id")[0].id)
 
 
+def _channel(side: Side) -> str:
+    body = {"kind": "webhook", "label": "hook", "options": {"url": "https://hook.invalid/"}}
+    return str(side.post("/v3/scm/notification-channels", body)["id"])
+
+
+def _notice_rule(side: Side) -> str:
+    body = {"whom": "EMAIL", "recipient": f"ops@{side.zone}"}
+    return str(side.post("/v3/scm/notification-rules", body)["id"])
+
+
 def _event(side: Side) -> str:
     return str(Event.objects.filter(account_id=side.account.id).order_by("id")[0].id)
 
@@ -282,6 +292,8 @@ THINGS: dict[str, Callable[[Side], str]] = {
     "bindings": balancers.binding,
     "deployments": balancers.deployment,
     "campaigns": _campaign,
+    "notification-channels": _channel,
+    "notification-rules": _notice_rule,
 }
 """Kind -> how one is made; in this order. A kind is a path parameter's name, or the word before `{id}`."""
 

@@ -10,7 +10,8 @@ KINDS = (
     "access-key", "account", "agency", "agent", "acme-account", "acme-credential", "acme-order",
     "approval", "audit", "binding", "campaign", "cert", "channel", "company", "contact", "coupon",
     "csr", "deployment", "dnsConnection", "domain", "endpoint", "group", "issued", "issuer", "job",
-    "key", "order", "policy", "product", "project", "scan", "target", "user", "voucher",
+    "key", "noticeHours", "noticeRule", "order", "policy", "product", "project", "scan", "target",
+    "user", "voucher",
 )  # fmt: skip
 """What resources may be; the id alone is looked for under each of them."""
 

@@ -7,6 +7,8 @@ from email.utils import parseaddr
 from html import escape
 from urllib.parse import urlsplit
 
+from django.db.models import Q
+
 from certdesk.foundation.common import clock, ids, settings
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.jobs import actions as jobs
@@ -14,10 +16,12 @@ from certdesk.foundation.jobs.rules import backoff
 from certdesk.foundation.sealing import actions as sealing
 
 from . import render, rules
-from .models import Attempt, Message, State
+from .models import About, Attempt, Message, State
 from .rules import Answer
 
 PURPOSE = "outbox-secret"
+EMAIL = "email"
+CHANNELS = "notifications.send"  # the job of a higher room, by its name alone
 
 
 def send(
@@ -27,13 +31,21 @@ def send(
     context: Mapping[str, object],
     *,
     certificate_id: str = "",
+    also_about: Collection[str] = (),
     locale: str = "en",
+    channel: str = EMAIL,
+    channel_id: str = "",
+    thread: str = "",
     dedupe_key: str,
     secrets: Mapping[str, str] | None = None,
 ) -> Message:
-    """Renders a message and queues it; without a mail server in the settings it is only kept.
+    """Renders a message and queues it; a mail without a mail server in the settings is only kept.
 
     Args:
+        also_about: ids of certificates, for a message about many: what is forgotten with any of them.
+        channel: `email`, or the kind of the account's channel `channel_id`; the recipient of those is a phone
+            number, or whatever names the place to people.
+        thread: mails of one thread to one recipient refer to each other.
         secrets: names of the context whose texts only the recipient may see. They stand sealed beside the
             message and are put in when it is delivered: who may read the outbox does not read them.
         context: what `rules.TEMPLATES` names; texts, moments, lists and mappings of them.
@@ -44,10 +56,11 @@ def send(
     Raises:
         BadParameter: the recipient is no mail address.
     """
-    rules.check_recipient(recipient)
+    if channel == EMAIL:
+        rules.check_recipient(recipient)
     hidden = dict(secrets or {})
     rendered = render.render(template, locale, {**context, **{name: rules.mark(name) for name in hidden}})
-    kept = not settings.get().smtp_url
+    kept = _is_only_kept(channel)
     message, new = Message.objects.get_or_create(
         dedupe_key=dedupe_key,
         defaults={
@@ -55,6 +68,9 @@ def send(
             "certificate_id": certificate_id,
             "template": template,
             "locale": rules.choose_locale(locale),
+            "channel": channel,
+            "channel_id": channel_id,
+            "thread": thread,
             "recipient": recipient,
             "subject": rendered.subject,
             "text": rendered.text,
@@ -67,9 +83,15 @@ def send(
     if new and hidden:
         message.secret_id = sealing.seal(account_id, PURPOSE, json.dumps(hidden).encode())
         message.save(update_fields=["secret_id"])
+    if new and also_about:
+        About.objects.bulk_create(About(message=message, certificate_id=one) for one in also_about)
     if new and not kept:
         _queue(message)
     return message
+
+
+def _is_only_kept(channel: str) -> bool:
+    return channel == EMAIL and not settings.get().smtp_url
 
 
 def complete(message: Message) -> tuple[str, str]:
@@ -85,8 +107,8 @@ def complete(message: Message) -> tuple[str, str]:
 
 def send_again(message_id: int) -> None:
     """Queues the same message once more, byte for byte the same, whatever became of it before."""
-    state = State.QUEUED if settings.get().smtp_url else State.KEPT
     message = Message.objects.get(id=message_id)
+    state = State.KEPT if _is_only_kept(message.channel) else State.QUEUED
     if not message.recipient:
         return
     Message.objects.filter(id=message.id).update(state=state)
@@ -100,7 +122,9 @@ def forget_people(certificate_id: str, addresses: Collection[str]) -> None:
 
     In the caller's transaction.
     """
-    found = Message.objects.filter(certificate_id=certificate_id)
+    with_others = About.objects.filter(certificate_id=certificate_id).values_list("message_id", flat=True)
+    about = Q(certificate_id=certificate_id) | Q(id__in=list(with_others))
+    found = Message.objects.filter(about)
     for (message_id,) in found.values_list("id"):
         forget_secret(message_id)
     found.filter(state=State.QUEUED).update(state=State.KEPT)
@@ -168,7 +192,7 @@ def hold_all() -> int:
 
 def _queue(message: Message, wait: float = 0.0) -> None:
     jobs.enqueue(
-        "outbox.deliver",
+        "outbox.deliver" if message.channel == EMAIL else CHANNELS,
         {"message_id": message.id},
         subject=message.certificate_id,
         run_at=clock.real_now() + timedelta(seconds=wait),

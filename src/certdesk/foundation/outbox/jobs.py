@@ -11,7 +11,7 @@ from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.jobs.registry import Handler, handler
 from certdesk.foundation.jobs.rules import describe
 
-from . import actions, smtp
+from . import actions, queries, smtp
 from .models import Message, State
 from .rules import Answer
 
@@ -59,6 +59,10 @@ def _envelope(message: Message, sender: str) -> smtp.Envelope:
     mail["Subject"] = message.subject
     mail["Date"] = format_datetime(clock.real_now())
     mail["Message-ID"] = message.message_id
+    earlier = queries.earlier_of_thread(message)
+    if earlier:
+        mail["In-Reply-To"] = earlier[-1]
+        mail["References"] = " ".join(earlier)
     mail["Content-Language"] = "zh-Hans" if message.locale == "zh-hans" else "en"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation answers, please
     text, html = actions.complete(message)

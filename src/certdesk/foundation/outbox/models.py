@@ -19,6 +19,10 @@ class Message(models.Model):
     template = models.CharField(max_length=60)
     locale = models.CharField(max_length=10, default="en")
     channel = models.CharField(max_length=20, default="email")
+    channel_id = models.CharField(max_length=32, default="", help_text="Of the account's channels.")
+    thread = models.CharField(
+        max_length=40, default="", help_text="Mails of one thread refer to each other (RFC 5322 §3.6.4)."
+    )
     recipient = models.CharField(max_length=320)
     subject = models.CharField(max_length=300)
     text = models.TextField()
@@ -35,10 +39,27 @@ class Message(models.Model):
     sent_at = MomentField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["account_id", "id"], name="outbox_by_account")]
+        indexes = [
+            models.Index(fields=["account_id", "id"], name="outbox_by_account"),
+            models.Index(fields=["thread", "id"], name="outbox_by_thread", condition=~models.Q(thread="")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.template} to {self.recipient}"
+
+
+class About(models.Model):
+    """A certificate that a message is about beside others; one of a single certificate names it itself."""
+
+    id = models.BigAutoField(primary_key=True)
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="about")
+    certificate_id = models.CharField(max_length=16, db_index=True)
+
+    class Meta:
+        verbose_name_plural = "abouts"
+
+    def __str__(self) -> str:
+        return f"{self.message_id} {self.certificate_id}"
 
 
 class Attempt(models.Model):

@@ -4,9 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from .models import Attempt, Message
+from .models import About, Attempt, Message, State
+
+MOST_REFERENCES = 20
 
 
 def of_account(account_id: str) -> QuerySet[Message]:
@@ -16,6 +18,28 @@ def of_account(account_id: str) -> QuerySet[Message]:
 
 def of_certificate(certificate_id: str) -> QuerySet[Message]:
     return Message.objects.filter(certificate_id=certificate_id).order_by("-id")
+
+
+def about(messages: QuerySet[Message], certificate_id: str) -> QuerySet[Message]:
+    """Those that are about the certificate, alone or among others."""
+    others = About.objects.filter(certificate_id=certificate_id).values("message_id")
+    return messages.filter(Q(certificate_id=certificate_id) | Q(id__in=others))
+
+
+def queued(message_id: int) -> Message | None:
+    """The message, if it still waits to be delivered."""
+    return Message.objects.filter(id=message_id, state=State.QUEUED).first()
+
+
+def earlier_of_thread(message: Message) -> list[str]:
+    """Message-IDs of the earlier mails of its thread to the same recipient, oldest first."""
+    if not message.thread:
+        return []
+    found = Message.objects.filter(
+        thread=message.thread, recipient=message.recipient, channel=message.channel, id__lt=message.id
+    )
+    ids = list(found.order_by("id").values_list("message_id", flat=True)[:MOST_REFERENCES])
+    return [one for one in ids if one]
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,13 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
         {"domain", "certificate_id", "names", "company", "applicant", "until", "confirm_link", "by_reply"}
     ),
     # NTF-1; `days` is a number
-    "expiring": frozenset({"domain", "name", "certificate_id", "not_after", "days", "link"}),
-    "expired": frozenset({"domain", "name", "certificate_id", "not_after", "link"}),
+    # NTF-5; `acknowledge_link` is a secret: whoever has it silences the stage
+    "expiring": frozenset(
+        {"domain", "name", "certificate_id", "not_after", "days", "link", "acknowledge_link"}
+    ),
+    "expired": frozenset({"domain", "name", "certificate_id", "not_after", "link", "acknowledge_link"}),
+    # `lines` is a list of what `expiring` has of a certificate; `days` is 0 for what has expired
+    "expiring-digest": frozenset({"count", "lines", "link", "acknowledge_link"}),
     "invitation": frozenset({"name", "login", "until", "link"}),
     "password-reset": frozenset({"name", "login", "until", "link"}),
     "second-factor-reset": frozenset({"name", "login", "by", "at", "link"}),
@@ -54,6 +59,7 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
     # {"count", "served", "link"}; `more` a number
     "weekly": frozenset({"name", "needs", "more", "figures", "week", "link", "settings"}),
     "mail-test": frozenset({"sender", "link"}),
+    "channel-test": frozenset({"sender", "link"}),
 }
 """Each template with the names that its context must have."""
 

@@ -13,6 +13,7 @@ from certdesk.foundation.approvals import queries as approvals
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam import agencies, assuming
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.public import figures
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates.queries import Tab
@@ -53,6 +54,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "acting": assuming.about(principal) if principal.agency else None,
         "lab_clock": lab_clock(clock.offset()),
         "private_ca_only": private_ca_only(),
+        "scheduler_late": scheduler_late(),
     }
 
 
@@ -140,6 +142,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
                 (_("Private CA"), "authority", "certificate", "", nothing),
                 (_("API reference"), "reference", "api", "", nothing),
                 (_("Accounts"), "accounts", "users", accounts.LIST, nothing),
+                (_("Notifications"), "notifications", "broadcast", "scm:notification:list", nothing),
                 (_("Messages"), "outbox", "mail", "scm:message:list", nothing),
                 (_("Audit log"), "audit", "list-search", "scm:audit:list", nothing),
                 (_("Mail server"), "mail-server", "network", "iam:mailServer:get", nothing),
@@ -152,6 +155,12 @@ def _is_active(request: HttpRequest, url: str) -> bool:
     if request.path.startswith("/zones/"):  # a zone's pages belong to its connection
         return url == reverse("dns")
     return request.path == url or request.path.startswith(f"{url}/")
+
+
+def scheduler_late() -> str:
+    """`12 minutes` when nothing that runs by the clock has run for so long; empty when all is well."""
+    late = figures.scheduler_late(clock.real_now())
+    return duration(timedelta(seconds=late)) if late > figures.LATE["scheduler"] else ""
 
 
 def lab_clock(offset: timedelta) -> str:

@@ -30,7 +30,6 @@ def _crud(chapter: str, path: str, resource: str) -> list[Line]:
 CERTIFICATES: list[Line] = [
     ("certificates.show_auto_renewal", "GET", f"{C}/auto-renewal", "scm:cert:autoRenew"),
     ("certificates.set_auto_renewal", "PUT", f"{C}/auto-renewal", "scm:cert:autoRenew"),
-    ("certificates.acknowledge_notices", "POST", f"{C}/notices/acknowledge", "scm:notification:update"),
 ]
 ISSUERS_AND_TARGETS: list[Line] = [
     *_crud("issuers", "/v3/scm/issuers", "scm:issuer"),
@@ -47,12 +46,6 @@ DISCOVERY: list[Line] = [
     ("endpoints.list", "GET", "/v3/scm/endpoints", "scm:scan:list"),
     ("endpoints.adopt", "POST", "/v3/scm/endpoints/{id}/adopt", "scm:scan:adopt"),
 ]
-MESSAGES: list[Line] = [
-    ("messages.list", "GET", "/v3/scm/messages", "scm:message:list"),
-    ("messages.resend", "POST", "/v3/scm/messages/{id}/resend", "scm:message:resend"),
-    *_crud("notification_channels", "/v3/scm/notification-channels", "scm:notification"),
-    *_crud("notification_rules", "/v3/scm/notification-rules", "scm:notification"),
-]
 AUDIT_AND_ACME: list[Line] = [
     *_crud("acme_credentials", "/v3/scm/acme-credentials", "scm:acmeCredential"),
 ]
@@ -62,7 +55,6 @@ LATER: tuple[Line, ...] = (
     *CERTIFICATES,
     *ISSUERS_AND_TARGETS,
     *DISCOVERY,
-    *MESSAGES,
     *AUDIT_AND_ACME,
     *VERSION_2,
 )

@@ -1,6 +1,6 @@
 """Pages of the lists that operations cut themselves: `limit` and `marker` of API §10."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from certdesk.foundation.common.errors import BadParameter
@@ -9,6 +9,14 @@ from certdesk.lifecycle.certificates.filters import check_limit
 Item = TypeVar("Item")
 Sliceable = TypeVar("Sliceable", covariant=True)
 _DIGITS = 18  # fits the database's whole numbers
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Named = TypeVar("Named", bound=_Named)
 
 
 class _Sliced(Protocol[Sliceable]):
@@ -26,6 +34,22 @@ def cut(found: _Sliced[Item], limit: int) -> tuple[list[Item], bool]:
     check_limit(limit)
     rows = list(found[: limit + 1])
     return rows[:limit], len(rows) > limit
+
+
+def after(found: Sequence[Named], limit: int, marker: str) -> tuple[list[Named], str | None]:
+    """The page behind the one whose last id was the marker, and the next marker.
+
+    Raises:
+        BadParameter: a limit that is not offered, or a marker that the list did not give.
+    """
+    start = 0
+    if marker:
+        places = [place for place, one in enumerate(found) if one.id == marker]
+        if not places:
+            raise unknown_marker()
+        start = places[0] + 1
+    rows, more = cut(found[start:], limit)
+    return rows, rows[-1].id if more else None
 
 
 def number(marker: str) -> int:

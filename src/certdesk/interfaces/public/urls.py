@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from . import confirming, organization_link, pki, reissue_link, revocation_link, views
+from . import confirming, notice_link, organization_link, pki, reissue_link, revocation_link, views
 
 urlpatterns: list[URLPattern] = [
     path("healthz", views.healthz),
@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern] = [
     path("confirm/organization-<str:secret>", organization_link.choose),
     path("confirm/revocation-<str:secret>", revocation_link.confirm),
     path("confirm/reissue-<str:secret>", reissue_link.decide),
+    path("confirm/notice-<str:secret>", notice_link.acknowledge),
     path("confirm/<str:token>", confirming.confirm),
     path("acme/directory", views.later),
 ]

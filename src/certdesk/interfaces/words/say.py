@@ -25,6 +25,7 @@ from . import (
     keys,
     money,
     names,
+    notices,
     organization,
     people,
     policies,
@@ -60,6 +61,7 @@ SHAPES = (
     *revoking.SHAPES,
     *followups.SHAPES,
     *campaigns.SHAPES,
+    *notices.SHAPES,
     *states.TITLES,
 )
 _PARAMETER = re.compile(r"%\((\w+)\)s")

@@ -56,6 +56,12 @@ def applicant_address(application_id: int) -> str:
     return found.first() or ""
 
 
+def applicant(application_id: int) -> tuple[str, str] | None:
+    """Mail address and phone number of who applied; None when that is not kept (any more)."""
+    found = Contact.objects.filter(application_id=application_id)
+    return found.values_list("applicant_email", "applicant_phone").first()
+
+
 @dataclass(frozen=True, slots=True)
 class LastDetails:
     """What prefills the next application, by the form's field names."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from certdesk.foundation.audit import actions as audit
-from certdesk.foundation.common import sql
+from certdesk.foundation.common import phone, sql
 from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.outbox import actions as outbox
 from certdesk.lifecycle.applications import privacy
@@ -53,5 +53,8 @@ def forget_records(certificate: Certificate, now: datetime) -> None:
 
 
 def _addresses(certificate_id: str) -> set[str]:
+    """Mail addresses, and phone numbers as they stand in messages."""
     found = Contact.objects.filter(application__certificate_id=certificate_id)
-    return {one for pair in found.values_list("applicant_email", "contact_email") for one in pair if one}
+    mails = {one for pair in found.values_list("applicant_email", "contact_email") for one in pair}
+    numbers = {one for pair in found.values_list("applicant_phone", "contact_phone") for one in pair}
+    return (mails | {phone.international(one) for one in numbers}) - {""}

@@ -1,25 +1,23 @@
-"""Switching notices on and off, and telling: the only writers of this room."""
+"""Switching notices on and off, telling a stage, acknowledging it: the writers of the threads."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
-import structlog
-
 from certdesk.foundation.audit import actions as audit
-from certdesk.foundation.common import settings, sql
-from certdesk.foundation.common.errors import BadParameter
+from certdesk.foundation.common import sql
+from certdesk.foundation.common.errors import WrongState
 from certdesk.foundation.iam.principal import Principal
-from certdesk.foundation.outbox import actions as outbox
 from certdesk.lifecycle.certificates import queries as certificates
 
-from . import queries, rules
-from .models import Notices
+from . import habits, queries, recipients, timing_rules
+from .models import Notice, Notices, Progress
 from .queries import Candidate
+from .recipients import Audience, To
 from .rules import NoticeType, Stage
+from .timing_rules import Hours
 
 UPDATE = "scm:notification:update"
-log = structlog.get_logger(__name__)
+ACKNOWLEDGED = "notices.acknowledged"
 
 Wanted = Sequence[tuple[str, Sequence[NoticeType]]]
 
@@ -37,7 +35,10 @@ def switch(principal: Principal, wanted: Wanted, *, on: bool) -> None:
     with sql.short_transaction():
         for certificate, kinds in found:
             values = {kind.name.lower(): on for kind in kinds}
-            Notices.objects.update_or_create(certificate_id=certificate.id, defaults=values)
+            Notices.objects.update_or_create(
+                certificate_id=certificate.id,
+                defaults={**values, "account_id": certificate.account_id, "next_at": 0},
+            )
             audit.record(
                 principal,
                 UPDATE,
@@ -47,36 +48,151 @@ def switch(principal: Principal, wanted: Wanted, *, on: bool) -> None:
             )
 
 
-def tell(one: Candidate, stage: Stage, now: datetime) -> int:
-    """Queues a stage's messages in the caller's transaction, once for ever; answers how many recipients."""
-    recipients = queries.recipients(one)
-    for address, locale in recipients:
-        _send(one, stage, address, locale, now)
-    Notices.objects.update_or_create(
-        certificate_id=one.id, defaults={"version": one.version, "stage": stage.name, "told_at": now}
+def look_through(work: Sequence[Candidate], now: datetime) -> int:
+    """Tells what has come to a stage and notes when to look again at the others; all of one account.
+
+    In the caller's transaction. Answers how many notices were added.
+    """
+    account_id = work[0].account_id
+    known, hours = recipients.audience(account_id), habits.hours(account_id)
+    told = [(one, stage) for one in work if (stage := one.due(now)) is not None]
+    _remember([one for one in work if one.due(now) is None], now)
+    _remember_told(told, now)
+    return _add(
+        [
+            _notice(one, stage.name, to, _when(hours, one, stage, now))
+            for one, stage in told
+            for to in recipients.of(one, known)
+        ]
     )
-    return len(recipients)
 
 
-def _send(one: Candidate, stage: Stage, address: str, locale: str, now: datetime) -> None:
-    """A message never stops the others: an address that cannot be used is noted in the log."""
-    whom = hashlib.sha256(address.lower().encode()).hexdigest()[:32]
-    try:
-        outbox.send(
-            one.account_id,
-            "expired" if stage.kind is NoticeType.EXPIRED else "expiring",
-            address,
-            {
-                "domain": one.domain,
-                "name": one.name,
-                "certificate_id": one.id,
-                "not_after": one.not_after,
-                "days": rules.days_left(one.not_after, now),
-                "link": f"{settings.get().base_url}/certificates/{one.id}",
-            },
-            certificate_id=one.id,
-            locale=locale,
-            dedupe_key=f"{one.id}:{one.version}:{stage.name}:{whom}",
-        )
-    except BadParameter as refused:
-        log.warning("message not sent", certificate=one.id, stage=stage.name, reason=refused.message)
+def _when(hours: Hours, one: Candidate, stage: Stage, now: datetime) -> datetime:
+    if stage.kind is NoticeType.EXPIRED:
+        return now
+    return timing_rules.send_at(hours, now, one.not_after)
+
+
+def _remember(work: Sequence[Candidate], now: datetime) -> None:
+    Notices.objects.bulk_create(
+        [_thread(one, now) for one in work],
+        update_conflicts=True,
+        unique_fields=["certificate_id"],
+        update_fields=["account_id", "seen_version", "next_at"],
+    )
+
+
+def _remember_told(work: Sequence[tuple[Candidate, Stage]], now: datetime) -> None:
+    """A new stage opens the thread again (NTF-5)."""
+    rows = []
+    for one, stage in work:
+        row = _thread(one, now)
+        row.version, row.stage, row.told_at = one.version, stage.name, now
+        rows.append(row)
+    fields = ["account_id", "seen_version", "next_at", "version", "stage", "told_at"]
+    fields += ["acknowledged_at", "acknowledged_by", "escalated"]
+    Notices.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["certificate_id"], update_fields=fields
+    )
+
+
+def _thread(one: Candidate, now: datetime) -> Notices:
+    return Notices(
+        certificate_id=one.id,
+        account_id=one.account_id,
+        seen_version=one.version,
+        next_at=one.next_at(now),
+    )
+
+
+def _notice(one: Candidate, stage: str, to: To, when: datetime, *, urgent: bool = False) -> Notice:
+    return Notice(
+        account_id=one.account_id,
+        certificate_id=one.id,
+        version=one.version,
+        stage=stage,
+        whom=to.whom,
+        channel_id=to.channel_id,
+        # An applicant's address is read again when it is used: an authorization may be cancelled before.
+        recipient="" if to.whom == "APPLICANT" else to.recipient,
+        digest=to.digest,
+        locale=to.locale,
+        urgent=urgent,
+        send_at=when,
+    )
+
+
+def _add(notices: list[Notice]) -> int:
+    """What stands there already is left as it is: exactly once for each recipient and way (NTF-1)."""
+    Notice.objects.bulk_create(notices, ignore_conflicts=True)
+    return len(notices)
+
+
+def escalate(account_id: str, now: datetime, limit: int) -> int:
+    """Who comes next is told of stages that nobody acknowledged; answers how many certificates.
+
+    In the caller's transaction.
+    """
+    known = recipients.audience(account_id)
+    seen = 0
+    for days in sorted({rule.after_days for rule in known.rules if rule.after_days}):
+        work = queries.unanswered(account_id, days, now, limit)
+        _add(_escalations(work, known, days, now))
+        Notices.objects.filter(certificate_id__in=[one.id for one in work]).update(escalated=days)
+        seen = max(seen, len(work))
+    return seen
+
+
+def _escalations(work: Sequence[Candidate], known: Audience, days: int, now: datetime) -> list[Notice]:
+    return [
+        _notice(one, one.told[1], to, now, urgent=True)
+        for one in work
+        for to in recipients.of(one, known, after_days=days)
+        if _kind(one) in one.on
+    ]
+
+
+def _kind(one: Candidate) -> NoticeType:
+    return NoticeType.EXPIRED if one.told[1] == "expired" else NoticeType.EXPIRING
+
+
+def acknowledge(principal: Principal, certificate_id: str, now: datetime) -> None:
+    """Somebody takes care of it: silent until the next stage (NTF-5). A second time changes nothing.
+
+    Raises:
+        NoCertificate, Forbidden, UnderReview: as `certificates.queries.fetch`.
+        WrongState: nobody has been told anything of the current version yet.
+    """
+    certificate = certificates.fetch(principal, UPDATE, certificate_id)
+    with sql.short_transaction():
+        thread = Notices.objects.filter(certificate_id=certificate.id).first()
+        if thread is None or not thread.stage or thread.version != certificate.current_version:
+            raise WrongState(
+                "No expiry notice of this certificate has been sent yet, so there is none to acknowledge.",
+                next_step="Acknowledge the first one when it comes, or switch the notices off.",
+            )
+        if silence(thread, principal.name, now):
+            audit.record(
+                principal,
+                ACKNOWLEDGED,
+                resource=f"cert:{certificate.id}",
+                details={"stage": thread.stage},
+                account_id=certificate.account_id,
+            )
+
+
+def silence(thread: Notices, who: str, now: datetime) -> bool:
+    """Acknowledges the stage and drops what waits, in the caller's transaction; False: it was before."""
+    changed = Notices.objects.filter(
+        certificate_id=thread.certificate_id,
+        version=thread.version,
+        stage=thread.stage,
+        acknowledged_at=None,
+    ).update(acknowledged_at=now, acknowledged_by=who[:80])
+    Notice.objects.filter(
+        certificate_id=thread.certificate_id,
+        version=thread.version,
+        stage=thread.stage,
+        state=Progress.WAITING,
+    ).update(state=Progress.SILENCED, recipient="")
+    return bool(changed)

@@ -1,12 +1,11 @@
-"""Which certificates end, who is told, and what is switched on."""
+"""Which certificates end, and how far their threads have come."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.months import add_months
-from certdesk.foundation.iam.models import Account, User
-from certdesk.lifecycle.applications import queries as applications
+from certdesk.foundation.iam.models import Account
 from certdesk.lifecycle.certificates import states
 from certdesk.lifecycle.certificates.rows import EXPIRY
 
@@ -14,15 +13,35 @@ from . import rules
 from .models import Notices
 from .rules import NoticeType, Stage
 
+NEVER = 2**63 - 1
+"""`next_at` of what has no stage left."""
+
 _STATES = ", ".join(f"'{one.value}'" for one in sorted(states.EXPIRING))
-_PAGE = (
-    "SELECT c.id, c.account_id, c.owner_id, c.name, c.domain, c.source, v.number, v.not_before, v.not_after,"
-    " v.created_at, COALESCE(n.version, 0), COALESCE(n.stage, ''), n.expiring, n.expired"
+_SELECT = (
+    "SELECT c.id, c.account_id, c.owner_id, c.enterprise_project_id, c.name, c.domain, c.source, v.number,"
+    " v.not_before, v.not_after, v.created_at, COALESCE(n.version, 0), COALESCE(n.stage, ''),"
+    " n.expiring, n.expired"
+)
+_FROM = (
     " FROM certificates_certificate c"
     " JOIN certificates_version v ON v.certificate_id = c.id AND v.number = c.current_version"
     " LEFT JOIN notifications_notices n ON n.certificate_id = c.id"
+)
+# The index of expiry finds who ends within the window; the index of `next_at` alone passes over those whose
+# next stage has not come, so that only those are read and joined that have something to be told.
+_PAGE = (
+    f"{_SELECT}{_FROM}"
     f" WHERE c.account_id = %s AND c.state IN ({_STATES}) AND {EXPIRY} BETWEEN %s AND %s"
-    f" AND ({EXPIRY}, c.id) > (%s, %s) ORDER BY {EXPIRY}, c.id LIMIT %s"
+    f" AND ({EXPIRY}, c.id) > (%s, %s) AND NOT EXISTS (SELECT 1 FROM notifications_notices s"
+    " WHERE s.certificate_id = c.id AND s.seen_version = c.current_version AND s.next_at > %s)"
+    f" ORDER BY {EXPIRY}, c.id LIMIT %s"
+)
+_ONE = f"{_SELECT}{_FROM} WHERE c.id IN (%s) AND c.state IN ({_STATES})"
+_UNANSWERED = (
+    f"{_SELECT}{_FROM}"
+    f" WHERE n.account_id = %s AND n.acknowledged_at IS NULL AND n.told_at BETWEEN %s AND %s"
+    f" AND n.escalated < %s AND n.version = c.current_version AND c.state IN ({_STATES})"
+    " ORDER BY n.told_at, n.certificate_id LIMIT %s"
 )
 
 
@@ -38,6 +57,7 @@ class Candidate:
     id: str
     account_id: str
     owner_id: str
+    project_id: str
     name: str
     domain: str
     source: str
@@ -48,12 +68,21 @@ class Candidate:
     told: tuple[int, str]
     on: frozenset[NoticeType]
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return rules.stages(self.not_before, self.not_after, self.here_since)
+
     def due(self, now: datetime) -> Stage | None:
         """The stage to tell now; None when it was told, or is switched off."""
-        stage = rules.due(rules.stages(self.not_before, self.not_after, self.here_since), now)
+        stage = rules.due(self.stages, now)
         if stage is None or stage.kind not in self.on or self.told == (self.version, stage.name):
             return None
         return stage
+
+    def next_at(self, now: datetime) -> int:
+        """When there is something to tell again, in microseconds."""
+        following = rules.following(self.stages, now)
+        return NEVER if following is None else clock.to_micros(following.at)
 
 
 def accounts() -> list[str]:
@@ -64,45 +93,46 @@ def near_their_end(account_id: str, now: datetime, after: tuple[int, str], limit
     """One page in the order of expiry; `after` = (expiry in microseconds, id) of the last one seen."""
     earliest = clock.to_micros(now - rules.LATE)
     latest = clock.to_micros(add_months(now, rules.EARLIEST_MONTHS) + timedelta(days=4))  # clamped months
-    found = sql.rows(_PAGE, [account_id, earliest, latest, *after, limit])
+    found = sql.rows(_PAGE, [account_id, earliest, latest, *after, clock.to_micros(now), limit])
     return [_candidate(row) for row in found]
 
 
+def candidates(ids: list[str]) -> dict[str, Candidate]:
+    """Certificates in force or expired, by id."""
+    if not ids:
+        return {}
+    found = sql.rows(_ONE.replace("(%s)", f"({sql.marks(ids)})"), ids)
+    return {one.id: one for one in map(_candidate, found)}
+
+
+def unanswered(account_id: str, days: int, now: datetime, limit: int) -> list[Candidate]:
+    """Those whose last stage was told so many days ago, acknowledged by nobody and not escalated so far.
+
+    What was told longer than 30 days before that is left alone.
+    """
+    until = now - timedelta(days=days)
+    span = [clock.to_micros(until - rules.LATE), clock.to_micros(until)]
+    return [_candidate(row) for row in sql.rows(_UNANSWERED, [account_id, *span, days, limit])]
+
+
 def _candidate(row: sql.Row) -> Candidate:
-    off = {kind for kind, on in zip(NoticeType, row[12:14], strict=True) if on is not None and not on}
-    certificate_id, account_id, owner_id, name, domain, source = row[:6]
+    off = {kind for kind, on in zip(NoticeType, row[13:15], strict=True) if on is not None and not on}
+    certificate_id, account_id, owner_id, project_id, name, domain, source = row[:7]
     return Candidate(
         id=certificate_id,
         account_id=account_id,
         owner_id=owner_id,
+        project_id=project_id,
         name=name,
         domain=domain,
         source=source,
-        version=int(row[6]),
-        not_before=clock.from_micros(row[7]),
-        not_after=clock.from_micros(row[8]),
-        here_since=clock.from_micros(row[9]),
-        told=(int(row[10]), str(row[11])),
+        version=int(row[7]),
+        not_before=clock.from_micros(row[8]),
+        not_after=clock.from_micros(row[9]),
+        here_since=clock.from_micros(row[10]),
+        told=(int(row[11]), str(row[12])),
         on=frozenset(NoticeType) - off,
     )
-
-
-def recipients(one: Candidate) -> list[tuple[str, str]]:
-    """(address, locale) of each, once (NTF-6): the applicant of an issued one, and the account's contact."""
-    contact = _contact(one)
-    found = [(contact.email, contact.language)] if contact else []
-    if one.source != "UPLOADED":
-        application = applications.latest(one.id)
-        address = applications.applicant_address(application.id) if application else ""
-        if address and address.lower() not in {known.lower() for known, _ in found}:
-            found.insert(0, (address, contact.language if contact else "en"))
-    return found
-
-
-def _contact(one: Candidate) -> User | None:
-    """The user who owns the certificate; when he is gone, the account's first one with an address."""
-    users = User.objects.filter(account_id=one.account_id, is_active=True).exclude(email="")
-    return users.filter(id=one.owner_id).first() or users.order_by("created_at", "id").first()
 
 
 def switched_on(certificate_id: str) -> frozenset[NoticeType]:

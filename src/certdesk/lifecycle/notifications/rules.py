@@ -70,6 +70,11 @@ def due(all_stages: tuple[Stage, ...], now: datetime) -> Stage | None:
     return max((stage for stage in all_stages if stage.at <= now), default=None)
 
 
+def following(all_stages: tuple[Stage, ...], now: datetime) -> Stage | None:
+    """The first stage that has not come yet; None when the last one has."""
+    return min((stage for stage in all_stages if stage.at > now), default=None)
+
+
 def days_left(not_after: datetime, now: datetime) -> int:
     """Begun days until its end; 0 after it."""
     return max(0, -((now - not_after) // DAY))

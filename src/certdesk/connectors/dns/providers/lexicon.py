@@ -4,17 +4,15 @@ What lexicon cannot do: list an account's zones (they are named here), change a 
 failed in a form of its own.
 """
 
-import asyncio
 import importlib.util
 import json
-import os
-import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import pydantic
 from pydantic import SecretStr
 
+from certdesk.connectors import guarded
 from certdesk.connectors.dns.providers.answers import BadShape
 from certdesk.connectors.dns.providers.options import ProviderOptions, ZoneNames
 from certdesk.connectors.dns.providers.paging import page_of
@@ -31,7 +29,6 @@ from certdesk.connectors.dns.providers.sets import WholeSets
 from certdesk.connectors.dns.providers.values import canonical, inside, normal, same, txt_bytes, written
 
 _CHILD = "certdesk.connectors.dns.providers.lexicon_child"
-_PASSED_ON = ("LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "COVERAGE_PROCESS_CONFIG")
 _MOST_TESTED = 20
 # `auto` guesses, `localzone` writes files of this machine.
 _NOT_OURS = ("auto", "localzone", "base")
@@ -172,28 +169,11 @@ class Lexicon(WholeSets):
         raise self._problem(answer.get("kinds", []), int(answer.get("status", 0)), answer.get("refused", ""))
 
     async def _child(self, request: bytes) -> dict[str, Any]:
-        """One process, killed when it takes longer than a call may."""
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-B", "-m", _CHILD),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=environment,
-        )
         try:
-            async with asyncio.timeout(self.outside.seconds):
-                raw, _ = await process.communicate(request)
+            return await guarded.ask(_CHILD, request, self.outside.seconds)
         except TimeoutError:
             message = f"{self._options.provider} did not finish within {self.outside.seconds:g} s."
             raise DnsError(Reason.TIMEOUT, message) from None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        try:
-            answer = json.loads(raw)
-            return answer if isinstance(answer, dict) else {}
         except ValueError:
             raise self._failed("its process ended without an answer") from None
 

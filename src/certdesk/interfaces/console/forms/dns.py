@@ -33,7 +33,7 @@ class ConnectionForm(forms.Form):
         super().__init__(data, label_suffix="")
         self.kind, self.shown = kind, shown
         for field in provider_options.form(KINDS[kind].options):
-            self.fields[PREFIX + field.name] = _field(field, shown)
+            self.fields[PREFIX + field.name] = drawn(field, shown)
 
     def options(self) -> dict[str, Any]:
         """What was typed, as the options model reads it; what is empty is left to its default."""
@@ -63,7 +63,8 @@ class ConnectionForm(forms.Form):
         return typed
 
 
-def _field(field: FormField, shown: Mapping[str, Any] | None) -> forms.Field:
+def drawn(field: FormField, shown: Mapping[str, Any] | None) -> forms.Field:
+    """The input of one option; `shown` are the stored options, None for a new thing."""
     stored = (shown or {}).get(field.name)
     initial = stored if shown is not None else field.default
     common: dict[str, Any] = {

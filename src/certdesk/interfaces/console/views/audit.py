@@ -33,6 +33,7 @@ LINKS: Mapping[str, tuple[str, str]] = {
     "csr": ("csr", "scm:csr:list"),
     "domain": ("domain", "scm:domain:list"),
     "dnsConnection": ("dns-connection", "scm:dnsConnection:list"),
+    "channel": ("channel", "scm:notification:get"),
     "user": ("iam-user", "iam:users:list"),
     "group": ("iam-group", "iam:groups:list"),
     "policy": ("iam-policy", "iam:roles:list"),

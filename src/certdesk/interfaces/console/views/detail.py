@@ -17,6 +17,7 @@ from .. import next_steps, present
 from ..standing import ends
 from ..steps import steps
 from . import rows, tag_parts
+from .cards import notice_thread
 from .cards.facts import facts
 from .cards.findings import findings
 from .cards.history import history
@@ -77,6 +78,7 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
         "notices": switches(certificate, standing.state)
         if principal.may("scm:notification:update", resource)
         else [],
+        **notice_thread.context(principal, certificate, now),
         "move": reverse("move", args=[certificate.id]) if principal.may(MIGRATE, resource) else "",
         "edit": reverse("edit", args=[certificate.id]) if principal.may("scm:cert:update", resource) else "",
         "next_check": next_check(certificate, application),

@@ -127,3 +127,11 @@ def notices(request: HttpRequest, principal: Principal, certificate_id: str) -> 
     words = _("The notices are switched on.") if on else _("The notices are switched off.")
     tell(request, words, "notices.switched")
     return back_to("certificate", certificate_id)
+
+
+@page("", post=UPDATE)
+def acknowledge(request: HttpRequest, principal: Principal, certificate_id: str) -> HttpResponse:
+    """NTF-5: silent until the next stage."""
+    call("certificates.acknowledge_notices", principal, certificate_id=certificate_id)
+    tell(request, _("Acknowledged: nobody is told again until the next stage."), "notices.acknowledged")
+    return back_to("certificate", certificate_id)

@@ -61,6 +61,7 @@ CHAPTERS = {
     "notices": "Expiry notices on and off.",
     "overview": "What needs you, and how the certificates stand.",
     "notification_channels": "Where notices go.",
+    "notification_hours": "When notices may come.",
     "notification_rules": "Who gets which notice.",
     "orders": "Buying and paying.",
     "organization": "The desk that verifies organizations.",
@@ -79,6 +80,14 @@ CHAPTERS = {
 }
 
 FIELDS = {
+    "after_days": "0 = at once; else days after a stage that nobody acknowledged.",
+    "digest_at": "Hour of the one message a person gets, e.g. 08:00; empty = one a certificate.",
+    "quiet_from": "Beginning of the quiet hours, e.g. 22:00; empty = none.",
+    "quiet_to": "End of the quiet hours.",
+    "recipient": "Mail address, phone number with its country, or id of a channel; empty for a role.",
+    "scope": "All certificates, those of a project, or one.",
+    "scope_id": "Id of the project or certificate; empty for all.",
+    "whom": "A role, or what the recipient is.",
     "actor": "Id of who did it.",
     "agency_id": "Id of the agency.",
     "auth": "Who asks, and for what, as IAM v3 writes it.",
@@ -304,6 +313,15 @@ EXAMPLES: dict[str, Any] = {
             "key_name": "certdesk.",
             "key_secret": "c2VjcmV0LXNlY3JldA==",
         },
+    },
+    "NewChannel": {"kind": "webhook", "label": "on call", "options": {"url": "https://example.com/hook"}},
+    "ChannelTest": {"phone": ""},
+    "NewNoticeRule": {"scope": "ACCOUNT", "whom": "EMAIL", "recipient": "ops@example.com"},
+    "NoticeHours": {
+        "zone": "Asia/Shanghai",
+        "quiet_from": "22:00",
+        "quiet_to": "07:00",
+        "digest_at": "08:00",
     },
     "NewRecordSet": {"name": "_dnsauth.example.com.", "type": "TXT", "ttl": 300, "records": ['"text"']},
     "NewCsr": {"name": "www", "domain_name": "www.example.com", "private_key_algo": "EC_P256"},

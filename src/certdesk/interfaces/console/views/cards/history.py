@@ -73,6 +73,7 @@ def event_words() -> dict[str, str]:
         "certificate.unsubscribe": _("Unsubscription requested"),
         "certificate.unsubscription_refused": _("Unsubscription ended"),
         "scm:notification:update": _("Expiry notices switched"),
+        "notices.acknowledged": _("Expiry notice acknowledged"),
         "keystore.export": _("Private key handed out"),
         "certificate.apply": _("Application submitted"),
         "certificate.domains_proved": _("Domain names verified"),
