@@ -610,6 +610,14 @@ class Certificates:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    def acknowledge_notices(self, certificate_id: str) -> types.NoticeThread:
+        """Somebody takes care of it: the certificate is silent until its next stage (NTF-5).
+
+        Args:
+            certificate_id: Id of the certificate: scs and 13 digits.
+        """
+        return cast('types.NoticeThread', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/notices/acknowledge', certificate_id)))
+
     def add_domains(self, certificate_id: str, *, add_sans: str, email: str) -> types.NamesRequested:
         """Asks for more names in a multi-domain certificate (ADD-1, ADD-2); only the new ones are proved.
 
@@ -903,6 +911,14 @@ class Certificates:
             if not page['certificates']:
                 return
             offset += len(page['certificates'])
+
+    def notices(self, certificate_id: str) -> types.NoticeThread:
+        """What was told about the end of a certificate, and when the next stage comes.
+
+        Args:
+            certificate_id: Id of the certificate: scs and 13 digits.
+        """
+        return cast('types.NoticeThread', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/notices', certificate_id)))
 
     def push(self, certificate_id: str, *, target_service: str, target_project: str | None = None) -> None:
         """Makes the certificate an object of a service, used by nothing yet (PSH-1..3).
@@ -1549,6 +1565,43 @@ class Identity:
         return cast('types.RegionProjects', self._transport.call('GET', '/v3/projects', query={'name': name}))
 
 
+class Messages:
+    """Messages that were sent."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, state: Literal['', 'QUEUED', 'SENT', 'FAILED', 'KEPT'] | None = None, certificate_id: str | None = None) -> types.MessagePage:
+        """Messages of the account, newest first, with every try to deliver them; recipients are masked.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            status: Only those in this state.
+            state: Only those in this state.
+            certificate_id: Id of the certificate: scs and 13 digits.
+        """
+        return cast('types.MessagePage', self._transport.call('GET', '/v3/scm/messages', query={'limit': limit, 'marker': marker, 'status': status, 'state': state, 'certificate_id': certificate_id}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, state: Literal['', 'QUEUED', 'SENT', 'FAILED', 'KEPT'] | None = None, certificate_id: str | None = None) -> Iterator[types.SentMessage]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, status=status, state=state, certificate_id=certificate_id, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def resend(self, id: str) -> None:
+        """Queues a failed or kept message again, as it is.
+
+        Args:
+            id: The id.
+        """
+        self._transport.call('POST', self._transport.path('/v3/scm/messages/{id}/resend', id))
+
+
 class Notices:
     """Expiry notices on and off."""
 
@@ -1570,6 +1623,168 @@ class Notices:
             items: The body is a bare JSON array.
         """
         self._transport.call('POST', '/v3/scm/notification/enable', array=items)
+
+
+class NotificationChannels:
+    """Where notices go."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(self, *, kind: str, options: dict[str, Any], label: str | None = None) -> types.Made:
+        """Connects a channel: chat (apprise URL), sms (apprise URL with {phone}) or webhook. Nothing is sent.
+
+        Args:
+            kind: Which of the product's prices.
+            label: A name of your own.
+            options: Options of the provider; *** keeps a stored secret.
+        """
+        return cast('types.Made', self._transport.call('POST', '/v3/scm/notification-channels', body={'kind': kind, 'label': label, 'options': options}))
+
+    def delete(self, id: str) -> None:
+        """Removes a channel, its secrets, and the rules that name it.
+
+        Args:
+            id: The id.
+        """
+        self._transport.call('DELETE', self._transport.path('/v3/scm/notification-channels/{id}', id))
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.NotificationChannelPage:
+        """The account's chat rooms, SMS gateways and webhooks, oldest first.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            status: Only those in this state.
+        """
+        return cast('types.NotificationChannelPage', self._transport.call('GET', '/v3/scm/notification-channels', query={'limit': limit, 'marker': marker, 'status': status}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.NotificationChannel]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, status=status, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def show(self, id: str) -> types.NotificationChannel:
+        """One channel, its secrets as `***`.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.NotificationChannel', self._transport.call('GET', self._transport.path('/v3/scm/notification-channels/{id}', id)))
+
+    def test(self, id: str, *, phone: str | None = None) -> types.NotificationChannelTest:
+        """Sends a real test message; `phone` is the number, for an SMS gateway.
+
+        Args:
+            id: The id.
+            phone: Phone number.
+        """
+        return cast('types.NotificationChannelTest', self._transport.call('POST', self._transport.path('/v3/scm/notification-channels/{id}/test', id), body={'phone': phone}))
+
+    def update(self, id: str, *, label: str | None = None, options: dict[str, Any] | None = None) -> types.NotificationChannel:
+        """New name or options; `***` keeps a stored secret.
+
+        Args:
+            id: The id.
+            label: A name of your own.
+            options: Options of the provider; *** keeps a stored secret.
+        """
+        return cast('types.NotificationChannel', self._transport.call('PUT', self._transport.path('/v3/scm/notification-channels/{id}', id), body={'label': label, 'options': options}))
+
+
+class NotificationHours:
+    """When notices may come."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def show(self) -> types.NotificationHours:
+        """Zone, quiet hours and the hour of the digest; empty texts = not wished."""
+        return cast('types.NotificationHours', self._transport.call('GET', '/v3/scm/notification-hours'))
+
+    def update(self, *, zone: str | None = None, quiet_from: str | None = None, quiet_to: str | None = None, digest_at: str | None = None) -> types.NotificationHours:
+        """Sets them for the whole account; times of day as 22:30.
+
+        Args:
+            zone: The zone, e.g. example.com.
+            quiet_from: Beginning of the quiet hours, e.g. 22:00; empty = none.
+            quiet_to: End of the quiet hours.
+            digest_at: Hour of the one message a person gets, e.g. 08:00; empty = one a certificate.
+        """
+        return cast('types.NotificationHours', self._transport.call('PUT', '/v3/scm/notification-hours', body={'zone': zone, 'quiet_from': quiet_from, 'quiet_to': quiet_to, 'digest_at': digest_at}))
+
+
+class NotificationRules:
+    """Who gets which notice."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(self, *, whom: Literal['APPLICANT', 'CONTACT', 'ADMINISTRATORS', 'EMAIL', 'PHONE', 'CHANNEL'], scope: Literal['ACCOUNT', 'PROJECT', 'CERTIFICATE'] | None = None, scope_id: str | None = None, recipient: str | None = None, locale: Literal['en', 'zh-hans'] | None = None, after_days: int | None = None) -> types.Made:
+        """Adds a role, address, phone number or channel, for all certificates, a project's or one.
+
+        Args:
+            scope: All certificates, those of a project, or one.
+            scope_id: Id of the project or certificate; empty for all.
+            whom: A role, or what the recipient is.
+            recipient: Mail address, phone number with its country, or id of a channel; empty for a role.
+            after_days: 0 = at once; else days after a stage that nobody acknowledged.
+        """
+        return cast('types.Made', self._transport.call('POST', '/v3/scm/notification-rules', body={'scope': scope, 'scope_id': scope_id, 'whom': whom, 'recipient': recipient, 'locale': locale, 'after_days': after_days}))
+
+    def delete(self, id: str) -> None:
+        """Takes a rule away.
+
+        Args:
+            id: The id.
+        """
+        self._transport.call('DELETE', self._transport.path('/v3/scm/notification-rules/{id}', id))
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.NotificationRulePage:
+        """Who is told beside applicant and contact, oldest first.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            status: Only those in this state.
+        """
+        return cast('types.NotificationRulePage', self._transport.call('GET', '/v3/scm/notification-rules', query={'limit': limit, 'marker': marker, 'status': status}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.NotificationRule]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, status=status, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def show(self, id: str) -> types.NotificationRule:
+        """One rule.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.NotificationRule', self._transport.call('GET', self._transport.path('/v3/scm/notification-rules/{id}', id)))
+
+    def update(self, id: str, *, whom: Literal['APPLICANT', 'CONTACT', 'ADMINISTRATORS', 'EMAIL', 'PHONE', 'CHANNEL'], scope: Literal['ACCOUNT', 'PROJECT', 'CERTIFICATE'] | None = None, scope_id: str | None = None, recipient: str | None = None, locale: Literal['en', 'zh-hans'] | None = None, after_days: int | None = None) -> types.NotificationRule:
+        """Another rule in its place, whole.
+
+        Args:
+            id: The id.
+            scope: All certificates, those of a project, or one.
+            scope_id: Id of the project or certificate; empty for all.
+            whom: A role, or what the recipient is.
+            recipient: Mail address, phone number with its country, or id of a channel; empty for a role.
+            after_days: 0 = at once; else days after a stage that nobody acknowledged.
+        """
+        return cast('types.NotificationRule', self._transport.call('PUT', self._transport.path('/v3/scm/notification-rules/{id}', id), body={'scope': scope, 'scope_id': scope_id, 'whom': whom, 'recipient': recipient, 'locale': locale, 'after_days': after_days}))
 
 
 class Orders:
@@ -2696,7 +2911,11 @@ class Chapters:
         self.domains = Domains(transport)
         self.groups = Groups(transport)
         self.identity = Identity(transport)
+        self.messages = Messages(transport)
         self.notices = Notices(transport)
+        self.notification_channels = NotificationChannels(transport)
+        self.notification_hours = NotificationHours(transport)
+        self.notification_rules = NotificationRules(transport)
         self.orders = Orders(transport)
         self.organization = Organization(transport)
         self.overview = Overview(transport)

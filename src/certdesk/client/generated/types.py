@@ -749,6 +749,17 @@ class ChainFinding(TypedDict):
     sentence: 'str'
 
 
+class ChannelChange(TypedDict):
+    """What is left out stays as it is; `***` keeps a secret."""
+
+    label: NotRequired['str | None']
+    options: NotRequired['dict[str, Any] | None']
+
+
+class ChannelTest(TypedDict):
+    phone: NotRequired['str']
+
+
 class CheckCsr(TypedDict):
     csr: NotRequired['str']
 
@@ -953,6 +964,12 @@ class DecodedKey(TypedDict):
     key: 'str'
     spki_sha256: 'str'
     findings: 'builtins.list[ToolFinding]'
+
+
+class DeliveryAttempt(TypedDict):
+    at: 'str'
+    delivered: 'bool'
+    answer: 'str'
 
 
 class Deploy(TypedDict):
@@ -1692,6 +1709,19 @@ class Member(TypedDict):
     name: 'str'
 
 
+class MessagePage(TypedDict):
+    items: 'builtins.list[SentMessage]'
+    next_marker: 'str | None'
+
+
+class MessageQuery(TypedDict):
+    limit: NotRequired['int']
+    marker: NotRequired['str']
+    status: NotRequired['str']
+    state: NotRequired['str']
+    certificate_id: NotRequired['str']
+
+
 class Method(TypedDict):
     method: 'str'
 
@@ -1782,6 +1812,14 @@ class NewCampaign(TypedDict):
     issuer_per_minute: NotRequired['int']
 
 
+class NewChannel(TypedDict):
+    """A channel; what `options` holds depends on its kind."""
+
+    kind: 'str'
+    label: NotRequired['str']
+    options: 'dict[str, Any]'
+
+
 class NewConnection(TypedDict):
     """A DNS connection; what `options` holds depends on the provider."""
 
@@ -1812,6 +1850,17 @@ class NewGroup(TypedDict):
 class NewKey(TypedDict):
     user_id: NotRequired['str']
     description: NotRequired['str']
+
+
+class NewNoticeRule(TypedDict):
+    """Who is told, of which certificates, and after how many days without acknowledgement (0 = at once)."""
+
+    scope: NotRequired['str']
+    scope_id: NotRequired['str']
+    whom: 'str'
+    recipient: NotRequired['str']
+    locale: NotRequired['str']
+    after_days: NotRequired['int']
 
 
 class NewPolicy(TypedDict):
@@ -1873,6 +1922,76 @@ class Notice(TypedDict):
 
     resource_id: 'str'
     notice_type: 'builtins.list[str]'
+
+
+class NoticeHours(TypedDict):
+    """Times of day as 22:30; empty = not wished."""
+
+    zone: NotRequired['str']
+    quiet_from: NotRequired['str']
+    quiet_to: NotRequired['str']
+    digest_at: NotRequired['str']
+
+
+class NoticeThread(TypedDict):
+    """One thread a certificate; `stage` is the last one told of the current version."""
+
+    stage: 'str'
+    told_at: 'str'
+    acknowledged_at: 'str'
+    acknowledged_by: 'str'
+    next_stage: 'str'
+    next_at: 'str'
+    told: 'builtins.list[ToldNotice]'
+
+
+class NotificationChannel(TypedDict):
+    """Secrets among the options are `***`."""
+
+    id: 'str'
+    kind: 'str'
+    label: 'str'
+    options: 'dict[str, Any]'
+    problem: 'str'
+    next_step: 'str'
+    asked_at: 'str'
+    created_at: 'str'
+    updated_at: 'str'
+
+
+class NotificationChannelPage(TypedDict):
+    items: 'builtins.list[NotificationChannel]'
+    next_marker: 'str | None'
+
+
+class NotificationChannelTest(TypedDict):
+    ok: 'bool'
+    answer: 'str'
+    problem: 'str'
+    next_step: 'str'
+
+
+class NotificationHours(TypedDict):
+    zone: 'str'
+    quiet_from: 'str'
+    quiet_to: 'str'
+    digest_at: 'str'
+
+
+class NotificationRule(TypedDict):
+    id: 'str'
+    scope: 'str'
+    scope_id: 'str'
+    whom: 'str'
+    recipient: 'str'
+    locale: 'str'
+    after_days: 'int'
+    created_at: 'str'
+
+
+class NotificationRulePage(TypedDict):
+    items: 'builtins.list[NotificationRule]'
+    next_marker: 'str | None'
 
 
 class OfficerDecision(TypedDict):
@@ -2572,6 +2691,21 @@ class SearchQuery(TypedDict):
     marker: NotRequired['str']
 
 
+class SentMessage(TypedDict):
+    id: 'str'
+    to: 'str'
+    channel: 'str'
+    channel_id: 'str'
+    template: 'str'
+    locale: 'str'
+    subject: 'str'
+    state: 'str'
+    certificate_id: 'str'
+    created_at: 'str'
+    sent_at: 'str'
+    attempts: 'builtins.list[DeliveryAttempt]'
+
+
 class Served(TypedDict):
     """Port 0 is the usual one of the protocol; without a name the host is what must be covered."""
 
@@ -2823,6 +2957,16 @@ class TokenUser(TypedDict):
     id: 'str'
     name: 'str'
     domain: 'TokenDomain'
+
+
+class ToldNotice(TypedDict):
+    stage: 'str'
+    whom: 'str'
+    channel_id: 'str'
+    state: 'str'
+    due_at: 'str'
+    sent_at: 'str'
+    message_id: 'str'
 
 
 class ToolFinding(TypedDict):
