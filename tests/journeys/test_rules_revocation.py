@@ -19,7 +19,7 @@ from certdesk.foundation.iam.principal import Via
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.actions import enqueue
 from certdesk.foundation.outbox import actions as outbox
-from certdesk.foundation.outbox.models import Message
+from certdesk.foundation.outbox.models import Attempt, Message
 from certdesk.foundation.sealing.errors import SecretMissing
 from certdesk.lifecycle.applications.models import Contact
 from certdesk.lifecycle.certificates.models import Certificate
@@ -188,6 +188,14 @@ def test_what_was_written_and_shown_goes_too_but_the_last_mail(desk: Desk, alice
     (last,) = theirs
     assert (last.template, bool(last.text)) == ("revoked", True)
     assert not Message.objects.filter(certificate_id=certificate_id).exclude(id=last.id).exclude(text="")
+    Message.objects.filter(id=last.id).update(state="QUEUED")
+    desk.run(timedelta(minutes=61))
+    assert theirs.count() == 1  # it waits for its delivery
+    Message.objects.filter(id=last.id).update(state="SENT")
+    Attempt.objects.create(message=last, at=clock.real_now(), delivered=True, answer="250 ada@example.com")
+    desk.run(timedelta(minutes=61))
+    last.refresh_from_db()
+    assert (last.recipient, last.text, last.html, last.attempts.get().answer) == ("", "", "", "")
 
 
 def test_the_account_may_confirm_too_and_twice_is_no_error(desk: Desk, alice: Caller) -> None:

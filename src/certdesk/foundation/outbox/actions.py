@@ -119,6 +119,7 @@ def send_again(message_id: int) -> None:
 def forget_people(certificate_id: str, addresses: Collection[str]) -> None:
     """What messages about a certificate say, and which of them went to these addresses, is forgotten; that
     they were sent, when and with what result stays (NTF-3). What is not delivered yet is not sent any more.
+    Subjects stay too: none of them says more than the domain.
 
     In the caller's transaction.
     """
@@ -137,6 +138,19 @@ def forget_people(certificate_id: str, addresses: Collection[str]) -> None:
     ]
     Attempt.objects.filter(message__in=theirs).update(answer="")
     found.filter(id__in=theirs).update(recipient="")
+
+
+def forget_when_sent(dedupe_key: str) -> bool:
+    """The text and the recipient of one message, once nobody tries to deliver it any more; False until then.
+
+    In the caller's transaction.
+    """
+    found = Message.objects.filter(dedupe_key=dedupe_key)
+    if found.filter(state=State.QUEUED).exists():
+        return False
+    Attempt.objects.filter(message__in=found).update(answer="")
+    found.update(text="", html="", recipient="")
+    return True
 
 
 def forget_secret(message_id: int) -> None:

@@ -34,6 +34,8 @@ LAPSED = "The revocation was not confirmed within 30 days, so the certificate st
 EXPIRED = "The certificate expired before its revocation was confirmed."
 FOR_EVER = 1_000_000
 AT_ONCE = 100  # rows of one transaction (law 13)
+TOLD = "issuance.forget_told"
+TELLING = timedelta(hours=1)  # in which the mail of a revocation is delivered, or read where none leaves
 LOOK_AGAIN = timedelta(minutes=10)  # for those whose present state allows no revocation yet
 
 
@@ -78,7 +80,28 @@ def _end(asked: RevocationRequest, outcome: Outcome, now: datetime) -> None:
 def _tell(certificate: Certificate, asked: RevocationRequest, now: datetime) -> None:
     application = application_queries.latest(certificate.id)
     if application is not None:
-        mails.send(certificate, application, "revoked", {"at": now}, f"revoked:{asked.id}")
+        mails.send(certificate, application, "revoked", {"at": now}, _told(asked.id))
+        _forget_later(certificate.id, asked.id)
+
+
+def _told(request_id: int) -> str:
+    """The name of the mail that tells of the revocation."""
+    return f"revoked:{request_id}"
+
+
+def _forget_later(certificate_id: str, request_id: int) -> None:
+    jobs.enqueue(TOLD, {"request_id": request_id}, subject=certificate_id, run_at=clock.real_now() + TELLING)
+
+
+@handler(TOLD)
+class ForgetTold(Handler[bool, None]):
+    """REV-8: the last message goes too, once it was delivered, or nobody tries any more."""
+
+    def load(self, job: Job) -> bool | None:
+        request_id = int(job.payload["request_id"])
+        if not outbox.forget_when_sent(_told(request_id)):
+            _forget_later(job.subject, request_id)
+        return None
 
 
 def lapse(principal: Principal, asked: RevocationRequest, why: str, now: datetime) -> None:
