@@ -93,6 +93,7 @@ INSTALLED_APPS = [
     "certdesk.lifecycle.issuance",
     "certdesk.lifecycle.notifications",
     "certdesk.lifecycle.deployment",
+    "certdesk.lifecycle.renewal",
     "certdesk.lifecycle.campaigns",
     "certdesk.lifecycle.overview",
     "certdesk.interfaces.operations",

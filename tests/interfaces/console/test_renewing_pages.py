@@ -81,3 +81,26 @@ def test_who_may_not_buy_gets_no_page(office: Office) -> None:
     for who, status in (("rita", 403), ("charlie", 404)):
         assert office.client(who).get(f"/certificates/{certificate_id}/renew").status_code == status
         assert office.client(who).post(f"/certificates/{certificate_id}/renew", {}).status_code == status
+
+
+def test_the_switch_of_auto_renewal(office: Office) -> None:
+    # rule: REN-7
+    # rule: LST-8
+    certificate_id = office.desk.issued("www.example.com")
+    path = f"/certificates/{certificate_id}"
+    shown = page(office, path)
+    assert 'id="auto-renewal"' in shown
+    assert "buys its successor" not in shown
+    told = office.client().post(f"{path}/auto-renewal", {"on": "1"}, follow=True).content.decode()
+    assert "Auto-renewal is on." in told
+    assert "buys its successor" in told
+    assert "install it" in told
+    assert "Auto-renewal: On" in re.sub(r"\s+", " ", page(office, "/certificates"))
+    told = office.client().post(f"{path}/auto-renewal", {"on": "0"}, follow=True).content.decode()
+    assert "Auto-renewal is off." in told
+    assert 'id="auto-renewal"' not in page(office, path, "rita")
+    for who, status in (("rita", 403), ("charlie", 404)):
+        assert office.client(who).post(f"{path}/auto-renewal", {"on": "1"}).status_code == status
+    Certificate.objects.filter(id=certificate_id).update(state="REVOKED")
+    told = office.client().post(f"{path}/auto-renewal", {"on": "1"}, follow=True).content.decode()
+    assert 'role="alert"' in told

@@ -125,6 +125,11 @@ def _renew(side: Side) -> Ask:
     return Ask({"certificate_id": certificate_id}, {"is_auto_pay": True, "agree_privacy_protection": True})
 
 
+@own("certificates.set_auto_renewal")
+def _auto_renewal(side: Side) -> Ask:
+    return Ask({"certificate_id": side.applied_and_issued()}, {"enabled": True})
+
+
 @own("certificates.issue")
 def _issue(side: Side) -> Ask:
     return Ask(body={**PRODUCT, "domain": side.name("shop"), "key_algorithm": "EC_P256"})

@@ -44,6 +44,10 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
     "expired": frozenset({"domain", "name", "certificate_id", "not_after", "link", "acknowledge_link"}),
     # `lines` is a list of what `expiring` has of a certificate; `days` is 0 for what has expired
     "expiring-digest": frozenset({"count", "lines", "link", "acknowledge_link"}),
+    # REN-7; `cause` is one of lifecycle.renewal.causes
+    "renewal-attention": frozenset(
+        {"domain", "name", "certificate_id", "not_after", "cause", "reason", "link"}
+    ),
     "invitation": frozenset({"name", "login", "until", "link"}),
     "password-reset": frozenset({"name", "login", "until", "link"}),
     "second-factor-reset": frozenset({"name", "login", "by", "at", "link"}),

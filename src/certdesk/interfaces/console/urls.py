@@ -118,6 +118,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{C}/unsubscribe", ending.unsubscribe, name="unsubscribe"),
     path(f"{C}/privacy", privacy.cancel, name="privacy"),
     path(f"{C}/renew", renewing.renew, name="renew"),
+    path(f"{C}/auto-renewal", renewing.auto, name="auto-renewal"),
     path(f"{C}/revoke", revoking.revoke, name="revoke"),
     path(f"{C}/revoke/confirm", revoking.confirm, name="confirm-revocation"),
     path(f"{C}/reissue", reissuing.reissue, name="reissue"),

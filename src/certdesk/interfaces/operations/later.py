@@ -28,8 +28,6 @@ def _crud(chapter: str, path: str, resource: str) -> list[Line]:
 
 
 CERTIFICATES: list[Line] = [
-    ("certificates.show_auto_renewal", "GET", f"{C}/auto-renewal", "scm:cert:autoRenew"),
-    ("certificates.set_auto_renewal", "PUT", f"{C}/auto-renewal", "scm:cert:autoRenew"),
 ]
 ISSUERS_AND_TARGETS: list[Line] = [
     *_crud("issuers", "/v3/scm/issuers", "scm:issuer"),

@@ -5,6 +5,13 @@ from pydantic import StrictBool
 from .schemas import Body, Number, Word
 
 
+class AutoRenewal(Body):
+    """The switch; `deploy`: the new certificate goes where the old one is served."""
+
+    enabled: StrictBool
+    deploy: StrictBool = True
+
+
 class Renew(Body):
     """The same again, but for what is given here; what differs inherits no remaining validity (REN-5)."""
 

@@ -35,7 +35,7 @@ def renew(principal: Principal, certificate_id: str, wish: Wish, now: datetime, 
         CertdeskError: what `orders.buy` refuses.
     """
     old = fetch_renewable(principal, certificate_id, now)
-    result = orders.buy(principal, rules.request(old, wish, _tags(principal, old)), now, auto_pay=auto_pay)
+    result = orders.buy(principal, rules.request(old, wish, tags_of(principal, old)), now, auto_pay=auto_pay)
     return Renewed(result, _inherits(old, result))
 
 
@@ -46,7 +46,7 @@ def fetch_renewable(principal: Principal, certificate_id: str, now: datetime) ->
     return old
 
 
-def _tags(principal: Principal, old: Certificate) -> tuple[tuple[str, str], ...]:
+def tags_of(principal: Principal, old: Certificate) -> tuple[tuple[str, str], ...]:
     """The new one is found by the same tags, where whoever renews may set tags."""
     return old.tag_pairs() if principal.may(tags.CREATE, certificate_rules.resource_of(old)) else ()
 

@@ -17,7 +17,7 @@ from .. import next_steps, present
 from ..standing import ends
 from ..steps import steps
 from . import rows, tag_parts
-from .cards import notice_thread
+from .cards import notice_thread, renewal
 from .cards.facts import facts
 from .cards.findings import findings
 from .cards.history import history
@@ -81,6 +81,7 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
         **notice_thread.context(principal, certificate, now),
         "move": reverse("move", args=[certificate.id]) if principal.may(MIGRATE, resource) else "",
         "edit": reverse("edit", args=[certificate.id]) if principal.may("scm:cert:update", resource) else "",
+        "renewal": renewal.card(principal, certificate, now),
         "next_check": next_check(certificate, application),
         **tag_parts.context(principal, certificate),
         "failure": certificate.last_failure if standing.state is not State.UNPASSED else "",

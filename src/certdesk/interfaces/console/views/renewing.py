@@ -29,9 +29,9 @@ from ..templatetags.certdesk_ui import moment
 from . import buying, detail, rows
 from .cards import facts
 from .cards.facts import Fact
-from .page import alert, back_to, page
+from .page import alert, back_to, page, tell
 
-SUBSCRIBE, PAY = "scm:cert:subscribe", "bss:order:pay"
+SUBSCRIBE, PAY, AUTO = "scm:cert:subscribe", "bss:order:pay", "scm:cert:autoRenew"
 
 
 @page(SUBSCRIBE, post=SUBSCRIBE)
@@ -144,3 +144,16 @@ def _price(principal: Principal, old: Certificate, years: int) -> dict[str, Any]
         return cast(dict[str, Any], call("catalogue.price", principal, body=body)[1])
     except CertdeskError as error:
         return {"available": False, "reason": both(error)}
+
+
+@page("", post=AUTO)
+def auto(request: HttpRequest, principal: Principal, certificate_id: str) -> HttpResponse:
+    """The switch on the certificate's page (REN-7)."""
+    body = {"enabled": request.POST.get("on") == "1", "deploy": request.POST.get("deploy", "1") == "1"}
+    try:
+        call("certificates.set_auto_renewal", principal, certificate_id=certificate_id, body=body)
+        words = _("Auto-renewal is on.") if body["enabled"] else _("Auto-renewal is off.")
+        tell(request, words, "certificate.auto_renewal")
+    except WrongState as error:
+        alert(request, error)
+    return back_to("certificate", certificate_id)

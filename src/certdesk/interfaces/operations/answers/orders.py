@@ -6,6 +6,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from certdesk.lifecycle.orders.states import OrderState
+from certdesk.lifecycle.renewal.causes import Cause
 
 from .certificates import CertificateId
 from .common import Amount, FileAnswer, Made, Marker, Moment
@@ -27,6 +28,25 @@ class Renewed(Bought):
     """`inherits_remaining`: if the primary domain name stays, the rest of the old validity is added."""
 
     inherits_remaining: bool
+
+
+class RenewalBlocker(TypedDict):
+    """What stands in the way of a renewal; `detail` is what was said, if anything."""
+
+    code: Annotated[str, Field(json_schema_extra={"enum": [cause.value for cause in Cause]})]
+    sentence: str
+    next_step: str
+    detail: str
+
+
+class AutoRenewalStanding(TypedDict):
+    """`next_action` is BUY, ROLLOVER or empty."""
+
+    enabled: bool
+    deploy: bool
+    next_action: str
+    next_action_at: Moment
+    blockers: list[RenewalBlocker]
 
 
 class Order(TypedDict):
@@ -246,6 +266,8 @@ class ProductV2(CatalogueProduct):
 ANSWERS: dict[str, object] = {
     "orders.buy": Bought,
     "certificates.renew": Renewed,
+    "certificates.show_auto_renewal": AutoRenewalStanding,
+    "certificates.set_auto_renewal": AutoRenewalStanding,
     "orders.list": OrderPage,
     "orders.export": FileAnswer("text/csv"),
     "orders.show": Order,

@@ -99,6 +99,7 @@ FIELDS = {
     "operation": "Name of the operation.",
     "order_status": "Only those in this state.",
     "reason_code": "Why it is revoked.",
+    "deploy": "The new certificate goes where the old one is served.",
     "role_id": "Id of the policy.",
     "state": "Only those in this state.",
     "trust_domain_id": "Id of the account that is trusted.",

@@ -98,6 +98,8 @@ def event_words() -> dict[str, str]:
         "certificate.rollover_failed": _("Rollover refused"),
         "certificate.revocation_confirmed": _("Revocation confirmed"),
         "certificate.revoked": _("Revoked"),
+        "certificate.renewed": _("Renewed by the machine"),
+        "scm:cert:autoRenew": _("Auto-renewal switched"),
         "certificate.lapse": _("Request lapsed"),
         "certificate.key_compromised": _("Its private key is known to others"),
         "scm:cert:verify": _("Verification started by hand"),
