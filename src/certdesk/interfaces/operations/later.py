@@ -27,8 +27,6 @@ def _crud(chapter: str, path: str, resource: str) -> list[Line]:
     ]
 
 
-CERTIFICATES: list[Line] = [
-]
 ISSUERS_AND_TARGETS: list[Line] = [
     *_crud("issuers", "/v3/scm/issuers", "scm:issuer"),
     ("issuers.test", "POST", "/v3/scm/issuers/{id}/test", "scm:issuer:test"),
@@ -50,7 +48,6 @@ AUDIT_AND_ACME: list[Line] = [
 VERSION_2: list[Line] = []
 
 LATER: tuple[Line, ...] = (
-    *CERTIFICATES,
     *ISSUERS_AND_TARGETS,
     *DISCOVERY,
     *AUDIT_AND_ACME,
