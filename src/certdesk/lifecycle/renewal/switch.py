@@ -7,7 +7,7 @@ from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common.errors import WrongState
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
-from certdesk.lifecycle.certificates import endings, states
+from certdesk.lifecycle.certificates import endings, further, states
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates.models import Certificate
@@ -86,7 +86,7 @@ def check_possible(certificate: Certificate, now: datetime) -> None:
     if certificate.source != "BOUGHT":
         raise WrongState(endings.NOT_RENEWED_HERE)
     if certificate.free:
-        raise WrongState(endings.FREE_NOT_RENEWED)
+        raise WrongState(further.FREE_NOT_RENEWED)
     state = certificate_rules.state_of(certificate, now)
     if state not in IN_FORCE:
         raise WrongState(
