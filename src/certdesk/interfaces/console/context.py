@@ -110,6 +110,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
         (
             _("Work"),
             [
+                (_("Calendar"), "calendar", "clock", LIST, nothing),
                 (_("Orders"), "orders", "receipt", "bss:order:view", nothing),
                 (_("Domains"), "domains", "world", "scm:domain:list", nothing),
                 (_("DNS"), "dns", "network", "scm:dnsConnection:list", nothing),

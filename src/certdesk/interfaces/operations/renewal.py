@@ -6,12 +6,12 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.orders import queries as orders
 from certdesk.lifecycle.orders.actions import SUBSCRIBE
-from certdesk.lifecycle.renewal import actions, switch
+from certdesk.lifecycle.renewal import actions, calendar, switch
 from certdesk.lifecycle.renewal.causes import Blocker
 from certdesk.lifecycle.renewal.rules import CHANGEABLE, Wish
 
 from .registry import operation
-from .renewal_schemas import AutoRenewal, Renew
+from .renewal_schemas import AutoRenewal, CalendarQuery, Renew
 from .shapes import Shape
 
 C = "/v3/scm/certificates/{certificate_id}"
@@ -70,4 +70,24 @@ def blocker(one: Blocker) -> Shape:
         "sentence": say(one.sentence),
         "next_step": say(one.next_step),
         "detail": say(one.detail) if one.detail else "",
+    }
+
+
+@operation("renewals.calendar", "GET", "/v3/scm/calendar", "scm:cert:list", query=CalendarQuery)
+def show_calendar(principal: Principal, query: CalendarQuery) -> Shape:
+    """What is replaced when, by the machine or by a person, and what stands in the way; what ends first."""
+    found = calendar.page(principal, clock.now(), by=query.by, marker=query.marker, limit=query.limit)
+    return {"items": [_entry(one) for one in found.items], "next_marker": found.next_marker}
+
+
+def _entry(one: calendar.Entry) -> Shape:
+    return {
+        "cert_id": one.row.id,
+        "name": one.row.name,
+        "domain": one.row.domain,
+        "expires_at": wire(one.row.not_after),
+        "planned_at": wire(one.at),
+        "action": one.action,
+        "by": one.by.value,
+        "blockers": [blocker(each) for each in one.blockers],
     }

@@ -2,7 +2,7 @@
 
 from pydantic import StrictBool
 
-from .schemas import Body, Number, Word
+from .schemas import Body, Number, PageQuery, Word
 
 
 class AutoRenewal(Body):
@@ -26,3 +26,9 @@ class Renew(Body):
     single_domain_number: Number | None = None
     wildcard_domain_number: Number | None = None
     enterprise_project_id: Word | None = None
+
+
+class CalendarQuery(PageQuery):
+    """`by`: MACHINE or PERSON; empty = both."""
+
+    by: Word = ""

@@ -41,4 +41,6 @@ SHAPES = (
     _("It is tried again by itself."),
     _("A certificate that is '%(state)s' cannot renew itself."),
     _("Possible only while it is Issued."),
+    _("by %(text)s is unknown."),
+    _("Use MACHINE or PERSON."),
 )

@@ -49,6 +49,24 @@ class AutoRenewalStanding(TypedDict):
     blockers: list[RenewalBlocker]
 
 
+class CalendarEntry(TypedDict):
+    """From `planned_at` on it is replaced by `action` (BUY, ROLLOVER, or empty: buy another one)."""
+
+    cert_id: CertificateId
+    name: str
+    domain: str
+    expires_at: Moment
+    planned_at: Moment
+    action: str
+    by: Annotated[str, Field(json_schema_extra={"enum": ["MACHINE", "PERSON"]})]
+    blockers: list[RenewalBlocker]
+
+
+class CalendarPage(TypedDict):
+    items: list[CalendarEntry]
+    next_marker: Marker
+
+
 class Order(TypedDict):
     """`status` is the number of the billing API (§5.3), `state` the word for it."""
 
@@ -266,6 +284,7 @@ class ProductV2(CatalogueProduct):
 ANSWERS: dict[str, object] = {
     "orders.buy": Bought,
     "certificates.renew": Renewed,
+    "renewals.calendar": CalendarPage,
     "certificates.show_auto_renewal": AutoRenewalStanding,
     "certificates.set_auto_renewal": AutoRenewalStanding,
     "orders.list": OrderPage,

@@ -1,0 +1,92 @@
+"""The calendar: what is replaced when, by whom, and what stands in the way. In the order of expiry."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from certdesk.foundation.common import clock
+from certdesk.foundation.common.errors import BadParameter
+from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.certificates import endings
+from certdesk.lifecycle.certificates.filters import Marker, check_limit, read_marker
+from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.queries import visible
+from certdesk.lifecycle.certificates.rows import EXPIRY, Row, rows_of
+
+from . import blockers, schedule, switch
+from .causes import Blocker
+from .schedule import Kind
+
+ORDER = "calendar"
+_IN_FORCE = "c.state IN ('ISSUED', 'REISSUING', 'UPLOAD')"
+_MACHINE = "(c.auto_renewal OR c.paid_until > c.not_after)"
+_PERSON = "(NOT c.auto_renewal AND (c.paid_until IS NULL OR c.paid_until <= c.not_after))"
+
+
+class By(StrEnum):
+    """Who replaces it."""
+
+    MACHINE = "MACHINE"
+    PERSON = "PERSON"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One certificate in force. `at`: from then on it is replaced; `action` BUY, ROLLOVER, or empty where it
+    can only be replaced by another certificate."""
+
+    row: Row
+    at: datetime
+    action: str
+    by: By
+    blockers: tuple[Blocker, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    items: list[Entry]
+    next_marker: str | None
+
+
+def page(principal: Principal, now: datetime, *, by: str = "", marker: str = "", limit: int = 20) -> Page:
+    """A page of what the principal may see, what ends first before the rest; keyset.
+
+    Args:
+        by: MACHINE or PERSON; empty = both.
+
+    Raises:
+        BadParameter: by, limit or marker is not one that the calendar gives.
+    """
+    check_limit(limit)
+    conditions, params = visible(principal)
+    conditions += [_IN_FORCE, f"{EXPIRY} >= %s"]
+    params = [*params, clock.to_micros(now)]
+    if by:
+        conditions.append(_by(by))
+    if marker:
+        last = read_marker(marker, [ORDER])
+        conditions.append(f"({EXPIRY}, c.id) > (%s, %s)")
+        params += [last.value, last.id]
+    found = rows_of(" AND ".join(conditions), params, f"{EXPIRY}, c.id", limit + 1, now)
+    items = [_entry(row, now) for row in found[:limit]]
+    if len(found) <= limit:
+        return Page(items, None)
+    end = found[limit - 1]
+    return Page(items, Marker(ORDER, end.expiry_micros, end.id).text())
+
+
+def _by(by: str) -> str:
+    if by not in list(By):
+        raise BadParameter(f"by {by!r:.20} is unknown.", next_step="Use MACHINE or PERSON.", field="by")
+    return _MACHINE if by == By.MACHINE else _PERSON
+
+
+def _entry(row: Row, now: datetime) -> Entry:
+    end = endings.paid_end(row) or now
+    certificate = Certificate.objects.get(id=row.id)
+    coming = switch.next_of(certificate, now)
+    if coming.action and coming.at is not None:
+        found = blockers.of(certificate, Kind(coming.action), coming.at)
+        return Entry(row, coming.at, coming.action, By.MACHINE, tuple(found))
+    action = "" if row.source == "UPLOADED" or row.free else Kind.BUY.value
+    return Entry(row, max(now, end - schedule.BUY_BEFORE), action, By.PERSON, ())
