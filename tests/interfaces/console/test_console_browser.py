@@ -146,6 +146,7 @@ def test_the_form_shows_only_what_belongs_to_the_choice(office: Any, live_server
 
 EMPTY = [
     "/overview",
+    "/overview/mail",
     "/certificates",
     "/certificates?content=nothing",
     "/certificates/buy",

@@ -401,6 +401,11 @@ def _tags(side: Side) -> Ask:
     return Ask(body={"action": "create", "tags": [{"key": "team", "value": "a"}]})
 
 
+@own("overview.set_mail")
+def _weekly_mail(side: Side) -> Ask:
+    return Ask(body={"enabled": False})  # switching on needs a mail address
+
+
 @own("notices.enable", "notices.disable")
 def _notices(side: Side) -> Ask:
     return Ask(body=[{"resource_id": side.ids["certificate_id"], "notice_type": ["CERT_EXPIRING"]}])
