@@ -56,7 +56,6 @@ OPEN_PAGES = {
 OWN_PAGES = {
     "home": "leads to the first page that is open to the user",
     "overview": "shows what the user may see, by the rights of each part",
-    "overview-mail": "one's own mail",
     "again": "shows one's own password or second factor once more",
     "security": "one's own second factor",
     "enrol-app": "one's own second factor",
@@ -98,8 +97,6 @@ OPERATIONS_OF_ALL = {
     "approvals.cancel": "one's own request",
     "identity.domains": "the caller's own account, which the SDK asks for first",
     "identity.projects": "the caller's own account, which the SDK asks for first",
-    "overview.show_mail": "one's own mail",
-    "overview.set_mail": "one's own mail",
     "overview.show": "shows what the caller may see, by the rights of each part",
     "tokens.check": "one's own token; others by the right",
 }

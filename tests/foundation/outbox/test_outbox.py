@@ -96,6 +96,32 @@ CONTEXTS: dict[str, dict[str, object]] = {
         "end": "It was rejected.",
         "reason": "Not <now>.",
     },
+    "weekly": {
+        "name": "ada",
+        "needs": [{"domain": "example.com", "state": "Issued", "not_after": None, "link": LINK}],
+        "more": 0,
+        "figures": [{"count": "1", "text": "needs you", "link": LINK}],
+        "week": [{"count": "2", "served": True, "link": LINK}],
+        "settings": LINK,
+    },
+    "campaign-started": {
+        "name": "ada",
+        "campaign": "key of last week",
+        "action": "REVOKE",
+        "reason": "The key is known.",
+        "count": 1,
+        "domains": ["example.com"],
+        "more": 0,
+    },
+    "campaign-ended": {
+        "name": "ada",
+        "campaign": "key of last week",
+        "action": "REVOKE",
+        "count": 1,
+        "done": 1,
+        "domains": ["example.com"],
+        "more": 0,
+    },
     "mail-test": {"sender": "ada"},
     "channel-test": {"sender": "ada"},
     "invitation": {"name": "ada", "login": "ada", "until": datetime(2027, 3, 1, 12, tzinfo=UTC)},
@@ -111,7 +137,8 @@ CONTEXTS: dict[str, dict[str, object]] = {
 
 WITHOUT_DOMAIN = (
     *("channel-test", "organization-request", "mail-test", "invitation", "password-reset"),
-    *("second-factor-reset", "approval-asked", "approval-ended"),
+    *("second-factor-reset", "approval-asked", "approval-ended", "weekly"),
+    *("campaign-started", "campaign-ended"),
 )
 
 

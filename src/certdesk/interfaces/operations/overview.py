@@ -41,7 +41,7 @@ def show(principal: Principal) -> Shape:
     }
 
 
-@operation("overview.show_mail", "GET", "/v3/scm/overview/mail", LIST, everyone=True)
+@operation("overview.show_mail", "GET", "/v3/scm/overview/mail", LIST)
 def show_mail(principal: Principal) -> Shape:
     """One's own weekly mail: whether it is on, when the next one comes, and how it would look now."""
     now = clock.now()
@@ -58,7 +58,7 @@ def show_mail(principal: Principal) -> Shape:
     }
 
 
-@operation("overview.set_mail", "PUT", "/v3/scm/overview/mail", LIST, request=WeeklyMail, everyone=True)
+@operation("overview.set_mail", "PUT", "/v3/scm/overview/mail", LIST, request=WeeklyMail)
 def set_mail(principal: Principal, body: WeeklyMail) -> Shape:
     """Switches one's own weekly mail on or off and chooses its day."""
     actions.switch(principal, enabled=body.enabled, weekday=DAYS.index(body.weekday), now=clock.now())

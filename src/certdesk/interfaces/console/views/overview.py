@@ -47,7 +47,7 @@ def shown(request: HttpRequest, principal: Principal) -> HttpResponse:
             {"code": state.value, "count": bounded(one.count), "url": one.path} for state, one in found.states
         ],
         "ca": ca(found),
-        "mail_url": reverse("overview-mail"),
+        "mail_url": reverse("overview-mail") if found.tabs is not None else "",
         "buy": Action(_("Buy certificate"), reverse("buy"), "buy", look="primary", icon="plus"),
         "may_buy": rows.may_buy(principal),
         "upload": Action(_("Upload certificate"), reverse("upload"), "upload", icon="upload"),

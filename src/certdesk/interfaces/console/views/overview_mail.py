@@ -13,10 +13,11 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations import overview_mails
+from certdesk.lifecycle.certificates.rows import LIST
 from certdesk.lifecycle.overview import actions, mailing, rules
 
 from ..forms.common import put
-from .page import OWN, back_to, page, tell
+from .page import back_to, page, tell
 
 DAYS = [
     (0, gettext_lazy("Monday")),
@@ -34,7 +35,7 @@ class MailForm(forms.Form):
     weekday = forms.TypedChoiceField(label=gettext_lazy("Day"), choices=DAYS, coerce=int)
 
 
-@page(OWN, post=OWN)
+@page(LIST, post=LIST)
 def mail(request: HttpRequest, principal: Principal) -> HttpResponse:
     now = clock.now()
     switch = mailing.own(principal, now)
