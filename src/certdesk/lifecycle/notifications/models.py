@@ -27,7 +27,6 @@ class Notices(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["certificate_id", "seen_version", "next_at"], name="notifications_next"),
             models.Index(
                 fields=["account_id", "told_at"],
                 name="notifications_open",

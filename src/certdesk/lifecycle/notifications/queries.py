@@ -27,9 +27,9 @@ _FROM = (
     " JOIN certificates_version v ON v.certificate_id = c.id AND v.number = c.current_version"
     " LEFT JOIN notifications_notices n ON n.certificate_id = c.id"
 )
-# The index of expiry finds who ends within the window; the index of `next_at` alone passes over those whose
-# next stage has not come, so that only those are read and joined that have something to be told.
-_PAGE = (
+# The index of expiry finds who ends within the window; one look at the thread's row passes over those whose
+# next stage has not come, so that only those are joined and read that have something to be told.
+PAGE = (
     f"{_SELECT}{_FROM}"
     f" WHERE c.account_id = %s AND c.state IN ({_STATES}) AND {EXPIRY} BETWEEN %s AND %s"
     f" AND ({EXPIRY}, c.id) > (%s, %s) AND NOT EXISTS (SELECT 1 FROM notifications_notices s"
@@ -93,7 +93,7 @@ def near_their_end(account_id: str, now: datetime, after: tuple[int, str], limit
     """One page in the order of expiry; `after` = (expiry in microseconds, id) of the last one seen."""
     earliest = clock.to_micros(now - rules.LATE)
     latest = clock.to_micros(add_months(now, rules.EARLIEST_MONTHS) + timedelta(days=4))  # clamped months
-    found = sql.rows(_PAGE, [account_id, earliest, latest, *after, clock.to_micros(now), limit])
+    found = sql.rows(PAGE, [account_id, earliest, latest, *after, clock.to_micros(now), limit])
     return [_candidate(row) for row in found]
 
 

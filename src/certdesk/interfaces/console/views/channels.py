@@ -17,6 +17,7 @@ from certdesk.lifecycle.notifications.channels import CREATE, DELETE, GET, TEST,
 from certdesk.lifecycle.notifications.models import Channel, Rule
 
 from ..forms.common import put
+from ..forms.dns import PREFIX
 from ..forms.notifications import ChannelForm, ChannelTestForm
 from .notifications import standing
 from .page import alert, back_to, code_of, page, tell
@@ -77,7 +78,7 @@ def _form(
     request: HttpRequest, title: str, form: ChannelForm, back: str, error: CertdeskError | None = None
 ) -> HttpResponse:
     if error is not None:
-        put(form, error)
+        put(form, error, {"options": f"{PREFIX}url"})
     context = {
         "title": title,
         "subtitle": _(KINDS[form.kind].label),
