@@ -133,9 +133,9 @@ def test_the_card_tells_the_thread_and_acknowledges(office: Office) -> None:
     assert 'data-operation="acknowledge"' not in page(office, path)
     told = {"account_id": office.desk.account.id, "version": 1, "stage": "one-month", "told_at": clock.now()}
     Notices.objects.create(certificate_id=certificate_id, **told)
-    assert "Nobody has acknowledged it yet." in page(office, path)
+    assert "nobody has acknowledged it yet." in page(office, path)
     _, shown = post(office, f"{path}/notices/acknowledge")
-    assert "Silent until the next stage" in shown
+    assert "silent until the next stage" in shown
     assert 'data-operation="acknowledge"' not in shown
     form = {"whom": "EMAIL", "recipient": "ops@example.com", "scope": f"CERTIFICATE:{certificate_id}"}
     own = f"/notifications/rules/add?certificate={certificate_id}"
