@@ -256,7 +256,8 @@ def test_the_list_needs_few_statements(office: Office) -> None:
         connection,
     ) as found:
         assert client.get("/certificates").status_code == 200
-    assert len(found) <= 10, [one["sql"][:120] for one in found]
+    # one of them asks a table of thirty rows whether the scheduler stands still: every page says so
+    assert len(found) <= 11, [one["sql"][:120] for one in found]
 
 
 def test_name_and_description_are_changed(office: Office) -> None:
