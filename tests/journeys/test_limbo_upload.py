@@ -1,7 +1,9 @@
 """x509-limbo through the upload: every verdict is the one written down in `data/x509_limbo.json`.
 
-Its `differences` say why a verdict differs from the suite's: an upload has no trust store, no revocation
-lists and no peer name, and it wants a host name.
+A verdict is `accepted`, `flagged` with the codes of the findings, or `refused` with the code of the refusal:
+a case that is refused for another reason than before is seen too. The file's `differences` say why a verdict
+differs from the suite's: an upload has no trust store, no revocation lists and no peer name, and it wants a
+host name.
 """
 
 import json
@@ -18,7 +20,6 @@ from tests.support.limbo import Case
 from tests.support.rulebook import Caller, LabClock
 
 EXPECTED = json.loads((Path(__file__).parent / "data" / "x509_limbo.json").read_text())
-CPU_SECONDS = 1.0  # a promise of its own, fifty times what the slowest case takes
 pytestmark = [
     pytest.mark.skipif(not limbo.path().exists(), reason=f"no x509-limbo at {limbo.path()}"),
     pytest.mark.filterwarnings("ignore:Parsed a serial number"),  # as the running service takes it
@@ -35,21 +36,25 @@ def verdict(alice: Caller, case: Case) -> str:
     try:
         answer = alice("certificates.import", body=body)
     except CertdeskError as refused:
-        return "refused" if isinstance(refused, UploadRefused) and refused.code else f"crash: {refused!r}"
-    return "flagged" if answer["findings"] else "accepted"
+        known = isinstance(refused, UploadRefused) and refused.code
+        return f"refused {refused.code}" if known else f"crash: {refused!r}"
+    codes = sorted({one["code"] for one in answer["findings"]})
+    return f"flagged {','.join(codes)}" if codes else "accepted"
 
 
 @pytest.fixture
 def verdicts(lab: LabClock, alice: Caller, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Each case uploaded at its own time. Where the suite has no private key, one stands in for it."""
     stand_in, read = keys.generate(keys.KeyAlgorithm.EC_P256), uploaded_keys.read
-    found = {}
+    found, took = {}, {}
     for case in limbo.cases():
         monkeypatch.setattr(uploaded_keys, "read", read if case.key else lambda *given: stand_in)
         lab.at(case.now.replace(microsecond=0))  # the lab's clock moves by whole seconds
         before = time.process_time()
         found[case.id] = verdict(alice, case)
-        assert time.process_time() - before < CPU_SECONDS, case.id
+        took[case.id] = time.process_time() - before
+    slowest = max(took, key=lambda one: took[one])
+    print(f"\n{len(took)} cases, the slowest {slowest}: {took[slowest] * 1000:.0f} ms of CPU")  # noqa: T201
     return found
 
 
@@ -59,7 +64,9 @@ def test_every_verdict_is_the_one_written_down(verdicts: dict[str, str]) -> None
     assert len(verdicts) == 208
     assert verdicts == EXPECTED["verdicts"]
     differ = {
-        case.id for case in limbo.cases() if verdicts[case.id] == ("refused" if case.wanted else "accepted")
+        case.id
+        for case in limbo.cases()
+        if verdicts[case.id].partition(" ")[0] == ("refused" if case.wanted else "accepted")
     }
     assert differ == set(EXPECTED["differences"])
     passed = [case for case in limbo.cases() if not case.wanted and limbo.library_takes(case)]

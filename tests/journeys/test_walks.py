@@ -33,6 +33,9 @@ from tests.support.rulebook import DAY, PEOPLE, Caller, LabClock
 from tests.support.uploads import World
 
 WALKS, STEPS = (60, 25) if os.environ.get("CERTDESK_SIZE") == "full" else (4, 14)
+SEVERAL = {"domain_type": "MULTI_DOMAIN", "domain_numbers": 4, "single_domain_number": 3}
+SEVERAL |= {"wildcard_domain_number": 0}
+LAST = ("reopen", "delete", "unsubscribe", "apply", "confirm-revocation")
 ENDS = {"REVOKED", "EXPIRED", "DELETED"}
 NO_END = 40
 
@@ -67,7 +70,7 @@ class Walker:
             made = self.alice("certificates.import", body=world.body())["certificate_id"]
         else:
             kind = self.dice.choice(["DV_SSL_CERT", "DV_SSL_CERT", "OV_SSL_CERT"])
-            made = self.alice.buy(cert_type=kind)
+            made = self.alice.buy(cert_type=kind, **self.dice.choice([{}, SEVERAL]))
         self.owned.append(made)
         self.note(f"buy {made}")
 
@@ -93,13 +96,26 @@ class Walker:
             return {}
 
     def apply(self, certificate_id: str) -> None:
-        self.names += 1
-        name = f"n{self.names}-{self.dice.randrange(10**6)}.walks.example.com"
-        company = COMPANY if self.kind(certificate_id).startswith("OV") else {}
-        self.alice.apply(certificate_id, name, **company)
+        bought = Certificate.objects.get(id=certificate_id)
+        company = COMPANY if bought.type.startswith("OV") else {}
+        more = {"sans": self.name()} if bought.domain_quota > 1 else {}
+        self.alice.apply(certificate_id, self.name(), **company, **more)
 
-    def kind(self, certificate_id: str) -> str:
-        return str(Certificate.objects.values_list("type", flat=True).get(id=certificate_id))
+    def reissue(self, certificate_id: str) -> None:
+        """With the same name, or with another one."""
+        body = {"agree_privacy_protection": True}
+        if self.dice.random() < 0.5:
+            body["domain"] = self.name()
+        self.alice("certificates.reissue", certificate_id, body)
+
+    def add(self, certificate_id: str) -> None:
+        body = {"add_sans": self.name(), "email": "ada@example.com"}
+        self.alice("certificates.add_domains", certificate_id, body)
+
+    def name(self) -> str:
+        """One that nobody has asked for yet."""
+        self.names += 1
+        return f"n{self.names}-{self.dice.randrange(10**6)}.walks.example.com"
 
     # --- the others
 
@@ -187,7 +203,7 @@ class Walker:
             self.officers[0].approve(certificate_id)
             return
         shown = self.shown(certificate_id)
-        for chosen in ("verify", "reopen", "delete", "unsubscribe", "apply", "confirm-revocation"):
+        for chosen in ("verify", "decline-reissue", *LAST):
             if shown and chosen in shown["operations"]:
                 self.note(f"end: {chosen} {certificate_id}")
                 USES[chosen](self, certificate_id)
@@ -225,6 +241,10 @@ USES: dict[str, Callable[[Walker, str], None]] = {
     "reopen": lambda walker, one: walker.alice("certificates.reopen", one),
     "revoke": lambda walker, one: walker.alice("certificates.revoke", one, {"reason_code": "SUPERSEDED"}),
     "confirm-revocation": lambda walker, one: walker.alice("certificates.confirm_revocation", one),
+    "reissue": Walker.reissue,
+    "confirm-reissue": lambda walker, one: walker.alice("certificates.confirm_reissue", one),
+    "decline-reissue": lambda walker, one: walker.alice("certificates.decline_reissue", one),
+    "add-domains": Walker.add,
     "unsubscribe": lambda walker, one: walker.alice("certificates.unsubscribe", one),
     "delete": lambda walker, one: walker.alice("certificates.delete", one),
     "privacy": lambda walker, one: walker.alice("certificates.cancel_privacy", one),

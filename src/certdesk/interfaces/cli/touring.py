@@ -63,15 +63,17 @@ def _run(folder: Path, steps: Steps) -> None:
         with steps.step("web and worker start") as say:
             home.start()
             say(f"first answer of {home.url} after {home.wait_ready():.2f} s")
-        admin = Client(home.url, key["access_key"], key["secret_key"])
-        officer = Client(home.url, officer_key["access_key"], officer_key["secret_key"])
-        with _roots(home) as roots:
+        with (
+            Client(home.url, key["access_key"], key["secret_key"]) as admin,
+            Client(home.url, officer_key["access_key"], officer_key["secret_key"]) as officer,
+            _roots(home) as roots,
+        ):
             single = _domain_validated(admin, dns, steps, roots)
             take_to_balancer(admin, elb, steps, roots, single, f"www.{DOMAIN}")
             _organization_validated(admin, officer, dns, steps, roots)
             issued = _issue_now(admin, steps, roots)
             take_to_revocation(admin, steps, roots, issued)
-        _aftermath(home, admin, steps, single)
+            _aftermath(home, admin, steps, single)
 
 
 @contextmanager
