@@ -1,6 +1,7 @@
 """Enterprise projects (IAM-6): certificates belong to one, and rights can be limited to one."""
 
 import uuid
+from collections.abc import Collection
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common.errors import BadParameter, Conflict, WrongState
@@ -33,6 +34,15 @@ def listed(principal: Principal) -> list[EnterpriseProject]:
     """The projects that the principal may see: default first, then by name."""
     own = EnterpriseProject.objects.filter(account_id=principal.account_id).order_by("name", "id")
     return [one for one in (default(principal.account_id), *own) if principal.may(LIST, _resource(one))]
+
+
+def titles(account_id: str, wanted: Collection[str]) -> dict[str, str]:
+    """Names of projects of the account by id, for a page of rows; the default one has none of its own."""
+    own = set(wanted) - {DEFAULT_PROJECT}
+    if not own:
+        return {}
+    found = EnterpriseProject.objects.filter(account_id=account_id, id__in=own)
+    return dict(found.values_list("id", "name"))
 
 
 def fetch(principal: Principal, action: str, project_id: str) -> EnterpriseProject:

@@ -278,6 +278,21 @@ def groups_of(user_id: str, account_id: str) -> list[str]:
     return [str(row[0]) for row in found]
 
 
+def group_and_project_choices(account_id: str, user_id: str, most: int) -> tuple[str, list[object]]:
+    """Part of a UNION of (kind, id, name, ''): kinds `mine`, `group` and `project`; at most so many each."""
+    mine = "FROM iam_group_users m JOIN iam_group g ON g.id = m.group_id WHERE m.user_id = %s"
+    mine += " AND g.account_id = %s"
+    groups = "FROM iam_group g WHERE g.account_id = %s AND g.id NOT IN (SELECT group_id FROM iam_group_users"
+    text = (
+        f"SELECT * FROM (SELECT 'mine', g.id, g.name, '' {mine} ORDER BY g.name LIMIT %s) a"
+        f" UNION ALL SELECT * FROM (SELECT 'group', g.id, g.name, '' {groups} WHERE user_id = %s)"
+        " ORDER BY g.name LIMIT %s) b"
+        " UNION ALL SELECT * FROM (SELECT 'project', p.id, p.name, '' FROM iam_enterpriseproject p"
+        " WHERE p.account_id = %s ORDER BY p.name LIMIT %s) d"
+    )
+    return text, [user_id, account_id, most, account_id, user_id, most, account_id, most]
+
+
 def names_of(account_id: str, users: Collection[str], groups: Collection[str]) -> dict[str, str]:
     """Names of users and groups of an account by id, for a page of rows; who is gone is left out."""
     found: dict[str, str] = {}

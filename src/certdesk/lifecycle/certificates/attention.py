@@ -12,21 +12,19 @@ from certdesk.foundation.common import clock, sql
 from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal
 
-from . import rules, states
-from .filters import Marker, check_limit, read_marker
+from . import rules, selecting, states
+from .filters import Marker, SearchFilters, check_limit, read_marker
 from .rows import (
     COLUMNS,
     EXPIRY,
     EXPIRY_UNINDEXED,
     LIST,
     Row,
-    name_condition,
     row_of,
     select,
     status_condition,
 )
 from .states import State, Tone
-from .tag_sql import has_text
 
 COUNT_UP_TO = 1_000
 """Counts on tabs are exact below this; at it they mean "this many or more"."""
@@ -105,6 +103,7 @@ def console_page(
     content: str = "",
     status: State | None = None,
     tag: str = "",
+    filters: SearchFilters | None = None,
     more: Sequence[Condition] = (),
     limit: int = 20,
     now: datetime | None = None,
@@ -115,6 +114,7 @@ def console_page(
         content: keyword over name and domain names.
         status: only certificates that people see in this state.
         tag: only certificates with this tag, `key` or `key=value`.
+        filters: these instead of the three; their order counts for nothing here.
         more: conditions that must hold beside these, see `narrowing`.
 
     Raises:
@@ -126,7 +126,13 @@ def console_page(
     last = read_marker(marker, [group.name for group in wanted]) if marker else None
     if last:
         wanted = wanted[[group.name for group in wanted].index(last.order) :]
-    base, params = _visible(principal, content, status, now, tag, more)
+    filters = filters or SearchFilters(
+        status=status.value if status else "ALL", content=content, tag=tag, limit=limit
+    )
+    selected = selecting.select(principal, filters, now, more=more)
+    if selected.nothing:
+        return ConsolePage([], None)
+    base, params = selected.where, selected.params
     parts: list[str] = []
     values: list[object] = []
     for place, group in enumerate(wanted):
@@ -135,25 +141,6 @@ def console_page(
         values += given
     found = sql.rows(f"SELECT * FROM ({' UNION ALL '.join(parts)}) t LIMIT {limit + 1}", values)
     return _page(found, wanted, limit, now)
-
-
-def _visible(
-    principal: Principal,
-    content: str,
-    status: State | None,
-    now: datetime,
-    tag: str = "",
-    more: Sequence[Condition] = (),
-) -> tuple[str, list[object]]:
-    text, params = iam.where(principal, LIST, COLUMNS)
-    conditions = [text]
-    found = [name_condition(principal.account_id, content)] if content else []
-    found += [status_condition(status, now)] if status else []
-    found += [has_text(principal.account_id, tag)] if tag else []
-    for condition, values in [*found, *more]:
-        conditions.append(condition)
-        params = [*params, *values]
-    return " AND ".join(conditions), params
 
 
 def _branch(group: Group, base: str, params: list[object], last: Marker | None) -> tuple[str, list[object]]:
@@ -180,7 +167,7 @@ def _page(found: list[sql.Row], wanted: list[Group], limit: int, now: datetime) 
 def counts(principal: Principal, now: datetime | None = None) -> dict[Tab, int]:
     """How many certificates stand under each tab, counted up to `COUNT_UP_TO`; one SQL statement."""
     now = now or clock.now()
-    base, params = _visible(principal, "", None, now)
+    base, params = iam.where(principal, LIST, COLUMNS)
     parts: list[str] = []
     values: list[object] = []
     found = groups(now)

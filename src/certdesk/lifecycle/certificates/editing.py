@@ -51,9 +51,9 @@ def edit(
     if "description" in wanted:
         check_description(wanted["description"])
     if owner is not None:
-        wanted["owner_id"] = _owner(principal, certificate, owner)
+        wanted["owner_id"] = _owner(principal, certificate, owner.strip())
     if owner_group is not None:
-        wanted["owner_group_id"] = groups.mate(principal, owner_group).id if owner_group.strip() else ""
+        wanted["owner_group_id"] = _group(principal, certificate, owner_group.strip())
     changed = {field: value for field, value in wanted.items() if getattr(certificate, field) != value}
     if not changed:
         return
@@ -72,6 +72,8 @@ def edit(
 
 def _owner(principal: Principal, certificate: Certificate, wanted: str) -> str:
     """Id of the new owner, if the principal may give it the certificate."""
+    if wanted == certificate.owner_id:
+        return wanted  # also where that user is gone by now
     found = people.mate(principal, wanted)
     if found.id == certificate.owner_id:
         return found.id
@@ -83,6 +85,13 @@ def _owner(principal: Principal, certificate: Certificate, wanted: str) -> str:
         )
     principal.require(UPDATE, replace(rules.resource_of(certificate), owner_id=found.id))
     return found.id
+
+
+def _group(principal: Principal, certificate: Certificate, wanted: str) -> str:
+    """Id of the owning group, empty for none; one that is gone may stay."""
+    if wanted in ("", certificate.owner_group_id):
+        return wanted
+    return groups.mate(principal, wanted).id
 
 
 MIGRATE = "eps:resources:migrate"

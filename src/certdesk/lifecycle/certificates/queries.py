@@ -1,5 +1,6 @@
 """Reads of the inventory. Lists are hand-written SQL, keyset pages, and never select DER (law 13, G6)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -20,6 +21,7 @@ from .models import Certificate, Version
 from .rows import EXPIRY, LIST, Row, columns, effective_state, name_condition, rows_of, status_condition
 from .selecting import Selected
 from .states import State
+from .tag_sql import Condition
 
 __all__ = [
     "ListPage",
@@ -224,16 +226,24 @@ def _deployable(now: datetime) -> tuple[str, list[object]]:
 
 
 def search_page(
-    principal: Principal, filters: SearchFilters, marker: str | None = None, now: datetime | None = None
+    principal: Principal,
+    filters: SearchFilters,
+    marker: str | None = None,
+    now: datetime | None = None,
+    *,
+    more: Sequence[Condition] = (),
 ) -> SearchPage:
     """The fast search of API §10: keyset, no total, the same speed at any depth.
+
+    Args:
+        more: conditions that must hold beside the filters, see `narrowing`.
 
     Raises:
         BadParameter: a parameter is outside its limits, or the marker is of another list.
     """
     checks.check_search(filters)
     now = now or clock.now()
-    found = selecting.select(principal, filters, now)
+    found = selecting.select(principal, filters, now, more=more)
     return page_of(found, filters, marker, filters.limit, now)
 
 

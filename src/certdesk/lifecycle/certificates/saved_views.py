@@ -37,14 +37,22 @@ def listed(principal: Principal) -> list[SavedView]:
     principal.require(LIST)
     found = SavedView.objects.filter(account_id=principal.account_id)
     seen = Q(user_id=principal.user_id)
-    if principal.may(LIST, _whole(principal)):
+    if sees_shared(principal):
         seen |= Q(shared=True)
     return list(found.filter(seen).order_by("name", "id"))
+
+
+def sees_shared(principal: Principal) -> bool:
+    return principal.may(LIST, _whole(principal))
 
 
 def _whole(principal: Principal) -> Resource:
     """A shared view is of the whole account: a right within an enterprise project shows none of another's."""
     return Resource("view", "", principal.account_id, "")
+
+
+def may_share(principal: Principal) -> bool:
+    return principal.may(SHARE, _whole(principal))
 
 
 def fetch(principal: Principal, view_id: str) -> SavedView:
@@ -61,7 +69,7 @@ def fetch(principal: Principal, view_id: str) -> SavedView:
 
 
 def _shown(principal: Principal, view: SavedView) -> bool:
-    return view.shared and principal.may(LIST, _whole(principal))
+    return view.shared and sees_shared(principal)
 
 
 def create(

@@ -6,6 +6,7 @@ names many, the list is read in the order of the page, where a page of them is f
 then written so that no planner takes their index and sorts the rest.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -63,16 +64,18 @@ def select(
     *,
     action: str = LIST,
     ids: list[str] | None = None,
+    more: Sequence[Condition] = (),
 ) -> Selected:
     """What the filters name among the certificates on which the principal may do `action` (law 5).
 
     Args:
         ids: only these, beside what the filters say.
+        more: conditions that must hold beside these, see `narrowing`.
     """
     parts = _parts(principal, filters, now)
     if ids is not None:
         parts.append(_listed(ids))
-    conditions: list[Condition] = [one.condition for one in parts]
+    conditions: list[Condition] = [*(one.condition for one in parts), *more]
     few = _fewest(parts)
     if few is not None:
         conditions.insert(0, _among(few))

@@ -65,6 +65,16 @@ class NameForm(_Form):
     description = forms.CharField(label=_("Description"), max_length=255, required=False)
 
 
+class ProjectEditForm(NameForm):
+    """A project can be switched off: nothing new comes into it then."""
+
+    enabled = forms.BooleanField(
+        label=_("Switched on"),
+        required=False,
+        help_text=_("Into a project that is off nothing new comes; what lies in it stays."),
+    )
+
+
 class PolicyForm(_Form):
     name = forms.CharField(label=_("Policy name"), max_length=64)
     description = forms.CharField(label=_("Description"), max_length=255, required=False)

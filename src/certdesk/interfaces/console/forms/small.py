@@ -57,6 +57,16 @@ class EditForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=gettext_lazy("At most 255 characters."),
     )
+    owner = forms.ChoiceField(
+        label=gettext_lazy("Owner"),
+        required=False,
+        help_text=gettext_lazy("Who is asked about it, and who is told before it expires."),
+    )
+    owner_group = forms.ChoiceField(
+        label=gettext_lazy("Owning group"),
+        required=False,
+        help_text=gettext_lazy("Its members find the certificate as their own; it gives them no right."),
+    )
 
 
 class DecisionForm(forms.Form):

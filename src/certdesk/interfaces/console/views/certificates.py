@@ -1,10 +1,10 @@
 """The list of certificates, one certificate, its name and description, its files."""
 
-from dataclasses import dataclass, field
+from datetime import datetime
 from typing import cast
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
@@ -13,18 +13,20 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import BadParameter, CertdeskError, NotFound
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations import index
-from certdesk.interfaces.operations.registry import File, call
-from certdesk.lifecycle.certificates import editing, queries, rules, states, tags
-from certdesk.lifecycle.certificates.queries import Tab
-from certdesk.lifecycle.certificates.states import State
+from certdesk.interfaces.operations.registry import File, Stream, call
+from certdesk.lifecycle.certificates import editing, list_choices, queries, rules
+from certdesk.lifecycle.certificates.attention import ConsolePage
+from certdesk.lifecycle.certificates.queries import SearchPage, Tab
+from certdesk.lifecycle.deployment import queries as deployments
 
 from ..context import tab_counts
 from ..forms.common import put
 from ..forms.small import EditForm
 from ..present import Action
-from . import detail, fragments, narrowed, rows, tag_parts
+from . import detail, fragments, listing, narrowed, rows
 from .approval_parts import banners
 from .cards.downloads import downloads, key_held
+from .listing import Asked, Choice
 from .page import back_to, page, tell
 
 PAGE = 20
@@ -32,79 +34,32 @@ OPERATIONS = index.OPERATIONS
 SERVERS = ("nginx", "apache", "tomcat", "iis", "other", "all")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    label: str
-    url: str
-    active: bool
-    count: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Menu:
-    label: str
-    items: tuple[Choice, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The list's query; unknown values are those of the plain list."""
-
-    tab: Tab
-    status: State | None
-    content: str
-    marker: str
-    tag: str = ""
-    narrow: dict[str, str] = field(default_factory=dict)
-
-    def url(self, **changes: str) -> str:
-        given = {
-            "tab": self.tab.value,
-            "status": self.status.value if self.status else "",
-            "content": self.content,
-            "tag": self.tag,
-            **self.narrow,
-        }
-        given |= changes
-        kept = {
-            name: value for name, value in given.items() if value and (name, value) != ("tab", Tab.ALL.value)
-        }
-        return f"?{urlencode(kept)}" if kept else reverse("certificates")
-
-    @property
-    def filtered(self) -> bool:
-        return bool(self.content or self.status or self.tag or self.narrow or self.tab is not Tab.ALL)
-
-
 @page("scm:cert:list")
 def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
-    """Needs attention first; filter by status, search by name or domain (LST-1, LST-2)."""
-    asked, now = _asked(request), clock.now()
-    found = queries.console_page(
-        principal,
-        asked.tab,
-        asked.marker or None,
-        content=asked.content,
-        status=asked.status,
-        tag=asked.tag,
-        more=narrowed.conditions(principal, asked.narrow, now),
-        limit=PAGE,
-        now=now,
-    )
+    """Needs attention first; by status, name, owner, project, tag; sorted; by a view (LST-1, LST-2)."""
+    choices = list_choices.of(principal)
+    settings, first = choices.settings, listing.first_view(request, choices)
+    if first:
+        return redirect(first)
+    asked, now = listing.plain(listing.asked_of(request), settings), clock.now()
+    served = principal.may(deployments.LIST_BINDINGS)
+    columns = listing.columns_of(settings, served=served)
+    found = _found(principal, asked, now)
     counts = tab_counts(request, principal)
+    lines = [rows.line(row, principal, now) for row in found.items]
     context = {
         "title": _("Certificates"),
-        "lines": rows.with_places([rows.line(row, principal, now) for row in found.items], principal),
+        "lines": rows.with_details(rows.with_places(lines, principal), found.items, principal, columns),
+        "columns": columns,
         "tabs": _tabs(asked, counts, may_act=principal.may(rows.APPLY)),
-        "more": [*_tags(asked, principal), _statuses(asked)],
+        "menus": listing.menus(asked, principal, choices),
+        "said": listing.said(asked),
         "query": asked.content,
-        "tag": asked.tag,
-        "narrowed": narrowed.words(asked.narrow),
-        "tag_shown": tag_parts.shown(asked.tag),
         "filtered": asked.filtered,
-        "clear": reverse("certificates"),
+        "clear": listing.Asked(opens_with_view=asked.opens_with_view).url(),
         "next_url": asked.url(marker=found.next_marker) if found.next_marker else "",
         "previous_url": asked.url() if asked.marker else "",
+        "exports": () if asked.narrow else _exports(asked),
         "buy": Action(_("Buy certificate"), reverse("buy"), "buy", look="primary", icon="plus"),
         "may_buy": rows.may_buy(principal),
         "upload": Action(_("Upload certificate"), reverse("upload"), "upload", icon="upload"),
@@ -114,18 +69,35 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
     return render(request, "console/certificates.html", context)
 
 
-def _asked(request: HttpRequest) -> Asked:
-    given = request.GET
-    tab, status = given.get("tab", ""), given.get("status", "")
-    known = status in State.__members__ and status != State.DELETED
-    return Asked(
-        Tab(tab) if tab in [one.value for one in Tab] else Tab.ALL,
-        State(status) if known else None,
-        given.get("content", "").strip()[:255],
-        given.get("marker", ""),
-        given.get("tag", "").strip()[:400],
-        narrowed.given(given),
+def _found(principal: Principal, asked: Asked, now: datetime) -> SearchPage | ConsolePage:
+    """Sorted as asked, or in the order of the console's own list."""
+    filters, more = asked.filters(PAGE), narrowed.conditions(principal, asked.narrow, now)
+    if asked.sort:
+        return queries.search_page(principal, filters, asked.marker or None, now, more=more)
+    return queries.console_page(
+        principal, asked.tab, asked.marker or None, filters=filters, more=more, limit=PAGE, now=now
     )
+
+
+def _exports(asked: Asked) -> tuple[Choice, ...]:
+    kept = urlencode(asked.kept())
+    home = reverse("export-certificates")
+    return tuple(
+        Choice(label, f"{home}?{kept}{'&' if kept else ''}format={one}", False)
+        for one, label in (("csv", _("CSV, for spreadsheets")), ("json", _("JSON, for programs")))
+    )
+
+
+@page("scm:cert:list")
+def export(request: HttpRequest, principal: Principal) -> StreamingHttpResponse:
+    """What the filters let through, as a file of any size."""
+    given = listing.asked_of(request).kept()
+    name = "certificates.export_json" if request.GET.get("format") == "json" else "certificates.export_csv"
+    _status, file = call(name, principal, query=given)
+    assert isinstance(file, Stream)  # noqa: S101 tells the type checker what the operations declare
+    response = StreamingHttpResponse(file.pieces, content_type=file.content_type)
+    response["Content-Disposition"] = f'attachment; filename="{file.name}"'
+    return response
 
 
 def _tabs(asked: Asked, counts: dict[Tab, int], *, may_act: bool) -> list[Choice]:
@@ -139,35 +111,12 @@ def _tabs(asked: Asked, counts: dict[Tab, int], *, may_act: bool) -> list[Choice
     return [
         Choice(
             label,
-            asked.url(tab=tab.value, status=""),
-            tab is asked.tab and asked.status is None,
+            asked.url(tab=tab.value, status="", sort="", order=""),
+            tab is asked.tab and asked.status is None and not asked.sort,
             "" if tab is Tab.ALL or not counts[tab] else f"{counts[tab]}{'+' if counts[tab] >= 1000 else ''}",
         )
         for tab, label in words.items()
     ]
-
-
-def _statuses(asked: Asked) -> Menu:
-    """*All statuses* (LST-2); two states share a title, both can be chosen."""
-    everything = Choice(_("All statuses"), asked.url(status="", tab=Tab.ALL.value), asked.status is None)
-    choices = [
-        Choice(_(row.title), asked.url(status=state.value, tab=Tab.ALL.value), state is asked.status)
-        for state, row in states.ROWS.items()
-        if state not in (State.DELETED, State.CANCELSUPPLEMENTING)
-    ]
-    label = _(states.ROWS[asked.status].title) if asked.status else _("All statuses")
-    return Menu(label, (everything, *choices))
-
-
-def _tags(asked: Asked, principal: Principal) -> list[Menu]:
-    """To the page where a tag is chosen, and back to all; nothing where the account has no tag."""
-    may = principal.may(tags.ALL)
-    if not asked.tag and not (may and tags.are_there(principal)):
-        return []
-    choices = [Choice(_("All tags"), asked.url(tag=""), not asked.tag)]
-    if may:
-        choices.append(Choice(_("Choose a tag…"), reverse("tags"), False))
-    return [Menu(tag_parts.shown(asked.tag) if asked.tag else _("All tags"), tuple(choices))]
 
 
 @page("scm:cert:get")
@@ -193,18 +142,21 @@ def status(request: HttpRequest, principal: Principal, certificate_id: str) -> H
 
 @page("scm:cert:update", post="scm:cert:update")
 def edit(request: HttpRequest, principal: Principal, certificate_id: str) -> HttpResponse:
-    """Name and description (LST-4)."""
+    """Name and description (LST-4), and who owns it."""
     certificate = queries.fetch(principal, "scm:cert:update", certificate_id)
-    initial = {"name": certificate.name, "description": certificate.description}
+    names = ("name", "description", "owner_id", "owner_group_id")
+    initial = {name.removesuffix("_id"): getattr(certificate, name) for name in names}
     form = EditForm(request.POST or None, initial=initial, label_suffix="")
+    listing.choose_owners(form, principal, certificate)
     if request.method == "POST" and form.is_valid():
         try:
-            editing.edit(principal, certificate_id, clock.now(), **form.cleaned_data)
+            given = {name: value for name, value in form.cleaned_data.items() if name in request.POST}
+            editing.edit(principal, certificate_id, clock.now(), **given)
             tell(request, _("Changed successfully."), "certificate.edited")
             return back_to("certificate", certificate_id)
         except CertdeskError as error:
             put(form, error)
-    context = {"form": form, "title": _("Name and description"), **detail.crumbs(certificate)}
+    context = {"form": form, "title": _("Name, description, owner"), **detail.crumbs(certificate)}
     return render(request, "console/edit.html", context, status=422 if form.errors else 200)
 
 

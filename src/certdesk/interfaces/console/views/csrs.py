@@ -25,8 +25,8 @@ from ..forms.csrs import CsrForm, CsrNameForm, CsrUploadForm
 from ..templatetags.certdesk_ui import moment
 from . import fragments
 from .cards.facts import Fact
-from .certificates import Choice, Menu
 from .detail import crumb
+from .listing import Choice, Menu
 from .page import back_to, code_of, page, tell
 
 PAGE = 20

@@ -1,7 +1,7 @@
 """Rows of the certificate list as the templates take them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.urls import reverse
@@ -9,9 +9,12 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from certdesk.foundation.iam import projects
+from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.catalogue.queries import catalogue
-from certdesk.lifecycle.certificates import rules, states
+from certdesk.lifecycle.certificates import rules, states, tags
+from certdesk.lifecycle.certificates.editing import MIGRATE
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.queries import Row
 from certdesk.lifecycle.certificates.rules import Operation
@@ -22,6 +25,7 @@ from certdesk.lifecycle.deployment.queries import Served
 from .. import next_steps, present
 from ..present import Action, Refusal
 from ..standing import Standing, ends
+from . import tag_parts
 
 APPLY = "scm:cert:apply"
 
@@ -48,6 +52,11 @@ class Shown:
     served_tone: str = "end"
     tone: str = ""
     label: str = ""
+    owner: str = ""
+    owner_group: str = ""
+    tags: tuple[str, ...] = ()
+    updated_at: datetime | None = None
+    apart: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,12 @@ def line(row: Row, principal: Principal, now: datetime) -> Line:
             found, successor(row, urgent=urgent, small=True)
         )
     who, text = next_steps.hint(stands, now, may_act=principal.may(APPLY, resource))
+    if principal.may(MIGRATE, resource):
+        # LST-8: in every row, whatever the state
+        moving = Action(
+            _("Add to Project"), reverse("move", args=[row.id]), "move", small=True, for_name=row.name
+        )
+        found = replace(found, rest=(*found.rest, moving))
     shown = Shown(
         id=row.id,
         name=row.name,
@@ -93,6 +108,36 @@ def line(row: Row, principal: Principal, now: datetime) -> Line:
         auto_renewal=renewal(row),
     )
     return Line(shown, found.first, found.rest, found.refusals)
+
+
+def with_details(
+    lines: list[Line], found: Sequence[Row], principal: Principal, columns: Sequence[Mapping[str, str]]
+) -> list[Line]:
+    """What further columns show: names of owners and projects, tags; `apart` = it has a column of its own."""
+    apart = {one["key"]: True for one in columns}
+    users, teams = (
+        {one.owner_id for one in found},
+        {one.owner_group_id for one in found if one.owner_group_id},
+    )
+    people = iam.names_of(principal.account_id, users, teams) if "owner" in apart else {}
+    titles = projects.titles(principal.account_id, {one.enterprise_project_id for one in found})
+    may = [one.id for one in found if principal.may(tags.OF_ONE, rules.resource_of(one))]
+    pairs = tags.of_many(may) if "tags" in apart else {}
+    return [
+        replace(
+            line,
+            certificate=replace(
+                line.certificate,
+                owner=people.get(row.owner_id, ""),
+                owner_group=people.get(row.owner_group_id, ""),
+                project=titles.get(row.enterprise_project_id, line.certificate.project),
+                tags=tuple(tag_parts.text(one.key, one.value) for one in pairs.get(row.id, ())),
+                updated_at=row.updated_at,
+                apart=apart,
+            ),
+        )
+        for line, row in zip(lines, found, strict=True)
+    ]
 
 
 def with_places(lines: list[Line], principal: Principal) -> list[Line]:

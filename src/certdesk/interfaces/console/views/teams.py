@@ -19,7 +19,7 @@ from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.certificates.queries import described
 
 from ..forms.common import put
-from ..forms.people import AttachForm, ChoiceForm, NameForm, PolicyForm, QuestionForm
+from ..forms.people import AttachForm, ChoiceForm, NameForm, PolicyForm, ProjectEditForm, QuestionForm
 from .page import alert, back_to, page, tell
 from .people import LIST, SURE, crumb, form_page, tried
 
@@ -72,12 +72,15 @@ def _named(
     one: Group | EnterpriseProject | None,
 ) -> HttpResponse:
     """The form of a name and a description, for groups and projects."""
-    initial = {"name": one.name, "description": one.description} if one else {}
-    form = NameForm(request.POST if request.method == "POST" else None, initial=initial)
+    initial: dict[str, Any] = {"name": one.name, "description": one.description} if one else {}
+    made = ProjectEditForm if isinstance(one, EnterpriseProject) else NameForm
+    if isinstance(one, EnterpriseProject):
+        initial["enabled"] = one.enabled
+    form = made(request.POST if request.method == "POST" else None, initial=initial)
     home = {"group": "iam-groups", "project": "iam-projects"}[kind]
     if request.method == "POST" and form.is_valid():
         try:
-            call(operation, principal, body=form.cleaned_data, **({"id": one.id} if one else {}))
+            call(operation, principal, body=_body(form), **({"id": one.id} if one else {}))
         except CertdeskError as error:
             put(form, error)
         else:
@@ -95,6 +98,12 @@ def _named(
         delete_url=_project_end(principal, one.id) if kind == "project" and one else "",
         delete_label=_("Delete the project"),
     )
+
+
+def _body(form: NameForm) -> dict[str, Any]:
+    """What EPS calls 1 (on) and 2 (off)."""
+    given = dict(form.cleaned_data)
+    return given | {"status": 1 if given.pop("enabled") else 2} if "enabled" in given else given
 
 
 def _project_end(principal: Principal, project_id: str) -> str:

@@ -6,6 +6,8 @@ from django.urls import reverse
 from django.utils.html import strip_tags
 from django.utils.translation import gettext as _
 
+from certdesk.foundation.iam import projects
+from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import Application
@@ -85,10 +87,8 @@ def facts(
             reverse("order", args=[certificate.order_id]) if certificate.order_id and may_orders else "",
             mono=True,
         ),
-        Fact(
-            _("Project"),
-            _("default") if certificate.enterprise_project_id == "0" else certificate.enterprise_project_id,
-        ),
+        *owner_facts(certificate),
+        Fact(_("Project"), project_title(certificate)),
         Fact(_("Certificate ID"), certificate.id, mono=True),
     ]
 
@@ -107,6 +107,23 @@ def renewal_facts(principal: Principal, certificate: Certificate) -> list[Fact]:
         Fact(_("Renewed by"), new.name, reverse("certificate", args=[new.id]))
         for new in renewals.renewals_shown(principal, certificate)
     ]
+
+
+def owner_facts(certificate: Certificate) -> list[Fact]:
+    """The user, and where one was named the group; nothing for who is gone."""
+    teams = {certificate.owner_group_id} - {""}
+    names = iam.names_of(certificate.account_id, {certificate.owner_id}, teams)
+    return [
+        Fact(_("Owner"), names.get(certificate.owner_id, "")),
+        Fact(_("Owning group"), names.get(certificate.owner_group_id, "")),
+    ]
+
+
+def project_title(certificate: Certificate) -> str:
+    project = certificate.enterprise_project_id
+    if project == "0":
+        return _("default")
+    return projects.titles(certificate.account_id, {project}).get(project, project)
 
 
 def revoked_for(certificate: Certificate) -> str:
