@@ -54,6 +54,7 @@ KINDS: Mapping[str, str] = {
     "deployment_id": "deployments",
     "channel_id": "notification-channels",
     "rule_id": "notification-rules",
+    "view_id": "view_id",
 }
 """Part of an address -> kind of thing (tests/support/matrix/things.py)."""
 EVERYBODYS = {"name", "zone", "product_id", "token", "passkey_id"}
