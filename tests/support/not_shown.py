@@ -201,6 +201,7 @@ NOT_SHOWN: dict[str, tuple[str, ...]] = {
     "lifecycle/catalogue/queries.py": ("…, line …, key …", "the file cannot be read: …"),
     "lifecycle/certificates/actions.py": ("not settable with a state: …",),
     "lifecycle/certificates/attention.py": (", … AS part, … AS place", " UNION ALL "),
+    "lifecycle/certificates/list_choices.py": (" UNION ALL ",),
     "lifecycle/certificates/rules.py": ("Possible only while the certificate is: ….",),
     "lifecycle/issuance/queries.py": ("RETURNING certificate_id, id",),
     "lifecycle/validation/automatic_work.py": ("dict[str, Any]",),
