@@ -55,6 +55,7 @@ KINDS: Mapping[str, str] = {
     "channel_id": "notification-channels",
     "rule_id": "notification-rules",
     "view_id": "view_id",
+    "bulk_id": "bulk_id",
 }
 """Part of an address -> kind of thing (tests/support/matrix/things.py)."""
 EVERYBODYS = {"name", "zone", "product_id", "token", "passkey_id"}

@@ -94,6 +94,7 @@ INSTALLED_APPS = [
     "certdesk.lifecycle.notifications",
     "certdesk.lifecycle.deployment",
     "certdesk.lifecycle.renewal",
+    "certdesk.lifecycle.bulk",
     "certdesk.lifecycle.campaigns",
     "certdesk.lifecycle.overview",
     "certdesk.interfaces.operations",

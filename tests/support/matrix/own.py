@@ -104,6 +104,12 @@ def _mail(side: Side) -> Ask:
     return Ask({"certificate_id": certificate_id}, {"domain": side.name("mailed")})
 
 
+@own("bulk.create")
+def _bulk(side: Side) -> Ask:
+    body = {"action": "TAG", "options": {"key": "bulk", "value": "2"}}
+    return Ask(body={**body, "certificate_ids": [side.ids["certificate_id"]]})
+
+
 @own("certificates.reopen")
 def _cancelled(side: Side) -> Ask:
     waiting = side.waiting()

@@ -254,6 +254,13 @@ def _campaign(side: Side) -> str:
     return str(side.post("/v3/scm/campaigns", body)["id"])
 
 
+def _bulk(side: Side) -> str:
+    body = {"action": "TAG", "options": {"key": "bulk", "value": "1"}}
+    return str(
+        side.post("/v3/scm/bulk-actions", {**body, "certificate_ids": [side.ids["certificate_id"]]})["id"]
+    )
+
+
 THINGS: dict[str, Callable[[Side], str]] = {
     "enterprise-projects": _project,
     "users": _user,
@@ -275,6 +282,7 @@ THINGS: dict[str, Callable[[Side], str]] = {
     "resource_id": lambda side: side.ids["certificate_id"],
     "order_id": lambda side: side.unpaid(),
     "view_id": _view,
+    "bulk_id": _bulk,
     "document_id": _document,
     "contacts": _contact,
     "companies": _company,

@@ -401,3 +401,18 @@ class ListChoice(Body):
 
     columns: Annotated[list[Word], Field(max_length=50)] | None = None
     default_view: Word | None = None
+
+
+class NewBulk(Body):
+    """One action on many certificates: those named, or all that the filters (as of a view) find."""
+
+    action: Word
+    options: dict[str, Any] = {}
+    certificate_ids: Annotated[list[Word], Field(max_length=1000)] | None = None
+    filters: dict[str, Any] | None = None
+
+
+class BulkRowsQuery(Body):
+    verdict: Word = ""
+    limit: Number = 10
+    marker: Line = ""

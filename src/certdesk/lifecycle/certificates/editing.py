@@ -97,6 +97,18 @@ def _group(principal: Principal, certificate: Certificate, wanted: str) -> str:
 MIGRATE = "eps:resources:migrate"
 
 
+def open_project(principal: Principal, project: str) -> str:
+    """Id of a project into which things may be moved.
+
+    Raises:
+        NotFound, Forbidden: as `projects.fetch`. WrongState: it is off.
+    """
+    found = projects.fetch(principal, MIGRATE, project)
+    if not found.enabled:
+        raise WrongState("The project is off.", next_step="Switch it on or choose another one.")
+    return found.id
+
+
 def move(principal: Principal, certificate_id: str, project: str, now: datetime) -> None:
     """Puts a certificate into another enterprise project (IAM-6).
 
@@ -107,8 +119,7 @@ def move(principal: Principal, certificate_id: str, project: str, now: datetime)
         NoCertificate, NotFound, Forbidden.
     """
     certificate = queries.fetch(principal, UPDATE, certificate_id)
-    if not projects.fetch(principal, MIGRATE, project).enabled:
-        raise WrongState("The project is off.", next_step="Switch it on or choose another one.")
+    open_project(principal, project)
     here = rules.resource_of(certificate)
     principal.require(MIGRATE, here)
     principal.require(UPDATE, replace(here, enterprise_project_id=project))

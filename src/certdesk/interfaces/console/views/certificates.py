@@ -14,6 +14,7 @@ from certdesk.foundation.common.errors import BadParameter, CertdeskError, NotFo
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations import index
 from certdesk.interfaces.operations.registry import File, Stream, call
+from certdesk.lifecycle.bulk.actions import BULK
 from certdesk.lifecycle.certificates import editing, list_choices, queries, rules
 from certdesk.lifecycle.certificates.attention import ConsolePage
 from certdesk.lifecycle.certificates.queries import SearchPage, Tab
@@ -23,7 +24,7 @@ from ..context import tab_counts
 from ..forms.common import put
 from ..forms.small import EditForm
 from ..present import Action
-from . import detail, fragments, listing, narrowed, rows
+from . import bulking, detail, fragments, listing, narrowed, rows
 from .approval_parts import banners
 from .cards.downloads import downloads, key_held
 from .listing import Asked, Choice
@@ -60,6 +61,8 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
         "next_url": asked.url(marker=found.next_marker) if found.next_marker else "",
         "previous_url": asked.url() if asked.marker else "",
         "exports": () if asked.narrow else _exports(asked),
+        "bulk": bulking.choices() if principal.may(BULK) and not asked.narrow else (),
+        "kept": list(asked.kept().items()),
         "buy": Action(_("Buy certificate"), reverse("buy"), "buy", look="primary", icon="plus"),
         "may_buy": rows.may_buy(principal),
         "upload": Action(_("Upload certificate"), reverse("upload"), "upload", icon="upload"),

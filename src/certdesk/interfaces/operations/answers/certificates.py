@@ -321,6 +321,48 @@ class ListSettings(TypedDict):
     default_view: str
 
 
+class BulkAction(TypedDict):
+    """A bulk action and how many certificates stand where."""
+
+    id: str
+    action: str
+    options: dict[str, str]
+    state: str
+    user: str
+    user_name: str
+    total: int
+    will: int
+    same: int
+    refused: int
+    done: int
+    failed: int
+    created_at: Moment
+    started_at: Moment
+    finished_at: Moment
+
+
+class BulkActions(TypedDict):
+    items: list[BulkAction]
+    next_marker: Marker
+
+
+class BulkRow(TypedDict):
+    """What will happen to one certificate, or has happened; `before` is how it was."""
+
+    certificate_id: CertificateId
+    name: str
+    domain: str
+    verdict: str
+    before: str
+    why: str
+    next_step: str
+
+
+class BulkRows(TypedDict):
+    items: list[BulkRow]
+    next_marker: Marker
+
+
 ANSWERS: dict[str, object] = {
     "certificates.list": CertificateList,
     "certificates.search": CertificatePage,
@@ -333,6 +375,12 @@ ANSWERS: dict[str, object] = {
     "certificates.export": Exported,
     "certificates.export_csv": FileAnswer("text/csv"),
     "certificates.export_json": FileAnswer("application/json"),
+    "bulk.list": BulkActions,
+    "bulk.create": BulkAction,
+    "bulk.show": BulkAction,
+    "bulk.rows": BulkRows,
+    "bulk.start": BulkAction,
+    "bulk.cancel": BulkAction,
     "views.list": SavedViews,
     "views.create": SavedView,
     "views.show": SavedView,

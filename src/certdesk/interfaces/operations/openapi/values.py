@@ -18,6 +18,8 @@ from certdesk.interfaces.operations import (
 from certdesk.interfaces.operations.registry import operations
 from certdesk.lifecycle.applications import methods
 from certdesk.lifecycle.applications.rules import HASH_ALGORITHMS
+from certdesk.lifecycle.bulk import rules as bulk
+from certdesk.lifecycle.bulk.models import Verdict
 from certdesk.lifecycle.campaigns import rules as campaigns
 from certdesk.lifecycle.campaigns.states import ItemState
 from certdesk.lifecycle.catalogue import price_rules
@@ -48,6 +50,8 @@ VALUES: dict[tuple[type[BaseModel], str], Iterable[object]] = {
     (schemas.InventoryFilters, "status"): STATUSES,
     (schemas.InventoryFilters, "sort"): Sort,
     (schemas.InventoryFilters, "order"): ORDERS,
+    (schemas.NewBulk, "action"): bulk.Action,
+    (schemas.BulkRowsQuery, "verdict"): (*ANY, *Verdict),
     (schemas.DownloadQuery, "server"): ServerType,
     (schemas.Pay, "payment_method"): orders.METHODS,
     (schemas.Decision, "decision"): ("approve", "reject"),

@@ -43,6 +43,7 @@ CHAPTERS = {
     "audit": "The audit trail.",
     "balance": "The account's balance.",
     "bindings": "Which certificate belongs on which server.",
+    "bulk": "One action on many certificates.",
     "campaigns": "Replacing or revoking many certificates.",
     "catalogue": "Products and prices.",
     "views": "Saved views of the list of certificates, and its columns.",
