@@ -1,6 +1,5 @@
 """The list of certificates in a real browser: menus, columns, a narrow screen with three columns chosen."""
 
-import os
 from typing import Any
 
 import pytest
@@ -15,12 +14,6 @@ pytestmark = [
     pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.REASON),
     pytest.mark.django_db(transaction=True),
 ]
-SHOTS = os.environ.get("CERTDESK_SHOTS", "")
-
-
-def shot(page: Any, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
 
 
 def test_the_list_by_hand_and_on_a_narrow_screen(office: Any, live_server: Any) -> None:  # noqa: F811
@@ -33,11 +26,8 @@ def test_the_list_by_hand_and_on_a_narrow_screen(office: Any, live_server: Any) 
         for step in ("remove:served", "add:owner", "up:owner"):
             page.locator(f"button[value='{step}']").click()
         page.locator("[data-column=owner]").first.wait_for()
-        shot(page, "columns-1280")
         watched.go("/certificates")
-        shot(page, "list-1280")
         page.locator("summary", has_text="All owners").click()
-        shot(page, "list-menu-1280")
         page.get_by_role("link", name="web-platform").click()
         page.locator(f"[data-certificate-id='{made[0]}']").wait_for()
         assert page.locator("[data-certificate-id]").count() == 1
@@ -50,10 +40,9 @@ def test_the_list_by_hand_and_on_a_narrow_screen(office: Any, live_server: Any) 
         paths += [f"/certificates/{made[0]}/edit", "/certificates/views/add?content=x"]
         assert check(watched, paths) == []
         page.set_viewport_size({"width": 390, "height": 844})
-        for path, name in zip(paths, ("list", "views", "columns", "edit", "add"), strict=True):
+        for path in paths:
             watched.go(path)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
-            shot(page, f"{name}-390")
         watched.go("/certificates?tab=all")
         row = page.locator(f"[data-certificate-id='{made[0]}']")
         for column in ("status", "owner", "expires"):
