@@ -72,8 +72,5 @@ SHAPES = (
     _("There is no bulk action '%(name)s'."),
     _("There is no bulk action %(id)s."),
     _("%(name)s must be a text of at most 400 characters."),
-    _("%(name)s is missing."),
-    _("Send %(name)s."),
     _("You have %(count)s open bulk actions."),
-    _("verdict %(verdict)s is not allowed."),
 )
