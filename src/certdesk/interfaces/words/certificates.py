@@ -73,4 +73,5 @@ SHAPES = (
     _("There is no bulk action %(id)s."),
     _("%(name)s must be a text of at most 400 characters."),
     _("You have %(count)s open bulk actions."),
+    _("verdict %(verdict)s is not allowed."),
 )
