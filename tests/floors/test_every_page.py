@@ -56,6 +56,7 @@ KINDS: Mapping[str, str] = {
     "rule_id": "notification-rules",
     "view_id": "view_id",
     "bulk_id": "bulk_id",
+    "campaign_id": "campaigns",
 }
 """Part of an address -> kind of thing (tests/support/matrix/things.py)."""
 EVERYBODYS = {"name", "zone", "product_id", "token", "passkey_id"}

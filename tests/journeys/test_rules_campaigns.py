@@ -474,6 +474,13 @@ def test_a_second_person_approves_the_start_where_the_account_asks_for_it(office
     campaign, drill = ready(alice), ready(alice, action="DRILL")
     Rule.objects.create(account_id=desk.account.id, operation="revoke", approvals=1, hours=24)
     assert alice("campaigns.start", id=drill)["state"] == "RUNNING"
+    replacing, only = (ready(alice, action=one) for one in ("REPLACE_AND_REVOKE", "REPLACE"))
+    with pytest.raises(Waiting):
+        alice("campaigns.start", id=replacing)
+    assert "replace 1 certificates, then revoke" in Request.objects.get().summary
+    Request.objects.all().delete()
+    assert alice("campaigns.start", id=only)["state"] == "RUNNING"
+    alice("campaigns.cancel", id=only)
     with pytest.raises(Waiting):
         alice("campaigns.start", id=campaign)
     request = Request.objects.get()

@@ -15,6 +15,7 @@ from . import (
     checks,
     completion,
     documents,
+    drill,
     grants,
     labs,
     people,
@@ -48,6 +49,7 @@ app.command("verify-issued")(checks.verify_issued)
 app.command("backup")(backups.backup)
 app.command("restore")(backups.restore)
 app.command("revoke")(revocation.revoke)
+app.command("drill")(drill.drill)
 app.command("docs")(documents.docs)
 app.command("completion")(completion.completion)
 app.command("lab")(labs.lab)

@@ -116,6 +116,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
                 (_("DNS"), "dns", "network", "scm:dnsConnection:list", nothing),
                 (_("Targets"), "targets", "server", "scm:target:list", nothing),
                 (_("Deployments"), "deployments", "rocket", "scm:cert:deploy", nothing),
+                (_("Campaigns"), "campaigns", "broadcast", "scm:campaign:list", nothing),
                 (_("Organization checks"), "organizations", "building", QUEUE, requests),
                 (_("Approvals"), "approvals", "shield-lock", "", decisions),
                 (_("CSR management"), "csrs", "list-search", "scm:csr:list", nothing),

@@ -1,4 +1,4 @@
-"""Campaigns: many certificates revoked by one decision, with a preview, a pace and a report (API §10)."""
+"""Campaigns: many certificates revoked or replaced by one decision, previewed, paced and proved (API §10)."""
 
 import csv
 import io
@@ -91,7 +91,8 @@ def listed(principal: Principal, query: PageQuery) -> Shape:
 
 @operation("campaigns.create", "POST", BASE, CREATE, request=NewCampaign, success=201)
 def create(principal: Principal, body: NewCampaign) -> Shape:
-    """A draft: nothing is looked up and nothing is done yet. Actions: REVOKE, DRILL."""
+    """A draft: nothing is looked up and nothing is done yet. A replacement has a new key and goes where
+    the old one is served. Actions: REVOKE, REPLACE, REPLACE_AND_REVOKE, DRILL."""
     return {"id": actions.create(principal, _wanted(body)).id}
 
 

@@ -52,14 +52,17 @@ def revocation(principal: Principal, arguments: Arguments) -> Target:
 
 
 def campaign(principal: Principal, arguments: Arguments) -> Target | None:
-    """None for a drill, which changes nothing, and for going on with one that was started before."""
+    """None for what revokes nothing, and for going on with one that was started before."""
     found = campaigns.fetch(principal, START, str(arguments["id"]))
     campaign_states.check(CampaignState(found.state), "start")
-    if found.action == Action.DRILL or found.started_at is not None:
+    revokes = found.action in (Action.REVOKE, Action.REPLACE_AND_REVOKE)
+    if not revokes or found.started_at is not None:
         return None
     count = sum(campaigns.counts(found).values()) - campaigns.counts(found)[ItemState.CANNOT]
     version = digest(found.id, found.round, found.query, found.action, found.per_minute, str(found.frozen_at))
     text = f"Start the campaign {found.name}: revoke {count} certificates at {found.per_minute} a minute."
+    if found.action == Action.REPLACE_AND_REVOKE:
+        text = f"Start the campaign {found.name}: replace {count} certificates, then revoke the old ones."
     return Target("campaign", found.id, version, text)
 
 

@@ -8,10 +8,10 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates.models import Certificate
 
-from . import actions, queries, rules
+from . import actions, queries, replacing, rules
 from .models import Campaign, Item
 from .queries import Found
-from .rules import Query
+from .rules import Action, Query
 from .states import CampaignState, ItemState
 
 AT_ONCE = 100  # rows of one transaction (law 13)
@@ -20,7 +20,7 @@ AT_ONCE = 100  # rows of one transaction (law 13)
 def page(principal: Principal, campaign: Campaign, after: str, now: datetime) -> None:
     """Writes one page and asks for the next, in the caller's transaction."""
     found, further = queries.matching(principal, Query(**campaign.query), after, now)
-    judged = judge(principal, found, now)
+    judged = judge(principal, Action(campaign.action), found, now)
     Item.objects.bulk_create([_item(campaign, one, why) for one, why in zip(found, judged, strict=True)])
     if further:
         actions.send_freeze(campaign, principal.user_id, further)
@@ -30,18 +30,21 @@ def page(principal: Principal, campaign: Campaign, after: str, now: datetime) ->
         )
 
 
-def judge(principal: Principal, found: Sequence[Found], now: datetime) -> list[str]:
+def judge(principal: Principal, action: Action, found: Sequence[Found], now: datetime) -> list[str]:
     """Why each of these cannot be touched; empty for those that can."""
     rows = Certificate.objects.in_bulk([one.certificate_id for one in found])
-    return [why_not(principal, rows.get(one.certificate_id), now) for one in found]
+    return [why_not(principal, action, rows.get(one.certificate_id), now) for one in found]
 
 
-def why_not(principal: Principal, certificate: Certificate | None, now: datetime) -> str:
+def why_not(principal: Principal, action: Action, certificate: Certificate | None, now: datetime) -> str:
     """Asked when the list is frozen, and again at the certificate's turn."""
     if certificate is None or certificate.deleted_at is not None:
         return rules.GONE
-    allowed = principal.may(rules.REVOKE, certificate_rules.resource_of(certificate))
-    return rules.cannot(certificate_rules.state_of(certificate, now), certificate.source, allowed=allowed)
+    about = certificate_rules.resource_of(certificate)
+    allowed = all(principal.may(right, about) for right in rules.RIGHTS[action])
+    state = certificate_rules.state_of(certificate, now)
+    why = rules.cannot(action, state, certificate.source, allowed=allowed)
+    return replacing.why_not(certificate) if not why and rules.replaces(action) else why
 
 
 def _item(campaign: Campaign, found: Found, why: str) -> Item:

@@ -59,6 +59,7 @@ class Item(models.Model):
     why = models.CharField(max_length=500, default="")
     begun_at = MomentField(null=True)
     ended_at = MomentField(null=True)
+    looked_at = MomentField(null=True, help_text="Whose turn it is among those that wait for a deployment.")
     work = models.IntegerField(null=True, help_text="Microseconds that a drill measured.")
 
     class Meta:

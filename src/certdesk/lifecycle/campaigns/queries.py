@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Avg, Count, QuerySet
+from django.db.models import Avg, Count, Exists, F, OuterRef, Q, QuerySet
 
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.iam.principal import Principal, Resource
+from certdesk.lifecycle.applications.models import Application, ApplicationState, Purpose
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.rows import like_pattern
+from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.deployment import queries as deployment
 from certdesk.pki.authority import queries as authority
 from certdesk.pki.authority.queries import Listing
@@ -145,6 +147,21 @@ def begun_since(campaign: Campaign, since: datetime, issuer: str = "") -> int:
 
 def under_way(campaign: Campaign) -> int:
     return items(campaign).filter(state__in=UNDER_WAY).count()
+
+
+def to_advance(campaign: Campaign) -> QuerySet[Item]:
+    """Replacements with something to do now: the new version is there, or nothing asks for one any more."""
+    wanted = Application.objects.filter(
+        certificate_id=OuterRef("certificate_id"), state=ApplicationState.OPEN, purpose=Purpose.ROLLOVER
+    )
+    open_ones = items(campaign).filter(state__in=(ItemState.REPLACING, ItemState.DEPLOYING))
+    there = Q(certificate__current_version__gt=F("version"))
+    otherwise = ~Q(certificate__state__in=(State.ISSUED, State.REISSUING))
+    return (
+        open_ones.filter(there | otherwise | ~Exists(wanted))
+        .select_related("certificate")
+        .order_by("looked_at", "id")
+    )
 
 
 def measured(campaign: Campaign) -> timedelta:

@@ -10,7 +10,7 @@ from certdesk.foundation.common.errors import BadParameter
 from certdesk.lifecycle.certificates import endings
 from certdesk.lifecycle.certificates.states import ROWS, State
 
-REVOKE = "scm:cert:revoke"
+REVOKE, REISSUE = "scm:cert:revoke", "scm:cert:reissue"
 MOST_PER_MINUTE = 3_000
 USUAL_PER_MINUTE = 600
 NAME_LIMIT = 64
@@ -19,15 +19,24 @@ UNDER_WAY_AT_ONCE = 100
 NO_RIGHT = "Who asks for the campaign has no right to do that with this certificate."
 GONE = "The certificate was deleted."
 LAPSED = "It expired before it was revoked."
+KEY_OF_A_CSR = "Its key came with a CSR, so the service cannot make a new one: reissue it with a new CSR."
+OTHERWISE = "It was revoked or changed otherwise meanwhile."
+NOT_REPLACED = "The new version was withdrawn or refused."
+NOT_DEPLOYED = "The new version could not be deployed everywhere, so the old one was left as it is."
 _ISSUER = re.compile(r"[a-z0-9][a-z0-9-]{0,18}(:[a-z0-9][a-z0-9-]{0,18})?")
 _KEY = re.compile(r"[0-9a-f]{64}")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
 class Action(StrEnum):
-    """What happens to each certificate; a drill does the work and takes it back, to measure it."""
+    """What happens to each certificate; a drill does the work of a revocation, measures it and takes it back.
+
+    A replacement is a further version with a new key, deployed where the old one is served.
+    """
 
     REVOKE = "REVOKE"
+    REPLACE = "REPLACE"
+    REPLACE_AND_REVOKE = "REPLACE_AND_REVOKE"
     DRILL = "DRILL"
 
 
@@ -95,6 +104,15 @@ def action_of(text: str) -> Action:
     return Action(text)
 
 
+RIGHTS: Mapping[Action, tuple[str, ...]] = {
+    Action.REVOKE: (REVOKE,),
+    Action.REPLACE: (REISSUE,),
+    Action.REPLACE_AND_REVOKE: (REISSUE, REVOKE),
+    Action.DRILL: (REVOKE,),
+}
+"""What each certificate asks for; a deployment asks for `scm:cert:deploy` itself."""
+
+
 def check_name(text: str) -> str:
     """Raises:
     BadParameter: empty or too long.
@@ -127,7 +145,11 @@ def check_pace(per_minute: int, issuer_per_minute: int) -> None:
         )
 
 
-def cannot(state: State, source: str, *, allowed: bool) -> str:
+def replaces(action: Action) -> bool:
+    return action in (Action.REPLACE, Action.REPLACE_AND_REVOKE)
+
+
+def cannot(action: Action, state: State, source: str, *, allowed: bool) -> str:
     """Why a certificate is left out, when the list is frozen and again at its turn; empty when it is not.
 
     REV-6: a campaign knows no month before the end and waits for no confirmation.
@@ -140,7 +162,7 @@ def cannot(state: State, source: str, *, allowed: bool) -> str:
         return NO_RIGHT
     if source != "BOUGHT":
         return endings.NOT_ISSUED_HERE
-    if state not in (State.ISSUED, State.REVOKING):
+    if state not in ((State.ISSUED,) if replaces(action) else (State.ISSUED, State.REVOKING)):
         return f"It is {ROWS[state].title!r}."
     return ""
 

@@ -14,7 +14,7 @@ from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuance import revocation_jobs, revoking
 from certdesk.lifecycle.issuance.revocation_rules import Code
 
-from . import freezing, queries, rules
+from . import freezing, queries, replacing, rules
 from .models import Campaign, Item
 from .rules import Action
 from .states import UNDER_WAY, ItemState
@@ -32,6 +32,7 @@ def step(principal: Principal, campaign: Campaign, now: datetime) -> bool:
         now: business time, the moment of the revocations.
     """
     settle(campaign)
+    advance(principal, campaign, now)
     for item in _next(campaign):
         _begin(principal, campaign, item, now)
     return queries.items(campaign).filter(state__in=(ItemState.WAITING, *UNDER_WAY)).exists()
@@ -45,6 +46,18 @@ def settle(campaign: Campaign) -> bool:
         revoked = item.certificate.state == State.REVOKED
         _end(item, ItemState.DONE if revoked else ItemState.FAILED, "" if revoked else _why(item))
     return queries.under_way(campaign) > 0
+
+
+def advance(principal: Principal, campaign: Campaign, now: datetime) -> None:
+    """Replacements that can go on: their new version is there, or will never be, or is deployed."""
+    if not rules.replaces(Action(campaign.action)):
+        return
+    for item in queries.to_advance(campaign)[:BEGUN_AT_ONCE]:
+        state, why = replacing.advance(principal, campaign, item, now)
+        if state in (ItemState.DONE, ItemState.FAILED):
+            _end(item, state, why)
+        else:
+            Item.objects.filter(id=item.id).update(state=state, looked_at=clock.real_now())
 
 
 def _why(item: Item) -> str:
@@ -81,13 +94,17 @@ def _next(campaign: Campaign) -> list[Item]:
 
 
 def _begin(principal: Principal, campaign: Campaign, item: Item, now: datetime) -> None:
-    why = freezing.why_not(principal, item.certificate, now)
+    action = Action(campaign.action)
+    why = freezing.why_not(principal, action, item.certificate, now)
     if why:
         _end(item, ItemState.FAILED, why)
         return
     begun = clock.real_now()
     try:
-        if campaign.action == Action.DRILL:
+        if rules.replaces(action):
+            replacing.begin(principal, item.certificate, now)
+            state, item.looked_at = ItemState.REPLACING, begun
+        elif action is Action.DRILL:
             item.work = round(revocation_jobs.rehearse(item.certificate, now) / timedelta(microseconds=1))
             state = ItemState.DONE
         else:
@@ -97,7 +114,9 @@ def _begin(principal: Principal, campaign: Campaign, item: Item, now: datetime) 
         _end(item, ItemState.FAILED, str(refusal))
         return
     ended = clock.real_now() if state == ItemState.DONE else None
-    Item.objects.filter(id=item.id).update(state=state, begun_at=begun, ended_at=ended, work=item.work)
+    Item.objects.filter(id=item.id).update(
+        state=state, begun_at=begun, ended_at=ended, work=item.work, looked_at=item.looked_at
+    )
 
 
 def _revoke(campaign: Campaign, certificate: Certificate, now: datetime) -> None:

@@ -66,6 +66,23 @@ def deploy(
     return Started(started, tuple(refused))
 
 
+def deploy_to(principal: Principal, certificate_id: str, binding_ids: Sequence[str]) -> Started:
+    """As `deploy`, for bindings of the account by their ids, whatever their service.
+
+    Raises:
+        as `deploy`.
+    """
+    certificate, version = material.checked(principal, queries.DEPLOY, certificate_id)
+    chosen, refused = list[tuple[str, Binding]](), list[tuple[str, str]]()
+    for one in queries.bindings(principal).filter(id__in=binding_ids[: rules.MOST_RESOURCES]):
+        why = rules.refusal(one.target.service, Wanted(one.id), one.names, one.listeners)
+        if why:
+            refused.append((one.id, why))
+        else:
+            chosen.append((one.id, one))
+    return Started(_start(principal, certificate, version, chosen, refused), tuple(refused))
+
+
 def _chosen(
     principal: Principal, service: str, project: str, targets: set[str], wanted: Wanted
 ) -> tuple[Binding | None, str]:

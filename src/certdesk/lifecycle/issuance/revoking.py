@@ -18,13 +18,13 @@ from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.applications import queries as application_queries
 from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates import queries as certificate_queries
-from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.rules import state_of
 from certdesk.lifecycle.certificates.states import Event, State, check_not_expired, step
 from certdesk.lifecycle.validation import mails
 from certdesk.pki.x509 import key_proofs
 
-from . import followup
+from . import followup, issuers
 from . import revocation_rules as rules
 from .models import Outcome, RevocationRequest
 from .revocation_rules import Code
@@ -200,6 +200,38 @@ def revoke_now(certificate: Certificate, code: Code, words: str, now: datetime, 
             )
         confirm_open(principal, asked, now, by=who)
     return State.REVOKING
+
+
+def revoke_versions(
+    principal: Principal, certificate: Certificate, upto: int, code: Code, now: datetime, *, why: str
+) -> int:
+    """Revokes what a later version has replaced; the certificate stays Issued. In the caller's transaction.
+
+    Args:
+        upto: the number of the last version to go; the current one stays.
+        why: for the audit.
+
+    Returns:
+        How many versions were revoked; those that ended or were revoked before are passed over.
+    """
+    old = Version.objects.filter(certificate=certificate, revoked_at=None, not_after__gte=now)
+    found = list(old.filter(number__lte=min(upto, certificate.current_version - 1)).order_by("number"))
+    for version in found:
+        issuers.find(version.issuer.partition(":")[0]).revoke(version.serial, rules.NUMBERS[code], now)
+        Version.objects.filter(id=version.id).update(revoked_at=now)
+        audit.record(
+            principal,
+            "certificate.version_revoked",
+            resource=f"cert:{certificate.id}",
+            account_id=certificate.account_id,
+            details={
+                "version": version.number,
+                "serial": version.serial,
+                "reason": code.value,
+                "why": why[:255],
+            },
+        )
+    return len(found)
 
 
 def reason_of(certificate_id: str) -> str:

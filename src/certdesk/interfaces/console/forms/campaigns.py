@@ -1,0 +1,113 @@
+"""The form of a campaign."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy
+
+from certdesk.lifecycle.campaigns import rules
+from certdesk.lifecycle.campaigns.models import Campaign
+from certdesk.lifecycle.campaigns.rules import Action
+from certdesk.lifecycle.issuance import revocation_rules
+
+from .common import card, choose
+from .hosting import MONO
+from .revoking import REASONS
+
+QUERY = "which_"
+
+
+class CampaignForm(forms.Form):
+    """Which certificates, what happens to them, why, and how fast."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name of the campaign"),
+        max_length=rules.NAME_LIMIT,
+        help_text=gettext_lazy("Owners read it in their mail, e.g. Leaked build key, November."),
+    )
+    action = forms.ChoiceField(label=gettext_lazy("What happens to each"), widget=forms.RadioSelect)
+    which_name = forms.CharField(
+        label=gettext_lazy("Domain name, and everything under it"),
+        required=False,
+        max_length=255,
+        widget=forms.TextInput(attrs={**MONO, "placeholder": "example.com"}),
+    )
+    which_issuer = forms.CharField(
+        label=gettext_lazy("Issuer"),
+        required=False,
+        max_length=40,
+        help_text=gettext_lazy("As versions show it: builtin:dv-p256; builtin is the whole built-in CA."),
+        widget=forms.TextInput(attrs=MONO),
+    )
+    which_key = forms.CharField(
+        label=gettext_lazy("Key"),
+        required=False,
+        max_length=128,
+        help_text=gettext_lazy("SHA-256 of the public key (SPKI), 64 hexadecimal digits."),
+        widget=forms.TextInput(attrs=MONO),
+    )
+    reason_code = forms.ChoiceField(label=gettext_lazy("Reason"), choices=list(REASONS.items()))
+    reason = forms.CharField(
+        label=gettext_lazy("In your own words"),
+        required=False,
+        max_length=revocation_rules.REASON_LIMIT,
+        help_text=gettext_lazy("Kept with each certificate; owners read it in their mail."),
+    )
+    per_minute = forms.IntegerField(
+        label=gettext_lazy("Certificates a minute"),
+        min_value=1,
+        max_value=rules.MOST_PER_MINUTE,
+        initial=rules.USUAL_PER_MINUTE,
+    )
+    issuer_per_minute = forms.IntegerField(
+        label=gettext_lazy("Of one issuer a minute"),
+        min_value=0,
+        max_value=rules.MOST_PER_MINUTE,
+        initial=0,
+        help_text=gettext_lazy("0 sets no limit beside the one above."),
+    )
+
+    def __init__(self, data: Any = None, *, campaign: Campaign | None = None) -> None:
+        super().__init__(data, label_suffix="")
+        choose(
+            self,
+            "action",
+            [(one.value, card(str(title), str(note))) for one, (title, note) in _ACTIONS.items()],
+        )
+        self.fields["action"].initial = Action.DRILL.value
+        if campaign is not None:
+            for name in ("name", "action", "reason_code", "per_minute", "issuer_per_minute"):
+                self.fields[name].initial = getattr(campaign, name)
+            self.fields["reason"].initial = campaign.words
+            for name, value in campaign.query.items():
+                self.fields[QUERY + name].initial = value
+
+    def body(self) -> dict[str, Any]:
+        """As the operation takes it."""
+        given = dict(self.cleaned_data)
+        query = {name: given.pop(QUERY + name) for name in ("name", "issuer", "key")}
+        return {**given, "query": query}
+
+
+_ACTIONS = {
+    Action.DRILL: (
+        gettext_lazy("Rehearse"),
+        gettext_lazy(
+            "Nothing is changed and nobody is told. Shows which certificates, and measures the time it takes."
+        ),
+    ),
+    Action.REPLACE_AND_REVOKE: (
+        gettext_lazy("Replace, then revoke"),
+        gettext_lazy(
+            "A new version with a new key, deployed where the old one is served; then the old one is revoked."
+        ),
+    ),
+    Action.REPLACE: (
+        gettext_lazy("Replace"),
+        gettext_lazy("The same, and the old version stays valid until it ends."),
+    ),
+    Action.REVOKE: (
+        gettext_lazy("Revoke"),
+        gettext_lazy("Clients refuse each of them from then on. Nothing takes it back."),
+    ),
+}

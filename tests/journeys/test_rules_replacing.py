@@ -1,0 +1,174 @@
+"""Campaigns that replace: a new key first, then the places that serve the old one, and only then its end."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.x509 import ocsp as forms
+
+from certdesk.foundation.audit.models import Event
+from certdesk.foundation.common import clock
+from certdesk.foundation.iam import queries as iam
+from certdesk.foundation.iam.principal import Via
+from certdesk.foundation.jobs import testing
+from certdesk.lab.elb_small import Fault
+from certdesk.lifecycle.applications.models import Application, ApplicationState
+from certdesk.lifecycle.campaigns import rules
+from certdesk.lifecycle.campaigns.models import Item
+from certdesk.lifecycle.certificates.models import Version
+from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.deployment.models import Binding
+from certdesk.pki.authority import ocsp
+from tests.support.balancer import Balancer, open_balancer
+from tests.support.desk import Desk
+from tests.support.inventory import placed
+from tests.support.office import Office
+from tests.support.rulebook import Caller
+
+from .test_rules_application import csr_for
+from .test_rules_campaigns import ready, report, somebody
+from .test_rules_issuance import issue
+from .test_rules_revocation import on_crl, status_of
+
+WWW = "www.example.com"
+SOON = timedelta(seconds=5)
+BOTH = {"action": "REPLACE_AND_REVOKE", "reason_code": "SUPERSEDED"}
+GOOD, REVOKED = forms.OCSPCertStatus.GOOD, forms.OCSPCertStatus.REVOKED
+
+
+@pytest.fixture
+def desk(office: Office) -> Desk:
+    return office.desk
+
+
+@pytest.fixture
+def alice(office: Office) -> Caller:
+    return Caller(iam.principal_of(office.people["alice"], Via.API))
+
+
+@pytest.fixture
+def elb(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Balancer]:
+    with open_balancer(office, tmp_path, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocsp, "FRESH", 0)
+    monkeypatch.setattr(rules, "budget", lambda *_: 100)
+
+
+def run(limit: int = 300) -> None:
+    testing.run_all(SOON, limit, strict=True)
+
+
+def test_a_new_key_is_in_force_before_the_old_one_ends(desk: Desk, alice: Caller) -> None:
+    # rule: REV-4
+    # rule: REV-6
+    certificate_id = issue(desk, alice, WWW)
+    old = alice.leaf(certificate_id)
+    campaign = ready(alice, **BOTH)
+    alice("campaigns.start", id=campaign)
+    testing.run_all(SOON, 1, strict=True)
+    assert report(alice, campaign)[certificate_id]["state"] == "REPLACING"
+    assert status_of(old).certificate_status is GOOD
+    run()
+    row = report(alice, campaign)[certificate_id]
+    assert (row["state"], alice("campaigns.show", id=campaign)["state"]) == ("DONE", "DONE")
+    new = alice.leaf(certificate_id)
+    assert new.public_key() != old.public_key()
+    assert (alice.status(certificate_id), new.subject) == ("ISSUED", old.subject)
+    assert [status_of(one).certificate_status for one in (old, new)] == [REVOKED, GOOD]
+    assert on_crl(old) is not None
+    assert row["crl"]
+    newest, older = alice("certificates.versions", certificate_id)["items"]
+    assert (older["status"], newest["status"] == "REVOKED") == ("REVOKED", False)
+    assert Event.objects.filter(action="certificate.version_revoked").count() == 1
+
+
+def test_replace_alone_leaves_the_old_one_valid(desk: Desk, alice: Caller) -> None:
+    certificate_id = issue(desk, alice, WWW)
+    old = alice.leaf(certificate_id)
+    alice("campaigns.start", id=ready(alice, action="REPLACE"))
+    run()
+    assert alice.leaf(certificate_id) != old
+    assert status_of(old).certificate_status is GOOD
+
+
+def test_a_key_of_a_csr_cannot_be_replaced_and_nor_can_what_is_pending(desk: Desk, alice: Caller) -> None:
+    own = issue(desk, alice, WWW, csr=csr_for(WWW))
+    pending = issue(desk, alice, "a.example.com")
+    placed(pending, State.REVOKING, clock.now() + timedelta(days=9))
+    found = report(alice, ready(alice, **BOTH))
+    assert found[own]["why"] == rules.KEY_OF_A_CSR
+    assert "revocation" in str(found[pending]["why"])
+
+
+@pytest.mark.server
+def test_it_is_deployed_before_the_old_one_is_revoked(elb: Balancer) -> None:
+    # rule: DEP-6
+    alice = elb.alice
+    certificate_id = elb.office.desk.issued(WWW, key_algorithm="EC_P256")
+    elb.deploy(certificate_id, WWW)
+    elb.office.desk.run(SOON)
+    old = alice.leaf(certificate_id)
+    campaign = ready(alice, **BOTH)
+    assert report(alice, campaign)[certificate_id]["places"] == 1
+    alice("campaigns.start", id=campaign)
+    run()
+    row = report(alice, campaign)[certificate_id]
+    assert (row["state"], row["why"]) == ("DONE", "")
+    new = Version.objects.get(certificate_id=certificate_id, number=2)
+    assert Binding.objects.get(served_certificate_id=certificate_id).served == new.fingerprint_sha1
+    assert status_of(old).certificate_status is REVOKED
+
+
+@pytest.mark.server
+def test_what_cannot_be_deployed_keeps_the_old_one_in_force(elb: Balancer) -> None:
+    alice = elb.alice
+    certificate_id = elb.office.desk.issued(WWW, key_algorithm="EC_P256")
+    elb.deploy(certificate_id, WWW)
+    elb.office.desk.run(SOON)
+    old = alice.leaf(certificate_id)
+    campaign = ready(alice, **BOTH)
+    elb.elb.small.faults.add(Fault.DEAF)
+    alice("campaigns.start", id=campaign)
+    run()
+    row = report(alice, campaign)[certificate_id]
+    assert (row["state"], row["why"]) == ("FAILED", rules.NOT_DEPLOYED)
+    assert status_of(old).certificate_status is GOOD
+
+
+def test_a_new_version_that_was_refused_or_withdrawn_fails(desk: Desk, alice: Caller) -> None:
+    one, other, third = (issue(desk, alice, f"{name}.example.com") for name in "abc")
+    campaign = ready(alice, **BOTH)
+    alice("campaigns.start", id=campaign)
+    testing.run_all(SOON, 1, strict=True)
+    Application.objects.filter(certificate_id=one, state=ApplicationState.OPEN).update(
+        state=ApplicationState.WITHDRAWN
+    )
+    placed(other, State.REVOKED)
+    placed(third, State.DELETED)
+    run()
+    assert {item.certificate_id: item.why for item in Item.objects.all()} == {
+        one: rules.NOT_REPLACED,
+        other: rules.OTHERWISE,
+        third: rules.GONE,
+    }
+
+
+@pytest.mark.server
+def test_who_may_not_deploy_is_told_so(office: Office, elb: Balancer) -> None:
+    alice = elb.alice
+    certificate_id = elb.office.desk.issued(WWW, key_algorithm="EC_P256")
+    elb.deploy(certificate_id, WWW)
+    elb.office.desk.run(SOON)
+    rights = ("scm:campaign:*", "scm:cert:list", "scm:cert:get", "scm:cert:reissue", "scm:cert:revoke")
+    mia = somebody(office, "mia", *rights)
+    campaign = ready(mia, **BOTH)
+    mia("campaigns.start", id=campaign)
+    run()
+    row = report(alice, campaign)[certificate_id]
+    assert (row["state"], "scm:cert:deploy" in str(row["why"])) == ("FAILED", True)
+    assert Version.objects.get(certificate_id=certificate_id, number=1).revoked_at is None
