@@ -48,6 +48,8 @@ SHAPES = (
     _("It was revoked or changed otherwise meanwhile."),
     _("The new version was withdrawn or refused."),
     _("The new version could not be deployed everywhere, so the old one was left as it is."),
+    _("There is no account %(text)s."),
+    _("Look at the list of accounts."),
     _("Campaign %(name)s"),
     _("There is no state %(text)s."),
     _("Start the campaign %(name)s: revoke %(count)s certificates at %(pace)s a minute."),

@@ -180,6 +180,8 @@ def committed(principal: Principal, since: datetime) -> int:
         f"SELECT COUNT(*) FROM ({few}) few", [principal.account_id, clock.to_micros(since), *params]
     )
     return int((found or (0,))[0])
+
+
 def behind(account_id: str, certificate_id: str, sha1: str) -> list[Binding]:
     """Places that serve the certificate, but not yet the version with this fingerprint, as last looked."""
     found = Binding.objects.filter(account_id=account_id, served_certificate_id=certificate_id, gone=False)
