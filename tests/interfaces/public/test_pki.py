@@ -3,13 +3,18 @@
 import base64
 import re
 import shutil
+import socket
+import ssl
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509 import ocsp as forms
 from django.test import Client
 from pytest_django.live_server_helper import LiveServer
@@ -22,6 +27,7 @@ from certdesk.pki.authority import issue, issuers, jobs, ocsp, revocation
 from certdesk.pki.authority.models import Reason
 from certdesk.pki.authority.types import Signed
 from certdesk.pki.x509 import certificates
+from certdesk.pki.x509.keys import KeyAlgorithm
 from tests.support import authority
 from tests.support.needs import need
 
@@ -142,6 +148,65 @@ def test_openssl_and_gnutls_ask_and_believe(live_server: LiveServer, signed: Sig
         assert "Verifying OCSP Response: Success" in shown
         status = _run("ocsptool", "--response-info", "--infile", answer, "--inder")
         assert re.search(rf"Certificate Status: {said}", status)
+
+
+@pytest.mark.server
+def test_openssl_and_curl_refuse_what_is_on_the_crl(client: Client, signed: Signed, tmp_path: Path) -> None:
+    # rule: REV-4
+    other = _issue("other.example.com")
+    revocation.revoke(other.serial, Reason.KEY_COMPROMISE, clock.now())
+    _lists()
+    issuer, root, key = tmp_path / "issuer.pem", tmp_path / "root.pem", tmp_path / "key.pem"
+    issuer.write_text(_pem(signed.issuer))
+    root.write_text(_pem("root-p256"))
+    pem = authority.pooled_key(KeyAlgorithm.EC_P256, 1).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    key.write_bytes(pem)
+    for one, good in ((signed, True), (other, False)):
+        chain, lists = tmp_path / f"{one.serial}.pem", tmp_path / f"{one.serial}.crl"
+        chain.write_text(certificates.to_pem(one.der) + _pem(one.issuer))
+        lists.write_text(_crl_of(client, one.der) + _crl_pem(client, "/crl/root-p256.crl"))
+        said = _run("openssl", "verify", "-crl_check_all", "-CAfile", root, "-untrusted", issuer,
+                    "-CRLfile", lists, chain)  # fmt: skip
+        assert (said.endswith(": OK\n"), "certificate revoked" in said) == (good, not good), said
+        host = "www.example.com" if good else "other.example.com"
+        with _serving(chain, key) as port:
+            told = _run("curl", "--silent", "--show-error", "--cacert", root, "--crlfile", lists,
+                        "--resolve", f"{host}:{port}:127.0.0.1", f"https://{host}:{port}/")  # fmt: skip
+        assert ("hello" in told, "revoked" in told) == (good, not good), told
+
+
+def _crl_of(client: Client, der: bytes) -> str:
+    leaf = x509.load_der_x509_certificate(der)
+    pointer = leaf.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    return _crl_pem(client, _path(str((pointer[0].full_name or [])[0].value)))
+
+
+def _crl_pem(client: Client, path: str) -> str:
+    content = client.get(path).content
+    return x509.load_der_x509_crl(content).public_bytes(Encoding.PEM).decode()
+
+
+@contextmanager
+def _serving(chain: Path, key: Path) -> Iterator[int]:
+    """A TLS server on loopback that answers one client."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        thread = threading.Thread(target=_answer, args=(listener, context))
+        thread.start()
+        yield int(listener.getsockname()[1])
+        thread.join(30)
+
+
+def _answer(listener: socket.socket, context: ssl.SSLContext) -> None:
+    plain, _ = listener.accept()
+    plain.settimeout(30)
+    with plain, suppress(OSError), context.wrap_socket(plain, server_side=True) as connection:
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
 
 
 def _pem(slug: str) -> str:
