@@ -1,6 +1,7 @@
 """Sealed streams and archives: whole they open, anything else is named as damage."""
 
 import io
+import tracemalloc
 import zlib
 from contextlib import suppress
 
@@ -118,3 +119,19 @@ def test_a_member_is_read_to_its_end_before_the_next() -> None:
     with pytest.raises(RuntimeError, match="to its end"):
         for _ in reader_of(data):
             pass
+
+
+def test_memory_stays_flat_whatever_the_length() -> None:
+    class Nowhere:
+        def write(self, data: bytes) -> object:
+            return len(data)
+
+    tracemalloc.start()
+    with SealedWriter(Nowhere(), KEY, HEAD) as stream:
+        writer = Writer(stream)
+        member = writer.add("long", (bytes(PIECE) for _ in range(48)))
+        writer.close()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert member.size == 48 * PIECE
+    assert peak < 8 * PIECE

@@ -58,6 +58,10 @@ def restore(
         Path | None,
         typer.Option(help="Last checkpoints of the audit log; default: the file beside the KEK file."),
     ] = None,
+    crl: Annotated[
+        list[Path] | None,
+        typer.Option(help="A CRL published since the backup: what it shows is revoked again."),
+    ] = None,
     verify: Annotated[
         int, typer.Option(help="Newest certificates to verify one by one; 0 = all.", min=0)
     ] = 200,
@@ -76,7 +80,7 @@ def restore(
     from . import restored
 
     try:
-        report = restored.restore(file, heads, verify, _passphrase(passphrase_file))
+        report = restored.restore(file, heads, verify, _passphrase(passphrase_file), crl or ())
     except BackupBroken as broken:
         show({"restored": False, "problem": str(broken)}, as_json)
         raise typer.Exit(1) from None

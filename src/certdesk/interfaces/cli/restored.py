@@ -20,6 +20,8 @@ from certdesk.foundation.sealing import checking, kek
 from certdesk.pki.authority import publishing
 from certdesk.pki.authority.verify import verify_issued
 
+from . import crl_files
+
 RESTORED = "host.restore"
 
 
@@ -31,6 +33,7 @@ class Restored:
     heads_kept: where the checkpoints of the time after the backup were put.
     messages_held: queued in the backup; most likely sent since, so they wait for somebody to send them.
     ended: sessions, links and tokens that are over.
+    revoked_again: serials that the given CRLs show and the backup did not know as revoked.
     crls_signed: at once, with numbers from `lowest_crl_number` on.
     """
 
@@ -47,6 +50,7 @@ class Restored:
     jobs_taken_back: int
     messages_held: int
     ended: Mapping[str, int]
+    revoked_again: int
     crls_signed: int
     lowest_crl_number: int
 
@@ -55,7 +59,9 @@ class Restored:
         return not (self.secrets_broken or self.audit_problems or self.certificate_problems)
 
 
-def restore(file: Path, heads: Path | None, verify: int, passphrase: str = "") -> Restored:
+def restore(
+    file: Path, heads: Path | None, verify: int, passphrase: str = "", crls: Sequence[Path] = ()
+) -> Restored:
     """Everything, or nothing that anybody could start on.
 
     Raises:
@@ -67,13 +73,15 @@ def restore(file: Path, heads: Path | None, verify: int, passphrase: str = "") -
     with target.building():
         found = restoring.fill(file, passphrase)
         sealing.check_kek()
-        report = _settle(found, [asdict(gap) for gap in restoring.gaps(noted)], verify)
+        report = _settle(found, [asdict(gap) for gap in restoring.gaps(noted)], verify, crls)
     while audit.seal_pending():
         pass
     return report
 
 
-def _settle(found: Manifest, lacks: Sequence[Mapping[str, Any]], verify: int) -> Restored:
+def _settle(
+    found: Manifest, lacks: Sequence[Mapping[str, Any]], verify: int, crls: Sequence[Path]
+) -> Restored:
     opened = checking.open_all()
     kept = restoring.set_heads_aside()
     audited = verify_database()
@@ -82,6 +90,7 @@ def _settle(found: Manifest, lacks: Sequence[Mapping[str, Any]], verify: int) ->
         taken_back, held, ended = jobs.take_back_all(), outbox.hold_all(), iam.end_all()
         publishing.jump()
         _record(found, lacks)
+    revoked = crl_files.revoke_again(crls)
     numbers = publishing.publish_all(clock.now())
     return Restored(
         restored=True,
@@ -97,6 +106,7 @@ def _settle(found: Manifest, lacks: Sequence[Mapping[str, Any]], verify: int) ->
         jobs_taken_back=taken_back,
         messages_held=held,
         ended=ended,
+        revoked_again=len(revoked),
         crls_signed=len(numbers),
         lowest_crl_number=min(numbers.values(), default=0),
     )

@@ -69,6 +69,15 @@ def reason_flag(reason: int) -> x509.ReasonFlags | None:
     return _REASONS.get(reason)
 
 
+def number_of_reason(entry: x509.RevokedCertificate) -> int:
+    """The number of an entry's reason; 0 where nothing was said or we never say it."""
+    try:
+        said = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+    except x509.ExtensionNotFound:
+        return 0
+    return next((number for number, flag in _REASONS.items() if flag is said), 0)
+
+
 def _sign(
     plan: Plan,
     entries: Sequence[Entry],
