@@ -429,6 +429,74 @@ class Bindings:
         return cast('types.BindingInfo', self._transport.call('PUT', self._transport.path('/v3/scm/bindings/{id}', id), body={'certificate_id': certificate_id, 'policy': policy}))
 
 
+class Bulk:
+    """One action on many certificates."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def cancel(self, bulk_id: str) -> types.BulkAction:
+        """Stops it; what was done stays done."""
+        return cast('types.BulkAction', self._transport.call('POST', self._transport.path('/v3/scm/bulk-actions/{bulk_id}/cancel', bulk_id)))
+
+    def create(self, *, action: Literal['TAG', 'UNTAG', 'OWNER', 'PROJECT', 'NOTICES', 'DELETE'], options: dict[str, Any] | None = None, certificate_ids: builtins.list[str] | None = None, filters: dict[str, Any] | None = None) -> types.BulkAction:
+        """Looks at the named certificates, or at all that the filters find; nothing is done before `start`.
+
+        Args:
+            action: What to do.
+            options: Options of the provider; *** keeps a stored secret.
+            certificate_ids: 1 to 50 ids.
+        """
+        return cast('types.BulkAction', self._transport.call('POST', '/v3/scm/bulk-actions', body={'action': action, 'options': options, 'certificate_ids': certificate_ids, 'filters': filters}))
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.BulkActions:
+        """Bulk actions, newest first: one's own; with the right in the whole account all of them.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            status: Only those in this state.
+        """
+        return cast('types.BulkActions', self._transport.call('GET', '/v3/scm/bulk-actions', query={'limit': limit, 'marker': marker, 'status': status}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.BulkAction]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, status=status, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def rows(self, bulk_id: str, *, verdict: Literal['', 'WILL', 'SAME', 'REFUSED', 'DONE', 'FAILED'] | None = None, limit: Literal[10, 20, 50] | None = None, marker: str | None = None) -> types.BulkRows:
+        """What will happen to each certificate, or has happened, and why one was refused.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+        """
+        return cast('types.BulkRows', self._transport.call('GET', self._transport.path('/v3/scm/bulk-actions/{bulk_id}/rows', bulk_id), query={'verdict': verdict, 'limit': limit, 'marker': marker}))
+
+    def iter_rows(self, bulk_id: str, *, verdict: Literal['', 'WILL', 'SAME', 'REFUSED', 'DONE', 'FAILED'] | None = None, limit: Literal[10, 20, 50] | None = None) -> Iterator[types.BulkRow]:
+        """Every row of `rows`, page by page."""
+        marker = ""
+        while True:
+            page = self.rows(bulk_id, verdict=verdict, limit=limit, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def show(self, bulk_id: str) -> types.BulkAction:
+        """How far it is."""
+        return cast('types.BulkAction', self._transport.call('GET', self._transport.path('/v3/scm/bulk-actions/{bulk_id}', bulk_id)))
+
+    def start(self, bulk_id: str) -> types.BulkAction:
+        """Does what the preview says; the rights of whoever starts it are asked again for each certificate."""
+        return cast('types.BulkAction', self._transport.call('POST', self._transport.path('/v3/scm/bulk-actions/{bulk_id}/start', bulk_id)))
+
+
 class Campaigns:
     """Replacing or revoking many certificates."""
 
@@ -443,8 +511,8 @@ class Campaigns:
         """
         return cast('types.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/cancel', id)))
 
-    def create(self, *, name: str, query: types.CampaignQuery, action: Literal['REVOKE', 'DRILL'], reason_code: Literal['', 'UNSPECIFIED', 'KEY_COMPROMISE', 'AFFILIATION_CHANGED', 'SUPERSEDED', 'CESSATION_OF_OPERATION'] | None = None, reason: str | None = None, per_minute: int | None = None, issuer_per_minute: int | None = None) -> types.Made:
-        """A draft: nothing is looked up and nothing is done yet. Actions: REVOKE, DRILL.
+    def create(self, *, name: str, query: types.CampaignQuery, action: Literal['REVOKE', 'REPLACE', 'REPLACE_AND_REVOKE', 'DRILL'], reason_code: Literal['', 'UNSPECIFIED', 'KEY_COMPROMISE', 'AFFILIATION_CHANGED', 'SUPERSEDED', 'CESSATION_OF_OPERATION'] | None = None, reason: str | None = None, per_minute: int | None = None, issuer_per_minute: int | None = None) -> types.Made:
+        """A draft: nothing is looked up and nothing is done yet. A replacement has a new key and goes where
 
         Args:
             name: The name.
@@ -543,7 +611,7 @@ class Campaigns:
         """
         return cast('types.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/start', id)))
 
-    def update(self, id: str, *, name: str, query: types.CampaignQuery, action: Literal['REVOKE', 'DRILL'], reason_code: Literal['', 'UNSPECIFIED', 'KEY_COMPROMISE', 'AFFILIATION_CHANGED', 'SUPERSEDED', 'CESSATION_OF_OPERATION'] | None = None, reason: str | None = None, per_minute: int | None = None, issuer_per_minute: int | None = None) -> types.CampaignInfo:
+    def update(self, id: str, *, name: str, query: types.CampaignQuery, action: Literal['REVOKE', 'REPLACE', 'REPLACE_AND_REVOKE', 'DRILL'], reason_code: Literal['', 'UNSPECIFIED', 'KEY_COMPROMISE', 'AFFILIATION_CHANGED', 'SUPERSEDED', 'CESSATION_OF_OPERATION'] | None = None, reason: str | None = None, per_minute: int | None = None, issuer_per_minute: int | None = None) -> types.CampaignInfo:
         """All of a campaign that was not started, which then needs a new preview; else the pace alone.
 
         Args:
@@ -1045,6 +1113,16 @@ class Certificates:
                 return
             marker = page['next_marker']
 
+    def set_auto_renewal(self, certificate_id: str, *, enabled: bool, deploy: bool | None = None) -> types.AutoRenewalStanding:
+        """Switches it on, with the rights of whoever does, or off.
+
+        Args:
+            certificate_id: Id of the certificate: scs and 13 digits.
+            enabled: On or off.
+            deploy: The new certificate goes where the old one is served.
+        """
+        return cast('types.AutoRenewalStanding', self._transport.call('PUT', self._transport.path('/v3/scm/certificates/{certificate_id}/auto-renewal', certificate_id), body={'enabled': enabled, 'deploy': deploy}))
+
     def show(self, certificate_id: str) -> types.Certificate:
         """One certificate, its application, the records to set, and what happens next.
 
@@ -1052,6 +1130,14 @@ class Certificates:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
         return cast('types.Certificate', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}', certificate_id)))
+
+    def show_auto_renewal(self, certificate_id: str) -> types.AutoRenewalStanding:
+        """Whether it renews itself, what comes next and when, and what stands in the way (REN-7, REN-10).
+
+        Args:
+            certificate_id: Id of the certificate: scs and 13 digits.
+        """
+        return cast('types.AutoRenewalStanding', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/auto-renewal', certificate_id)))
 
     def unsubscribe(self, certificate_id: str) -> types.Unsubscribed:
         """Asks for the refund; a review takes seconds, then the certificate is gone (UNS-1..7).
@@ -2271,6 +2357,33 @@ class Recordsets:
         return cast('types.DnsRecordSet', self._transport.call('PUT', self._transport.path('/v3/scm/dns-connections/{id}/zones/{zone}/recordsets/{recordset_id}', id, zone, recordset_id), body={'ttl': ttl, 'records': records}))
 
 
+class Renewals:
+    """renewals"""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def calendar(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, by: str | None = None) -> types.CalendarPage:
+        """What is replaced when, by the machine or by a person, and what stands in the way; what ends first.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            status: Only those in this state.
+        """
+        return cast('types.CalendarPage', self._transport.call('GET', '/v3/scm/calendar', query={'limit': limit, 'marker': marker, 'status': status, 'by': by}))
+
+    def iter_calendar(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, by: str | None = None) -> Iterator[types.CalendarEntry]:
+        """Every row of `calendar`, page by page."""
+        marker = ""
+        while True:
+            page = self.calendar(limit=limit, status=status, by=by, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+
 class Tags:
     """Tags of certificates."""
 
@@ -2900,6 +3013,7 @@ class Chapters:
         self.audit = Audit(transport)
         self.balance = Balance(transport)
         self.bindings = Bindings(transport)
+        self.bulk = Bulk(transport)
         self.campaigns = Campaigns(transport)
         self.catalogue = Catalogue(transport)
         self.certificates = Certificates(transport)
@@ -2924,6 +3038,7 @@ class Chapters:
         self.prices = Prices(transport)
         self.projects = Projects(transport)
         self.recordsets = Recordsets(transport)
+        self.renewals = Renewals(transport)
         self.tags = Tags(transport)
         self.targets = Targets(transport)
         self.tokens = Tokens(transport)

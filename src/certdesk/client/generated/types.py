@@ -345,6 +345,23 @@ class AuditPage(TypedDict):
 AuditQuery = TypedDict('AuditQuery', {'from': NotRequired[str], 'to': NotRequired[str], 'actor': NotRequired[str], 'action': NotRequired[str], 'resource': NotRequired[str], 'limit': NotRequired[int], 'marker': NotRequired[str]})
 
 
+class AutoRenewal(TypedDict):
+    """The switch; `deploy`: the new certificate goes where the old one is served."""
+
+    enabled: 'bool'
+    deploy: NotRequired['bool']
+
+
+class AutoRenewalStanding(TypedDict):
+    """`next_action` is BUY, ROLLOVER or empty."""
+
+    enabled: 'bool'
+    deploy: 'bool'
+    next_action: 'str'
+    next_action_at: 'str'
+    blockers: 'builtins.list[RenewalBlocker]'
+
+
 class AutomaticStep(TypedDict):
     at: 'str'
     domain: 'str'
@@ -482,6 +499,54 @@ class BoughtCertificate(TypedDict):
     cert_id: 'str'
 
 
+class BulkAction(TypedDict):
+    """A bulk action and how many certificates stand where."""
+
+    id: 'str'
+    action: 'str'
+    options: 'dict[str, str]'
+    state: 'str'
+    user: 'str'
+    user_name: 'str'
+    total: 'int'
+    will: 'int'
+    same: 'int'
+    refused: 'int'
+    done: 'int'
+    failed: 'int'
+    created_at: 'str'
+    started_at: 'str'
+    finished_at: 'str'
+
+
+class BulkActions(TypedDict):
+    items: 'builtins.list[BulkAction]'
+    next_marker: 'str | None'
+
+
+class BulkRow(TypedDict):
+    """What will happen to one certificate, or has happened; `before` is how it was."""
+
+    certificate_id: 'str'
+    name: 'str'
+    domain: 'str'
+    verdict: 'str'
+    before: 'str'
+    why: 'str'
+    next_step: 'str'
+
+
+class BulkRows(TypedDict):
+    items: 'builtins.list[BulkRow]'
+    next_marker: 'str | None'
+
+
+class BulkRowsQuery(TypedDict):
+    verdict: NotRequired['str']
+    limit: NotRequired['int']
+    marker: NotRequired['str']
+
+
 class Buy(TypedDict):
     """API §1.7."""
 
@@ -512,6 +577,33 @@ class CaaSeen(TypedDict):
     owner: 'str'
     records: 'builtins.list[str]'
     problem: 'str'
+
+
+class CalendarEntry(TypedDict):
+    """From `planned_at` on it is replaced by `action` (BUY, ROLLOVER, or empty: buy another one)."""
+
+    cert_id: 'str'
+    name: 'str'
+    domain: 'str'
+    expires_at: 'str'
+    planned_at: 'str'
+    action: 'str'
+    by: 'str'
+    blockers: 'builtins.list[RenewalBlocker]'
+
+
+class CalendarPage(TypedDict):
+    items: 'builtins.list[CalendarEntry]'
+    next_marker: 'str | None'
+
+
+class CalendarQuery(TypedDict):
+    """`by`: MACHINE or PERSON; empty = both."""
+
+    limit: NotRequired['int']
+    marker: NotRequired['str']
+    status: NotRequired['str']
+    by: NotRequired['str']
 
 
 class CampaignCounts(TypedDict):
@@ -1800,6 +1892,15 @@ class NewAgency(TypedDict):
     duration: NotRequired['Any']
 
 
+class NewBulk(TypedDict):
+    """One action on many certificates: those named, or all that the filters (as of a view) find."""
+
+    action: 'str'
+    options: NotRequired['dict[str, Any]']
+    certificate_ids: NotRequired['builtins.list[str] | None']
+    filters: NotRequired['dict[str, Any] | None']
+
+
 class NewCampaign(TypedDict):
     """`reason_code` as for one revocation."""
 
@@ -2584,6 +2685,15 @@ class Renew(TypedDict):
     single_domain_number: NotRequired['int | None']
     wildcard_domain_number: NotRequired['int | None']
     enterprise_project_id: NotRequired['str | None']
+
+
+class RenewalBlocker(TypedDict):
+    """What stands in the way of a renewal; `detail` is what was said, if anything."""
+
+    code: 'str'
+    sentence: 'str'
+    next_step: 'str'
+    detail: 'str'
 
 
 class Renewed(TypedDict):
