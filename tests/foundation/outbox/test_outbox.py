@@ -122,6 +122,12 @@ CONTEXTS: dict[str, dict[str, object]] = {
         "domains": ["example.com"],
         "more": 0,
     },
+    "renewal-attention": {
+        "name": "shop",
+        "not_after": datetime(2027, 3, 1, 12, tzinfo=UTC),
+        "cause": "BALANCE",
+        "reason": "It costs 1,000.",
+    },
     "mail-test": {"sender": "ada"},
     "channel-test": {"sender": "ada"},
     "invitation": {"name": "ada", "login": "ada", "until": datetime(2027, 3, 1, 12, tzinfo=UTC)},

@@ -332,14 +332,12 @@ def test_custom_policies_hide_single_buttons(office: Office) -> None:
     assert 'data-operation="edit"' not in text(client.get(f"/certificates/{certificate_id}"))
 
 
-def test_what_expires_leads_to_its_successor(office: Office) -> None:
+def test_what_expires_leads_to_its_renewal(office: Office) -> None:
     made = issued(office.desk.alice, now=clock.now() - timedelta(days=359))
-    wanted = "/certificates/buy?cert_type=DV_SSL_CERT&amp;cert_brand=GEOTRUST&amp;domain_type=SINGLE_DOMAIN"
     for path in ("/certificates", f"/certificates/{made}"):
-        page = text(office.client().get(path))
-        assert wanted in page
-        assert "Buy a successor" in page
-        assert "Buy a successor" not in text(office.client("rita").get(path))
+        wanted = f'href="/certificates/{made}/renew"'
+        assert wanted in text(office.client().get(path))
+        assert wanted not in text(office.client("rita").get(path))
 
 
 def test_a_fragment_after_the_session_ended_leads_back_to_the_page(office: Office) -> None:
@@ -369,7 +367,7 @@ def test_a_missing_permission_is_said_in_the_readers_language(office: Office) ->
 
 def test_everybody_starts_on_a_page_that_is_open_to_them(office: Office) -> None:
     starts = {name: office.client(name).get("/").headers["Location"] for name in ("alice", "otto", "nils")}
-    assert starts == {"alice": "/certificates", "otto": "/certificates", "nils": "/account"}
+    assert starts == {"alice": "/overview", "otto": "/overview", "nils": "/account"}
     nobody = office.client("nils")
     assert "No other page is open to you yet" in text(nobody.get("/account"))
     refused = text(nobody.get("/certificates"))

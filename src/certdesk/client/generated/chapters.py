@@ -2358,7 +2358,7 @@ class Recordsets:
 
 
 class Renewals:
-    """renewals"""
+    """What is replaced when, and by whom."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

@@ -59,6 +59,7 @@ CHAPTERS = {
     "identity": "What a client asks before its first call.",
     "issuers": "Certificate authorities behind the catalogue.",
     "messages": "Messages that were sent.",
+    "renewals": "What is replaced when, and by whom.",
     "notices": "Expiry notices on and off.",
     "overview": "What needs you, and how the certificates stand.",
     "notification_channels": "Where notices go.",
