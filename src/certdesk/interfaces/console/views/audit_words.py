@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext as _
 
-from .cards.history import event_words
+from .event_words import event_words
 
 _CAPITAL = re.compile("([A-Z])")
 REFUSED = (
