@@ -15,6 +15,7 @@ from certdesk.foundation.common import ids, settings
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.interfaces.api import bodies, dispatch, limits
 from certdesk.interfaces.operations.errors import KINDS
+from certdesk.interfaces.public import pki
 from certdesk.interfaces.words.say import both, language
 
 from . import signing
@@ -40,7 +41,8 @@ WHILE_FORCED = frozenset({ACCOUNT, "/logout", "/language"})
 
 def edge(get_response: GetResponse) -> GetResponse:
     """The outermost: settles who the client is, gives the request its id, and hands API requests to the
-    API at once, before sessions, CSRF and URL resolving, which they do not need."""
+    API and relying parties their answers at once, before sessions, CSRF and URL resolving, which they do
+    not need."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         request.request_id = request_id = ids.request_id()  # type: ignore[attr-defined]
@@ -52,7 +54,7 @@ def edge(get_response: GetResponse) -> GetResponse:
             return dispatch.refuse(request, refused) if is_api else _plainly(request, refused)
         if is_api:
             return dispatch.handle(request)
-        response = get_response(request)
+        response = pki.answer(request) or get_response(request)
         response.headers["X-Request-Id"] = request_id
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)

@@ -11,6 +11,8 @@ from datetime import datetime
 from urllib.parse import unquote
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404, URLPattern, URLResolver, path
+from django.urls.resolvers import RegexPattern
 from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
@@ -92,3 +94,27 @@ def _unless_known(request: HttpRequest, response: HttpResponse, headers: Mapping
     for name, value in headers.items():
         answer.headers[name] = value
     return answer
+
+
+ROUTES: list[URLPattern] = [
+    path("ocsp", ocsp_answer),
+    path("ocsp/", ocsp_answer),
+    path("ocsp/<path:request_text>", ocsp_answer),
+    path("crl/<str:name>.crl", crl_file),
+    path("ca/<str:name>.cer", ca_certificate),
+]
+_RESOLVER = URLResolver(RegexPattern(r"^/"), ROUTES)
+_BEGINNINGS = ("/ocsp", "/crl/", "/ca/")
+
+
+def answer(request: HttpRequest) -> HttpResponse | None:
+    """The answer to a relying party, before sessions, CSRF and the whole console's addresses, which are most
+    of its cost and of no use to it; None for anything else."""
+    if not request.path_info.startswith(_BEGINNINGS):
+        return None
+    try:
+        found = _RESOLVER.resolve(request.path_info)
+    except Resolver404:
+        return None
+    response: HttpResponse = found.func(request, *found.args, **found.kwargs)
+    return response
