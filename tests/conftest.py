@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from hypothesis import settings as hypothesis_settings
 
 # Before Django is configured: the tests never touch the developer's data.
 _scratch = Path(tempfile.mkdtemp(prefix="certdesk-test-"))
@@ -22,6 +23,9 @@ atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
 os.environ["DJANGO_SETTINGS_MODULE"] = "certdesk.config.django"
 assert django_settings.DATABASES  # configured here: pytest-django then sets Django up
 assert django_settings.CERTDESK.data == _scratch / "data", "Django was set up before this folder was chosen"
+
+hypothesis_settings.register_profile("certdesk", deadline=None)  # a loaded machine fails no test
+hypothesis_settings.load_profile("certdesk")
 
 
 @pytest.hookimpl(optionalhook=True)

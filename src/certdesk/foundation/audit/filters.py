@@ -8,10 +8,10 @@ from certdesk.foundation.common import clock, sql
 
 KINDS = (
     "access-key", "account", "agency", "agent", "acme-account", "acme-credential", "acme-order",
-    "approval", "audit", "binding", "campaign", "cert", "channel", "company", "contact", "coupon",
+    "approval", "audit", "binding", "bulk", "campaign", "cert", "channel", "company", "contact", "coupon",
     "csr", "deployment", "dnsConnection", "domain", "endpoint", "group", "issued", "issuer", "job",
-    "key", "noticeHours", "noticeRule", "order", "policy", "product", "project", "scan", "target",
-    "user", "voucher",
+    "key", "message", "noticeHours", "noticeRule", "order", "policy", "product", "project", "scan", "target",
+    "user", "view", "voucher",
 )  # fmt: skip
 """What resources may be; the id alone is looked for under each of them."""
 
