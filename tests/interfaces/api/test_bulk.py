@@ -1,6 +1,6 @@
 """Bulk actions over the API: what the preview promises is done, row by row, with the right of that moment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 
 from certdesk.foundation.approvals.models import Rule
+from certdesk.foundation.iam import actions as iam_actions
 from certdesk.foundation.iam import queries as iam
-from certdesk.foundation.iam.models import EnterpriseProject, Group, User
+from certdesk.foundation.iam.models import Account, EnterpriseProject, Group, Policy, User
 from certdesk.foundation.iam.principal import Via
 from certdesk.foundation.jobs import testing as jobs
 from certdesk.lifecycle.bulk import actions
 from certdesk.lifecycle.bulk.models import BulkAction
 from certdesk.lifecycle.certificates.models import Certificate, Tag
 from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.renewal.models import AutoRenewal
 from tests.support.inventory import bought, issued, placed
+from tests.support.office import Office, open_office
 from tests.support.signed import Person, account, person
 
 pytestmark = pytest.mark.django_db
@@ -191,6 +194,7 @@ def test_pages_of_actions_and_rows(house: House) -> None:
         ("OWNER", {"owner": ""}, {"filters": {}}),
         ("PROJECT", {}, {"filters": {}}),
         ("NOTICES", {"on": "maybe"}, {"filters": {}}),
+        ("RENEWAL", {}, {"filters": {}}),
         ("DELETE", {}, {}),
         ("DELETE", {}, {"filters": {}, "certificate_ids": ["scs1"]}),
         ("DELETE", {}, {"filters": {"colour": "red"}}),
@@ -241,3 +245,58 @@ def test_a_user_has_few_open_ones(house: House, monkeypatch: pytest.MonkeyPatch)
     asked(house.alice, "TAG", {"key": "env"}, certificate_ids=[one])
     body = {"action": "TAG", "options": {"key": "env"}, "certificate_ids": [one]}
     assert house.alice.post(BULK, body).code == "SCM.0010"
+
+
+@pytest.fixture
+def office(db: None) -> Iterator[Office]:
+    """Its certificates have contact data, as auto-renewal needs them."""
+    with open_office() as opened:
+        yield opened
+
+
+def member(account: Account, name: str, *rights: str) -> Person:
+    """A user of the desk's account with these rights alone."""
+    document = {"Version": "1.1", "Statement": [{"Effect": "Allow", "Action": list(rights)}]}
+    policy = Policy.objects.create(account=account, name=name, document=document)
+    group = Group.objects.create(account=account, name=name)
+    group.grants.create(policy=policy)
+    return person(account, name, name)
+
+
+def test_auto_renewal_is_switched_and_refused_with_its_reason(office: Office) -> None:
+    # rule: REN-10
+    bob = Person(office.people["bob"], *iam_actions.create_access_key(office.people["bob"]))
+    one, revoked, uploaded = (office.desk.issued(f"n{number}.example.com") for number in range(3))
+    placed(revoked, State.REVOKED)
+    Certificate.objects.filter(id=uploaded).update(source="UPLOADED")
+    chosen = {"certificate_ids": [one, revoked, uploaded]}
+    on = asked(bob, "RENEWAL", {"on": True}, **chosen)
+    assert (on["will"], on["refused"]) == (1, 2)
+    why = {row["certificate_id"]: row["why"] for row in rows(bob, on, "REFUSED")}
+    assert "'Revoked' cannot renew itself" in why[revoked]
+    assert "not bought here" in why[uploaded]
+    assert not AutoRenewal.objects.exists()
+    assert run(bob, on)["done"] == 1
+    assert Certificate.objects.get(id=one).auto_renewal
+    kept = AutoRenewal.objects.get(certificate_id=one)
+    assert (kept.user_id, kept.deploy) == (bob.user.id, True)
+    AutoRenewal.objects.update(deploy=False)
+    off = asked(bob, "RENEWAL", {"on": "false"}, **chosen)
+    assert (off["will"], off["same"], off["refused"]) == (1, 2, 0)
+    assert [row["before"] for row in rows(bob, off, "WILL")] == ["on"]
+    assert run(bob, off)["done"] == 1
+    assert not Certificate.objects.get(id=one).auto_renewal
+    assert not AutoRenewal.objects.get(certificate_id=one).deploy  # whether it deploys stays as it was
+
+
+def test_auto_renewal_needs_its_own_right_for_each(office: Office) -> None:
+    one = office.desk.issued("n1.example.com")
+    bulk_alone = member(office.desk.account, "tom", "scm:cert:bulk", "scm:cert:list")
+    rights = ("scm:cert:bulk", "scm:cert:list", "scm:cert:autoRenew", "scm:cert:purchase")
+    unpaid = member(office.desk.account, "uma", *rights)
+    for who, missing in ((bulk_alone, "scm:cert:autoRenew"), (unpaid, "bss:order:pay")):
+        bulk = asked(who, "RENEWAL", {"on": True}, certificate_ids=[one])
+        assert (bulk["will"], bulk["refused"]) == (0, 1)
+        assert missing in rows(who, bulk)[0]["why"]
+    off = asked(unpaid, "RENEWAL", {"on": False}, certificate_ids=[one])
+    assert off["same"] == 1  # switching off needs no money

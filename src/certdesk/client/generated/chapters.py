@@ -439,7 +439,7 @@ class Bulk:
         """Stops it; what was done stays done."""
         return cast('types.BulkAction', self._transport.call('POST', self._transport.path('/v3/scm/bulk-actions/{bulk_id}/cancel', bulk_id)))
 
-    def create(self, *, action: Literal['TAG', 'UNTAG', 'OWNER', 'PROJECT', 'NOTICES', 'DELETE'], options: dict[str, Any] | None = None, certificate_ids: builtins.list[str] | None = None, filters: dict[str, Any] | None = None) -> types.BulkAction:
+    def create(self, *, action: Literal['TAG', 'UNTAG', 'OWNER', 'PROJECT', 'NOTICES', 'RENEWAL', 'DELETE'], options: dict[str, Any] | None = None, certificate_ids: builtins.list[str] | None = None, filters: dict[str, Any] | None = None) -> types.BulkAction:
         """Looks at the named certificates, or at all that the filters find; nothing is done before `start`.
 
         Args:

@@ -16,6 +16,7 @@ from certdesk.lifecycle.deployment import deleting
 from certdesk.lifecycle.notifications import actions as notices
 from certdesk.lifecycle.notifications import queries as notice_queries
 from certdesk.lifecycle.notifications.rules import NoticeType
+from certdesk.lifecycle.renewal import switch
 
 from .rules import Action
 
@@ -44,8 +45,16 @@ def do(
         editing.move(principal, certificate_id, options["project"], now)
     elif action is Action.NOTICES:
         notices.switch(principal, [(certificate_id, list(NoticeType))], on=options["on"] == "true")
+    elif action is Action.RENEWAL:
+        _renew(principal, certificate_id, now, on=options["on"] == "true")
     else:
         _delete(principal, certificate_id, now, via)
+
+
+def _renew(principal: Principal, certificate_id: str, now: datetime, *, on: bool) -> None:
+    """Whether the successor is deployed too stays as it is for each."""
+    deploy = switch.standing(principal, certificate_id, now).deploy
+    switch.set_auto(principal, certificate_id, now, enabled=on, deploy=deploy)
 
 
 def _delete(principal: Principal, certificate_id: str, now: datetime, via: str) -> None:
@@ -81,6 +90,8 @@ def before(action: Action, options: Options, certificate: Certificate) -> tuple[
         on = notice_queries.switched_on(certificate.id)
         wanted = options["on"] == "true"
         return _word(bool(on)), on == (set(NoticeType) if wanted else set())
+    if action is Action.RENEWAL:
+        return _word(certificate.auto_renewal), certificate.auto_renewal == (options["on"] == "true")
     return "", False
 
 

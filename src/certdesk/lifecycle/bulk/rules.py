@@ -12,6 +12,7 @@ class Action(StrEnum):
     OWNER = "OWNER"
     PROJECT = "PROJECT"
     NOTICES = "NOTICES"
+    RENEWAL = "RENEWAL"
     DELETE = "DELETE"
 
 
@@ -21,6 +22,7 @@ NEEDS: Mapping[Action, tuple[str, ...]] = {
     Action.OWNER: ("owner", "owner_group"),
     Action.PROJECT: ("project",),
     Action.NOTICES: ("on",),
+    Action.RENEWAL: ("on",),
     Action.DELETE: (),
 }
 """Options of each action, all of them texts; `on` is `true` or `false`."""

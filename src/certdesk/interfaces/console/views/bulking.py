@@ -35,6 +35,7 @@ LABELS = {
     Action.OWNER: gettext_lazy("Change the owner"),
     Action.PROJECT: gettext_lazy("Add to Project"),
     Action.NOTICES: gettext_lazy("Switch expiry notices"),
+    Action.RENEWAL: gettext_lazy("Switch auto-renewal"),
     Action.DELETE: gettext_lazy("Delete"),
 }
 STATES = {
@@ -77,6 +78,7 @@ class BulkForm(forms.Form):
         teams = [(one.id, one.name) for one in groups.mates(principal)[:500]]
         own = [(one.id, one.name) for one in projects.listed(principal) if one.enabled]
         choose(self, "owner", [("", _("stays as it is")), *mates])
+        self.initial["owner_group"] = self.KEEP  # else the form would take the group away unasked
         choose(self, "owner_group", [(self.KEEP, _("stays as it is")), ("", _("none")), *teams])
         choose(self, "project", own)
 
@@ -120,6 +122,7 @@ def ask(request: HttpRequest, principal: Principal) -> HttpResponse:
         "filters": ", ".join(f"{name}: {value}" for name, value in filters.items()),
         "back": f"{reverse(HOME)}?{urlencode(filters)}" if filters else reverse(HOME),
         "danger": action is Action.DELETE,
+        "renews": action is Action.RENEWAL,
     }
     return render(request, "console/bulk_ask.html", context, status=422 if form.errors else 200)
 
@@ -130,7 +133,9 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
     context = {
         "title": _("Bulk actions"),
         "crumbs": [crumb(_("Certificates"), HOME)],
-        "lines": [_head(one) for one in queries.listed(principal, BULK)[:50]],
+        "lines": [
+            {**_head(one), "told": _told(principal, one)} for one in queries.listed(principal, BULK)[:50]
+        ],
     }
     return render(request, "console/bulk_list.html", context)
 
