@@ -53,6 +53,8 @@ def test_all_that_the_filters_find(office: Office) -> None:
     made = alice.post(address, {"on": "false"})
     assert made.status_code == 302
     assert 'data-operation="bulk-start"' not in text(alice.get(made["Location"]))
+    asked = text(alice.get(f"{ASK}?action=OWNER&whole=1"))
+    assert re.search(r'value="-"\s+selected', asked)  # the group stays unless somebody chooses another
     everything = alice.post(f"{ASK}?action=OWNER&whole=1", {"owner": "", "owner_group": "-"})
     assert everything.status_code == 422
     bob = office.desk.account.users.get(name="bob")
