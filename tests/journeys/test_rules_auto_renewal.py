@@ -150,6 +150,7 @@ def test_without_a_way_to_prove_people_are_asked(lab: LabClock, desk: Desk, alic
     look()
     (message, _) = Message.objects.filter(template="renewal-attention")
     assert "No DNS connection" in message.text
+    assert f"/certificates/{new.id}/verify" in message.text
     assert codes(alice(SHOW, old))[0] == "CONNECTION"
     desk.publish(new.id)
     alice.verify(new.id)
@@ -282,6 +283,33 @@ def test_a_rollover_needs_nobody_and_costs_nothing(
         look()
     found = Certificate.objects.get(id=old)
     assert (found.not_after, found.paid_until) == (EXPIRES, EXPIRES)
+
+
+def test_a_rollover_that_needs_a_record_leads_to_it(
+    lab: LabClock, office: Office, desk: Desk, alice: Caller, tmp_path: Path
+) -> None:
+    # rule: REN-9
+    limited(tmp_path, 100)
+    lab.at(ISSUED)
+    old = issue(desk, alice)
+    page, button = f"/certificates/{old}", f'href="/certificates/{old}/verify"'
+    assert button not in office.client().get(page).content.decode()
+    Evidence.objects.update(void_at=ISSUED)
+    lab.at(ISSUED + timedelta(days=68))
+    look()
+    assert button in office.client().get(page).content.decode()
+    assert office.client("charlie").get(page).status_code == 404
+    lab.at(ISSUED + timedelta(days=68, hours=1))
+    look()
+    told = Message.objects.filter(template="renewal-attention")
+    assert f"{page}/verify" in told[0].text
+    assert alice.status(old) == "ISSUED"
+    desk.publish(old)
+    assert office.client().get(f"{page}/verify").status_code == 200
+    alice.verify(old)
+    look()
+    assert alice("certificates.versions", old)["items"][0]["version"] == 2
+    assert button not in office.client().get(page).content.decode()
 
 
 def test_an_outage_of_the_issuer_is_sat_out(

@@ -7,6 +7,8 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.issuance import followup
+from certdesk.lifecycle.validation import queries as validation
 
 GET = "scm:cert:get"
 
@@ -47,6 +49,12 @@ def original(principal: Principal, certificate: Certificate) -> Certificate | No
         return None
     found = Certificate.objects.filter(id=certificate.renews_id).exclude(state=State.DELETED).first()
     return found if found is not None and _may_see(principal, found) else None
+
+
+def waits_for_proof(certificate_id: str) -> bool:
+    """Whether a rollover is under way whose names are not all proved; its certificate stays Issued."""
+    application = followup.open_rollover(certificate_id)
+    return application is not None and not validation.all_proved(application)
 
 
 def _may_see(principal: Principal, certificate: Certificate) -> bool:

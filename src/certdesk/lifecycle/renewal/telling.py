@@ -28,7 +28,7 @@ def tell(renewal: Renewal, old: Certificate, cause: Cause) -> None:
     """Queues the messages in the caller's transaction; the same cause of the same attempt once."""
     new = Certificate.objects.filter(id=renewal.new_id).first() if renewal.new_id else None
     about = new or old
-    path = PAGES.get(cause, "/certificates/{id}").format(id=about.id, old=old.id)
+    path = _page(cause, about).format(id=about.id, old=old.id)
     context = {
         "domain": old.domain,
         "name": old.name,
@@ -52,6 +52,13 @@ def tell(renewal: Renewal, old: Certificate, cause: Cause) -> None:
             )
         except BadParameter as refused:
             log.warning("message not sent", certificate=old.id, reason=refused.message)
+
+
+def _page(cause: Cause, about: Certificate) -> str:
+    """Names that already wait for a record have it on the page of their proofs, and the way to DNS too."""
+    if cause is Cause.CONNECTION and applications.open_application(about.id) is not None:
+        return PAGES[Cause.PROOF]
+    return PAGES.get(cause, "/certificates/{id}")
 
 
 def _recipients(old: Certificate) -> list[tuple[str, str]]:

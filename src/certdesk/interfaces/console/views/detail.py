@@ -12,6 +12,7 @@ from certdesk.lifecycle.certificates import queries, rules
 from certdesk.lifecycle.certificates.editing import MIGRATE
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import ROWS, State, Tone
+from certdesk.lifecycle.renewal import queries as renewals
 
 from .. import next_steps, present
 from ..standing import ends
@@ -83,6 +84,7 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
         "edit": reverse("edit", args=[certificate.id]) if principal.may("scm:cert:update", resource) else "",
         "renewal": renewal.card(principal, certificate, now),
         "next_check": next_check(certificate, application),
+        "rollover_waits": renewals.waits_for_proof(certificate.id),
         **tag_parts.context(principal, certificate),
         "failure": certificate.last_failure if standing.state is not State.UNPASSED else "",
     }
