@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
 
 from certdesk.foundation.common.clock import wire
 from certdesk.foundation.common.errors import BadParameter
@@ -64,7 +65,7 @@ def shape(one: Campaign) -> Shape:
         "total": total,
         "counts": {state.lower(): count for state, count in counts.items()},
         "each_milliseconds": round(each.total_seconds() * 1000, 3),
-        "seconds_left": round(rules.time_left(waiting, one.per_minute, each).total_seconds()),
+        "seconds_left": ceil(rules.time_left(waiting, one.per_minute, each).total_seconds()),
         "created_at": wire(one.created_at),
         "previewed_at": wire(one.frozen_at),
         "started_at": wire(one.started_at),

@@ -227,7 +227,7 @@ def _may(principal: Principal, one: Campaign) -> dict[str, bool]:
 
 
 def _percent(told: dict[str, Any]) -> int:
-    over = told["counts"]["done"] + told["counts"]["failed"] + told["counts"]["left"]
+    over = told["counts"]["done"] + told["counts"]["failed"]  # what a cancelled one left is not done
     return 100 * over // told["total"] if told["total"] else 0
 
 
