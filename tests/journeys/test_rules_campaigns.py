@@ -294,6 +294,7 @@ def test_paused_nothing_new_is_begun_and_cancelled_the_rest_is_left(
 def test_a_change_before_the_start_needs_a_new_preview(desk: Desk, alice: Caller) -> None:
     issue(desk, alice, "a.example.com")
     campaign = ready(alice)
+    assert alice("campaigns.show", id=campaign)["seconds_left"] == 1  # a part of a second is no nothing
     changed = alice("campaigns.update", id=campaign, body={**BODY, "query": {"name": "a.example.com"}})
     assert (changed["state"], changed["operations"]) == ("DRAFT", ["update", "preview", "delete"])
     assert alice.refused("campaigns.start", id=campaign).kind.value == "wrong_state"

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam import queries
@@ -61,3 +63,22 @@ def test_pages_go_on_where_the_last_one_ended(office: Office) -> None:
     second = alice(CALENDAR, query={"limit": 10, "marker": first["next_marker"]})
     found = [one["cert_id"] for one in (*first["items"], *second["items"])]
     assert (sorted(found), second["next_marker"]) == (sorted(made), None)
+
+
+def test_statements_are_as_many_for_one_row_as_for_ten(office: Office) -> None:
+    now, alice = clock.now(), caller(office)
+
+    def machine(number: int) -> None:
+        made = issued(office.desk.alice, (f"m{number}.example.com",), now=now, lasts=timedelta(days=47))
+        Certificate.objects.filter(id=made).update(paid_until=now + timedelta(days=365))
+        own = office.desk.issued(f"b{number}.example.com")
+        alice("certificates.set_auto_renewal", own, {"enabled": True})
+
+    machine(0)
+    with CaptureQueriesContext(connection) as few:
+        assert len(alice(CALENDAR)["items"]) == 2
+    for number in range(1, 5):
+        machine(number)
+    with CaptureQueriesContext(connection) as many:
+        assert len(alice(CALENDAR)["items"]) == 10
+    assert len(many) == len(few) <= 20

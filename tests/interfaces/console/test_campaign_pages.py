@@ -82,6 +82,8 @@ def test_pause_change_go_on_cancel_and_delete(office: Office) -> None:
     assert Campaign.objects.get().per_minute == 7
     assert 'data-code="SCM.' in text(alice, f"{path}/preview", {})  # not any more
     assert "The campaign was cancelled" in text(alice, f"{path}/cancel", {})
+    office.desk.run()
+    assert "0 of 1 done, 0 %" in text(alice, path)  # what was left is not done
     assert 'role="alert"' in text(alice, f"{path}/delete", {})
     second = made(office, alice, which_name="none.example.org")
     assert "There is nothing that it could do" in text(alice, second)

@@ -14,7 +14,9 @@ from certdesk.lifecycle.certificates.queries import visible
 from certdesk.lifecycle.certificates.rows import EXPIRY, Row, rows_of
 
 from . import blockers, schedule, switch
+from . import facts as fact_reads
 from .causes import Blocker
+from .facts import Facts
 from .schedule import Kind
 
 ORDER = "calendar"
@@ -68,7 +70,10 @@ def page(principal: Principal, now: datetime, *, by: str = "", marker: str = "",
         conditions.append(f"({EXPIRY}, c.id) > (%s, %s)")
         params += [last.value, last.id]
     found = rows_of(" AND ".join(conditions), params, f"{EXPIRY}, c.id", limit + 1, now)
-    items = [_entry(row, now) for row in found[:limit]]
+    shown = found[:limit]
+    certificates = Certificate.objects.in_bulk([row.id for row in shown])
+    facts = fact_reads.of(list(certificates.values()))
+    items = [_entry(facts, row, certificates[row.id], now) for row in shown]
     if len(found) <= limit:
         return Page(items, None)
     end = found[limit - 1]
@@ -81,12 +86,11 @@ def _by(by: str) -> str:
     return _MACHINE if by == By.MACHINE else _PERSON
 
 
-def _entry(row: Row, now: datetime) -> Entry:
+def _entry(facts: Facts, row: Row, certificate: Certificate, now: datetime) -> Entry:
     end = endings.paid_end(row) or now
-    certificate = Certificate.objects.get(id=row.id)
-    coming = switch.next_of(certificate, now)
+    coming = switch.next_of(facts, certificate, now)
     if coming.action and coming.at is not None:
-        found = blockers.of(certificate, Kind(coming.action), coming.at)
+        found = blockers.of(facts, certificate, Kind(coming.action), coming.at)
         return Entry(row, coming.at, coming.action, By.MACHINE, tuple(found))
     action = "" if row.source == "UPLOADED" or row.free else Kind.BUY.value
     return Entry(row, max(now, end - schedule.BUY_BEFORE), action, By.PERSON, ())

@@ -16,7 +16,9 @@ from certdesk.lifecycle.orders import queries as orders
 from certdesk.lifecycle.orders.actions import SUBSCRIBE
 
 from . import blockers, planning, schedule
+from . import facts as fact_reads
 from .causes import SENTENCES, Blocker, Cause
+from .facts import Facts
 from .models import AutoRenewal, Renewal
 from .schedule import Kind
 
@@ -93,8 +95,8 @@ def check_possible(certificate: Certificate, now: datetime) -> None:
             f"A certificate that is {states.ROWS[state].title!r} cannot renew itself.",
             next_step="Possible only while it is Issued.",
         )
-    gone = [one for one in blockers.of(certificate, Kind.BUY, now) if one.cause is Cause.PRIVACY]
-    if gone:
+    found = blockers.of(fact_reads.of([certificate]), certificate, Kind.BUY, now)
+    if any(one.cause is Cause.PRIVACY for one in found):
         sentence, next_step = SENTENCES[Cause.PRIVACY]
         raise WrongState(sentence, next_step=next_step)
 
@@ -115,20 +117,19 @@ def standing(principal: Principal, certificate_id: str, now: datetime) -> Standi
 
 
 def _standing(certificate: Certificate, now: datetime) -> Standing:
-    kept = AutoRenewal.objects.filter(certificate_id=certificate.id).first()
-    coming = next_of(certificate, now)
+    facts = fact_reads.of([certificate])
+    kept = facts.switches.get(certificate.id)
+    coming = next_of(facts, certificate, now)
     if not coming.action and certificate_rules.state_of(certificate, now) not in IN_FORCE:
         found: list[Blocker] = []
     else:
-        found = blockers.of(certificate, Kind(coming.action or "BUY"), coming.at or now)
+        found = blockers.of(facts, certificate, Kind(coming.action or "BUY"), coming.at or now)
     return Standing(certificate.auto_renewal, kept.deploy if kept is not None else True, coming, tuple(found))
 
 
-def next_of(certificate: Certificate, now: datetime) -> Next:
+def next_of(facts: Facts, certificate: Certificate, now: datetime) -> Next:
     """The earlier of purchase and rollover; one under way is what comes next."""
-    under_way = (
-        Renewal.objects.filter(certificate_id=certificate.id, state="OPEN").order_by("next_at").first()
-    )
+    under_way = next(iter(facts.open.get(certificate.id, ())), None)
     if under_way is not None:
         return Next(under_way.kind, max(under_way.next_at, now))
     begin, end, paid = certificate.not_before, certificate.not_after, endings.paid_end(certificate)
@@ -137,13 +138,9 @@ def next_of(certificate: Certificate, now: datetime) -> Next:
     found = []
     if paid > end:
         found.append((schedule.rollover_at(certificate.id, begin, end), Kind.ROLLOVER.value))
-    if certificate.auto_renewal and not _renewed(certificate.id):
+    if certificate.auto_renewal and certificate.id not in facts.bought:
         found.append((schedule.buy_at(certificate.id, paid), Kind.BUY.value))
     if not found:
         return Next("", None)
     at, action = min(found)
     return Next(action, max(at, now))
-
-
-def _renewed(certificate_id: str) -> bool:
-    return Renewal.objects.filter(certificate_id=certificate_id, kind=Kind.BUY).exists()

@@ -99,6 +99,16 @@ def proved(application_id: int) -> list[Proved]:
     return [Proved(name, one, at, method) for name, one, at, method in found if one is not None]
 
 
+def proved_at(application_ids: Sequence[int]) -> dict[int, list[datetime]]:
+    """When the evidence of each name in `proved` was gathered, of many applications in one statement."""
+    stands = Q(evidence__void_at__isnull=True) | Q(reused=True)
+    rows = NameProof.objects.filter(stands, application_id__in=application_ids, evidence__isnull=False)
+    found: dict[int, list[datetime]] = {}
+    for application_id, at in rows.values_list("application_id", "evidence__at"):
+        found.setdefault(application_id, []).append(at)
+    return found
+
+
 def all_proved(application: Application) -> bool:
     """Whether every single name of the application has its own evidence."""
     names = application.names.split(";")
