@@ -387,6 +387,22 @@ def test_the_budget_of_a_moment() -> None:
         assert BUDGET(per_minute, minute, second, under_way) == free
 
 
+def test_the_next_step_waits_only_where_nothing_can_begin(
+    desk: Desk, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        issue(desk, alice, f"{name}.example.com")
+    campaign = Campaign.objects.get(id=ready(alice))
+    alice("campaigns.start", id=campaign.id)
+    principal = iam.principal_of(User.objects.get(name="alice"), Via.API)
+    monkeypatch.setattr(running, "BEGUN_AT_ONCE", 1)
+    steps = [running.step(principal, campaign, clock.now()) for _ in "ab"]
+    assert steps == [timedelta(0)] * 2
+    assert running.step(principal, campaign, clock.now()) == running.PAUSE
+    run()
+    assert running.step(principal, campaign, clock.now()) is None
+
+
 def test_who_started_it_must_still_be_there_and_may(office: Office, desk: Desk, alice: Caller) -> None:
     mine = [issue(desk, alice, f"{name}.example.com") for name in "ab"]
     campaign = ready(alice)

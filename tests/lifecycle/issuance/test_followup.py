@@ -146,6 +146,21 @@ def test_a_refused_rollover_leaves_the_certificate_as_it_was(
     assert (row.current_version, row.last_failure) == (2, "")
 
 
+def test_with_good_proofs_nothing_is_looked_at(desk: Desk) -> None:
+    # rule: REN-8
+    from certdesk.foundation.jobs.models import Job
+
+    certificate_id = desk.issued("www.example.com")
+    looks = Job.objects.filter(subject=certificate_id, kind="validation.check", state="READY")
+    roll(desk, certificate_id)
+    assert not looks.exists()
+    desk.run()
+    assert desk.certificate(certificate_id).current_version == 2
+    Evidence.objects.update(void_at=clock.now())
+    roll(desk, certificate_id)
+    assert looks.exists()
+
+
 def test_a_lost_job_is_given_back(desk: Desk) -> None:
     from certdesk.foundation.jobs.models import Job
 

@@ -16,6 +16,7 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import NotFound
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.actions import enqueue
+from certdesk.foundation.jobs.models import Job
 from certdesk.pki.authority import (
     crl,
     der,
@@ -145,6 +146,18 @@ def test_revoked_once_for_ever_with_the_first_date_and_reason() -> None:
     assert (row.reason, row.revoked_at) == (1, NOW.replace(microsecond=0))
     with pytest.raises(NotFound):
         revocation.revoke("ab" * 16, Reason.SUPERSEDED, NOW)
+
+
+def test_one_of_many_waits_a_little_for_the_others_but_a_single_one_never_does() -> None:
+    # rule: REV-4
+    first, second, single = (issued(f"{name}.example.com") for name in "abc")
+    before = clock.real_now()
+    revocation.revoke(first.serial, Reason.SUPERSEDED, NOW, many=True)
+    revocation.revoke(second.serial, Reason.SUPERSEDED, NOW, many=True)
+    waiting = Job.objects.get(kind=revocation.CRLS, state="READY")
+    assert waiting.run_at >= before + revocation.GATHERED
+    revocation.revoke(single.serial, Reason.SUPERSEDED, NOW)
+    assert Job.objects.get(kind=revocation.CRLS, state="READY").run_at <= clock.real_now()
 
 
 def test_the_job_makes_every_crl_and_puts_a_revoked_serial_on_its_own() -> None:

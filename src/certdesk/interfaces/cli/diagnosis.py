@@ -24,7 +24,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Every finding, problems included; nothing is changed."""
-    looks = (_database, _kek, _backup, _disk, _authority, _jobs, _mail, _addresses, _clock)
+    looks = (_database, _kek, _backup, _disk, _authority, _lists, _jobs, _mail, _addresses, _clock)
     return [look() for look in looks]
 
 
@@ -81,6 +81,21 @@ def _authority() -> Finding:
     if first is None:
         return Finding("problem", "built-in CA", "It does not exist yet: run ./certdesk migrate.")
     return Finding("ok", "built-in CA", f"The first of its certificates ends on {first.not_after:%d %b %Y}.")
+
+
+def _lists() -> Finding:
+    from certdesk.pki.authority import publishing
+
+    name, entries = publishing.longest()
+    most, nearly = publishing.LONGEST, publishing.NEARLY
+    if entries >= nearly:
+        level = "problem" if entries > most else "warning"
+        sentence = (
+            f"{name} has {entries} entries, and {most} is the most that clients should have to load:"
+            " see docs/pki.md, Revocation."
+        )
+        return Finding(level, "CRLs", sentence)
+    return Finding("ok", "CRLs", f"The longest has {entries} entries; {most} is the most.")
 
 
 def _jobs() -> Finding:

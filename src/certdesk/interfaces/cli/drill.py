@@ -20,7 +20,7 @@ def drill(
     issuer: Annotated[str, typer.Option(help="As versions show it, e.g. builtin:dv-p256.")] = "",
     key: Annotated[str, typer.Option(help="SHA-256 of the public key (SPKI), hex.")] = "",
     name: Annotated[str, typer.Option(help="A domain name; it and everything under it.")] = "",
-    per_minute: Annotated[int, typer.Option(help="The pace to reckon with.")] = 600,
+    per_minute: Annotated[int, typer.Option(help="The pace to reckon with.")] = 900,
     sample: Annotated[int, typer.Option(help="How many are rehearsed and measured.")] = 50,
     as_json: Json = False,
 ) -> None:

@@ -23,7 +23,7 @@ class NewCampaign(Body):
     action: Word
     reason_code: Word = ""
     reason: Annotated[str, Field(max_length=1024)] = ""
-    per_minute: Number = 600
+    per_minute: Number = 900
     issuer_per_minute: Number = 0
 
 

@@ -1,7 +1,5 @@
 """A campaign's work: freezing its list, a step at a time while it runs, and telling the owners."""
 
-from datetime import timedelta
-
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import Principal, system_principal
 from certdesk.foundation.jobs import actions as jobs
@@ -16,7 +14,6 @@ from .models import Campaign
 from .states import CampaignState
 
 SETTLE = "campaigns.settle"
-PAUSE = timedelta(milliseconds=100)  # between two steps: other writers have their turn
 FOR_EVER = 1_000_000
 
 
@@ -51,15 +48,15 @@ class Run(Handler[bool, None]):
         if campaign is None:
             return None
         if campaign.state == CampaignState.RUNNING:
-            more = running.step(_principal(campaign), campaign, clock.now())
-            if not more:
+            after = running.step(_principal(campaign), campaign, clock.now())
+            if after is None:
                 _finish(campaign)
         elif campaign.state == CampaignState.CANCELLED:
-            more = running.leave(campaign)
+            after = running.PAUSE if running.leave(campaign) else None
         else:
-            more = running.settle(campaign)
-        if more:
-            actions.send_run(campaign, after=PAUSE)
+            after = running.PAUSE if running.settle(campaign) else None
+        if after is not None:
+            actions.send_run(campaign, after=after)
         return None
 
     def failed(self, job: Job, error: BaseException) -> None:

@@ -12,7 +12,8 @@ from certdesk.lifecycle.certificates.states import ROWS, State
 
 REVOKE, REISSUE = "scm:cert:revoke", "scm:cert:reissue"
 MOST_PER_MINUTE = 3_000
-USUAL_PER_MINUTE = 600
+USUAL_PER_MINUTE = 900
+"""10,000 in a little over eleven minutes, where the machine keeps up."""
 NAME_LIMIT = 64
 UNDER_WAY_AT_ONCE = 100
 """So that whoever asks for something else meanwhile never waits behind a long queue of a campaign's jobs."""

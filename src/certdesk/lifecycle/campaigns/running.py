@@ -21,21 +21,27 @@ from .states import UNDER_WAY, ItemState
 
 BEGUN_AT_ONCE = 8  # each is about ten rows (law 13)
 SETTLED_AT_ONCE = 50
-WHO = "campaign"
+PAUSE = timedelta(milliseconds=100)  # nothing can begin: the pace, or what is under way, is waited for
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 
-def step(principal: Principal, campaign: Campaign, now: datetime) -> bool:
-    """In the caller's transaction; whether anything is still to be done.
+def step(principal: Principal, campaign: Campaign, now: datetime) -> timedelta | None:
+    """In the caller's transaction; how long the next step waits, None when nothing is left to do.
+
+    One that began something waits no longer than the jobs it made: they stand before it in the queue.
 
     Args:
         now: business time, the moment of the revocations.
     """
     settle(campaign)
     advance(principal, campaign, now)
-    for item in _next(campaign):
+    begun = _next(campaign)
+    for item in begun:
         _begin(principal, campaign, item, now)
-    return queries.items(campaign).filter(state__in=(ItemState.WAITING, *UNDER_WAY)).exists()
+    if begun:
+        return timedelta(0)
+    open_ones = queries.items(campaign).filter(state__in=(ItemState.WAITING, *UNDER_WAY))
+    return PAUSE if open_ones.exists() else None
 
 
 def settle(campaign: Campaign) -> bool:
@@ -121,7 +127,7 @@ def _begin(principal: Principal, campaign: Campaign, item: Item, now: datetime) 
 
 def _revoke(campaign: Campaign, certificate: Certificate, now: datetime) -> None:
     words = campaign.words or f"Campaign {campaign.name}"
-    revoking.revoke_now(certificate, Code(campaign.reason_code), words, now, who=WHO)
+    revoking.revoke_now(certificate, Code(campaign.reason_code), words, now, who=revoking.CAMPAIGN)
 
 
 def _end(item: Item, state: ItemState, why: str) -> None:

@@ -105,7 +105,8 @@ def roll_over(principal: Principal, certificate_id: str, now: datetime, *, lates
             before, Purpose.ROLLOVER, before.names.split(";"), latest, now
         )
         applications.copy_people(before, application)
-        organization_reuse.carry_on(before, application, now)
+        if certificate.level != "DV":
+            organization_reuse.carry_on(before, application, now)
         audit.record(
             principal,
             "certificate.rollover_begun",

@@ -59,8 +59,11 @@ class Issuer(Protocol):
         """What became of a placement that was left: the certificate, or None and it will never come."""
         ...
 
-    def revoke(self, serial: str, reason: int, now: datetime) -> None:
-        """In the caller's transaction; twice is no error. `reason`: CRLReason (RFC 5280 §5.3.1)."""
+    def revoke(self, serial: str, reason: int, now: datetime, *, many: bool = False) -> None:
+        """In the caller's transaction; twice is no error. `reason`: CRLReason (RFC 5280 §5.3.1).
+
+        `many`: one of many that are revoked together; lists may be published for several at a time.
+        """
         ...
 
 
@@ -113,8 +116,8 @@ class BuiltIn:
         authority.abandon(intent.serial)
         return None
 
-    def revoke(self, serial: str, reason: int, now: datetime) -> None:
-        revocation.revoke(serial, Reason(reason), now)
+    def revoke(self, serial: str, reason: int, now: datetime, *, many: bool = False) -> None:
+        revocation.revoke(serial, Reason(reason), now, many=many)
 
 
 def _signed(intent: Intent) -> Signed:

@@ -58,8 +58,7 @@ _LOCK = "issuance:{subject}"
 
 def _open(certificate_id: str) -> tuple[Certificate, Application] | None:
     """The certificate whose open application may be signed, with that; the application's row is held."""
-    application = application_queries.open_application(certificate_id)
-    locked = proofs.lock(application.id) if application else None
+    locked = proofs.lock_of(certificate_id)
     certificate = Certificate.objects.filter(id=certificate_id).first()
     if certificate is None or locked is None or not may_sign(locked.purpose, certificate.state):
         return None

@@ -124,7 +124,7 @@ def request_of(
         certificate.validity_months,
         bytes(application.spki or b""),
         [Proof(one.name, one.evidence_id, one.evidence_at) for one in found],
-        approvals_of(application.id),
+        approvals_of(application.id) if product.level != "DV" else Approvals(),
         now,
         application.latest_not_after,
         renewing.carried(certificate, application.names, now),

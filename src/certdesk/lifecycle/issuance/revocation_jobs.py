@@ -59,7 +59,8 @@ class Settle(Handler[bool, None]):
 
 def _revoke(principal: Principal, certificate: Certificate, asked: RevocationRequest, now: datetime) -> None:
     for version in Version.objects.filter(certificate=certificate, revoked_at=None, not_after__gte=now):
-        issuers.find(version.issuer.partition(":")[0]).revoke(version.serial, asked.reason, now)
+        issuer = issuers.find(version.issuer.partition(":")[0])
+        issuer.revoke(version.serial, asked.reason, now, many=asked.requested_by == revoking.CAMPAIGN)
         Version.objects.filter(id=version.id).update(revoked_at=now)
         if asked.proved:
             keystore.block(version.spki_sha256, f"compromise:{certificate.id}", now)

@@ -32,6 +32,8 @@ from .revocation_rules import Code
 REVOKE = "scm:cert:revoke"
 SETTLE = "issuance.revocation"
 CONFIRMED = "certificate.revocation_confirmed"
+CAMPAIGN = "campaign"
+"""Who asks for many at a time: the lists of the CA are published for several together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +219,8 @@ def revoke_versions(
     old = Version.objects.filter(certificate=certificate, revoked_at=None, not_after__gte=now)
     found = list(old.filter(number__lte=min(upto, certificate.current_version - 1)).order_by("number"))
     for version in found:
-        issuers.find(version.issuer.partition(":")[0]).revoke(version.serial, rules.NUMBERS[code], now)
+        issuer = issuers.find(version.issuer.partition(":")[0])
+        issuer.revoke(version.serial, rules.NUMBERS[code], now, many=True)
         Version.objects.filter(id=version.id).update(revoked_at=now)
         audit.record(
             principal,

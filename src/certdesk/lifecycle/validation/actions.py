@@ -13,7 +13,7 @@ from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal, system_principal
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.applications import queries as applications
-from certdesk.lifecycle.applications.models import Application, ApplicationState
+from certdesk.lifecycle.applications.models import Application, ApplicationState, Purpose
 from certdesk.lifecycle.applications.purposes import is_beside, is_proving
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates import actions as certificates
@@ -50,6 +50,8 @@ def begin(certificate: Certificate, application: Application, now: datetime) -> 
     else:
         mails.send_records(certificate, application, made, now)
     automatic.begin(application)
+    if application.purpose == Purpose.ROLLOVER and advance(certificate, application, now):
+        return  # nothing to look at; the state stays, so nobody has to move the certificate first
     schedule(application, clock.real_now() + AUTOMATIC_HEAD_START if application.auto_dns else None)
 
 

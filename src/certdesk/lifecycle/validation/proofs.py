@@ -121,6 +121,12 @@ def lock(application_id: int) -> Application | None:
     )
 
 
+def lock_of(certificate_id: str) -> Application | None:
+    """As `lock`, of whatever application of this certificate is open; at most one is."""
+    held = Application.objects.select_for_update()
+    return held.filter(certificate_id=certificate_id, state=ApplicationState.OPEN).first()
+
+
 def lock_ahead(challenge_id: int) -> Challenge | None:
     """A challenge ahead of any order, held until the transaction ends."""
     return Challenge.objects.select_for_update().filter(id=challenge_id, application__isnull=True).first()

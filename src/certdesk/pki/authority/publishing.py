@@ -16,6 +16,8 @@ EVERY = timedelta(days=1)  # an unchanged CRL is made anew this often
 BASE_EVERY = timedelta(days=1)  # a new base, from which the deltas count
 AT_ONCE = 64  # CRLs of one job, and
 MOST_ENTRIES = 5_000  # their entries together: its transactions stay short. A larger CRL has a job of its own
+LONGEST = 100_000  # entries of one CRL, beyond which it is too long to load
+NEARLY = 80_000  # entries at which an operator is warned
 AHEAD = 7 * 24 * 3600  # of a restored number: more CRLs than anybody signs beyond one a second
 
 
@@ -35,6 +37,12 @@ def due(now: datetime) -> list[str]:
     unlisted = queries.unlisted()
     names = sorted({*wanted, *held, *unlisted})
     return [name for name in names if name in unlisted or _is_old(held.get(name), now)]
+
+
+def longest() -> tuple[str, int]:
+    """Name and entries of the longest CRL that is served; no name and 0 before the first one."""
+    found = Crl.objects.order_by("-entries", "name").values_list("name", "entries").first()
+    return found or ("", 0)
 
 
 def at_once(names: Sequence[str]) -> Sequence[str]:

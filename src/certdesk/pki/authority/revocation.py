@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography import x509
 
@@ -14,14 +14,17 @@ from . import queries
 from .models import Reason
 
 CRLS = "authority.crls"
+GATHERED = timedelta(seconds=3)
+"""So long one of many waits for the others: else each few would have the whole of every list signed anew."""
 
 
-def revoke(serial: str, reason: Reason, now: datetime) -> bool:
+def revoke(serial: str, reason: Reason, now: datetime, *, many: bool = False) -> bool:
     """Revoke a certificate in the caller's transaction; False when it was revoked before.
 
     Args:
         serial: lower-case hex, as recorded.
         now: business time, the revocation date. A second request changes neither date nor reason.
+        many: it is one of many, and its CRL may wait a little for those; OCSP says it at once all the same.
 
     Raises:
         NotFound: this authority never signed that serial.
@@ -43,7 +46,7 @@ def revoke(serial: str, reason: Reason, now: datetime) -> bool:
             "not_after": clock.to_micros(certificate.not_valid_after_utc),
         }
     )
-    jobs.enqueue(CRLS, dedupe_key=CRLS)
+    jobs.enqueue(CRLS, run_at=clock.real_now() + GATHERED if many else None, dedupe_key=CRLS)
     return new
 
 
