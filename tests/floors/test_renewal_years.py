@@ -94,8 +94,9 @@ def turn(rounds: int) -> None:
         Job.objects.filter(state=State.READY, kind__startswith="issuance.").update(run_at=clock.real_now())
         enqueue(jobs.LOOK)
         testing.run_due(100_000)
-    enqueue(notices.LOOK)
-    testing.run_due(100_000)
+    for kind in (notices.LOOK, "notifications.due"):
+        enqueue(kind)
+        testing.run_due(100_000)
 
 
 def is_out(at: datetime) -> bool:
