@@ -8,7 +8,7 @@ import structlog
 
 
 class _StandardError:
-    """What standard error is at each line: loggers are kept, and whoever put another one there may close it."""
+    """What standard error is at each line: loggers are kept, and another one put there may be closed."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)
