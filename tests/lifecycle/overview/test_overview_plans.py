@@ -12,12 +12,12 @@ pytestmark = pytest.mark.django_db
 
 
 def test_no_statement_walks_the_accounts_certificates() -> None:
-    if not sql.is_sqlite():
-        pytest.skip("plans of PostgreSQL follow the number of rows")
     alice, now = person(new_account()), clock.now()
     issued(alice, ("a.example.com",), now=now)
     with CaptureQueriesContext(connection) as seen:
-        queries.take(alice, now)
+        assert queries.take(alice, now)
+    if not sql.is_sqlite():
+        return  # all of them run there; its plans follow the number of rows
     steps = []
     with connection.cursor() as cursor:
         for one in seen:
