@@ -26,24 +26,14 @@ from certdesk.foundation.iam import links, sessions
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.outbox.models import Message
-from certdesk.pki.authority import issue, publishing, revocation, shapes
+from certdesk.pki.authority import publishing, revocation
 from certdesk.pki.authority.models import Reason
-from tests.support.authority import request
+from tests.support.authority import request, signed
 
 now = clock.real_now()
 serials = []
 for number in range(3):
-    wanted = request((f"w{number}.example.com",), now=now)
-    sample = issue.unproved(wanted, now)
-    if sample is not None:
-        sample.keep(sample.examine())
-    prepared = issue.prepare(wanted, now)
-    with sql.short_transaction():
-        issue.intend([prepared])
-    signed = issue.sign(prepared)
-    with sql.short_transaction():
-        issue.record([signed])
-    serials.append(signed.serial)
+    serials.append(signed(request((f"w{number}.example.com",), now=now), now).serial)
 with sql.short_transaction():
     revocation.revoke(serials[0], Reason.SUPERSEDED, now)
 Job.objects.all().delete()

@@ -18,23 +18,12 @@ ISSUE = r"""
 import json
 from certdesk.foundation.common import clock, ids, sql
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.pki.authority import issue
-from tests.support.authority import request
+from tests.support.authority import request, signed
 
 now = clock.real_now()
 serials = []
 for number in range(2):
-    wanted = request((f"r{number}.example.com",), now=now)
-    sample = issue.unproved(wanted, now)
-    if sample is not None:
-        sample.keep(sample.examine())
-    prepared = issue.prepare(wanted, now)
-    with sql.short_transaction():
-        issue.intend([prepared])
-    signed = issue.sign(prepared)
-    with sql.short_transaction():
-        issue.record([signed])
-    serials.append(signed.serial)
+    serials.append(signed(request((f"r{number}.example.com",), now=now), now).serial)
 for number, (serial, state) in enumerate(zip(serials, ("ISSUED", "REVOKING"))):
     one = Certificate.objects.create(
         id=f"scs{number:013d}", account_id="a", owner_id="u", name=f"n{number}", state=state, state_since=now,

@@ -8,12 +8,19 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-from certdesk.foundation.common import settings
+from certdesk.foundation.common import settings, sql
 from certdesk.foundation.sealing import kek
 from certdesk.foundation.sealing.models import Secret
-from certdesk.pki.authority import actions, issuers, ocsp, profiles, shapes
+from certdesk.pki.authority import actions, issue, issuers, ocsp, profiles, shapes
 from certdesk.pki.authority.models import Authority
-from certdesk.pki.authority.types import Authorization, CertificateRequest, LevelName, ProfileName, Subject
+from certdesk.pki.authority.types import (
+    Authorization,
+    CertificateRequest,
+    LevelName,
+    ProfileName,
+    Signed,
+    Subject,
+)
 from certdesk.pki.keystore.models import Key
 from certdesk.pki.x509 import keys
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
@@ -89,3 +96,17 @@ def request(
         not_before=not_before,
         not_after=not_after,
     )
+
+
+def signed(wanted: CertificateRequest, now: datetime = NOW) -> Signed:
+    """Signed and recorded, its shape proved first where it is new."""
+    sample = issue.unproved(wanted, now)
+    if sample is not None:
+        sample.keep(sample.examine())
+    prepared = issue.prepare(wanted, now)
+    with sql.short_transaction():
+        issue.intend([prepared])
+    made = issue.sign(prepared)
+    with sql.short_transaction():
+        issue.record([made])
+    return made

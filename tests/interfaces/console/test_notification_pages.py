@@ -62,6 +62,10 @@ def test_a_channel_is_connected_tested_edited_and_removed(office: Office, server
     assert "renamed" in told
     status, _ = post(office, f"{own}/edit", label="renamed", o_url="http://")
     assert status == 422
+    status, told = post(office, f"{own}/edit", label="renamed", o_url="https://elsewhere.example.com/")
+    assert (status, "its key must be given again" in told) == (422, True)
+    _, told = post(office, f"{own}/edit", label="renamed", o_url=f"{server.url()}?a=1")
+    assert "its key must be given again" not in told
     _, told = post(
         office,
         "/notifications/rules/add",

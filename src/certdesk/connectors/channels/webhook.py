@@ -52,6 +52,10 @@ class WebhookOptions(ChannelOptions):
         NO_SECRET, title="Key of the signature", description="Shared with the receiver; empty: not signed."
     )
 
+    def endpoint(self) -> tuple[str, int] | None:
+        parts = urlsplit(self.url.get_secret_value())
+        return (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+
 
 class Webhook:
     """`Channel` over one POST."""

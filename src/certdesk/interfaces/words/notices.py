@@ -50,6 +50,8 @@ SHAPES = (
     _("A rule for all certificates names none."),
     _("Choose one of the list."),
     _("There is no such channel."),
+    _("The address of the channel changes, so its key must be given again."),
+    _("Enter the key that the new receiver knows, or none."),
     _("Name the phone number that gets the test, with its country."),
     _("The name of a channel has 1 to %(most)s printable characters."),
     _("Look for it in the list of channels."),

@@ -136,6 +136,16 @@ def move(principal: Principal, certificate_id: str, project: str, now: datetime)
         )
 
 
+def switch_renewal(certificate_id: str, now: datetime, *, on: bool) -> None:
+    """Whether it renews itself (REN-7), in the caller's transaction; renewal decides and records it."""
+    Certificate.objects.filter(id=certificate_id).update(auto_renewal=on, updated_at=now)
+
+
+def take_after(certificate_id: str, old: Certificate) -> None:
+    """A successor that the machine bought has the owner and the description of the old one."""
+    Certificate.objects.filter(id=certificate_id).update(owner_id=old.owner_id, description=old.description)
+
+
 def check_name(name: str) -> None:
     """Raises:
     BadParameter: not 3 to 63 letters, digits and . _ -

@@ -153,6 +153,12 @@ def message_of(request_id: int) -> str:
     return f"reissue-confirmation:{request_id}"
 
 
+def waiting(certificate_id: str) -> ReissueRequest | None:
+    """The request that waits, to be shown."""
+    found = ReissueRequest.objects.filter(certificate_id=certificate_id, outcome=ReissueOutcome.OPEN)
+    return found.first()
+
+
 def open_request(certificate_id: str) -> ReissueRequest | None:
     """The request that waits, held until the transaction ends."""
     found = ReissueRequest.objects.select_for_update(of=("self",)).select_related("application")

@@ -9,6 +9,7 @@ from typing import Any
 from certdesk.connectors.channels import registry
 from certdesk.connectors.channels.options import ChannelOptions
 from certdesk.connectors.channels.protocol import ChannelError, Notice
+from certdesk.connectors.dns.providers.options import MASK
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock, ids, phone, settings
 from certdesk.foundation.common.errors import BadParameter, CertdeskError, Kind, NotFound
@@ -102,10 +103,14 @@ def edit(
 
     Raises:
         NotFound, Forbidden: as `fetch` with `scm:notification:update`.
-        CertdeskError: options that do not fit.
+        CertdeskError: options that do not fit, or a stored key for another address.
     """
     channel = fetch(principal, UPDATE, channel_id)
-    options = None if given is None else _read(channel.kind, given, dialing.options_of(channel))
+    options = None
+    if given is not None:  # before the transaction: a look at the options may start a process
+        before = dialing.options_of(channel)
+        options = _read(channel.kind, given, before)
+        _refuse_moved_key(channel.kind, before, given, options)
     with short_transaction():
         channel = Channel.objects.select_for_update().get(id=channel.id)
         if options is not None:
@@ -200,6 +205,19 @@ def _read(kind: str, given: Mapping[str, Any], old: Mapping[str, Any]) -> Channe
         raise dialing.refusal(error) from None
     dialing.call(connector.check)
     return options
+
+
+def _refuse_moved_key(
+    kind: str, before: Mapping[str, Any], given: Mapping[str, Any], options: ChannelOptions
+) -> None:
+    """What a stored key signs goes to no other server than it was given for: who edits may not know it."""
+    was = registry.read_options(kind, before)
+    if was.endpoint() != options.endpoint() and MASK in given.values():
+        raise BadParameter(
+            "The address of the channel changes, so its key must be given again.",
+            next_step="Enter the key that the new receiver knows, or none.",
+            field="options",
+        )
 
 
 def _seal(channel: Channel, options: ChannelOptions) -> str:

@@ -8,6 +8,7 @@ from certdesk.foundation.jobs import rights
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.form import ApplicationForm, from_mapping
 from certdesk.lifecycle.applications.models import Application, Contact
+from certdesk.lifecycle.certificates import editing
 from certdesk.lifecycle.certificates.models import Certificate, Csr
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuance import actions as issuance
@@ -75,8 +76,7 @@ def _buy(principal: Principal, renewal: Renewal, old: Certificate, now: datetime
         if not result.paid:
             raise Short(result.unpaid_reason)
         (renewal.new_id,) = result.certificate_ids
-        kept = {"owner_id": old.owner_id, "description": old.description}
-        Certificate.objects.filter(id=renewal.new_id).update(**kept)
+        editing.take_after(renewal.new_id, old)
     renewal.save(update_fields=["new_id"])
     return Moved()
 
@@ -142,5 +142,5 @@ def _hand_on(switch: AutoRenewal, old: Certificate, new: Certificate, now: datet
             "changed_at": now,
         },
     )
-    Certificate.objects.filter(id=new.id).update(auto_renewal=True)
-    Certificate.objects.filter(id=old.id).update(auto_renewal=False)
+    editing.switch_renewal(new.id, now, on=True)
+    editing.switch_renewal(old.id, now, on=False)

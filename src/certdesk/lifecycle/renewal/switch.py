@@ -7,7 +7,7 @@ from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common.errors import WrongState
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
-from certdesk.lifecycle.certificates import endings, further, states
+from certdesk.lifecycle.certificates import editing, endings, further, states
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates.models import Certificate
@@ -60,7 +60,7 @@ def set_auto(
         principal.require(orders.PAY)
         check_possible(certificate, now)
     with short_transaction():
-        Certificate.objects.filter(id=certificate.id).update(auto_renewal=enabled, updated_at=now)
+        editing.switch_renewal(certificate.id, now, on=enabled)
         AutoRenewal.objects.update_or_create(
             certificate_id=certificate.id,
             defaults={

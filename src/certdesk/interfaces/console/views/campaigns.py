@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from certdesk.foundation.common.errors import BadParameter, CertdeskError
-from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal
+from certdesk.foundation.iam.queries import names_of
 from certdesk.interfaces.operations import campaigns as operations
 from certdesk.interfaces.operations import paging
 from certdesk.interfaces.operations.registry import call
@@ -203,7 +203,7 @@ def shown(request: HttpRequest, principal: Principal, campaign_id: str) -> HttpR
         "live": one.state in LIVE or any(told["counts"][each.lower()] for each in states.UNDER_WAY),
         "seen": _signature(one, told),
         "tabs": _tabs(one, told, state),
-        "lines": [_item(each) for each in _owned(queries.seen(principal, rows))],
+        "lines": [_item(each) for each in _owned(principal, queries.seen(principal, rows))],
         "reasons": [(say(why), count) for why, count in queries.reasons(one)],
         "may": _may(principal, one),
         "next_url": f"?{urlencode({'state': state, 'marker': str(rows[-1].id)})}" if more else "",
@@ -273,8 +273,8 @@ def _tabs(one: Campaign, told: dict[str, Any], state: str) -> list[dict[str, Any
     return found
 
 
-def _owned(found: list[Item]) -> list[tuple[Item, str]]:
-    names = dict(User.objects.filter(id__in={one.owner_id for one in found}).values_list("id", "name"))
+def _owned(principal: Principal, found: list[Item]) -> list[tuple[Item, str]]:
+    names = names_of(principal.account_id, {one.owner_id for one in found}, ())
     return [(one, names.get(one.owner_id, "")) for one in found]
 
 

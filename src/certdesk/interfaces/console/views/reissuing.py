@@ -17,7 +17,6 @@ from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.deployment import queries as deployments
 from certdesk.lifecycle.issuance import reissuing, revocation_rules
-from certdesk.lifecycle.issuance.models import ReissueOutcome, ReissueRequest
 from certdesk.lifecycle.issuance.reissuing import REISSUE
 
 from ..forms.common import put
@@ -87,7 +86,7 @@ def _losses(certificate: Certificate, now: datetime) -> list[str]:
 
 def _waiting(request: HttpRequest, certificate: Certificate) -> HttpResponse:
     """REI-5: what waits, until when, and the decision without the mail."""
-    asked = ReissueRequest.objects.filter(certificate=certificate, outcome=ReissueOutcome.OPEN).first()
+    asked = reissuing.waiting(certificate.id)
     waiting = applications.waiting(certificate.id)
     context = {
         "title": _("Confirm the reissue"),
