@@ -8,6 +8,7 @@ from certdesk.pki.keystore import actions as keystore
 
 from . import rules
 from .errors import NoCertificate, StateChanged
+from .models import Version
 from .rules import VersionFacts
 
 NAMES_A_STATEMENT = 5_000  # a statement takes 32,766 parameters on SQLite, 65,535 on PostgreSQL
@@ -115,3 +116,14 @@ def insert_names(lines: Sequence[tuple[str, str, str]]) -> None:
                 for certificate_id, account_id, name in lines[start : start + NAMES_A_STATEMENT]
             ],
         )
+
+
+def in_force(certificate_id: str, now: datetime) -> list[Version]:
+    """Those that relying parties still accept: neither revoked nor over; the oldest first."""
+    found = Version.objects.filter(certificate_id=certificate_id, revoked_at=None, not_after__gte=now)
+    return list(found.order_by("number"))
+
+
+def note_revoked(version_id: int, now: datetime) -> None:
+    """Since when it is revoked, in the caller's transaction."""
+    Version.objects.filter(id=version_id).update(revoked_at=now)

@@ -24,19 +24,19 @@ from certdesk.lifecycle.applications.models import Application, ApplicationState
 from certdesk.lifecycle.applications.rules import Checked, check_application
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates import actions as certificates
-from certdesk.lifecycle.certificates import further, states
+from certdesk.lifecycle.certificates import further, states, versions
 from certdesk.lifecycle.certificates import queries as certificate_queries
-from certdesk.lifecycle.certificates.models import Certificate, Version
+from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.rules import state_of
 from certdesk.lifecycle.certificates.states import Event, State
 from certdesk.lifecycle.validation import actions as validation
 from certdesk.lifecycle.validation import automatic, mails, proofs
 from certdesk.pki.keystore import queries as keystore
 
-from . import followup, issuers
+from . import followup
 from . import revocation_rules as rules
 from .models import ReissueOutcome, ReissueRequest
-from .revoking import digest_of
+from .revoking import digest_of, end_version
 from .submission import applicant_of
 
 REISSUE = "scm:cert:reissue"
@@ -203,7 +203,8 @@ def confirm_open(
     application = asked.application
     application.state, application.latest_not_after = ApplicationState.OPEN, latest
     _void_proofs(certificate, application, now)
-    _revoke_versions(certificate, now)
+    for version in versions.in_force(certificate.id, now):  # with what a rollover or an addition left behind
+        end_version(version, SUPERSEDED, now)
     state = certificates.move(
         certificate.id,
         Event.REISSUE_CONFIRMED,
@@ -236,13 +237,6 @@ def _void_proofs(certificate: Certificate, application: Application, now: dateti
     earlier = Application.objects.filter(certificate=certificate).exclude(id=application.id)
     for one in earlier.values_list("id", flat=True):
         proofs.void(one, now)
-
-
-def _revoke_versions(certificate: Certificate, now: datetime) -> None:
-    """Every version that is in force: the old one, and what a rollover or an addition left behind it."""
-    for version in Version.objects.filter(certificate=certificate, revoked_at=None, not_after__gte=now):
-        issuers.find(version.issuer.partition(":")[0]).revoke(version.serial, SUPERSEDED, now)
-        Version.objects.filter(id=version.id).update(revoked_at=now)
 
 
 def end(asked: ReissueRequest, outcome: ReissueOutcome, now: datetime) -> None:

@@ -17,13 +17,14 @@ from certdesk.foundation.outbox import actions as outbox
 from certdesk.foundation.outbox.models import Message
 from certdesk.lifecycle.applications import queries as application_queries
 from certdesk.lifecycle.certificates import actions as certificates
-from certdesk.lifecycle.certificates.models import Certificate, Version
+from certdesk.lifecycle.certificates import versions
+from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.rules import state_of
 from certdesk.lifecycle.certificates.states import EXPIRING, Event, State
 from certdesk.lifecycle.validation import mails
 from certdesk.pki.keystore import actions as keystore
 
-from . import issuers, privacy, queries, revoking
+from . import privacy, queries, revoking
 from . import revocation_rules as rules
 from .models import Outcome, RevocationRequest
 from .revoking import SETTLE
@@ -58,10 +59,9 @@ class Settle(Handler[bool, None]):
 
 
 def _revoke(principal: Principal, certificate: Certificate, asked: RevocationRequest, now: datetime) -> None:
-    for version in Version.objects.filter(certificate=certificate, revoked_at=None, not_after__gte=now):
-        issuer = issuers.find(version.issuer.partition(":")[0])
-        issuer.revoke(version.serial, asked.reason, now, many=asked.requested_by == revoking.CAMPAIGN)
-        Version.objects.filter(id=version.id).update(revoked_at=now)
+    many = asked.requested_by == revoking.CAMPAIGN
+    for version in versions.in_force(certificate.id, now):
+        revoking.end_version(version, asked.reason, now, many=many)
         if asked.proved:
             keystore.block(version.spki_sha256, f"compromise:{certificate.id}", now)
             jobs.enqueue(SPREAD, {"spki_sha256": version.spki_sha256}, subject=certificate.id)

@@ -18,6 +18,7 @@ from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.applications import queries as application_queries
 from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates import queries as certificate_queries
+from certdesk.lifecycle.certificates import versions
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.rules import state_of
 from certdesk.lifecycle.certificates.states import Event, State, check_not_expired, step
@@ -204,6 +205,18 @@ def revoke_now(certificate: Certificate, code: Code, words: str, now: datetime, 
     return State.REVOKING
 
 
+def end_version(version: Version, reason: int, now: datetime, *, many: bool = False) -> None:
+    """One version revoked at its issuer and in the inventory, in the caller's transaction.
+
+    Args:
+        reason: CRLReason (RFC 5280 §5.3.1).
+        many: as `Issuer.revoke`.
+    """
+    issuer = issuers.find(version.issuer.partition(":")[0])
+    issuer.revoke(version.serial, reason, now, many=many)
+    versions.note_revoked(version.id, now)
+
+
 def revoke_versions(
     principal: Principal, certificate: Certificate, upto: int, code: Code, now: datetime, *, why: str
 ) -> int:
@@ -216,12 +229,10 @@ def revoke_versions(
     Returns:
         How many versions were revoked; those that ended or were revoked before are passed over.
     """
-    old = Version.objects.filter(certificate=certificate, revoked_at=None, not_after__gte=now)
-    found = list(old.filter(number__lte=min(upto, certificate.current_version - 1)).order_by("number"))
+    last = min(upto, certificate.current_version - 1)
+    found = [one for one in versions.in_force(certificate.id, now) if one.number <= last]
     for version in found:
-        issuer = issuers.find(version.issuer.partition(":")[0])
-        issuer.revoke(version.serial, rules.NUMBERS[code], now, many=True)
-        Version.objects.filter(id=version.id).update(revoked_at=now)
+        end_version(version, rules.NUMBERS[code], now, many=True)
         audit.record(
             principal,
             "certificate.version_revoked",
