@@ -15,7 +15,7 @@ def test_the_first_purchase_from_signing_in_to_the_receipt(stage: Stage) -> None
     alice.page.get_by_label("User name").fill(f"{team.name}/alice")
     alice.page.get_by_label("Password").fill(PASSWORD)
     alice.click("Sign in")
-    alice.sees("No certificates yet", "A DV certificate takes minutes.")
+    alice.sees("Your first certificate", "A DV certificate takes minutes.")
     alice.click("Buy certificate")
     alice.tick("DV")
     alice.tick("GeoTrust")
@@ -66,7 +66,7 @@ def test_a_wildcard_certificate_in_chinese(stage: Stage) -> None:
     # rule: DOM-3
     alice = stage.team("zh-CN").person()
     alice.open()
-    alice.sees("还没有证书")
+    alice.sees("您的第一张证书")
     chooses(alice, "DV", "Wildcard")
     alice.sees("GeoTrust · DV · 泛域名")
     pays(alice)
