@@ -103,10 +103,13 @@ def is_out(at: datetime) -> bool:
     return (at - START) % EVERY < OUTAGE
 
 
-def stages(version: Version) -> list[tuple[datetime, str]]:
-    """NTF-1 and NTF-4 in the words of the rules: what comes after its issuance, in the order of time."""
+def stages(version: Version, paid: datetime) -> list[tuple[datetime, str]]:
+    """NTF-1, NTF-4, REN-9 in the words of the rules: what comes after its issuance, in the order of time."""
     end, lifetime = version.not_after, version.not_after - version.not_before + SECOND
-    if lifetime < 100 * DAY:
+    found = list[tuple[datetime, str]]()
+    if paid > end:  # it is replaced by itself
+        pass
+    elif lifetime < 100 * DAY:
         parts = ((3, "third"), (6, "sixth"), (12, "twelfth"))
         found = [(end - lifetime / part, name) for part, name in parts]
     else:
@@ -118,8 +121,8 @@ def stages(version: Version) -> list[tuple[datetime, str]]:
 
 def moments(certificate: Certificate, version: Version) -> Iterator[datetime]:
     """When something of a certificate is due."""
-    yield from (at for at, _name in stages(version))
     paid = certificate.paid_until or version.not_after
+    yield from (at for at, _name in stages(version, paid))
     if paid > version.not_after:
         yield schedule.rollover_at(certificate.id, version.not_before, version.not_after)
     if certificate.auto_renewal:
@@ -140,7 +143,8 @@ def following(at: datetime, step: timedelta) -> datetime:
 def expected(version: Version, looks: list[datetime]) -> list[str]:
     """The stages that a version must have told: of those that came between two looks, the last."""
     until = version.superseded_at or looks[-1] + SECOND
-    coming, told = stages(version), list[str]()
+    paid = version.certificate.paid_until or version.not_after
+    coming, told = stages(version, paid), list[str]()
     for look in looks[bisect_left(looks, version.created_at) : bisect_left(looks, until)]:
         come = [name for at, name in coming if at <= look]
         told += [name for name in come[-1:] if name not in told]
@@ -150,7 +154,7 @@ def expected(version: Version, looks: list[datetime]) -> list[str]:
 def check_notices(looks: list[datetime]) -> None:
     """Each stage of each version once for each reader, in the threads and in the outbox, and nothing else."""
     wanted, mails = Counter[tuple[str, int, str]](), Counter[tuple[str, str, str]]()
-    for version in Version.objects.all():
+    for version in Version.objects.select_related("certificate"):
         for name in expected(version, looks):
             wanted[version.certificate_id, version.number, name] += len(READERS)
             template = "expired" if name == "expired" else "expiring"

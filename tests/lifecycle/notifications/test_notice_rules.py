@@ -56,6 +56,14 @@ def test_what_lies_before_its_arrival_is_no_stage() -> None:
     assert names(end, since=week - SECOND)[0] == "one-week"
 
 
+@pytest.mark.parametrize("lifetime", [365 * DAY, 47 * DAY])
+def test_what_is_replaced_by_itself_is_told_only_when_that_did_not_happen(lifetime: timedelta) -> None:
+    # rule: REN-9
+    end = START + lifetime - SECOND
+    found = rules.stages(START, end, START, rolls_over=True)
+    assert [one.name for one in found] == ["three-days", "one-day", "expired"]
+
+
 def test_the_last_stage_that_has_come_is_due() -> None:
     # rule: NTF-1
     end = START + 365 * DAY

@@ -20,7 +20,7 @@ _STATES = ", ".join(f"'{one.value}'" for one in sorted(states.EXPIRING))
 _SELECT = (
     "SELECT c.id, c.account_id, c.owner_id, c.enterprise_project_id, c.name, c.domain, c.source, v.number,"
     " v.not_before, v.not_after, v.created_at, COALESCE(n.version, 0), COALESCE(n.stage, ''),"
-    " n.expiring, n.expired"
+    " n.expiring, n.expired, CASE WHEN c.paid_until > v.not_after THEN 1 ELSE 0 END"
 )
 _FROM = (
     " FROM certificates_certificate c"
@@ -52,6 +52,7 @@ class Candidate:
     Attributes:
         here_since: when its current version was issued or uploaded.
         on: the kinds of notices that are switched on.
+        rolls_over: its paid period goes on after its end (REN-8).
     """
 
     id: str
@@ -67,10 +68,11 @@ class Candidate:
     here_since: datetime
     told: tuple[int, str]
     on: frozenset[NoticeType]
+    rolls_over: bool
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        return rules.stages(self.not_before, self.not_after, self.here_since)
+        return rules.stages(self.not_before, self.not_after, self.here_since, rolls_over=self.rolls_over)
 
     def due(self, now: datetime) -> Stage | None:
         """The stage to tell now; None when it was told, or is switched off."""
@@ -132,6 +134,7 @@ def _candidate(row: sql.Row) -> Candidate:
         here_since=clock.from_micros(row[10]),
         told=(int(row[11]), str(row[12])),
         on=frozenset(NoticeType) - off,
+        rolls_over=bool(row[15]),
     )
 
 

@@ -32,14 +32,21 @@ class Stage:
         return NoticeType.EXPIRED if self.name == "expired" else NoticeType.EXPIRING
 
 
-def stages(not_before: datetime, not_after: datetime, here_since: datetime) -> tuple[Stage, ...]:
+def stages(
+    not_before: datetime, not_after: datetime, here_since: datetime, *, rolls_over: bool = False
+) -> tuple[Stage, ...]:
     """All stages of a certificate in the order of time.
 
     Args:
         here_since: when it was issued or uploaded; what lies before that is no stage (NTF-4).
+        rolls_over: the paid period goes on, so it is replaced by itself. That its end comes nearer is then no
+            news (REN-9: only a failure is told); the last days are told all the same, should nobody have
+            replaced it.
     """
     lifetime = not_after - not_before + SECOND  # both ends count
-    before = _fractions(not_after, lifetime) if lifetime < SHORT else _months(not_after)
+    before: tuple[Stage, ...] = ()
+    if not rolls_over:
+        before = _fractions(not_after, lifetime) if lifetime < SHORT else _months(not_after)
     last = (
         Stage(not_after - 3 * DAY, "three-days"),
         Stage(not_after - DAY, "one-day"),
