@@ -146,3 +146,13 @@ def test_folders_of_targets_are_absolute_and_deep(tmp_path: Path) -> None:
     for text in ("certs", "/", "/etc"):
         with pytest.raises(SettingsRefused, match="TARGET_FOLDERS"):
             load({"CERTDESK_TARGET_FOLDERS": text})
+
+
+def test_programs_of_targets_are_absolute_and_deep() -> None:
+    assert load({"CERTDESK_TARGET_PROGRAMS": "/opt/reload,/usr/sbin/nginx"}).target_programs == (
+        Path("/opt/reload"),
+        Path("/usr/sbin/nginx"),
+    )
+    for text in ("nginx", "/", "/bin"):
+        with pytest.raises(SettingsRefused, match="TARGET_PROGRAMS"):
+            load({"CERTDESK_TARGET_PROGRAMS": text})

@@ -42,6 +42,7 @@ PIECES: dict[str, tuple[str, ...]] = {
     ),
     "connectors/targets/haproxy/target.py": ("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----",),
     "connectors/targets/options.py": ("Value error, ",),
+    "connectors/targets/running.py": ("PRIVATE KEY-----",),
     "lifecycle/deployment/actions.py": (" in …", "No target of the service … is connected…."),
     "lifecycle/deployment/errors.py": (" and … more",),
     "lifecycle/deployment/rules.py": ("nothing was looked at",),

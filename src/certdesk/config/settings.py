@@ -28,6 +28,7 @@ LISTS = frozenset(
         "trusted_proxies",
         "perspectives",
         "target_folders",
+        "target_programs",
     }
 )
 EMPTY_MEANS_NONE = frozenset({"kek_file", "lab_clock", "catalogue", "weak_keys", "perspective_key_file"})
@@ -91,11 +92,12 @@ def _check_together(settings: Settings) -> None:
             _check_listener(name, server)
     if not settings.http and not settings.https:
         raise SettingsRefused("CERTDESK_HTTP and CERTDESK_HTTPS are both empty: nothing would listen.")
-    for folder in settings.target_folders:
-        if not folder.is_absolute() or len(folder.parts) < 3:
-            raise SettingsRefused(
-                f"CERTDESK_TARGET_FOLDERS: {str(folder)!r} is no absolute path with two folders or more."
-            )
+    for name in ("target_folders", "target_programs"):
+        for path in getattr(settings, name):
+            if not path.is_absolute() or len(path.parts) < 3:
+                raise SettingsRefused(
+                    f"{PREFIX}{name.upper()}: {str(path)!r} is no absolute path with two folders or more."
+                )
     _check_urls(settings)
     _check_perspectives(settings)
 

@@ -20,11 +20,13 @@ class Outside:
 
     Args:
         folders: where targets may have sockets and certificate files (`CERTDESK_TARGET_FOLDERS`).
+        programs: what `running.run` may start, files or folders of them (`CERTDESK_TARGET_PROGRAMS`).
         seconds: for one command.
         max_bytes: of one answer or file.
     """
 
     folders: tuple[Path, ...] = ()
+    programs: tuple[Path, ...] = ()
     seconds: float = 10.0
     max_bytes: int = 4 * 1024 * 1024
 

@@ -56,6 +56,10 @@ class Settings(BaseModel):
     target_folders: tuple[Path, ...] = Field(
         (), description="Folders in which deployment targets on this machine may have sockets and files."
     )
+    target_programs: tuple[Path, ...] = Field(
+        (),
+        description="Programs, or folders of them, that deployment targets may run, with any arguments.",
+    )
     perspectives: tuple[str, ...] = Field(
         (),
         description="name=url,… of remote perspectives (`certdesk perspective`); empty = this place alone.",

@@ -43,7 +43,8 @@ def options_of(target: Target) -> dict[str, Any]:
 
 
 def outside() -> Outside:
-    return Outside(folders=settings.get().target_folders)
+    found = settings.get()
+    return Outside(folders=found.target_folders, programs=found.target_programs)
 
 
 def connector(kind: str, options: dict[str, Any]) -> Connector:
