@@ -85,6 +85,7 @@ async def fetch(
     resolver: Resolve | None = None,
     verify_tls: bool = True,
     sent: Sent | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Fetched:
     """GET `url` and what it redirects to (301, 302, 307, 308), every hop under the same rules.
 
@@ -97,6 +98,7 @@ async def fetch(
         verify_tls: false for domain checks, which must work before a name has a good certificate.
         sent: another method, own headers or a body; never together with redirects, which would hand the
             credentials in it to another server.
+        tls: how the server is recognised, and what we show it; in place of `verify_tls`.
 
     Raises:
         EgressRefused: scheme, port, address or redirect is not allowed.
@@ -104,7 +106,7 @@ async def fetch(
     """
     if sent is not None and max_redirects:
         raise ValueError("a request of one's own follows no redirects")
-    context = ssl.create_default_context() if verify_tls else _unverified()
+    context = tls or (ssl.create_default_context() if verify_tls else _unverified())
     gate = _Gate(
         ports, tuple(allow_networks), max_bytes, resolver or _system_resolve, context, sent or Sent()
     )

@@ -171,7 +171,8 @@ def test_targets_from_first_to_last(elb: Balancer) -> None:
     alice = elb.office.client()
     Target.objects.all().delete()
     assert "No target connected" in text(alice, "/targets")
-    assert "CERTDESK_TARGET_FOLDERS" in text(alice, "/targets/add")
+    assert 'href="/targets/add?kind=haproxy"' in text(alice, "/targets/add")
+    assert "CERTDESK_TARGET_FOLDERS" in text(alice, "/targets/add?kind=haproxy")
     form = {
         "label": "edge",
         "service": "ELB",
@@ -179,8 +180,8 @@ def test_targets_from_first_to_last(elb: Balancer) -> None:
         "o_socket": elb.elb.options["socket"],
         "o_listeners": elb.elb.server,
     }
-    assert "socket" in text(alice, "/targets/add", {**form, "o_socket": "relative"}, 422)
-    made = text(alice, "/targets/add", form)
+    assert "socket" in text(alice, "/targets/add?kind=haproxy", {**form, "o_socket": "relative"}, 422)
+    made = text(alice, "/targets/add?kind=haproxy", form)
     assert "The target was looked through: 2 certificates." in made
     assert "Nothing can be pushed here" in made
     target = Target.objects.get()

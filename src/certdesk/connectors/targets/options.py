@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pydantic
-from pydantic import BaseModel, ConfigDict
 
+from certdesk.connectors.dns.providers.options import ProviderOptions, with_old_secrets
+from certdesk.connectors.egress import Network
+from certdesk.connectors.http import Resolve
 from certdesk.connectors.targets.protocol import Reason, TargetError
 
 LONGEST = 64
@@ -23,12 +25,19 @@ class Outside:
         programs: what `running.run` may start, files or folders of them (`CERTDESK_TARGET_PROGRAMS`).
         seconds: for one command.
         max_bytes: of one answer or file.
+        allow_networks: networks beside public addresses (`CERTDESK_ALLOW_NETWORKS`); there any unprivileged
+            port may be asked.
+        ports: what may be asked at public addresses.
+        resolver: how host names become addresses; default the operating system's.
     """
 
     folders: tuple[Path, ...] = ()
     programs: tuple[Path, ...] = ()
     seconds: float = 10.0
     max_bytes: int = 4 * 1024 * 1024
+    allow_networks: tuple[Network, ...] = ()
+    ports: frozenset[int] = frozenset({443, 6443, 8200, 8443})
+    resolver: Resolve | None = None
 
     def inside(self, path: str, field: str = "") -> Path:
         """The path without links, if it lies in one of the folders.
@@ -47,31 +56,18 @@ class Outside:
         return real
 
 
-class TargetOptions(BaseModel):
-    """Base of every kind's options. Unknown ones are refused; errors never show what was given."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, str_strip_whitespace=True
-    )
-    label: ClassVar[str]
-
-    def stored(self) -> dict[str, Any]:
-        """JSON values, for sealing."""
-        return self.model_dump(mode="json")
-
-    def shown(self) -> dict[str, Any]:
-        """JSON values for answers and pages; a kind with secrets masks them here."""
-        return self.model_dump(mode="json")
+class TargetOptions(ProviderOptions):
+    """Base of every kind's options; as those of a DNS connection, secrets are write-only."""
 
 
-def read(model: type[TargetOptions], given: Mapping[str, Any]) -> Any:
-    """The options from a form or request.
+def read(model: type[TargetOptions], given: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> Any:
+    """The options from a form or request; `***` keeps the secret of `old` (as `stored` gave it).
 
     Raises:
         TargetError: OPTIONS, naming the fields that are wrong, never their values.
     """
     try:
-        return model.model_validate(dict(given))
+        return model.model_validate(with_old_secrets(given, old or {}))
     except pydantic.ValidationError as error:
         told = "; ".join(
             f"{'.'.join(map(str, one['loc'])) or 'options'}: {one['msg'].removeprefix('Value error, ')}"

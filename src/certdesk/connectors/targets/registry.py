@@ -36,9 +36,9 @@ def kind_of(name: str) -> Kind:
     return kind
 
 
-def read_options(name: str, given: Mapping[str, Any]) -> TargetOptions:
+def read_options(name: str, given: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> TargetOptions:
     """The validated options of a kind; see `options.read`."""
-    found: TargetOptions = option_models.read(kind_of(name).options, given)
+    found: TargetOptions = option_models.read(kind_of(name).options, given, old)
     return found
 
 

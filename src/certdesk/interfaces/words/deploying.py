@@ -55,6 +55,7 @@ SHAPES = (
     _("Runtime API socket"),
     _("Path of the stats socket with level admin."),
     _("Listeners"),
+    _("The server of the target changes, so its secrets must be given again."),
     _("Folder for pushed certificates"),
     _("Empty when nothing is pushed here."),
     _("%(path)s lies in no folder that targets may use."),

@@ -44,7 +44,9 @@ def options_of(target: Target) -> dict[str, Any]:
 
 def outside() -> Outside:
     found = settings.get()
-    return Outside(folders=found.target_folders, programs=found.target_programs)
+    return Outside(
+        folders=found.target_folders, programs=found.target_programs, allow_networks=found.allow_networks
+    )
 
 
 def connector(kind: str, options: dict[str, Any]) -> Connector:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from certdesk.connectors.dns.providers.options import MASK
 from certdesk.connectors.targets import registry
 from certdesk.connectors.targets.options import TargetOptions
 from certdesk.connectors.targets.protocol import Resource as Found
@@ -109,7 +110,7 @@ def edit(principal: Principal, target_id: str, changes: Mapping[str, Any]) -> Ta
         target = Target.objects.select_for_update().get(id=target.id)
         _refuse_busy(target)
         if changes.get("options") is not None:
-            options = _read(target.kind, changes["options"])
+            options = _read(target.kind, changes["options"], dialing.options_of(target))
             old, target.secret_id = target.secret_id, _seal(target, options)
             sealing.destroy(old)
             target.shown = options.shown()
@@ -229,11 +230,20 @@ def _keep(target: Target, result: TargetCheck) -> None:
     )
 
 
-def _read(kind: str, given: Mapping[str, Any]) -> TargetOptions:
+def _read(kind: str, given: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> TargetOptions:
+    """A stored secret never goes to another server than the one it was given for."""
     try:
-        return registry.read_options(kind, given)
+        options = registry.read_options(kind, given, old)
+        moved = old is not None and registry.read_options(kind, old).endpoint() != options.endpoint()
     except TargetError as error:
         raise dialing.refusal(error) from None
+    if moved and MASK in given.values():
+        raise BadParameter(
+            "The server of the target changes, so its secrets must be given again.",
+            next_step="Enter the secrets for the new server.",
+            field="options",
+        )
+    return options
 
 
 def _seal(target: Target, options: TargetOptions) -> str:

@@ -48,7 +48,9 @@ class LexiconOptions(ProviderOptions):
     provider: Annotated[str, pydantic.AfterValidator(_provider_name)] = pydantic.Field(
         pattern=r"^[a-z0-9]{1,30}$", title="Provider", description="lexicon's name of it, e.g. cloudflare."
     )
-    zones: ZoneNames = pydantic.Field(title="Zones", description="Name each zone that may be written.")
+    zones: ZoneNames = pydantic.Field(
+        title="Zones", examples=["example.com"], description="Name each zone that may be written."
+    )
     settings: dict[
         Annotated[str, pydantic.Field(pattern=r"^[a-z0-9_]{1,60}$")],
         Annotated[SecretStr, pydantic.Field(max_length=8192)],

@@ -6,13 +6,14 @@ from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic.fields import FieldInfo
 
 from certdesk.connectors.dns.lookup import parse_name, show
 from certdesk.connectors.dns.providers.protocol import DnsError, Reason
 from certdesk.connectors.protocol import ConnectorError
 
 MASK = "***"
-FieldKind = Literal["text", "number", "flag", "choice", "list", "secret", "secrets"]
+FieldKind = Literal["text", "number", "flag", "choice", "list", "block", "secret", "secrets", "secret_block"]
 _SECRET = re.compile(r"[\x21-\x7e]{0,4096}")
 
 
@@ -40,7 +41,11 @@ ZoneNames = Annotated[tuple[ZoneName, ...], pydantic.Field(min_length=1, max_len
 
 
 class FormField(BaseModel):
-    """One input of the form. `kind` secrets = names and secret values; `default` never holds a secret."""
+    """One input of the form. `default` never holds a secret.
+
+    `kind`: secrets = names and secret values; block and secret_block = several lines, e.g. PEM, which a model
+    asks for by `json_schema_extra={"kind": …}`.
+    """
 
     name: str
     label: str
@@ -49,6 +54,7 @@ class FormField(BaseModel):
     required: bool
     default: Any = None
     choices: tuple[str, ...] = ()
+    example: str = ""
 
 
 class ProviderOptions(BaseModel):
@@ -79,7 +85,7 @@ def read(model: type[ProviderOptions], given: Mapping[str, Any], old: Mapping[st
         DnsError: OPTIONS, naming the fields that are wrong, never their values.
     """
     try:
-        return model.model_validate(_with_old_secrets(given, old or {}))
+        return model.model_validate(with_old_secrets(given, old or {}))
     except pydantic.ValidationError as error:
         told = "; ".join(
             f"{'.'.join(map(str, one['loc'])) or 'options'}: {one['msg'].removeprefix('Value error, ')}"
@@ -90,9 +96,10 @@ def read(model: type[ProviderOptions], given: Mapping[str, Any], old: Mapping[st
         ) from None
 
 
-def _with_old_secrets(given: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+def with_old_secrets(given: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given, with the stored value where `***` stands."""
     return {
-        key: _with_old_secrets(value, old.get(key) or {})
+        key: with_old_secrets(value, old.get(key) or {})
         if isinstance(value, Mapping)
         else old.get(key, "")
         if value == MASK
@@ -121,18 +128,23 @@ def form(model: type[ProviderOptions]) -> tuple[FormField, ...]:
             name=name,
             label=field.title or name,
             help=field.description or "",
-            kind=_kind(field.annotation),
+            kind=_kind(field),
             required=field.is_required(),
             default=None if field.is_required() else _unwrapped(field.get_default(), plain=False),
             choices=tuple(map(str, get_args(field.annotation)))
             if get_origin(field.annotation) is Literal
             else (),
+            example=str(field.examples[0]) if field.examples else "",
         )
         for name, field in model.model_fields.items()
     )
 
 
-def _kind(annotation: Any) -> FieldKind:
+def _kind(field: FieldInfo) -> FieldKind:
+    asked = field.json_schema_extra.get("kind") if isinstance(field.json_schema_extra, dict) else None
+    if asked in ("block", "secret_block"):
+        return "secret_block" if asked == "secret_block" else "block"
+    annotation: Any = field.annotation
     origin = get_origin(annotation)
     if origin is Literal:
         return "choice"

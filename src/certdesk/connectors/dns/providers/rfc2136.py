@@ -49,7 +49,9 @@ class Rfc2136Options(ProviderOptions):
     )
     port: int = pydantic.Field(53, ge=1, le=65535, title="Port")
     zones: ZoneNames = pydantic.Field(
-        title="Zones", description="The protocol cannot list them: name each zone that may be written."
+        title="Zones",
+        examples=["example.com"],
+        description="The protocol cannot list them: name each zone that may be written.",
     )
     key_name: str = pydantic.Field("", title="TSIG key name", description="As in the server's configuration.")
     key_algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224"] = pydantic.Field(

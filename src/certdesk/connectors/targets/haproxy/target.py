@@ -43,6 +43,7 @@ class HaProxyOptions(TargetOptions):
     )
     listeners: Annotated[tuple[Listener, ...], pydantic.Field(min_length=1, max_length=20)] = pydantic.Field(
         title="Listeners",
+        examples=["10.0.0.5:443"],
         description="host:port where clients connect, each looked at after a deployment; host:port=/path for "
         "one that uses that crt-list alone.",
     )

@@ -6,13 +6,12 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from certdesk.connectors.dns.providers import options as typed
 from certdesk.connectors.targets.registry import KINDS
 from certdesk.lifecycle.deployment.models import Target
 
 from .common import choose
-
-MONO = {"class": "cd-mono", "autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
-PREFIX = "o_"
+from .dns import MONO, PREFIX, drawn, typed_value
 
 
 class TargetForm(forms.Form):
@@ -41,34 +40,19 @@ class TargetForm(forms.Form):
         super().__init__(data, label_suffix="")
         self.kind = kind
         choose(self, "service", [("ELB", "ELB"), ("WAF", "WAF"), ("CDN", "CDN"), ("OTHER", _("Other"))])
+        self.shown = target.shown if target is not None else None
         if target is not None:
             del self.fields["service"]
             for name in ("label", "region", "project"):
                 self.fields[name].initial = getattr(target, name)
-        for name, field in KINDS[kind].options.model_fields.items():
-            shown = target.shown.get(name) if target is not None else None
-            is_list = name == "listeners"
-            lines = "\n".join(shown) if isinstance(shown, list) else shown or ""
-            self.fields[PREFIX + name] = forms.CharField(
-                label=_(field.title or name),
-                help_text=_(field.description or ""),
-                required=field.is_required(),
-                initial=lines,
-                widget=forms.Textarea(attrs={**MONO, "rows": 2, "placeholder": "10.0.0.5:443"})
-                if is_list
-                else forms.TextInput(attrs=MONO),
-            )
+        for field in typed.form(KINDS[kind].options):
+            self.fields[PREFIX + field.name] = drawn(field, self.shown)
 
     def options(self) -> dict[str, Any]:
-        """What was typed, as the options model reads it."""
-        found: dict[str, Any] = {}
-        for name in KINDS[self.kind].options.model_fields:
-            text = str(self.cleaned_data.get(PREFIX + name) or "").strip()
-            if name == "listeners":
-                found[name] = text.replace(",", " ").split()
-            elif text:
-                found[name] = text
-        return found
+        """What was typed, as the options model reads it; what is empty is left to its default."""
+        fields = typed.form(KINDS[self.kind].options)
+        found = {one.name: typed_value(one, self.cleaned_data, self.shown) for one in fields}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 class PushForm(forms.Form):

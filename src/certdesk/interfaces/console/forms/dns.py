@@ -37,30 +37,34 @@ class ConnectionForm(forms.Form):
 
     def options(self) -> dict[str, Any]:
         """What was typed, as the options model reads it; what is empty is left to its default."""
-        found: dict[str, Any] = {}
-        for field in provider_options.form(KINDS[self.kind].options):
-            value = self.cleaned_data.get(PREFIX + field.name)
-            if field.kind == "flag":
-                found[field.name] = bool(value)
-            elif field.kind == "list":
-                found[field.name] = str(value or "").replace(",", " ").split()
-            elif field.kind == "secrets":
-                found[field.name] = self._pairs(str(value or ""), field.name)
-            elif value not in ("", None):
-                found[field.name] = value
-            elif field.kind == "secret" and (self.shown or {}).get(field.name) == MASK:
-                found[field.name] = MASK
-        return found
+        fields = provider_options.form(KINDS[self.kind].options)
+        found = {one.name: typed_value(one, self.cleaned_data, self.shown) for one in fields}
+        return {name: value for name, value in found.items() if value is not None}
 
-    def _pairs(self, text: str, name: str) -> dict[str, str]:
-        """`name = value` a line; a name without a value keeps the stored one."""
-        kept = dict((self.shown or {}).get(name) or {})
-        typed: dict[str, str] = {}
-        for line in text.splitlines():
-            key, _equals, value = line.partition("=")
-            if key.strip():
-                typed[key.strip()] = value.strip() or (MASK if key.strip() in kept else "")
-        return typed
+
+def typed_value(field: FormField, cleaned: Mapping[str, Any], shown: Mapping[str, Any] | None) -> Any:
+    """What was typed into the input of one option; None = left to its default."""
+    value, stored = cleaned.get(PREFIX + field.name), (shown or {}).get(field.name)
+    if field.kind == "flag":
+        return bool(value)
+    if field.kind == "list":
+        return str(value or "").replace(",", " ").split()
+    if field.kind == "secrets":
+        return _pairs(str(value or ""), stored)
+    if value not in ("", None):
+        return value
+    return MASK if field.kind in ("secret", "secret_block") and stored == MASK else None
+
+
+def _pairs(text: str, stored: Any) -> dict[str, str]:
+    """`name = value` a line; a name without a value keeps the stored one."""
+    kept = dict(stored or {})
+    typed: dict[str, str] = {}
+    for line in text.splitlines():
+        key, _equals, value = line.partition("=")
+        if key.strip():
+            typed[key.strip()] = value.strip() or (MASK if key.strip() in kept else "")
+    return typed
 
 
 def drawn(field: FormField, shown: Mapping[str, Any] | None) -> forms.Field:
@@ -72,8 +76,8 @@ def drawn(field: FormField, shown: Mapping[str, Any] | None) -> forms.Field:
         "help_text": _(field.help) if field.help else "",
         "required": field.required,
     }
-    if field.kind == "secret":
-        return _secret(common, is_stored=stored == MASK)
+    if field.kind in ("secret", "secret_block"):
+        return _secret(common, is_stored=stored == MASK, is_block=field.kind == "secret_block")
     if field.kind == "secrets":
         common["help_text"] = _("One a line: name = value. A stored value is kept when you leave it empty.")
         lines = "\n".join(f"{name} = " for name in stored or {})
@@ -84,7 +88,11 @@ def drawn(field: FormField, shown: Mapping[str, Any] | None) -> forms.Field:
         return forms.CharField(
             **common,
             initial="\n".join(initial or ()),
-            widget=forms.Textarea(attrs={**MONO, "rows": 3, "placeholder": "example.com"}),
+            widget=forms.Textarea(attrs={**MONO, "rows": 3, "placeholder": field.example}),
+        )
+    if field.kind == "block":
+        return forms.CharField(
+            **common, initial=initial or "", widget=forms.Textarea(attrs={**MONO, "rows": 5})
         )
     if field.kind == "flag":
         return forms.BooleanField(**common | {"required": False}, initial=bool(initial))
@@ -92,12 +100,15 @@ def drawn(field: FormField, shown: Mapping[str, Any] | None) -> forms.Field:
         return forms.IntegerField(**common | {"required": False}, initial=initial)
     if field.kind == "choice":
         return forms.ChoiceField(**common, initial=initial, choices=[(one, one) for one in field.choices])
-    return forms.CharField(**common, initial=initial or "", widget=forms.TextInput(attrs=MONO))
+    attributes = {**MONO, "placeholder": field.example} if field.example else MONO
+    return forms.CharField(**common, initial=initial or "", widget=forms.TextInput(attrs=attributes))
 
 
-def _secret(common: dict[str, Any], *, is_stored: bool) -> forms.Field:
+def _secret(common: dict[str, Any], *, is_stored: bool, is_block: bool) -> forms.Field:
     if is_stored:
         common = common | {"required": False, "help_text": _("Stored. Leave it empty to keep it.")}
+    if is_block:
+        return forms.CharField(**common, widget=forms.Textarea(attrs={**MONO, "rows": 5}), strip=True)
     attributes = {**MONO, "autocomplete": "new-password"}
     return forms.CharField(**common, widget=forms.PasswordInput(attrs=attributes), strip=True)
 

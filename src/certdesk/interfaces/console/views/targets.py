@@ -20,9 +20,7 @@ from ..forms.common import put
 from ..forms.deploying import TargetForm
 from .deploying import SERVICES, STATES, served
 from .page import alert, back_to, code_of, page, tell
-
-KIND = "haproxy"
-"""The one kind of this release; a page to choose comes with the second."""
+from .target_kinds import grouped, hint
 
 
 @page(LIST)
@@ -41,7 +39,7 @@ def _line(one: Target) -> dict[str, Any]:
     return {
         "target": one,
         "url": reverse("target", args=[one.id]),
-        "kind": KINDS[one.kind].label if one.kind in KINDS else one.kind,
+        "kind": _(KINDS[one.kind].label) if one.kind in KINDS else one.kind,
         "service": SERVICES[one.service],
         "tone": tone,
         "label": label,
@@ -57,15 +55,19 @@ def _state(one: Target) -> tuple[str, str]:
 
 @page(CREATE, post=CREATE)
 def add(request: HttpRequest, principal: Principal) -> HttpResponse:
-    """Connects a target and looks it through."""
-    form = TargetForm(KIND, request.POST if request.method == "POST" else None)
+    """First the kind, then its form; once connected, the target is looked through."""
+    kind = request.GET.get("kind", "")
+    if kind not in KINDS:
+        context = {"title": _("Connect a target"), "crumbs": _crumbs(), "groups": grouped()}
+        return render(request, "console/target_kinds.html", context)
+    form = TargetForm(kind, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         try:
             made = targets.add(
                 principal,
                 service=given["service"],
-                kind=KIND,
+                kind=kind,
                 region=given["region"],
                 project=given["project"],
                 label=given["label"],
@@ -105,8 +107,9 @@ def _form(
         put(form, error)
     context = {
         "title": title,
-        "subtitle": KINDS[form.kind].label,
+        "subtitle": _(KINDS[form.kind].label),
         "form": form,
+        "hint": hint(form.kind),
         "code": code_of(error) if error else "",
         "back": back,
         "crumbs": _crumbs(),

@@ -1,0 +1,54 @@
+"""The kinds of targets in words: what each is for, and what must be so before it can be connected."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from certdesk.connectors.targets.registry import KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """`group`: see `_groups`; `hint`: stands above the form, empty for none."""
+
+    group: str
+    text: str
+    hint: str = ""
+
+
+def _groups() -> dict[str, str]:
+    return {
+        "local": _("On this machine"),
+        "remote": _("On other machines"),
+        "cloud": _("Clouds, clusters and vaults"),
+        "other": _("Anything else"),
+    }
+
+
+def words() -> dict[str, Words]:
+    """By kind, in the order of the page; a kind without words stands under its own name."""
+    folders = _(
+        "Socket and files must lie in a folder that the operator has named in CERTDESK_TARGET_FOLDERS."
+    )
+    return {
+        "haproxy": Words("local", _("A load balancer of your own, by its Runtime API."), folders),
+    }
+
+
+def hint(kind: str) -> str:
+    found = words().get(kind)
+    return found.hint if found else ""
+
+
+def grouped() -> list[dict[str, Any]]:
+    """Title and kinds of each group that has one."""
+    known = words()
+    lines: dict[str, list[dict[str, str]]] = {name: [] for name in _groups()}
+    for name in [*(one for one in known if one in KINDS), *(one for one in KINDS if one not in known)]:
+        told = known.get(name, Words("other", ""))
+        url = f"{reverse('target-add')}?{urlencode({'kind': name})}"
+        lines[told.group].append({"title": _(KINDS[name].label), "text": told.text, "url": url})
+    return [{"title": title, "kinds": lines[name]} for name, title in _groups().items() if lines[name]]
