@@ -37,6 +37,10 @@ TALKS: dict[Protocol, list[tuple[bytes, bytes]]] = {
     Protocol.IMAP: [(b"* OK ready\r\n", b"a STARTTLS\r\n"), (b"a OK go\r\n", b"")],
     Protocol.POP3: [(b"+OK ready\r\n", b"STLS\r\n"), (b"+OK go\r\n", b"")],
     Protocol.POSTGRESQL: [(b"", bytes.fromhex("0000000804d2162f")), (b"S", b"")],
+    Protocol.LDAP: [
+        (b"", bytes.fromhex("301d02010177188016") + b"1.3.6.1.4.1.1466.20037"),
+        (bytes.fromhex("300c02010178070a010004000400"), b""),
+    ],
 }
 
 
@@ -102,6 +106,11 @@ def test_the_whole_chain_is_shown_with_and_without_a_name(tmp_path: Path) -> Non
         (Protocol.POSTGRESQL, b"N"),
         (Protocol.POSTGRESQL, b""),
         (Protocol.IMAP, b""),
+        (Protocol.LDAP, bytes.fromhex("300c02010178070a013504000400")),
+        (Protocol.LDAP, bytes.fromhex("300502010165000000")),
+        (Protocol.LDAP, bytes.fromhex("3083ffffff")),
+        (Protocol.LDAP, b"220 mail"),
+        (Protocol.LDAP, b""),
     ],
 )
 def test_who_does_not_change_is_refused_with_its_words(protocol: Protocol, words: bytes) -> None:

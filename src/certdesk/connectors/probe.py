@@ -7,15 +7,16 @@ certificates of two key types, the expected one is asked for by itself. Nothing 
 import asyncio
 import hashlib
 import socket
-import ssl
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
+from certdesk.connectors import handshake, starttls
 from certdesk.connectors.egress import Network, check_host, is_allowed, is_public, plain
+from certdesk.connectors.handshake import End, Met, Why
 from certdesk.connectors.http import Resolve
 from certdesk.connectors.protocol import ConnectorError, EgressRefused
+from certdesk.connectors.starttls import Protocol
 from certdesk.pki.x509.certificates import facts
 from certdesk.pki.x509.errors import BadCertificate
 from certdesk.pki.x509.names import match
@@ -27,8 +28,6 @@ WILDCARD_LABEL = "certdesk-check"
 """What stands for `*` when a wildcard name is looked at."""
 
 _UNPRIVILEGED = 1024
-_HEADER_BYTES = 64 * 1024
-_MOST_CHAIN = 100
 
 
 class Verdict(StrEnum):
@@ -99,79 +98,110 @@ async def look(
     """What every address of `host` serves at `port` for `name`; never raises for what the other side does.
 
     Args:
+        host: a name or address; `smtp://mail.example.test` begins in plain, as in `starttls.Protocol`.
         name: a DNS name; for a wildcard one name below it is asked.
         allow_networks: networks beside public addresses, where any unprivileged port may be asked too.
         seconds: for one handshake, connecting included.
     """
     asked = name.replace("*", WILDCARD_LABEL, 1)
     try:
-        found = await addresses(host, port, tuple(allow_networks), resolver)
+        protocol, host = starttls.split(host)
+        usual = USUAL_PORTS if protocol is Protocol.TLS else starttls.PORTS[protocol]
+        found = await addresses(host, port, tuple(allow_networks), resolver, usual)
     except ConnectorError as error:
         return (Seen(f"{host}:{port}", asked, Verdict.UNREACHABLE, error.message),)
-    return tuple(
-        await asyncio.gather(*(_look_at(address, port, asked, expected, seconds) for address in found))
-    )
+    places = [_Place(address, port, asked, protocol, seconds) for address in found]
+    return tuple(await asyncio.gather(*(_look_at(place, expected) for place in places)))
 
 
-async def _look_at(address: str, port: int, name: str, expected: Expected, seconds: float) -> Seen:
-    first = await _one(address, port, name, expected, seconds, "")
-    if not expected.key or first.verdict not in (Verdict.PREVIOUS, Verdict.OURS, Verdict.UNKNOWN):
+@dataclass(frozen=True, slots=True)
+class _Place:
+    address: str
+    port: int
+    name: str
+    protocol: Protocol
+    seconds: float
+
+    @property
+    def where(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+    async def meet(self, key: str = "") -> Met:
+        return await handshake.meet(self.address, self.port, self.name, self.protocol, self.seconds, key=key)
+
+
+async def _look_at(place: _Place, expected: Expected) -> Seen:
+    met = await place.meet()
+    first = _judged(place, expected, met)
+    if first.verdict is Verdict.NEW:
+        return await _other_key(place, expected, first)
+    if expected.key and first.verdict in (Verdict.PREVIOUS, Verdict.OURS, Verdict.UNKNOWN):
+        return await _own_key(place, expected, first)
+    if met.why is Why.HANDSHAKE:
+        return await _old_only(place, first)
+    return first
+
+
+async def _own_key(place: _Place, expected: Expected, first: Seen) -> Seen:
+    """Another certificate answered: the server may hold the expected one beside it, for its own key type.
+
+    What clients get that take either must not be the certificate that was to go.
+    """
+    second = _judged(place, expected, await place.meet(expected.key))
+    if second.verdict is not Verdict.NEW:
         return first
-    second = await _one(address, port, name, expected, seconds, expected.key)
-    return second if second.verdict is Verdict.NEW else first
+    if first.verdict is Verdict.PREVIOUS:
+        told = "still the previous certificate, but for clients that take the new one's kind of key alone."
+        return _seen(place, Verdict.PREVIOUS, told, first.fingerprint)
+    return second
 
 
-async def _one(address: str, port: int, name: str, expected: Expected, seconds: float, key: str) -> Seen:
-    where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    try:
-        async with asyncio.timeout(seconds):
-            served = await _handshake(address, port, name, key)
-    except ssl.SSLError as error:
-        told = error.reason or "it broke off"
-        return Seen(where, name, Verdict.REFUSED, f"{where} refused the handshake for {name}: {told}.")
-    except TimeoutError:
-        told = f"{where} did not finish the handshake for {name} within {seconds:g} s."
-        return Seen(where, name, Verdict.UNREACHABLE, told)
-    except ConnectionResetError:
-        return Seen(
-            where, name, Verdict.REFUSED, f"{where} closed the connection in the handshake for {name}."
-        )
-    except OSError as error:
-        return Seen(where, name, Verdict.UNREACHABLE, f"No connection to {where}: {error.strerror or error}.")
-    verdict, sentence = judge(served, expected, name)
-    return Seen(where, name, verdict, f"{where} for {name}: {sentence}", served.fingerprint)
+async def _other_key(place: _Place, expected: Expected, first: Seen) -> Seen:
+    """The new one was seen; clients of the other key type must not get the one that it replaced."""
+    if not expected.key or not expected.previous or expected.previous == expected.new:
+        return first
+    other = "RSA" if expected.key != "RSA" else "EC"
+    second = _judged(place, expected, await place.meet(other))
+    if second.verdict is not Verdict.PREVIOUS:
+        return first  # none of that type, or one that this deployment does not touch
+    told = "the new certificate, but clients that take another kind of key still get the previous one."
+    return _seen(place, Verdict.PREVIOUS, told, second.fingerprint)
 
 
-async def _handshake(address: str, port: int, name: str, key: str) -> Served:
-    _, writer = await asyncio.open_connection(
-        address, port, limit=_HEADER_BYTES, ssl=context_of(key), server_hostname=name
-    )
-    try:
-        found = writer.get_extra_info("ssl_object")
-        leaf = found.getpeercert(binary_form=True)
-        return Served(leaf or b"", sent_chain(found)[1:])
-    finally:
-        writer.transport.abort()
+async def _old_only(place: _Place, first: Seen) -> Seen:
+    """A refusal in better words, where only clients of former times are served."""
+    met = await handshake.meet(place.address, place.port, place.name, place.protocol, place.seconds, old=True)
+    if met.why is not None or met.version not in handshake.OLD:
+        return first
+    told = f"it speaks {met.version} at best, which clients refuse"
+    refused = f"{place.where} refused the handshake for {place.name}: {told}."
+    return Seen(place.where, place.name, Verdict.REFUSED, refused)
 
 
-def context_of(key: str = "") -> ssl.SSLContext:
-    """Any certificate is taken: what it is, is the question. A key type can be asked for up to TLS 1.2."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    if key:
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        context.set_ciphers("ECDHE+aRSA" if key == "RSA" else "ECDHE+aECDSA")
-    return context
+def _judged(place: _Place, expected: Expected, met: Met) -> Seen:
+    if met.why is not None:
+        verdict = Verdict.UNREACHABLE if met.end is End.UNREACHABLE else Verdict.REFUSED
+        return Seen(place.where, place.name, verdict, _failure(place, met))
+    served = Served(met.chain[0] if met.chain else b"", met.chain[1:])
+    verdict, sentence = judge(served, expected, place.name)
+    return _seen(place, verdict, sentence, served.fingerprint)
 
 
-def sent_chain(found: Any) -> tuple[bytes, ...]:
-    """Every certificate that the server sent; public in Python 3.13, `_sslobj` before."""
-    reader = getattr(found, "get_unverified_chain", None)
-    if reader is not None:
-        return tuple(one for one in reader() if isinstance(one, bytes))[:_MOST_CHAIN]
-    chain = found._sslobj.get_unverified_chain() or ()
-    return tuple(ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain)[:_MOST_CHAIN]
+def _seen(place: _Place, verdict: Verdict, sentence: str, fingerprint: str) -> Seen:
+    return Seen(place.where, place.name, verdict, f"{place.where} for {place.name}: {sentence}", fingerprint)
+
+
+def _failure(place: _Place, met: Met) -> str:
+    where, name = place.where, place.name
+    if met.why is Why.NO_STARTTLS:
+        return f"{where} does not change to TLS: it answered '{met.told}'."
+    if met.why is Why.SILENT:
+        return f"{where} did not finish the handshake for {name} within {place.seconds:g} s."
+    if met.why is Why.CLOSED:
+        return f"{where} closed the connection in the handshake for {name}."
+    if met.why is Why.NO_CONNECTION:
+        return f"No connection to {where}: {met.told}."
+    return f"{where} refused the handshake for {name}: {handshake.words(met.told)}."
 
 
 def judge(served: Served, expected: Expected, name: str) -> tuple[Verdict, str]:
@@ -184,9 +214,24 @@ def judge(served: Served, expected: Expected, name: str) -> tuple[Verdict, str]:
         return Verdict.WRONG_CHAIN, (
             f"the new certificate, but {len(missing)} of the certificates above it are not sent."
         )
+    if not _in_order(served, expected.chain):
+        return Verdict.WRONG_CHAIN, "the new certificate, but those above it are sent in the wrong order."
     if not any(match(pattern, name) for pattern in facts(served.leaf).names):
         return Verdict.NAME_MISMATCH, "the new certificate, which does not cover this name."
     return Verdict.NEW, "the new certificate."
+
+
+def _in_order(served: Served, wanted: frozenset[str]) -> bool:
+    """Each is followed by its issuer, until all that are wanted were met: strict clients go no other way."""
+    lower, left = served.leaf, set(wanted)
+    for upper in served.others:
+        if not left:
+            break
+        if facts(lower).issuer != facts(upper).subject:
+            return False
+        left.discard(_digest(upper))
+        lower = upper
+    return True
 
 
 def _other(served: Served, expected: Expected) -> tuple[Verdict, str]:
@@ -200,9 +245,13 @@ def _other(served: Served, expected: Expected) -> tuple[Verdict, str]:
 
 def _described(leaf: bytes) -> str:
     try:
-        return f"serial {facts(leaf).serial}"
+        found = facts(leaf)
     except BadCertificate:
         return "it cannot be read"
+    until = f"{found.not_after:%Y-%m-%d %H:%M:%S}"
+    if found.subject == found.issuer:
+        return f"serial {found.serial}, valid until {until} UTC, signed by itself"
+    return f"serial {found.serial}, valid until {until} UTC"
 
 
 def _digest(der: bytes) -> str:

@@ -4,18 +4,17 @@ As `probe`, without anything that is expected: any certificate is taken and told
 """
 
 import asyncio
-import ssl
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from certdesk.connectors import probe, starttls
+from certdesk.connectors import handshake, probe, starttls
 from certdesk.connectors.egress import Network
+from certdesk.connectors.handshake import Met, Why
 from certdesk.connectors.http import Resolve
 from certdesk.connectors.probe import Verdict
-from certdesk.connectors.starttls import NoStartTls, Protocol
+from certdesk.connectors.starttls import Protocol
 
 SECONDS = 8.0
-_HEADER_BYTES = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,36 +58,19 @@ async def ask(
 
 async def _one(address: str, port: int, name: str, protocol: Protocol, seconds: float) -> Serving:
     where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    try:
-        async with asyncio.timeout(seconds):
-            return await _handshake(where, address, port, name, protocol)
-    except NoStartTls as answer:
-        return _failed(where, Verdict.REFUSED, f"{where} does not change to TLS: it answered '{answer}'.")
-    except ssl.SSLError as error:
-        told = error.reason or "it broke off"
-        return _failed(where, Verdict.REFUSED, f"{where} refused the handshake: {told}.")
-    except TimeoutError:
-        told = f"{where} did not finish the handshake within {seconds:g} s."
-        return _failed(where, Verdict.UNREACHABLE, told)
-    except ConnectionResetError:
-        return _failed(where, Verdict.REFUSED, f"{where} closed the connection in the handshake.")
-    except OSError as error:
-        told = f"No connection to {where}: {error.strerror or error}."
-        return _failed(where, Verdict.UNREACHABLE, told)
+    met = await handshake.whatever(address, port, name, protocol, seconds)
+    if met.end is None:
+        return Serving(where, met.chain, met.version, met.cipher)
+    return Serving(where, failure=Verdict(met.end.value), sentence=_sentence(where, met, seconds))
 
 
-async def _handshake(where: str, address: str, port: int, name: str, protocol: Protocol) -> Serving:
-    reader, writer = await asyncio.open_connection(address, port, limit=_HEADER_BYTES)
-    try:
-        await starttls.begin(protocol, reader, writer)
-        await writer.start_tls(probe.context_of(), server_hostname=name or None)
-        found = writer.get_extra_info("ssl_object")
-        leaf = found.getpeercert(binary_form=True) or b""
-        cipher, version, _ = found.cipher()
-        return Serving(where, (leaf, *probe.sent_chain(found)[1:]), version, cipher)
-    finally:
-        writer.transport.abort()
-
-
-def _failed(where: str, failure: Verdict, sentence: str) -> Serving:
-    return Serving(where, failure=failure, sentence=sentence)
+def _sentence(where: str, met: Met, seconds: float) -> str:
+    if met.why is Why.NO_STARTTLS:
+        return f"{where} does not change to TLS: it answered '{met.told}'."
+    if met.why is Why.SILENT:
+        return f"{where} did not finish the handshake within {seconds:g} s."
+    if met.why is Why.CLOSED:
+        return f"{where} closed the connection in the handshake."
+    if met.why is Why.NO_CONNECTION:
+        return f"No connection to {where}: {met.told}."
+    return f"{where} refused the handshake: {handshake.words(met.told)}."

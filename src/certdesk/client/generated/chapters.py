@@ -2577,7 +2577,7 @@ class Tools:
         """
         return cast('types.Matched', self._transport.call('POST', '/v3/scm/tools/match', body={'text': text, 'password': password, 'private_key': private_key}))
 
-    def served(self, *, host: str, port: int | None = None, name: str | None = None, protocol: Literal['TLS', 'SMTP', 'IMAP', 'POP3', 'POSTGRESQL'] | None = None) -> types.ServedLooks:
+    def served(self, *, host: str, port: int | None = None, name: str | None = None, protocol: Literal['TLS', 'SMTP', 'IMAP', 'POP3', 'POSTGRESQL', 'LDAP'] | None = None) -> types.ServedLooks:
         """What every address of a host serves at this moment, and which of the account's certificates it is.
 
         Args:

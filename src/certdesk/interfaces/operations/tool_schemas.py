@@ -33,4 +33,4 @@ class Served(Body):
     host: Line
     port: Number = Field(default=0, ge=0, le=65_535)
     name: Line = ""
-    protocol: Literal["TLS", "SMTP", "IMAP", "POP3", "POSTGRESQL"] = "TLS"
+    protocol: Literal["TLS", "SMTP", "IMAP", "POP3", "POSTGRESQL", "LDAP"] = "TLS"

@@ -133,6 +133,7 @@ class ServedForm(forms.Form):
             (Protocol.IMAP.value, "IMAP (STARTTLS)"),
             (Protocol.POP3.value, "POP3 (STARTTLS)"),
             (Protocol.POSTGRESQL.value, "PostgreSQL"),
+            (Protocol.LDAP.value, "LDAP (STARTTLS)"),
         ],
     )
     port = forms.IntegerField(
