@@ -72,3 +72,17 @@ def test_nothing_chosen_says_so_and_readers_have_no_bar(office: Office) -> None:
     assert alice.post(f"{ASK}?action=TAG", {"key": "a"}).status_code == 200
     assert "cd-pick" not in text(rita.get("/certificates"))
     assert rita.get(f"{ASK}?action=TAG").status_code == 403
+
+
+def test_the_ticked_ones_are_exported_and_no_others(office: Office) -> None:
+    one, two, three = office.desk.buy(), office.desk.buy(), office.desk.buy()
+    alice = office.client()
+    assert 'data-operation="export-chosen"' in text(alice.get("/certificates"))
+    sent = alice.get(f"/certificates/export?ticked=csv&id={one}&id={two}")
+    whole = b"".join(sent).decode()  # type: ignore[call-overload]
+    assert all(some in whole for some in (one, two))
+    assert three not in whole
+    assert "No certificate is ticked" in text(alice.get("/certificates/export?ticked=csv"))
+    charlie = office.client("charlie")
+    none = b"".join(charlie.get(f"/certificates/export?ticked=csv&id={one}"))  # type: ignore[call-overload]
+    assert one not in none.decode()
