@@ -49,6 +49,8 @@ def test_all_that_the_filters_find(office: Office) -> None:
     office.desk.buy()
     office.desk.buy()
     alice = office.client()
+    found = text(alice.get(f"{ASK}?action=NOTICES&whole=1&content=some&status=ISSUED"))
+    assert "Name or domain contains “some”. · Issued" in found
     address = f"{ASK}?action=NOTICES&whole=1&content=nothing-has-this"
     made = alice.post(address, {"on": "false"})
     assert made.status_code == 302

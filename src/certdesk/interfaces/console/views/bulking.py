@@ -21,6 +21,7 @@ from certdesk.lifecycle.bulk import queries
 from certdesk.lifecycle.bulk.actions import BULK
 from certdesk.lifecycle.bulk.models import BulkAction, BulkRow, State, Verdict
 from certdesk.lifecycle.bulk.rules import NEEDS, Action
+from certdesk.lifecycle.certificates import list_choices
 
 from ..forms.common import choose, put
 from . import listing
@@ -100,7 +101,8 @@ def ask(request: HttpRequest, principal: Principal) -> HttpResponse:
     given = request.GET
     wanted = given.get("action", "")
     action = Action(wanted) if wanted in set(Action) else Action.TAG
-    ids, filters = given.getlist("id")[:1000], listing.asked_of(request).kept()
+    asked = listing.asked_of(request)
+    ids, filters = given.getlist("id")[:1000], asked.kept()
     whole = given.get("whole") == "1"
     form = BulkForm(action, principal, request.POST if request.method == "POST" else None)
     if request.method == "POST" and (whole or ids) and form.is_valid():
@@ -119,7 +121,7 @@ def ask(request: HttpRequest, principal: Principal) -> HttpResponse:
         "count": len(ids),
         "whole": whole,
         "empty": not whole and not ids,
-        "filters": ", ".join(f"{name}: {value}" for name, value in filters.items()),
+        "filters": listing.words(asked, principal, list_choices.of(principal)) if whole else "",
         "back": f"{reverse(HOME)}?{urlencode(filters)}" if filters else reverse(HOME),
         "danger": action is Action.DELETE,
         "renews": action is Action.RENEWAL,

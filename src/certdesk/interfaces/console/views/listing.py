@@ -150,10 +150,26 @@ def menus(asked: Asked, principal: Principal, choices: Choices) -> list[Menu]:
     found = [
         _views(asked, choices.views),
         *_tags(asked, principal, tagged=choices.tagged),
+        *_owners_menus(asked, principal, choices),
+    ]
+    return [*found, _brands(asked), _statuses(asked), _sorts(asked)]
+
+
+def words(asked: Asked, principal: Principal, choices: Choices) -> str:
+    """All filters in words, as the list itself shows them."""
+    chosen = [
+        *_owners_menus(asked, principal, choices),
+        _brands(asked),
+        _statuses(asked),
+    ]
+    return " · ".join([*said(asked), *(menu.label for menu in chosen if not menu.items[0].active)])
+
+
+def _owners_menus(asked: Asked, principal: Principal, choices: Choices) -> list[Menu]:
+    return [
         _owners(asked, principal, choices.groups),
         *_projects(asked, choices.projects, default=principal.may(projects.LIST)),
     ]
-    return [*found, _brands(asked), _statuses(asked), _sorts(asked)]
 
 
 def _views(asked: Asked, views: Sequence[View]) -> Menu:
