@@ -46,6 +46,13 @@ def test_init_twice_is_refused_and_changes_nothing(home: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_folder_without_an_installation_says_what_makes_one(tmp_path: Path) -> None:
+    done = certdesk(tmp_path, "access-key", "create", "--user", "alice")
+    assert done.returncode == 2
+    assert "./certdesk init" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_people_money_and_keys(home: Path) -> None:
     password = str(home / "password")
     command = ["user", "create", "--account", "acme", "--name", "bob", "--password-file", password]

@@ -71,3 +71,22 @@ def main() -> None:
     except CertdeskError as refused:
         print(f"certdesk: {refused}", file=sys.stderr)
         raise SystemExit(2) from None
+    except Exception as error:
+        if not _is_without_tables(error):
+            raise
+        print(f"certdesk: {_NO_TABLES}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+_NO_TABLES = (
+    "the database lacks tables of this release. A new installation is made by `./certdesk up` or"
+    " `./certdesk init`, an older one is brought up to date by `./certdesk migrate`."
+)
+
+
+def _is_without_tables(error: Exception) -> bool:
+    """By its name, since most commands never load the database's module."""
+    told = str(error)
+    return type(error).__module__ == "django.db.utils" and (
+        "no such table" in told or ("relation" in told and "does not exist" in told)
+    )
