@@ -19,6 +19,12 @@ from . import reading
 from .affinity import settle
 
 _django = get_wsgi_application()
+
+from certdesk.interfaces.console.middleware import HEADERS  # noqa: E402  # Django is set up now
+from certdesk.interfaces.public import at_once  # noqa: E402
+
+_always = list(HEADERS.items())
+_files = at_once.Files()
 _connection = connections[DEFAULT_DB_ALIAS]
 _connection.inc_thread_sharing()
 _seen = threading.local()
@@ -33,6 +39,9 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     is made in pieces runs again for each of them. A file is read whole: it waits for nothing.
     """
     reading.prepare(environ)
+    ready = at_once.ocsp_answer(environ, _always) or _files.find(environ)
+    if ready is not None:
+        return ready.send(start_response)
     with baton:
         _settle(settings.get().data)
         _share_connection()
@@ -40,7 +49,9 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
             return _Pieces(response)
         try:
-            return [b"".join(response)]
+            body = b"".join(response)
+            _files.keep(environ, response.status_code, response.items(), body)
+            return [body]
         finally:
             response.close()
 

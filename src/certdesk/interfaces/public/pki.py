@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from certdesk.foundation.common import clock
 from certdesk.pki.authority import crl, ocsp, queries
 
+OCSP_RESPONSE = "application/ocsp-response"
 OCSP_KEPT = 300  # seconds that a cache on the way may keep an answer; a revocation must show soon
 CRL_KEPT = 30
 CA_KEPT = 24 * 3600
@@ -32,12 +33,17 @@ def ocsp_answer(request: HttpRequest, request_text: str = "") -> HttpResponse:
     """RFC 6960 appendix A: POST with the DER in the body, GET with its base64 in the address."""
     asked = _posted(request) if request.method == "POST" else _from_address(request_text)
     answer = ocsp.answer(asked, clock.now())
-    response = HttpResponse(answer.der, content_type="application/ocsp-response")
-    if answer.produced is None or answer.until is None or request.method == "POST":
+    response = HttpResponse(answer.der, content_type=OCSP_RESPONSE)
+    if answer.until is None or request.method == "POST":
         response.headers["Cache-Control"] = "no-store"
         return response
+    return _unless_known(request, response, headers_of(answer))
+
+
+def headers_of(answer: ocsp.Answer) -> dict[str, str]:
+    """How long caches may keep an answer to a GET; one that ends."""
     headers = _kept(answer.der, answer.produced, OCSP_KEPT)
-    return _unless_known(request, response, headers | {"Expires": http_date(answer.until.timestamp())})
+    return headers | ({"Expires": http_date(answer.until.timestamp())} if answer.until else {})
 
 
 def _posted(request: HttpRequest) -> bytes:

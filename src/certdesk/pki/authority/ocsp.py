@@ -81,9 +81,10 @@ def answer(request: bytes, now: datetime) -> Answer:
         request: DER.
         now: business time.
     """
-    kept = _kept.get(request)
-    if kept is not None and time.monotonic() - kept.checked < FRESH and _is_current(kept.answer, now):
-        return kept.answer
+    ready = kept(request, now)
+    if ready is not None:
+        return ready
+    held = _kept.get(request)
     try:
         asked = ocsp.load_der_ocsp_request(request) if len(request) <= REQUEST_LIMIT else None
     except (ValueError, NotImplementedError):
@@ -95,13 +96,22 @@ def answer(request: bytes, now: datetime) -> Answer:
     if signer is None:  # RFC 5019 §2.2.3: no authority for this issuer
         return _failure(ocsp.OCSPResponseStatus.UNAUTHORIZED)
     standing = _standing(signer, asked.serial_number)
-    if kept is not None and kept.standing == standing and _is_current(kept.answer, now):
-        kept.checked = time.monotonic()
-        return kept.answer
+    if held is not None and held.standing == standing and _is_current(held.answer, now):
+        held.checked = time.monotonic()
+        return held.answer
     made = _sign(signer, asked, standing, nonce, now.replace(microsecond=0))
     if not nonce and standing.issued and len(request) <= KEPT_REQUEST:
         _keep(request, made, standing)
     return made
+
+
+def kept(request: bytes, now: datetime) -> Answer | None:
+    """The answer that this process holds and that was checked within the last second, without a look at the
+    records; any thread may ask at any time. Arguments as those of `answer`."""
+    held = _kept.get(request)
+    if held is not None and time.monotonic() - held.checked < FRESH and _is_current(held.answer, now):
+        return held.answer
+    return None
 
 
 def _is_current(held: Answer, now: datetime) -> bool:
