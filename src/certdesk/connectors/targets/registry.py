@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from certdesk.connectors.targets import options as option_models
+from certdesk.connectors.targets.apache.target import Apache, ApacheOptions
 from certdesk.connectors.targets.haproxy.target import HaProxy, HaProxyOptions
+from certdesk.connectors.targets.nginx.target import Nginx, NginxOptions
 from certdesk.connectors.targets.options import Outside, TargetOptions
 from certdesk.connectors.targets.protocol import Reason, Target, TargetError
 
@@ -23,7 +25,14 @@ class Kind:
         return self.options.label
 
 
-KINDS = {kind.name: kind for kind in (Kind("haproxy", HaProxyOptions, HaProxy),)}
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("haproxy", HaProxyOptions, HaProxy),
+        Kind("nginx", NginxOptions, Nginx),
+        Kind("apache", ApacheOptions, Apache),
+    )
+}
 
 
 def kind_of(name: str) -> Kind:
