@@ -61,12 +61,12 @@ async def run(outside: Outside, command: Sequence[str], what: str) -> str:
 def runs(pid_file: str) -> bool | None:
     """Whether the process whose number the file holds is there; None when nobody can tell."""
     try:
-        number = int(Path(pid_file).read_text(encoding="ascii")[:20])
+        number = Path(pid_file).read_text(encoding="ascii")[:20].strip()
     except FileNotFoundError:
         return False
     except (OSError, ValueError):
         return None
-    return Path(f"/proc/{number}").exists()
+    return number.isdigit() and Path(f"/proc/{number}").exists()  # a test by nginx leaves an empty file
 
 
 def told(output: str) -> str:
@@ -74,6 +74,8 @@ def told(output: str) -> str:
     lines = [" ".join(line.split()) for line in output.splitlines() if line.strip()]
     serious = [line for line in lines if "[emerg]" in line or "[error]" in line or "AH0" in line]
     line = (serious or lines or ["it said nothing"])[0]
+    if line.endswith(":") and line != lines[-1]:
+        line = f"{line} {lines[lines.index(line) + 1]}"
     return line.rstrip(".")[:_LONGEST]
 
 

@@ -48,7 +48,7 @@ class FileSet:
         return tuple(_read(path, self.max_bytes) for path in self.paths)
 
     def switch(self, contents: Sequence[str]) -> None:
-        """All files hold the new texts, or after any failure the old ones; may be repeated.
+        """All files hold the new texts, after a failure all the old or all the new ones; may be repeated.
 
         Raises:
             TargetError: REFUSED, something cannot be written.

@@ -1,7 +1,7 @@
 """Certificates as the files hold them, and whether a new one may go there at all."""
 
 import re
-from ssl import PEM_cert_to_DER_cert
+import ssl
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -19,7 +19,7 @@ def leaf_of(text: str) -> CertificateFacts | None:
     if found is None:
         return None
     try:
-        return facts(PEM_cert_to_DER_cert(found[0]))
+        return facts(ssl.PEM_cert_to_DER_cert(found[0]))
     except (ValueError, BadCertificate):
         return None
 
@@ -41,3 +41,20 @@ def check_pair(bundle: Bundle) -> None:
             "The private key does not belong to the certificate, so nothing was changed.",
             "Deploy a certificate whose key belongs to it.",
         )
+
+
+def check_files(certificate: str, key: str) -> None:
+    """Would a server take these files? Apache's own test does not look into them, and it dies of a bad pair.
+
+    Raises:
+        TargetError: REFUSED.
+    """
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+    except (ssl.SSLError, OSError) as error:
+        why = getattr(error, "reason", None) or error.strerror or "they cannot be read"
+        raise TargetError(
+            Reason.REFUSED,
+            f"{certificate} and {key} were written and no server would take them: {why}.",
+            "Deploy a certificate whose key belongs to it.",
+        ) from None

@@ -44,7 +44,7 @@ class WebServerOptions(TargetOptions):
     unit: Unit | None = pydantic.Field(
         None,
         title="systemd unit",
-        description="Empty: the server's own command tells it to reload. Else systemctl reload does, e.g. nginx.",
+        description="Empty: its own command tells the server to reload. Else systemctl does, e.g. nginx.",
     )
     sudo: bool = pydantic.Field(
         False,

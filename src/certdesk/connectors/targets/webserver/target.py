@@ -60,6 +60,7 @@ class WebServer:
 
     def __init__(self, options: WebServerOptions, outside: Outside, server: Server) -> None:
         self._options, self._outside, self._server = options, outside, server
+        self._known: dict[str, PlaceOfPair] = {}
 
     async def resources(self) -> tuple[Resource, ...]:
         return (await self._found())[0]
@@ -85,8 +86,9 @@ class WebServer:
         place = await self._place(resource_id)
         files_ = layout.file_set(self._outside, place.pair.paths)
         before = await asyncio.to_thread(files_.read)
-        await asyncio.to_thread(files_.switch, place.pair.contents(bundle))
         try:
+            await asyncio.to_thread(files_.switch, place.pair.contents(bundle))
+            await asyncio.to_thread(material.check_files, place.pair.certificate, place.pair.key)
             await self._server.check()
             await self._server.reload()
         except BaseException:  # a worker that is told to stop must not leave what the server has not taken
@@ -95,7 +97,7 @@ class WebServer:
 
     async def keep(self, resource_id: str, bundle: Bundle) -> None:
         """The files last already; what is older than the previous one goes."""
-        place = await self._place(resource_id)
+        place = self._known.get(resource_id) or await self._place(resource_id)
         files_ = layout.file_set(self._outside, place.pair.paths)
         if await asyncio.to_thread(files_.read) != place.pair.contents(bundle):
             raise TargetError(
@@ -207,6 +209,7 @@ class WebServer:
                 f"{found.pair.key} is the key of several certificates, which a new key would break.",
                 "Give each certificate a key file of its own in the configuration.",
             )
+        self._known[resource_id] = found
         return found
 
     def _writable(self, found: Sequence[Resource]) -> None:
