@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # One test process a core; the tests of one file stay together, because their fixtures are shared.
 SPREAD = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "loadfile")
-# program -> the Debian packages that bring it
+# program, or path where it is none -> the Debian packages that bring it
 PROGRAMS = {
     "chromium": "chromium",
     "named": "bind9",
@@ -31,6 +31,9 @@ PROGRAMS = {
     "nginx": "nginx-light",
     "ocsptool": "gnutls-bin",
     "haproxy": "haproxy",
+    "apache2": "apache2",
+    "/usr/lib/nginx/modules/ngx_http_modsecurity_module.so": "libnginx-mod-http-modsecurity",
+    "/usr/share/modsecurity-crs/rules": "modsecurity-crs",
     "npm": "nodejs npm",
 }
 
@@ -97,6 +100,8 @@ def bring_provider() -> None:
 
 
 def find(program: str) -> str | None:
+    if program.startswith("/"):
+        return program if Path(program).exists() else None
     return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
 

@@ -27,11 +27,12 @@ def lab(
     folder: Annotated[
         Path | None,
         typer.Option(
-            help="smtp: receives one .eml file a message; elb: socket and certificates, kept beyond the end."
+            help="smtp: receives one .eml file a message; elb, waf: certificates, kept beyond the end; "
+            "web: what is served."
         ),
     ] = None,
 ) -> None:
-    """Run a lab server: an authoritative DNS server or a mail sink, for tests and for trying things out."""
+    """Run a lab server for trying things out: DNS, mail sink, load balancer, firewall (WAF) or web."""
     if name is Lab.DNS:
         from certdesk.lab.dns_server import run_dns
 
@@ -44,7 +45,15 @@ def lab(
         from certdesk.lab.elb import run_elb
 
         run_elb(port, folder)
+    elif name is Lab.WAF:
+        from certdesk.lab.waf import run_waf
+
+        run_waf(port, folder)
+    elif name is Lab.WEB:
+        from certdesk.lab.website import run_website
+
+        run_website(port, folder)
     else:
         raise NotAvailable(
-            f"The lab {name.value!r} comes with a later release.", next_step="Use dns, smtp or elb."
+            f"The lab {name.value!r} comes with a later release.", next_step="Use dns, smtp, elb, waf or web."
         )

@@ -24,6 +24,7 @@ OTHER_PROJECT = (
 )
 NO_NAMES = "No domain name is associated with this certificate on the load balancer."
 NO_LISTENER = "No listener is known for it, so nobody could check what is served."
+NO_HTTPS = "WAF has this domain without HTTPS. Configure a certificate for it there first, then deploy."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ def refusal(service: str, wanted: Wanted, names: Sequence[str], listeners: Seque
         return OTHER_PROJECT
     if not names:
         return NO_NAMES
-    return "" if listeners else NO_LISTENER
+    if listeners:
+        return ""
+    return NO_HTTPS if service == "WAF" else NO_LISTENER
 
 
 def overwritten(before: Iterable[str], new: Sequence[str]) -> tuple[str, ...]:
