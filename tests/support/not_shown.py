@@ -21,6 +21,14 @@ PIECES: dict[str, tuple[str, ...]] = {
         "the server …",
         " and … more",
     ),
+    "connectors/targets/nginx/config.py": ("^# configuration file (/.*):$",),
+    "connectors/targets/webserver/commands.py": (
+        "Permission denied",
+        "password is required",
+        "Operation not permitted",
+    ),
+    "connectors/targets/webserver/material.py": ("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----",),
+    "connectors/targets/webserver/target.py": ("PRIVATE KEY",),
     "connectors/targets/haproxy/files.py": ("… cannot be …: ….",),
     "connectors/targets/haproxy/listing.py": ("Subject Alternative Name", "SHA1 FingerPrint"),
     "connectors/targets/haproxy/runtime.py": (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pydantic
 
@@ -58,6 +58,9 @@ class Outside:
 
 class TargetOptions(ProviderOptions):
     """Base of every kind's options; as those of a DNS connection, secrets are write-only."""
+
+    usual_service: ClassVar[str] = "ELB"
+    """What the form begins with."""
 
 
 def read(model: type[TargetOptions], given: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> Any:

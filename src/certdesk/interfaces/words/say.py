@@ -39,6 +39,7 @@ from . import (
     tags_and_csrs,
     tools,
     uploads,
+    web_servers,
 )
 
 SHAPES = (
@@ -56,6 +57,7 @@ SHAPES = (
     *deploying.SHAPES,
     *delivering.SHAPES,
     *discovery.SHAPES,
+    *web_servers.SHAPES,
     *people.SHAPES,
     *policies.SHAPES,
     *uploads.SHAPES,

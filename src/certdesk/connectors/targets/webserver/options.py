@@ -1,6 +1,6 @@
 """The options that all web servers share."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import pydantic
 
@@ -19,6 +19,8 @@ Unit = Annotated[
 
 class WebServerOptions(TargetOptions):
     """Configuration, listeners, and how the server is told to read its files again."""
+
+    usual_service: ClassVar[str] = "OTHER"
 
     config: PathText
     listeners: Annotated[tuple[Listener, ...], pydantic.Field(max_length=20)] = pydantic.Field(

@@ -40,6 +40,7 @@ class TargetForm(forms.Form):
         super().__init__(data, label_suffix="")
         self.kind = kind
         choose(self, "service", [("ELB", "ELB"), ("WAF", "WAF"), ("CDN", "CDN"), ("OTHER", _("Other"))])
+        self.fields["service"].initial = KINDS[kind].options.usual_service
         self.shown = target.shown if target is not None else None
         if target is not None:
             del self.fields["service"]

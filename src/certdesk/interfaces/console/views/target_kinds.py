@@ -9,14 +9,17 @@ from django.utils.translation import gettext as _
 
 from certdesk.connectors.targets.registry import KINDS
 
+LOOPBACK = "CERTDESK_ALLOW_NETWORKS=127.0.0.0/8,::1/128"
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """`group`: see `_groups`; `hint`: stands above the form, empty for none."""
+    """`group`: see `_groups`; `hint` stands above the form, empty for none; `setup`: settings to paste."""
 
     group: str
     text: str
     hint: str = ""
+    setup: str = ""
 
 
 def _groups() -> dict[str, str]:
@@ -35,12 +38,38 @@ def words() -> dict[str, Words]:
     )
     return {
         "haproxy": Words("local", _("A load balancer of your own, by its Runtime API."), folders),
+        "nginx": Words(
+            "local",
+            _("nginx on this machine, or with ModSecurity as a firewall (WAF)."),
+            _(
+                "New certificates are written beside the old ones; nginx tests them and reloads without "
+                "dropping a connection, and a look from outside decides. The operator starts this service "
+                "with the settings below, as a user that may write in the certificates' folder. "
+                "Service: WAF for nginx with ModSecurity, otherwise Other."
+            ),
+            f"CERTDESK_TARGET_FOLDERS=/etc/nginx,/etc/ssl/sites\n{LOOPBACK}",
+        ),
+        "apache": Words(
+            "local",
+            _("Apache HTTP Server on this machine."),
+            _(
+                "New certificates are written beside the old ones; Apache tests its configuration and reloads "
+                "gracefully, and a look from outside decides. The operator starts this service with the "
+                "settings below, as a user that may write in the certificates' folder. Service: Other."
+            ),
+            f"CERTDESK_TARGET_FOLDERS=/etc/apache2,/etc/ssl/sites\n{LOOPBACK}",
+        ),
     }
 
 
 def hint(kind: str) -> str:
     found = words().get(kind)
     return found.hint if found else ""
+
+
+def setup(kind: str) -> str:
+    found = words().get(kind)
+    return found.setup if found else ""
 
 
 def grouped() -> list[dict[str, Any]]:

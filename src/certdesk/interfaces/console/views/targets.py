@@ -20,7 +20,7 @@ from ..forms.common import put
 from ..forms.deploying import TargetForm
 from .deploying import SERVICES, STATES, served
 from .page import alert, back_to, code_of, page, tell
-from .target_kinds import grouped, hint
+from .target_kinds import grouped, hint, setup
 
 
 @page(LIST)
@@ -110,6 +110,7 @@ def _form(
         "subtitle": _(KINDS[form.kind].label),
         "form": form,
         "hint": hint(form.kind),
+        "setup": setup(form.kind),
         "code": code_of(error) if error else "",
         "back": back,
         "crumbs": _crumbs(),
