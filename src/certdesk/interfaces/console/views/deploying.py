@@ -118,7 +118,7 @@ def _line(one: Place) -> dict[str, Any]:
         "target": one.binding.target,
         "names": one.binding.names,
         "resource": one.binding.resource,
-        "served": served(one.binding.served_certificate_id),
+        "served": served(one.binding.served_certificate_id, one.binding.served),
         "tone": tone,
         "label": label,
         "code": one.state.value,
@@ -131,8 +131,10 @@ def _line(one: Place) -> dict[str, Any]:
     }
 
 
-def served(certificate_id: str) -> dict[str, str]:
-    """The certificate that is served there now, where it is one of ours."""
+def served(certificate_id: str, fingerprint: str) -> dict[str, str]:
+    """The certificate that is served there now, where it is one of ours; an empty fingerprint for none."""
+    if not fingerprint:
+        return {"label": _("no certificate"), "url": ""}
     found = Certificate.objects.filter(id=certificate_id).first() if certificate_id else None
     if found is None:
         return {"label": _("a certificate from elsewhere"), "url": ""}

@@ -53,9 +53,9 @@ def words() -> dict[str, Words]:
             "local",
             _("Apache HTTP Server on this machine."),
             _(
-                "New certificates are written beside the old ones; Apache tests its configuration and reloads "
-                "gracefully, and a look from outside decides. The operator starts this service with the "
-                "settings below, as a user that may write in the certificates' folder. Service: Other."
+                "New certificates are written beside the old ones; Apache tests its configuration and "
+                "reloads gracefully, and a look from outside decides. The operator starts this service with "
+                "the settings below, as a user that may write in the certificates' folder. Service: Other."
             ),
             f"CERTDESK_TARGET_FOLDERS=/etc/apache2,/etc/ssl/sites\n{LOOPBACK}",
         ),

@@ -174,7 +174,7 @@ def _bound(one: Binding) -> dict[str, Any]:
     tone, label = STATES[state]
     return {
         "binding": one,
-        "served": served(one.served_certificate_id),
+        "served": served(one.served_certificate_id, one.served),
         "tone": tone,
         "label": label if one.names else _("Not used"),
         "code": state.value,
