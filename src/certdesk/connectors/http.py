@@ -107,9 +107,7 @@ async def fetch(
     if sent is not None and max_redirects:
         raise ValueError("a request of one's own follows no redirects")
     context = tls or (ssl.create_default_context() if verify_tls else _unverified())
-    gate = _Gate(
-        ports, tuple(allow_networks), max_bytes, resolver or _system_resolve, context, sent or Sent()
-    )
+    gate = _Gate(ports, tuple(allow_networks), max_bytes, resolver or system_resolve, context, sent or Sent())
     try:
         async with asyncio.timeout(total_timeout):
             return await _follow(url, gate, max_redirects)
@@ -281,7 +279,7 @@ def _headers(head: h11.Response) -> tuple[tuple[str, str], ...]:
     return tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in head.headers)
 
 
-async def _system_resolve(host: str) -> Sequence[str]:
+async def system_resolve(host: str) -> Sequence[str]:
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 

@@ -8,17 +8,29 @@ from certdesk.connectors.targets import options as option_models
 from certdesk.connectors.targets.apache.target import Apache, ApacheOptions
 from certdesk.connectors.targets.haproxy.target import HaProxy, HaProxyOptions
 from certdesk.connectors.targets.nginx.target import Nginx, NginxOptions
+from certdesk.connectors.targets.huawei.cdn import Cdn, CdnOptions
+from certdesk.connectors.targets.huawei.elb import Elb, ElbOptions
+from certdesk.connectors.targets.huawei.waf import Waf, WafOptions
+from certdesk.connectors.targets.kubernetes.target import Kubernetes, KubernetesOptions
 from certdesk.connectors.targets.options import Outside, TargetOptions
 from certdesk.connectors.targets.protocol import Reason, Target, TargetError
+from certdesk.connectors.targets.vault.target import Vault, VaultOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind: `make(options, outside)` is the target."""
+    """One kind: `make(options, outside)` is the target.
+
+    Attributes:
+        patience: seconds that a change may take until it is served, beside what every target is given.
+        keeps_keys: it does not give out the private keys of what it serves, or not always: see `returning`.
+    """
 
     name: str
     options: type[TargetOptions]
     make: Callable[[Any, Outside], Target]
+    patience: float = 0.0
+    keeps_keys: bool = False
 
     @property
     def label(self) -> str:
@@ -31,6 +43,11 @@ KINDS = {
         Kind("haproxy", HaProxyOptions, HaProxy),
         Kind("nginx", NginxOptions, Nginx),
         Kind("apache", ApacheOptions, Apache),
+        Kind("huawei-elb", ElbOptions, Elb, patience=30.0, keeps_keys=True),
+        Kind("huawei-waf", WafOptions, Waf, patience=120.0),
+        Kind("huawei-cdn", CdnOptions, Cdn, patience=600.0, keeps_keys=True),
+        Kind("kubernetes", KubernetesOptions, Kubernetes, patience=60.0),
+        Kind("vault", VaultOptions, Vault, patience=60.0),
     )
 }
 

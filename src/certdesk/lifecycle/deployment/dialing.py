@@ -54,6 +54,12 @@ def connector(kind: str, options: dict[str, Any]) -> Connector:
     return registry.connect(kind, options, outside())
 
 
+def patience(kind: str) -> float:
+    """Seconds that a change may take there until it is served."""
+    found = registry.KINDS.get(kind)
+    return found.patience if found else 0.0
+
+
 def call(work: Callable[[], Awaitable[T]], what: str) -> T:
     """Runs one network call of a request, outside any transaction; other requests run meanwhile.
 

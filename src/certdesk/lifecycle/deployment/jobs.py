@@ -3,6 +3,8 @@
 Three jobs, so that the way back is on the disk before a target is touched; each may run more than once.
 """
 
+from dataclasses import replace
+
 from certdesk.connectors.probe import Expected
 from certdesk.connectors.targets.protocol import Snapshot
 from certdesk.foundation.common import clock
@@ -18,7 +20,7 @@ from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates import states as certificate_states
 from certdesk.lifecycle.certificates.models import Version
 
-from . import actions, dialing, material, queries, rules, states, work
+from . import actions, dialing, material, previous, queries, rules, states, work
 from .models import Binding, Step
 from .states import StepState
 from .work import Failed, Outcome, Place, ToInstall, ToRestore
@@ -65,7 +67,7 @@ class Prepare(Handler[Place, Snapshot | Failed]):
         if step.binding is None:
             actions.finished(step, _GONE)
             return None
-        return _place(step.binding)
+        return replace(_place(step.binding), previous=previous.of(job, step.binding))
 
     async def perform(self, work_: Place) -> Snapshot | Failed:
         return await work.prepare(work_)

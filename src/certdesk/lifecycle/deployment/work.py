@@ -12,11 +12,13 @@ from certdesk.connectors.protocol import ConnectorError
 from certdesk.connectors.targets.protocol import Bundle, Reason, Snapshot, Target, TargetError
 from certdesk.foundation.common import settings
 
-from . import dialing, rules
+from . import dialing, previous, rules
 
 PATIENCE = 5.0
 """Seconds after which a target that took a certificate must serve it: some need a moment for their reload."""
 PAUSE = 0.2
+_LOOKS = 100
+"""At most so many while a slow target takes its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Place:
     names: tuple[str, ...]
     listeners: tuple[str, ...]
     options: dict[str, Any] = field(repr=False)
+    previous: Bundle | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,8 @@ class _NotServed(Exception):
 async def prepare(place: Place) -> Snapshot | Failed:
     """The way back, before anything is touched."""
     try:
-        return await dialing.connector(place.kind, place.options).snapshot(place.resource)
+        target = dialing.connector(place.kind, place.options)
+        return await previous.snapshot(target, place.resource, place.previous)
     except ConnectorError as error:
         return Failed(error.message, dialing.step_of(error))
 
@@ -153,7 +157,8 @@ async def _seen(
     Raises:
         _NotServed: with the last looks.
     """
-    until = time.monotonic() + PATIENCE
+    patience = dialing.patience(place.kind)
+    until = time.monotonic() + max(PATIENCE, patience)
     while True:
         looks = await _looks(place, names, expected)
         wrong = [one for one in looks if not _good(one, any_name)]
@@ -161,7 +166,7 @@ async def _seen(
             return looks
         if time.monotonic() > until:
             raise _NotServed(looks or (_nobody(place),))
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(max(PAUSE, patience / _LOOKS))
 
 
 def _good(one: Seen, any_name: bool) -> bool:
