@@ -29,6 +29,9 @@ PIECES: dict[str, tuple[str, ...]] = {
     ),
     "connectors/targets/webserver/material.py": ("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----",),
     "connectors/targets/webserver/target.py": ("PRIVATE KEY",),
+    "connectors/targets/huawei/cdn.py": ("PRIVATE KEY",),
+    "connectors/targets/huawei/elb.py": ("PRIVATE KEY",),
+    "connectors/targets/returning.py": ("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----",),
     "connectors/targets/haproxy/files.py": ("… cannot be …: ….",),
     "connectors/targets/haproxy/listing.py": ("Subject Alternative Name", "SHA1 FingerPrint"),
     "connectors/targets/haproxy/runtime.py": (

@@ -1,6 +1,7 @@
 """A stand-in for a service with an HTTP API that can also refuse, break off, stay silent, talk nonsense."""
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -96,6 +97,10 @@ def handler(state: Stub) -> type[BaseHTTPRequestHandler]:
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_LIST = _serve  # noqa: N815
 
+        def handle(self) -> None:
+            with contextlib.suppress(ssl.SSLError, ConnectionError):  # a client that does not trust us
+                super().handle()
+
         def log_message(self, *_: Any) -> None:
             pass
 
@@ -106,8 +111,10 @@ T = TypeVar("T", bound=Stub)
 
 
 @contextlib.contextmanager
-def running(state: T) -> Iterator[T]:
+def running(state: T, tls: ssl.SSLContext | None = None) -> Iterator[T]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler(state))
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
     state.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

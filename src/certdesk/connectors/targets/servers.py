@@ -46,7 +46,7 @@ class ServerOptions(TargetOptions):
     ca: Pem = pydantic.Field(
         "",
         title="CA certificate of the server",
-        description="PEM. Only a server with a certificate from it is trusted. Empty: the CAs of this machine.",
+        description="PEM. Only servers with a certificate from it are trusted. Empty: this machine's CAs.",
         json_schema_extra={"kind": "block"},
     )
     listeners: Annotated[tuple[Listener, ...], pydantic.Field(min_length=1, max_length=20)] = pydantic.Field(

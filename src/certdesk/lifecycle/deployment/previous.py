@@ -33,16 +33,15 @@ def of(job: Job, binding: Binding) -> Bundle | None:
 
 
 async def snapshot(target: Target, resource: str, previous: Bundle | None) -> Snapshot:
-    """The target's own, or else what it makes of ours.
+    """What the target makes of ours, where that is what it serves, or else its own.
 
     Raises:
         TargetError: as `Target.snapshot`.
     """
-    try:
-        return await target.snapshot(resource)
-    except TargetError as error:
-        if error.reason is not Reason.NO_WAY_BACK or previous is None:
-            raise
-        if not isinstance(target, ReturnsFromInventory):
-            raise
-        return await target.snapshot_of(resource, previous)
+    if previous is not None and isinstance(target, ReturnsFromInventory):
+        try:
+            return await target.snapshot_of(resource, previous)
+        except TargetError as error:
+            if error.reason is not Reason.NO_WAY_BACK:
+                raise
+    return await target.snapshot(resource)

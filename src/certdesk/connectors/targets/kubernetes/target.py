@@ -32,7 +32,7 @@ Name = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9]
 class KubernetesOptions(ServerOptions):
     """Whose Secrets, and how the API server knows us."""
 
-    label: ClassVar[str] = "Kubernetes"
+    label: ClassVar[str] = "Kubernetes TLS secrets"
 
     token: Secret = pydantic.Field(
         NO_SECRET, title="Bearer token", description="Of a service account. Empty with a client certificate."

@@ -1,8 +1,8 @@
 """OpenBao or Vault: certificates in a KV store of version 2, from where servers fetch them.
 
 Each change is a version of its own, written only if the version that was read is still the newest
-(check-and-set); the previous one stays in the store too. The store does not look at what it holds: certificate
-and key are compared here.
+(check-and-set); the previous one stays in the store too. The store does not look at what it holds:
+certificate and key are compared here.
 """
 
 import json

@@ -59,6 +59,56 @@ def words() -> dict[str, Words]:
             ),
             f"CERTDESK_TARGET_FOLDERS=/etc/apache2,/etc/ssl/sites\n{LOOPBACK}",
         ),
+        **clouds(),
+    }
+
+
+def clouds() -> dict[str, Words]:
+    return {
+        "huawei-elb": Words(
+            "cloud",
+            _("A load balancer in Huawei Cloud, by an access key."),
+            _(
+                "Use the access key of a user for this alone, who may list and change ELB certificates "
+                "and list listeners and load balancers. ELB updates a certificate that is on the load "
+                "balancer already: configure one there first."
+            ),
+        ),
+        "huawei-waf": Words(
+            "cloud",
+            _("A firewall in Huawei Cloud, default enterprise project."),
+            _(
+                "Use the access key of a user for this alone, who may list WAF domains and list, "
+                "create and apply WAF certificates. The domain must be in WAF with HTTPS on, in the "
+                "default enterprise project."
+            ),
+        ),
+        "huawei-cdn": Words(
+            "cloud",
+            _("Acceleration domains in Huawei Cloud."),
+            _(
+                "Use the access key of a user for this alone, who may list CDN domains and change "
+                "their HTTPS. Changes take minutes to reach all nodes: a deployment waits for ten."
+            ),
+        ),
+        "kubernetes": Words(
+            "cloud",
+            _("TLS Secrets of a cluster, as Ingresses use them."),
+            _(
+                "Make a service account for this alone, with a Role that may list, get, create and "
+                "patch Secrets and list Ingresses in these namespaces: kubectl create token NAME "
+                "--duration=8760h. The server's address must be public or in CERTDESK_ALLOW_NETWORKS."
+            ),
+        ),
+        "vault": Words(
+            "cloud",
+            _("Certificates in a KV store, from where servers fetch them."),
+            _(
+                "Give the token or AppRole a policy for this folder alone: create, read, update on "
+                "data/FOLDER/*, and list, update on metadata/FOLDER/*. The server's address must be "
+                "public or in CERTDESK_ALLOW_NETWORKS."
+            ),
+        ),
     }
 
 

@@ -1,0 +1,113 @@
+"""Targets in clouds, clusters and vaults: what they refuse, and their options."""
+
+from django.utils.translation import gettext_noop as _
+
+SHAPES = (
+    _("Check the key of this target, and the clocks."),
+    _("Give the key of this target the right to do that."),
+    _("Read the server's words; correct the target or the certificate."),
+    _("%(host)s did not answer as its kind of target does."),
+    _("Huawei Cloud ELB"),
+    _("Huawei Cloud WAF"),
+    _("Huawei Cloud CDN"),
+    _("CDN keeps no certificates apart from its domains."),
+    _("Deploy it to the domain instead."),
+    _("The domain %(name)s is in CDN without HTTPS, or not at all."),
+    _("Turn HTTPS on for the domain in CDN, with any certificate, then deploy."),
+    _("The change of the domain's certificate"),
+    _("The right to change certificates shows only when one is changed."),
+    _(
+        "This project does not show private keys (private-key-echo is off): only certificates of "
+        "this account can be put back."
+    ),
+    _("The look at the certificate"),
+    _("The change of the certificate"),
+    _("The look at the settings"),
+    _("The look at a load balancer"),
+    _("No domain of WAF uses this certificate, so nothing would be served by a deployment."),
+    _("Deploy to one of the domains."),
+    _("The domain %(name)s is in WAF without HTTPS."),
+    _("Turn HTTPS on for the domain in WAF, with any certificate, then deploy."),
+    _("WAF does not show the certificate of %(name)s, so it could not be put back."),
+    _("Choose a certificate for the domain in WAF once, then deploy."),
+    _("The upload"),
+    _("The look at the firewall"),
+    _("The removal of an expired certificate"),
+    _("The push"),
+    _("The change of the Secret"),
+    _("The look at the Secret"),
+    _("The question for our rights"),
+    _("give a bearer token or a client certificate"),
+    _("The Secret %(name)s holds no certificate with a key, so it could not be put back."),
+    _("Put one into it, then deploy."),
+    _("Secrets of %(names)s may be read, but not changed."),
+    _("The previous certificate's key was not to be had, so it cannot be put back."),
+    _("Deploy another certificate of this account."),
+    _(
+        "The service does not give out the private key of what it serves, and this account does not "
+        "have it: it could not be put back."
+    ),
+    _("Upload that certificate with its key here, or allow the replacement in the target's options."),
+    _("The target serves another certificate than this account knows of."),
+    _("The certificate and the key do not belong together."),
+    _("Look at the certificate here."),
+    _("these are no certificates in PEM"),
+    _("this is no private key in PEM without a password"),
+    _("The client certificate and its key do not belong together."),
+    _("Give both again."),
+    _("The look at the secret"),
+    _("The change of the secret"),
+    _("The sign-in"),
+    _("The secret %(name)s is changed by somebody else all the time."),
+    _("give a token, or role id and secret id"),
+    _("The secret %(name)s holds no certificate with a key, so it could not be put back."),
+    _("The folder may be read, but not changed."),
+    _("%(host)s does not accept the AppRole."),
+    _("Check role id and secret id."),
+    _("The secret %(name)s is there already and in use."),
+    _("Deploy to it instead."),
+    _("Of the region's project: Huawei Cloud console, My Credentials."),
+    _(
+        "host:port where clients connect, each looked at after a deployment. Empty: the load "
+        "balancers' public addresses, as ELB tells them."
+    ),
+    _("Replace what cannot be put back"),
+    _(
+        "This service does not give private keys out. Without a tick, only certificates of this "
+        "account are replaced, because only they could be put back."
+    ),
+    _("Edition"),
+    _("cloud = cloud mode, premium = dedicated mode."),
+    _(
+        "host:port where clients connect, each looked at after a deployment. Empty: each domain at "
+        "port 443, as its DNS records lead there."
+    ),
+    _("Kubernetes TLS secrets"),
+    _("Server address"),
+    _("CA certificate of the server"),
+    _("PEM. Only servers with a certificate from it are trusted. Empty: this machine's CAs."),
+    _("host:port where clients meet these certificates, each looked at after a deployment."),
+    _("Bearer token"),
+    _("Of a service account. Empty with a client certificate."),
+    _("Client certificate"),
+    _("PEM, in place of the token."),
+    _("Key of the client certificate"),
+    _("Namespaces"),
+    _("Whose Secrets are listed; a push goes to the first one."),
+    _("Label selector"),
+    _("Only Secrets with these labels, e.g. team=web. Empty: all TLS Secrets."),
+    _("OpenBao or Vault"),
+    _("Token"),
+    _("Empty with an AppRole."),
+    _("AppRole: role id"),
+    _("AppRole: secret id"),
+    _("AppRole: mount"),
+    _("Namespace"),
+    _("Empty for the root."),
+    _("Mount of the KV store"),
+    _("Folder"),
+    _("Each secret in it is one certificate."),
+    _("Field of the certificate"),
+    _("It holds the certificate and those above it, in PEM."),
+    _("Field of the private key"),
+)
