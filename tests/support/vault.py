@@ -13,7 +13,7 @@ import httpx
 
 from tests.support.stub_http import Answer, Asked, Stub
 
-TOKEN, ROLE, SECRET = "s.thetokenofthestandin", "the-role-id", "the-secret-id-of-the-role"
+TOKEN, ROLE, SECRET = "the-root-token-of-the-stand-in", "the-role-id", "the-secret-id-of-the-role"
 Row = dict[str, Any]
 _KV = re.compile(r"/v1/secret/(data|metadata)/certificates(?:/([^/]+))?")
 

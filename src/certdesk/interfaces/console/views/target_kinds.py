@@ -105,7 +105,7 @@ def clouds() -> dict[str, Words]:
             _("Certificates in a KV store, from where servers fetch them."),
             _(
                 "Give the token or AppRole a policy for this folder alone: create, read, update on "
-                "data/FOLDER/*, and list, update on metadata/FOLDER/*. The server's address must be "
+                "data/FOLDER/*, and create, list, update on metadata/FOLDER/*. The server's address must be "
                 "public or in CERTDESK_ALLOW_NETWORKS."
             ),
         ),
