@@ -6,13 +6,18 @@ from typing import Any
 
 from certdesk.connectors.targets import options as option_models
 from certdesk.connectors.targets.apache.target import Apache, ApacheOptions
+from certdesk.connectors.targets.envoy.target import Envoy, EnvoyOptions
 from certdesk.connectors.targets.haproxy.target import HaProxy, HaProxyOptions
 from certdesk.connectors.targets.nginx.target import Nginx, NginxOptions
 from certdesk.connectors.targets.huawei.cdn import Cdn, CdnOptions
 from certdesk.connectors.targets.huawei.elb import Elb, ElbOptions
 from certdesk.connectors.targets.huawei.waf import Waf, WafOptions
 from certdesk.connectors.targets.kubernetes.target import Kubernetes, KubernetesOptions
+from certdesk.connectors.targets.keystore.target import Keystore, KeystoreOptions
 from certdesk.connectors.targets.options import Outside, TargetOptions
+from certdesk.connectors.targets.pem.target import Pem, PemOptions
+from certdesk.connectors.targets.postfix.target import Postfix, PostfixOptions
+from certdesk.connectors.targets.postgresql.target import Postgresql, PostgresqlOptions
 from certdesk.connectors.targets.protocol import Reason, Target, TargetError
 from certdesk.connectors.targets.vault.target import Vault, VaultOptions
 
@@ -48,6 +53,11 @@ KINDS = {
         Kind("huawei-cdn", CdnOptions, Cdn, patience=600.0, keeps_keys=True),
         Kind("kubernetes", KubernetesOptions, Kubernetes, patience=60.0),
         Kind("vault", VaultOptions, Vault, patience=60.0),
+        Kind("postfix", PostfixOptions, Postfix),
+        Kind("postgresql", PostgresqlOptions, Postgresql),
+        Kind("keystore", KeystoreOptions, Keystore),
+        Kind("envoy", EnvoyOptions, Envoy),
+        Kind("pem", PemOptions, Pem),
     )
 }
 

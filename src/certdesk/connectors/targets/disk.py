@@ -1,0 +1,90 @@
+"""Files of a server on this machine, as bytes: replaced whole, on the disk at once."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from certdesk.connectors.targets.options import Outside
+from certdesk.connectors.targets.protocol import Reason, TargetError
+
+_PRIVATE = 0o600
+
+
+def read(outside: Outside, name: str) -> bytes | None:
+    """A file's content, None when there is none.
+
+    Raises:
+        TargetError: NOT_ALLOWED, or REFUSED when it cannot be read.
+    """
+    path = outside.inside(name)
+    try:
+        with path.open("rb") as file:
+            content = file.read(outside.max_bytes + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _cannot("read", path, error.strerror or "", "Let this service read the file.") from None
+    if len(content) > outside.max_bytes:
+        raise _cannot("read", path, f"it is longer than {outside.max_bytes} bytes", "")
+    return content
+
+
+def write(outside: Outside, name: str, content: bytes) -> None:
+    """The new content, or after a crash the old one; owner and mode stay, a new file is private.
+
+    Raises:
+        TargetError: NOT_ALLOWED, or REFUSED when it cannot be written.
+    """
+    path = outside.inside(name)
+    draft = path.with_name(f"{path.name}.certdesk-new")
+    try:
+        draft.unlink(missing_ok=True)
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
+        with os.fdopen(handle, "wb") as file:
+            _as_before(path, handle)
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
+        draft.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise _cannot(
+            "written", path, error.strerror or "", "Let this service write in the folder."
+        ) from None
+
+
+def check_writable(outside: Outside, name: str) -> None:
+    """Whether `write` could replace it, as far as that shows without a change.
+
+    Raises:
+        TargetError: NOT_ALLOWED, NOT_THERE (its folder), or REFUSED.
+    """
+    folder = outside.inside(name).parent
+    if not folder.is_dir():
+        raise TargetError(Reason.NOT_THERE, f"{folder} is no folder.", "Make it, or name another one.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _cannot("written", folder, os.strerror(13), "Let this service write in the folder.")
+
+
+def _as_before(path: Path, handle: int) -> None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return
+    with contextlib.suppress(PermissionError):  # another owner's file stays readable by its group's rights
+        os.fchown(handle, found.st_uid, found.st_gid)
+    os.fchmod(handle, found.st_mode & 0o777)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _cannot(what: str, path: Path, why: str, next_step: str) -> TargetError:
+    return TargetError(Reason.REFUSED, f"{path} cannot be {what}: {why}.", next_step)

@@ -1,0 +1,89 @@
+"""Envoy's secret discovery by file: a JSON file with secrets, moved into the folder that Envoy watches.
+
+The certificate with its key is one secret of the file; the others stay. Envoy takes the new file at the
+rename, without a reload.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import pydantic
+
+from certdesk.connectors.targets import disk
+from certdesk.connectors.targets.options import Outside
+from certdesk.connectors.targets.placed import LISTENERS, Listeners, PathText, Placed, PlacedOptions, leaf_of
+from certdesk.connectors.targets.protocol import Bundle, Reason, TargetError, without_blanks
+from certdesk.pki.x509.certificates import CertificateFacts
+
+TYPE = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
+
+
+class EnvoyOptions(PlacedOptions):
+    """File, name of the secret, listeners."""
+
+    label: ClassVar[str] = "Envoy (SDS file)"
+
+    path: PathText = pydantic.Field(
+        title="Secret file",
+        description="The path of path_config_source, as JSON; Envoy must watch it or its folder "
+        "(watched_directory).",
+        examples=["/etc/envoy/sds/server.json"],
+    )
+    secret: Annotated[str, pydantic.Field(pattern=r"^[\x21-\x7e]{1,128}$")] = pydantic.Field(
+        title="Name of the secret",
+        description="As in tls_certificate_sds_secret_configs.",
+        examples=["server"],
+    )
+    listeners: Listeners = pydantic.Field(
+        title="Listeners", description=f"{LISTENERS}.", examples=["10.0.0.5:443"]
+    )
+
+
+class Envoy(Placed):
+    """One secret of one file."""
+
+    def __init__(self, options: EnvoyOptions, outside: Outside) -> None:
+        super().__init__(options, outside)
+        self._secret = options.secret
+
+    def rendered(self, bundle: Bundle) -> Mapping[str, bytes]:
+        others = [one for one in self._there() if one.get("name") != self._secret]
+        chain = without_blanks(f"{bundle.leaf}\n{bundle.chain}")
+        certificate = {
+            "certificate_chain": {"inline_string": chain},
+            "private_key": {"inline_string": without_blanks(bundle.key)},
+        }
+        made = {"@type": TYPE, "name": self._secret, "tls_certificate": certificate}
+        return {self._path: json.dumps({"resources": [*others, made]}, indent=1).encode()}
+
+    def _there(self) -> list[dict[str, Any]]:
+        """Raises `TargetError`: what is there is no file of secrets, so it is not overwritten."""
+        found = _secrets(disk.read(self._outside, self._path) or b"")
+        if found is None:
+            raise TargetError(
+                Reason.BAD_ANSWER,
+                f"{self._path} holds no secrets of Envoy in JSON, so it was left as it is.",
+                "Write it as JSON with a list named resources.",
+            )
+        return found
+
+    def leaf(self, content: bytes) -> CertificateFacts | None:
+        for one in _secrets(content) or ():
+            if one.get("name") == self._secret:
+                held = one.get("tls_certificate")
+                chain = held.get("certificate_chain") if isinstance(held, dict) else None
+                text = chain.get("inline_string") if isinstance(chain, dict) else None
+                return leaf_of(text.encode()) if isinstance(text, str) else None
+        return None
+
+
+def _secrets(content: bytes) -> list[dict[str, Any]] | None:
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return None
+    listed = found.get("resources") if isinstance(found, dict) else None
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        return None
+    return listed
