@@ -34,6 +34,8 @@ PROGRAMS = {
     "apache2": "apache2",
     "/usr/lib/nginx/modules/ngx_http_modsecurity_module.so": "libnginx-mod-http-modsecurity",
     "/usr/share/modsecurity-crs/rules": "modsecurity-crs",
+    "pg_lsclusters": "postgresql",
+    "postfix": "postfix",
     "npm": "nodejs npm",
 }
 

@@ -53,6 +53,11 @@ PIECES: dict[str, tuple[str, ...]] = {
     ),
     "connectors/targets/haproxy/target.py": ("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----",),
     "connectors/targets/options.py": ("Value error, ",),
+    "connectors/targets/disk.py": ("… cannot be …: ….",),
+    "connectors/targets/placed.py": (
+        "host:port where clients connect, each looked at after a deployment",
+        "One argument a line, the program first, no shell. It must be named in CERTDESK_TARGET_PROGRAMS. ",
+    ),
     "connectors/targets/running.py": ("PRIVATE KEY-----",),
     "lifecycle/deployment/actions.py": (" in …", "No target of the service … is connected…."),
     "lifecycle/deployment/errors.py": (" and … more",),

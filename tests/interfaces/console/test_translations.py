@@ -11,6 +11,7 @@ from django.utils.translation.template import templatize
 
 from certdesk.connectors.channels.registry import KINDS as CHANNELS
 from certdesk.connectors.dns.providers.registry import KINDS
+from certdesk.connectors.targets.registry import KINDS as TARGETS
 from certdesk.lifecycle.applications.contacts import BUSINESS_CATEGORIES
 from certdesk.lifecycle.catalogue.queries import SHIPPED
 from certdesk.lifecycle.certificates.states import ROWS, State
@@ -20,7 +21,7 @@ CONSOLE = Path(__file__).resolve().parents[3] / "src/certdesk/interfaces/console
 STRING = r"""(?:u?'(?:[^'\\]|\\.)*'|u?"(?:[^"\\]|\\.)*")"""
 MARKED = re.compile(rf"(?<![a-z_])(_|gettext|ngettext|pgettext)\(\s*({STRING})(?:\s*,\s*({STRING}))?", re.S)
 FUNCTIONS = ("_", "gettext", "gettext_lazy", "ngettext", "pgettext")
-SAME = {"PowerDNS", "{{", "PEM", "SHA-256", "Nginx"}
+SAME = {"PowerDNS", "HAProxy", "Postfix", "PostgreSQL", "{{", "PEM", "SHA-256", "Nginx"}
 """Words that are the same in both languages are told by their lack of letters or by this list."""
 
 
@@ -49,7 +50,7 @@ def of_data() -> Iterator[str]:
     for state, row in ROWS.items():
         if state is not State.DELETED:
             yield from (row.title, row.next_step)
-    for kind in (*KINDS.values(), *CHANNELS.values()):
+    for kind in (*KINDS.values(), *CHANNELS.values(), *TARGETS.values()):
         yield kind.label
         for field in kind.options.model_fields.values():
             yield from (text for text in (field.title, field.description) if text)

@@ -28,7 +28,7 @@ STEPS = {
 }
 
 
-def _web(url: SecretStr) -> SecretStr:
+def web_address(url: SecretStr) -> SecretStr:
     """Addresses of webhooks often hold a token, so the whole is a secret."""
     try:
         parts = urlsplit(url.get_secret_value())
@@ -45,7 +45,7 @@ class WebhookOptions(ChannelOptions):
 
     label: ClassVar[str] = "Webhook"
 
-    url: Annotated[Secret, pydantic.AfterValidator(_web)] = pydantic.Field(
+    url: Annotated[Secret, pydantic.AfterValidator(web_address)] = pydantic.Field(
         title="Address", description="https://…, which takes JSON by POST. Stored like a password."
     )
     key: Secret = pydantic.Field(
@@ -94,17 +94,21 @@ class Webhook:
         return shown if url not in shown else f"{host} cannot be used."
 
     def _headers(self, notice: Notice, body: bytes) -> dict[str, str]:
-        stamp = str(int(time.time()))
-        found = {
-            "Content-Type": "application/json",
-            "X-Certdesk-Delivery": notice.delivery,
-            "X-Certdesk-Timestamp": stamp,
-        }
-        key = self._options.key.get_secret_value().encode()
-        if key:
-            digest = hmac.new(key, f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
-            found["X-Certdesk-Signature"] = f"v1={digest}"
-        return found
+        return signed(self._options.key.get_secret_value(), notice.delivery, body)
+
+
+def signed(key: str, delivery: str, body: bytes) -> dict[str, str]:
+    """The headers of a delivery; without a key there is no signature."""
+    stamp = str(int(time.time()))
+    found = {
+        "Content-Type": "application/json",
+        "X-Certdesk-Delivery": delivery,
+        "X-Certdesk-Timestamp": stamp,
+    }
+    if key:
+        digest = hmac.new(key.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+        found["X-Certdesk-Signature"] = f"v1={digest}"
+    return found
 
 
 def judge(who: str, status: int) -> str:

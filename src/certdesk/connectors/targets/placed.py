@@ -15,6 +15,7 @@ from typing import Annotated
 import pydantic
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic import JsonValue
 
 from certdesk.connectors.targets import disk, running
 from certdesk.connectors.targets.options import Outside, TargetOptions
@@ -32,6 +33,7 @@ Listener = Annotated[
 Listeners = Annotated[tuple[Listener, ...], pydantic.Field(min_length=1, max_length=20)]
 LISTENERS = "host:port where clients connect, each looked at after a deployment"
 COMMAND = "One argument a line, the program first, no shell. It must be named in CERTDESK_TARGET_PROGRAMS. "
+LINES: dict[str, JsonValue] = {"kind": "lines"}
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
 

@@ -19,4 +19,79 @@ SHAPES = (
     _("Read the program's words; correct what it complains about."),
     _("A command is a program with at most %(most)s arguments, without zero bytes."),
     _("Write a script for what needs more."),
+    _("it is longer than %(most)s bytes"),
+    _("Envoy (SDS file)"),
+    _("Secret file"),
+    _("The path of path_config_source, as JSON; Envoy must watch it or its folder (watched_directory)."),
+    _("Name of the secret"),
+    _("As in tls_certificate_sds_secret_configs."),
+    _("%(path)s holds no secrets of Envoy in JSON, so it was left as it is."),
+    _("Write it as JSON with a list named resources."),
+    _("Java keystore (Tomcat)"),
+    _("Keystore file"),
+    _("The keystoreFile or certificateKeystoreFile of the server."),
+    _("Format"),
+    _("JKS for Java 8 and older only."),
+    _("Password of the keystore"),
+    _("Also that of the key in it. Six characters or more."),
+    _("Alias"),
+    _("The name of the entry."),
+    _("keystores take passwords of six characters or more"),
+    _("PEM files and a reload command"),
+    _("Certificate file"),
+    _("Certificate and chain in PEM."),
+    _("Key file"),
+    _("Empty: the key stands in the certificate file too, so that both change at once."),
+    _("Command that reloads the server"),
+    _("One argument a line, the program first, no shell. It must be named in CERTDESK_TARGET_PROGRAMS."),
+    _(
+        "One argument a line, the program first, no shell. It must be named in "
+        "CERTDESK_TARGET_PROGRAMS. Not needed with a socket."
+    ),
+    _(
+        "One argument a line, the program first, no shell. It must be named in "
+        "CERTDESK_TARGET_PROGRAMS. Empty: the server looks at the file by itself."
+    ),
+    _("host:port where clients connect, each looked at after a deployment."),
+    _(
+        "host:port where clients connect, each looked at after a deployment; with smtp://, imap://, "
+        "pop3:// or postgresql:// in front where TLS begins later."
+    ),
+    _("%(path)s does not hold a certificate that can be read."),
+    _("Put the first certificate there by hand, so that there is one to go back to."),
+    _("This target has one certificate only: nothing can be pushed here."),
+    _("There is no command: the server has to see the new file by itself within seconds."),
+    _("The private key does not belong to the certificate, so nothing was changed."),
+    _("Deploy a certificate whose key belongs to it."),
+    _("%(path)s does not hold a certificate that can be read, so it could not be put back."),
+    _("Let the server work with a certificate of its own first, then try again."),
+    _("This target has no certificate %(path)s any more."),
+    _("reload the server"),
+    _("The file of smtpd_tls_chain_files, or of smtpd_tls_cert_file."),
+    _(
+        "smtp://host:port for ports that begin in plain (25, 587), host:port for 465; each is looked "
+        "at after a deployment."
+    ),
+    _("Deploy instead."),
+    _("The file of ssl_cert_file, by its whole path."),
+    _(
+        "The file of ssl_key_file. Empty: ssl_key_file names the certificate file too, so that both "
+        "change at once."
+    ),
+    _("postgresql://host:port where clients connect, each looked at after a deployment."),
+    _("Folder of the UNIX socket"),
+    _("For pg_reload_conf(). Empty: the command below reloads the server."),
+    _("A role that may execute pg_reload_conf()."),
+    _("Empty where the socket trusts this service's user."),
+    _("Database"),
+    _("PostgreSQL did not answer within %(seconds)s s."),
+    _("PostgreSQL cannot be used at %(path)s: %(why)s."),
+    _("Check that it runs, the folder of its socket, port, user and password."),
+    _("PostgreSQL refused: %(why)s."),
+    _("Give the role %(role)s the right to execute pg_reload_conf()."),
+    _("give the folder of the socket or a command, and not both"),
+    _("The server does not speak TLS: its setting ssl is off."),
+    _("Put ssl = on into its configuration and reload it."),
+    _("The server reads its certificate from %(used)s, not from %(path)s."),
+    _("Name the file of ssl_cert_file."),
 )

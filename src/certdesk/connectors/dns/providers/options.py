@@ -13,7 +13,10 @@ from certdesk.connectors.dns.providers.protocol import DnsError, Reason
 from certdesk.connectors.protocol import ConnectorError
 
 MASK = "***"
-FieldKind = Literal["text", "number", "flag", "choice", "list", "block", "secret", "secrets", "secret_block"]
+FieldKind = Literal[
+    "text", "number", "flag", "choice", "list", "lines", "block", "secret", "secrets", "secret_block"
+]
+_ASKED: dict[str, FieldKind] = {"block": "block", "secret_block": "secret_block", "lines": "lines"}
 _SECRET = re.compile(r"[\x21-\x7e]{0,4096}")
 
 
@@ -43,8 +46,9 @@ ZoneNames = Annotated[tuple[ZoneName, ...], pydantic.Field(min_length=1, max_len
 class FormField(BaseModel):
     """One input of the form. `default` never holds a secret.
 
-    `kind`: secrets = names and secret values; block and secret_block = several lines, e.g. PEM, which a model
-    asks for by `json_schema_extra={"kind": …}`.
+    `kind`: secrets = names and secret values; block and secret_block = several lines, e.g. PEM; lines = a
+    list whose entries may hold spaces, one a line, e.g. a command. A model asks for these by
+    `json_schema_extra={"kind": …}`.
     """
 
     name: str
@@ -142,8 +146,8 @@ def form(model: type[ProviderOptions]) -> tuple[FormField, ...]:
 
 def _kind(field: FieldInfo) -> FieldKind:
     asked = field.json_schema_extra.get("kind") if isinstance(field.json_schema_extra, dict) else None
-    if asked in ("block", "secret_block"):
-        return "secret_block" if asked == "secret_block" else "block"
+    if asked in _ASKED:
+        return _ASKED[str(asked)]
     annotation: Any = field.annotation
     origin = get_origin(annotation)
     if origin is Literal:

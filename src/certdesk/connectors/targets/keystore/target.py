@@ -16,6 +16,7 @@ from certdesk.connectors.dns.providers.options import Secret
 from certdesk.connectors.targets.options import Outside
 from certdesk.connectors.targets.placed import (
     COMMAND,
+    LINES,
     LISTENERS,
     Command,
     Listeners,
@@ -57,6 +58,7 @@ class KeystoreOptions(PlacedOptions):
     reload: Command = pydantic.Field(
         (),
         title="Command that reloads the server",
+        json_schema_extra=LINES,
         description=f"{COMMAND}Empty: the server looks at the file by itself.",
         examples=["/opt/certdesk/reload-tomcat"],
     )

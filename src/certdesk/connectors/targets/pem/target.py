@@ -12,6 +12,7 @@ import pydantic
 from certdesk.connectors.targets.options import Outside
 from certdesk.connectors.targets.placed import (
     COMMAND,
+    LINES,
     LISTENERS,
     Command,
     Listeners,
@@ -53,6 +54,7 @@ class PemOptions(PairOptions):
     reload: Command = pydantic.Field(
         (),
         title="Command that reloads the server",
+        json_schema_extra=LINES,
         description=f"{COMMAND}Empty: the server looks at the file by itself.",
         examples=["/usr/sbin/postfix\nreload"],
     )

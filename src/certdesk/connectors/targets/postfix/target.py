@@ -5,7 +5,7 @@ from typing import ClassVar
 import pydantic
 
 from certdesk.connectors.targets.pem.target import Pem, PemOptions
-from certdesk.connectors.targets.placed import COMMAND, Command, Listeners, PathText
+from certdesk.connectors.targets.placed import COMMAND, LINES, Command, Listeners, PathText
 
 
 class PostfixOptions(PemOptions):
@@ -25,7 +25,10 @@ class PostfixOptions(PemOptions):
         examples=["smtp://10.0.0.5:25"],
     )
     reload: Command = pydantic.Field(
-        ("/usr/sbin/postfix", "reload"), title="Command that reloads the server", description=COMMAND.strip()
+        ("/usr/sbin/postfix", "reload"),
+        title="Command that reloads the server",
+        json_schema_extra=LINES,
+        description=COMMAND.strip(),
     )
 
 

@@ -12,7 +12,15 @@ import pydantic
 from certdesk.connectors.dns.providers.options import NO_SECRET, Secret
 from certdesk.connectors.targets.options import Outside
 from certdesk.connectors.targets.pem.target import Pair, PairOptions
-from certdesk.connectors.targets.placed import COMMAND, Command, Listeners, PathText, reload, reloadable
+from certdesk.connectors.targets.placed import (
+    COMMAND,
+    LINES,
+    Command,
+    Listeners,
+    PathText,
+    reload,
+    reloadable,
+)
 from certdesk.connectors.targets.protocol import Reason, TargetError
 
 RELOAD = "SELECT pg_reload_conf()::text, ''"
@@ -58,6 +66,7 @@ class PostgresqlOptions(PairOptions):
     reload: Command = pydantic.Field(
         (),
         title="Command that reloads the server",
+        json_schema_extra=LINES,
         description=f"{COMMAND}Not needed with a socket.",
         examples=["/usr/bin/pg_ctlcluster\n15\nmain\nreload"],
     )

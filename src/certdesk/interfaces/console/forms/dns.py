@@ -49,6 +49,8 @@ def typed_value(field: FormField, cleaned: Mapping[str, Any], shown: Mapping[str
         return bool(value)
     if field.kind == "list":
         return str(value or "").replace(",", " ").split()
+    if field.kind == "lines":
+        return [line.strip() for line in str(value or "").splitlines() if line.strip()]
     if field.kind == "secrets":
         return _pairs(str(value or ""), stored)
     if value not in ("", None):
@@ -84,7 +86,7 @@ def drawn(field: FormField, shown: Mapping[str, Any] | None) -> forms.Field:
         return forms.CharField(
             **common | {"required": False}, initial=lines, widget=forms.Textarea(attrs={**MONO, "rows": 4})
         )
-    if field.kind == "list":
+    if field.kind in ("list", "lines"):
         return forms.CharField(
             **common,
             initial="\n".join(initial or ()),

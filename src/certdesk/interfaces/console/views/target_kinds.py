@@ -59,6 +59,7 @@ def words() -> dict[str, Words]:
             ),
             f"CERTDESK_TARGET_FOLDERS=/etc/apache2,/etc/ssl/sites\n{LOOPBACK}",
         ),
+        **_with_files(),
         **clouds(),
     }
 
@@ -109,6 +110,21 @@ def clouds() -> dict[str, Words]:
                 "public or in CERTDESK_ALLOW_NETWORKS."
             ),
         ),
+    }
+
+
+def _with_files() -> dict[str, Words]:
+    files = _(
+        "The files must lie in a folder that the operator has named in CERTDESK_TARGET_FOLDERS, a program in "
+        "CERTDESK_TARGET_PROGRAMS. A certificate has to be there already: it is what a failed deployment "
+        "goes back to."
+    )
+    return {
+        "postgresql": Words("local", _("A database server: its certificate file, and a reload."), files),
+        "postfix": Words("local", _("A mail server: its certificate file, and a reload."), files),
+        "keystore": Words("local", _("A PKCS#12 or JKS file for Tomcat and other Java servers."), files),
+        "envoy": Words("local", _("A proxy that watches a file with its secrets."), files),
+        "pem": Words("local", _("Any server with PEM files, and a command that reloads it."), files),
     }
 
 
