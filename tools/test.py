@@ -36,6 +36,7 @@ PROGRAMS = {
     "/usr/share/modsecurity-crs/rules": "modsecurity-crs",
     "pg_lsclusters": "postgresql",
     "postfix": "postfix",
+    "caddy": "caddy",
     "npm": "nodejs npm",
 }
 

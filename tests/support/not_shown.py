@@ -53,6 +53,7 @@ PIECES: dict[str, tuple[str, ...]] = {
     ),
     "connectors/targets/haproxy/target.py": ("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----",),
     "connectors/targets/options.py": ("Value error, ",),
+    "connectors/targets/caddy/target.py": ("PRIVATE KEY",),
     "connectors/targets/disk.py": ("… cannot be …: ….",),
     "connectors/targets/placed.py": (
         "host:port where clients connect, each looked at after a deployment",

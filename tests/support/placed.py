@@ -1,5 +1,6 @@
 """Servers with one certificate in files, real ones and a small one, for the suite of their targets."""
 
+import json
 import os
 import pwd
 import shutil
@@ -210,3 +211,38 @@ class Rereading(Served):
                 context.wrap_socket(client, server_side=True).close()
             except (OSError, ValueError):
                 return
+
+
+class RealCaddy(Served):
+    """Caddy with an admin API on loopback and one certificate loaded as PEM, beside another one."""
+
+    kind = "caddy"
+
+    def prepare(self) -> None:
+        self.admin = free_port()
+        other = tls.make("other.example.test").bundle
+        entries = [_entry(other), {**_entry(self.first.bundle), "tags": ["site"]}]
+        self.options = {"url": f"http://127.0.0.1:{self.admin}", "listeners": [f"127.0.0.1:{self.port}"]}
+        server = {
+            "listen": [f"127.0.0.1:{self.port}"],
+            "automatic_https": {"disable": True},
+            "tls_connection_policies": [{}],
+        }
+        apps = {"http": {"servers": {"s": server}}, "tls": {"certificates": {"load_pem": entries}}}
+        config = {"admin": {"listen": f"127.0.0.1:{self.admin}"}, "apps": apps}
+        (self.folder / "caddy.json").write_text(json.dumps(config), encoding="ascii")
+
+    def start(self) -> None:
+        environment = {"HOME": str(self.folder), "PATH": "/usr/bin"}
+        command = ["/usr/bin/caddy", "run", "--resume", "--config", str(self.folder / "caddy.json")]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        self.wait()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+
+
+def _entry(bundle: Bundle) -> dict[str, Any]:
+    return {"certificate": without_blanks(f"{bundle.leaf}\n{bundle.chain}"), "key": bundle.key}

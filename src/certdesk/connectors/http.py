@@ -27,7 +27,10 @@ _HEADER_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """One answer: `url` is the last one asked, `address` the peer, `redirects` the URLs left behind."""
+    """One answer: `url` is the last one asked, `address` the peer, `redirects` the URLs left behind.
+
+    `trailers`: headers that came after the body; nothing here believes them but who asks for them.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -35,6 +38,7 @@ class Fetched:
     url: str
     address: str
     redirects: tuple[str, ...]
+    trailers: tuple[tuple[str, str], ...] = ()
 
     def header(self, name: str) -> str:
         """The first header of that name, empty when there is none."""
@@ -249,7 +253,9 @@ async def _exchange(
                     f"{target.url:.200} answered more than {gate.max_bytes} bytes.", permanent=True
                 )
         elif isinstance(event, h11.EndOfMessage) and head is not None:
-            return Fetched(head.status_code, _headers(head), bytes(body), target.url, address, redirects)
+            return Fetched(
+                head.status_code, _headers(head), bytes(body), target.url, address, redirects, _headers(event)
+            )
         elif not isinstance(event, h11.InformationalResponse):
             raise ConnectorError(
                 f"{target.url:.200} closed the connection without an answer.", permanent=False
@@ -275,7 +281,7 @@ def _request(target: _Target, sent: Sent) -> h11.Request:
         ) from None
 
 
-def _headers(head: h11.Response) -> tuple[tuple[str, str], ...]:
+def _headers(head: h11.Response | h11.EndOfMessage) -> tuple[tuple[str, str], ...]:
     return tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in head.headers)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from certdesk.connectors.targets import options as option_models
 from certdesk.connectors.targets.apache.target import Apache, ApacheOptions
+from certdesk.connectors.targets.caddy.target import Caddy, CaddyOptions
+from certdesk.connectors.targets.command.target import Command, CommandOptions
 from certdesk.connectors.targets.envoy.target import Envoy, EnvoyOptions
 from certdesk.connectors.targets.haproxy.target import HaProxy, HaProxyOptions
 from certdesk.connectors.targets.nginx.target import Nginx, NginxOptions
@@ -20,6 +22,7 @@ from certdesk.connectors.targets.postfix.target import Postfix, PostfixOptions
 from certdesk.connectors.targets.postgresql.target import Postgresql, PostgresqlOptions
 from certdesk.connectors.targets.protocol import Reason, Target, TargetError
 from certdesk.connectors.targets.vault.target import Vault, VaultOptions
+from certdesk.connectors.targets.webhook.target import WebhookTarget, WebhookTargetOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,11 @@ KINDS = {
         Kind("postfix", PostfixOptions, Postfix),
         Kind("postgresql", PostgresqlOptions, Postgresql),
         Kind("keystore", KeystoreOptions, Keystore),
+        Kind("caddy", CaddyOptions, Caddy),
         Kind("envoy", EnvoyOptions, Envoy),
         Kind("pem", PemOptions, Pem),
+        Kind("webhook", WebhookTargetOptions, WebhookTarget),
+        Kind("command", CommandOptions, Command),
     )
 }
 

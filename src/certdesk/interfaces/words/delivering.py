@@ -94,4 +94,37 @@ SHAPES = (
     _("Put ssl = on into its configuration and reload it."),
     _("The server reads its certificate from %(used)s, not from %(path)s."),
     _("Name the file of ssl_cert_file."),
+    _("Address of the admin API"),
+    _("As in Caddy's global option admin. The operator must have allowed it (CERTDESK_ALLOW_NETWORKS)."),
+    _("Caddy does not show certificate and key of %(path)s, so they could not be put back."),
+    _("Load them as PEM text, not from a file."),
+    _("Caddy uses every certificate that it has, so none can be laid there unused."),
+    _("Caddy has no certificate that was loaded as PEM."),
+    _("Put the first one into apps.tls.certificates.load_pem of its configuration."),
+    _("Somebody else changed Caddy's configuration just now."),
+    _("The change of the certificate"),
+    _("The look at the certificates"),
+    _(
+        "A Caddy that is started with its old configuration serves the old certificate again: start "
+        "it with --resume."
+    ),
+    _("Command"),
+    _("Handed over by"),
+    _(
+        "files: fullchain.pem, certificate.pem, chain.pem, key.pem and message.json in a private "
+        "folder that {folder} in an argument stands for. stdin: one JSON message with all of it."
+    ),
+    _("do its part"),
+    _("Domain names"),
+    _("The names served there. Empty: those of the certificate that is served."),
+    _("https://…, which takes JSON by POST. Stored like a password."),
+    _("Key of the signature"),
+    _("Shared with the receiver; empty: not signed."),
+    _("Send the private key"),
+    _("Only over https, and signed. Without it the receiver has to hold the key already."),
+    _("a private key is sent over https alone, and only signed"),
+    _("The delivery (%(event)s)"),
+    _("The webhook at %(host)s cannot be used."),
+    _("Check that the server runs and can be reached from here."),
+    _("Ask the operator to allow the address (CERTDESK_ALLOW_NETWORKS) or port."),
 )

@@ -60,6 +60,7 @@ def words() -> dict[str, Words]:
             f"CERTDESK_TARGET_FOLDERS=/etc/apache2,/etc/ssl/sites\n{LOOPBACK}",
         ),
         **_with_files(),
+        **_told(),
         **clouds(),
     }
 
@@ -125,6 +126,31 @@ def _with_files() -> dict[str, Words]:
         "keystore": Words("local", _("A PKCS#12 or JKS file for Tomcat and other Java servers."), files),
         "envoy": Words("local", _("A proxy that watches a file with its secrets."), files),
         "pem": Words("local", _("Any server with PEM files, and a command that reloads it."), files),
+    }
+
+
+def _told() -> dict[str, Words]:
+    caddy = _(
+        "Certificates in apps.tls.certificates.load_pem, each with a tag of its own. The admin API must be "
+        "reachable from here and allowed in CERTDESK_ALLOW_NETWORKS."
+    )
+    webhook = _(
+        "It gets the event, install or test, with certificate and chain; with test it must change nothing. "
+        "Any answer from 200 to 299 means that it is done; what is served then decides."
+    )
+    command = _(
+        "The program must be named in CERTDESK_TARGET_PROGRAMS. It gets the event, install or test, in "
+        "CERTDESK_EVENT; with test it must change nothing. Status 0 means that it is done; what is served "
+        "then decides."
+    )
+    return {
+        "caddy": Words("local", _("A proxy with an admin API: certificates that it holds as PEM."), caddy),
+        "webhook": Words("other", _("A receiver of your own that is told over HTTPS, signed."), webhook),
+        "command": Words(
+            "other",
+            _("A program of yours on this machine that puts the certificate where it belongs."),
+            command,
+        ),
     }
 
 
