@@ -14,8 +14,8 @@ from certdesk.connectors.targets.nginx.target import Nginx, NginxOptions
 from certdesk.connectors.targets.huawei.cdn import Cdn, CdnOptions
 from certdesk.connectors.targets.huawei.elb import Elb, ElbOptions
 from certdesk.connectors.targets.huawei.waf import Waf, WafOptions
-from certdesk.connectors.targets.kubernetes.target import Kubernetes, KubernetesOptions
 from certdesk.connectors.targets.keystore.target import Keystore, KeystoreOptions
+from certdesk.connectors.targets.kubernetes.target import Kubernetes, KubernetesOptions
 from certdesk.connectors.targets.options import Outside, TargetOptions
 from certdesk.connectors.targets.pem.target import Pem, PemOptions
 from certdesk.connectors.targets.postfix.target import Postfix, PostfixOptions
