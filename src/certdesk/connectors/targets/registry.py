@@ -10,12 +10,12 @@ from certdesk.connectors.targets.caddy.target import Caddy, CaddyOptions
 from certdesk.connectors.targets.command.target import Command, CommandOptions
 from certdesk.connectors.targets.envoy.target import Envoy, EnvoyOptions
 from certdesk.connectors.targets.haproxy.target import HaProxy, HaProxyOptions
-from certdesk.connectors.targets.nginx.target import Nginx, NginxOptions
 from certdesk.connectors.targets.huawei.cdn import Cdn, CdnOptions
 from certdesk.connectors.targets.huawei.elb import Elb, ElbOptions
 from certdesk.connectors.targets.huawei.waf import Waf, WafOptions
 from certdesk.connectors.targets.keystore.target import Keystore, KeystoreOptions
 from certdesk.connectors.targets.kubernetes.target import Kubernetes, KubernetesOptions
+from certdesk.connectors.targets.nginx.target import Nginx, NginxOptions
 from certdesk.connectors.targets.options import Outside, TargetOptions
 from certdesk.connectors.targets.pem.target import Pem, PemOptions
 from certdesk.connectors.targets.postfix.target import Postfix, PostfixOptions
