@@ -21,7 +21,8 @@ CONSOLE = Path(__file__).resolve().parents[3] / "src/certdesk/interfaces/console
 STRING = r"""(?:u?'(?:[^'\\]|\\.)*'|u?"(?:[^"\\]|\\.)*")"""
 MARKED = re.compile(rf"(?<![a-z_])(_|gettext|ngettext|pgettext)\(\s*({STRING})(?:\s*,\s*({STRING}))?", re.S)
 FUNCTIONS = ("_", "gettext", "gettext_lazy", "ngettext", "pgettext")
-SAME = {"PowerDNS", "Caddy", "HAProxy", "Postfix", "PostgreSQL", "{{", "PEM", "SHA-256", "Nginx"}
+PRODUCTS = {"Apache", "Caddy", "HAProxy", "Nginx", "nginx", "Postfix", "PostgreSQL", "PowerDNS"}
+SAME = {*PRODUCTS, "{{", "PEM", "SHA-256"}
 """Words that are the same in both languages are told by their lack of letters or by this list."""
 
 
