@@ -128,6 +128,7 @@ CONTEXTS: dict[str, dict[str, object]] = {
         "cause": "BALANCE",
         "reason": "It costs 1,000.",
     },
+    "deployment-drift": {"place": "front: example.com", "drift": "PREVIOUS", "mending": True},
     "mail-test": {"sender": "ada"},
     "channel-test": {"sender": "ada"},
     "invitation": {"name": "ada", "login": "ada", "until": datetime(2027, 3, 1, 12, tzinfo=UTC)},

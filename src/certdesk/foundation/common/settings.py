@@ -60,6 +60,13 @@ class Settings(BaseModel):
         (),
         description="Programs, or folders of them, that deployment targets may run, with any arguments.",
     )
+    look_seconds: int = Field(
+        900,
+        ge=5,
+        le=86_400,
+        description="How often what a target serves is looked at; a failed deployment is tried again after a "
+        "fifteenth of it, then with longer pauses.",
+    )
     perspectives: tuple[str, ...] = Field(
         (),
         description="name=url,… of remote perspectives (`certdesk perspective`); empty = this place alone.",

@@ -48,6 +48,8 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
     "renewal-attention": frozenset(
         {"domain", "name", "certificate_id", "not_after", "cause", "reason", "link"}
     ),
+    # DEP-6; `drift` is one of lifecycle.deployment.states.Drift, `place` names target and names
+    "deployment-drift": frozenset({"domain", "certificate_id", "place", "drift", "mending", "link"}),
     "invitation": frozenset({"name", "login", "until", "link"}),
     "password-reset": frozenset({"name", "login", "until", "link"}),
     "second-factor-reset": frozenset({"name", "login", "by", "at", "link"}),

@@ -39,6 +39,7 @@ class BindingQuery(Body):
 class BindingChange(Body):
     certificate_id: Word | None = None
     policy: Word | None = None
+    exempt: Annotated[list[Line], Field(max_length=100)] | None = None
 
 
 class DeployResource(Body):

@@ -54,6 +54,8 @@ def binding_shape(one: Binding) -> Shape:
         },
         "served": {"certificate_id": one.served_certificate_id, "fingerprint": one.served},
         "deployment": one.deployment,
+        "drift": one.drift,
+        "exempt": one.exempt,
         "verdict": one.verdict,
         "reason": say(one.reason),
         "next_step": say(one.next_step),
@@ -145,4 +147,4 @@ def binding_list(principal: Principal, query: BindingQuery) -> Shape:
 @operation("bindings.update", "PUT", "/v3/scm/bindings/{id}", queries.UPDATE_BINDING, request=BindingChange)
 def binding_update(principal: Principal, id: str, body: BindingChange) -> Shape:  # noqa: A002
     """What it should serve, REPORT or MEND; a deployment is started by `deploy` alone."""
-    return binding_shape(bindings.change(principal, id, body.certificate_id, body.policy))
+    return binding_shape(bindings.change(principal, id, body.certificate_id, body.policy, body.exempt))

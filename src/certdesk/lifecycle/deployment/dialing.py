@@ -93,3 +93,8 @@ def refusal(error: ConnectorError) -> CertdeskError:
 
 def step_of(error: ConnectorError) -> str:
     return error.next_step if isinstance(error, TargetError) else ""
+
+
+def lasts(error: ConnectorError) -> bool:
+    """Whether only a person can change what stands in the way: wrong options, or a place not opened."""
+    return isinstance(error, TargetError) and error.reason in (Reason.OPTIONS, Reason.NOT_ALLOWED)

@@ -5,6 +5,8 @@ Three jobs, so that the way back is on the disk before a target is touched; each
 
 from dataclasses import replace
 
+from django.db.models import F
+
 from certdesk.connectors.probe import Expected
 from certdesk.connectors.targets.protocol import Snapshot
 from certdesk.foundation.common import clock
@@ -20,13 +22,16 @@ from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates import states as certificate_states
 from certdesk.lifecycle.certificates.models import Version
 
-from . import actions, dialing, material, previous, queries, rules, states, work
-from .models import Binding, Step
+from . import actions, dialing, material, previous, queries, rules, states, windows, work
+from . import reconcile_jobs as reconcile_jobs  # its handlers belong to this room too
+from .models import Binding, Deployment, Step
 from .states import StepState
 from .work import Failed, Outcome, Place, ToInstall, ToRestore
 
-SETTLE = "deployment.settle"
-_GONE = Outcome(False, reason="The target was removed.", next_step="Connect it again, then deploy.")
+SETTLE = actions.SETTLE
+_GONE = Outcome(
+    False, reason="The target was removed.", next_step="Connect it again, then deploy.", lasting=True
+)
 
 
 def _step(job: Job, *wanted: StepState) -> Step | None:
@@ -41,9 +46,18 @@ def _place(binding: Binding) -> Place:
         target.kind,
         binding.resource,
         tuple(binding.names),
-        tuple(binding.listeners),
+        tuple(one for one in binding.listeners if one not in binding.exempt),
         dialing.options_of(target),
+        frozenset(binding.exempt),
     )
+
+
+def _shut(job: Job, step: Step, binding: Binding) -> bool:
+    """Outside the target's maintenance window the same job comes again when that opens."""
+    until = windows.opens(windows.read(binding.target.window), clock.real_now())
+    if until is not None:
+        actions.waits(step, job.kind, str(job.payload.get("user_id", "")), until)
+    return until is not None
 
 
 def _given_up(job: Job, error: BaseException) -> None:
@@ -53,7 +67,8 @@ def _given_up(job: Job, error: BaseException) -> None:
         told = (
             str(error) if isinstance(error, CertdeskError | Permanent) else "The worker could not finish it."
         )
-        actions.finished(step, Outcome(False, reason=told, next_step="Try again."))
+        lasting = isinstance(error, CertdeskError | Permanent)  # the right, the state: not ours to change
+        actions.finished(step, Outcome(False, reason=told, next_step="Try again.", lasting=lasting))
 
 
 @handler(actions.PREPARE, max_attempts=5)
@@ -62,10 +77,12 @@ class Prepare(Handler[Place, Snapshot | Failed]):
 
     def load(self, job: Job) -> Place | None:
         step = _step(job, StepState.PLANNED)
-        if step is None:
+        if step is None or step.deployment.paused:
             return None
         if step.binding is None:
             actions.finished(step, _GONE)
+            return None
+        if _shut(job, step, step.binding):
             return None
         return replace(_place(step.binding), previous=previous.of(job, step.binding))
 
@@ -77,7 +94,8 @@ class Prepare(Handler[Place, Snapshot | Failed]):
         if step is None:
             return
         if isinstance(result, Failed):
-            actions.finished(step, Outcome(False, reason=result.reason, next_step=result.next_step))
+            told = Outcome(False, reason=result.reason, next_step=result.next_step, lasting=result.lasting)
+            actions.finished(step, told)
         else:
             actions.prepared(step, result, str(job.payload.get("user_id", "")))
 
@@ -96,7 +114,7 @@ class Install(Handler[ToInstall, Outcome]):
         if step.binding is None:
             actions.finished(step, _GONE)
             return None
-        return _to_install(job, step, step.binding)
+        return None if _shut(job, step, step.binding) else _to_install(job, step, step.binding)
 
     async def perform(self, work_: ToInstall) -> Outcome:
         return await work.install(work_)
@@ -168,7 +186,8 @@ class Settle(Handler[bool, None]):
 
     def load(self, job: Job) -> bool | None:
         rows = Step.objects.select_related("deployment", "binding").filter(state__in=states.OPEN)
-        for step in rows.order_by("updated_at")[:100]:
+        mine = rows.filter(wave__lte=F("deployment__wave")).exclude(state="PLANNED", deployment__paused=True)
+        for step in mine.order_by("updated_at")[:100]:
             kind = _kind(step)
             alive = Job.objects.filter(
                 kind=kind,
@@ -178,13 +197,44 @@ class Settle(Handler[bool, None]):
             )
             if not alive.exists():
                 actions.send(kind, step, step.deployment.created_by)
+        _settle_waves()
         return None
+
+
+def _settle_waves() -> None:
+    """A wave whose turn has come begins, also when whoever ended the one before died just then."""
+    ahead = Step.objects.filter(state=StepState.PLANNED, wave__gt=F("deployment__wave"))
+    for found in ahead.values_list("deployment_id", flat=True).distinct()[:100]:
+        actions.settle(Deployment.objects.get(id=found))
 
 
 def _kind(step: Step) -> str:
     if step.state == StepState.PLANNED:
         return actions.PREPARE
     return actions.RESTORE if step.back else actions.INSTALL
+
+
+@handler(actions.RETRY, max_attempts=5)
+class Retry(Handler[bool, None]):
+    """A step that failed is tried again, while its place still should serve just that."""
+
+    def load(self, job: Job) -> bool | None:
+        step = _step(job, StepState.FAILED)
+        if step is not None and step.retry_at is not None and _still_wanted(step):
+            actions.again(step)
+        return None
+
+
+def _still_wanted(step: Step) -> bool:
+    binding, deployment = step.binding, step.deployment
+    if binding is None or binding.gone or step.back or deployment.paused:
+        return False
+    newest = Version.objects.filter(
+        certificate_id=deployment.certificate_id, number__gt=deployment.version
+    ).exists()
+    wanted = (binding.certificate_id, binding.version) == (deployment.certificate_id, deployment.version)
+    busy = Step.objects.filter(binding=binding, state__in=states.OPEN).exists()
+    return wanted and not newest and not busy
 
 
 periodic(SETTLE, 60, at_start=True)

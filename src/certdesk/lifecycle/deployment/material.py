@@ -58,8 +58,6 @@ def of(principal: Principal, certificate: Certificate, version: Version, right: 
     """
     resource = certificate_rules.resource_of(certificate)
     key = use.export(principal, version.key_id, resource, right=right, name=certificate.name)
-    above = load_chain_pem(bytes(version.chain).decode()) if bytes(version.chain).strip() else []
-    read = [facts(der) for der in above]
     bundle = Bundle(
         to_pem(bytes(version.der)),
         bytes(version.chain).decode(),
@@ -67,5 +65,16 @@ def of(principal: Principal, certificate: Certificate, version: Version, right: 
         version.fingerprint_sha1,
         keys.private_to_pem(key).decode(),
     )
-    needed = frozenset(one.sha256 for one in read if one.subject != one.issuer)
-    return Material(bundle, version.fingerprint_sha256, needed, version.key_algorithm.partition("_")[0])
+    return Material(bundle, version.fingerprint_sha256, chain_of(version), key_of(version))
+
+
+def chain_of(version: Version) -> frozenset[str]:
+    """SHA-256 of the certificates that must be sent with the leaf; a root need not be."""
+    above = load_chain_pem(bytes(version.chain).decode()) if bytes(version.chain).strip() else []
+    read = [facts(der) for der in above]
+    return frozenset(one.sha256 for one in read if one.subject != one.issuer)
+
+
+def key_of(version: Version) -> str:
+    """RSA or EC."""
+    return version.key_algorithm.partition("_")[0]

@@ -30,6 +30,7 @@ class Target(models.Model):
     problem = models.TextField(default="", help_text="What the last question met; empty = all well.")
     next_step = models.TextField(default="")
     notes = models.JSONField(default=list)
+    window = models.JSONField(default=dict, help_text="When it may be changed, see windows; empty = always.")
     created_by = models.CharField(max_length=32)
     created_at = MomentField()
     updated_at = MomentField()
@@ -62,11 +63,27 @@ class Binding(models.Model):
     next_step = models.TextField(default="")
     seen_at = MomentField(null=True, help_text="Real time.")
     gone = models.BooleanField(default=False, help_text="The target has it no more.")
+    wanted_by = models.CharField(
+        max_length=32, default="", help_text="Who deployed last: the machine's right."
+    )
+    previous = models.CharField(
+        max_length=64, default="", help_text="SHA-256 of what that took the place of."
+    )
+    exempt = models.JSONField(default=list, help_text="Listeners and names that need not serve it.")
+    drift = models.CharField(max_length=16, default="", help_text="How it differs, states.Drift; empty = no.")
+    drift_since = MomentField(null=True, help_text="Real time.")
+    look_at = MomentField(null=True, help_text="Real time of the next look; empty = as soon as can be.")
+    mends = models.IntegerField(default=0, help_text="How often it was mended lately; pauses grow with it.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["target", "resource"], name="deployment_binding_once")]
         indexes = [
             models.Index(fields=["account_id", "certificate_id"], name="deployment_by_certificate"),
+            models.Index(
+                fields=["look_at"],
+                name="deployment_to_look_at",
+                condition=~models.Q(certificate_id="") & models.Q(gone=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -82,6 +99,16 @@ class Deployment(models.Model):
     version = models.IntegerField()
     fingerprint = models.CharField(max_length=40)
     state = models.CharField(max_length=11)
+    cause = models.CharField(
+        max_length=7, default="REQUEST", help_text="states.Cause: who began it, and why."
+    )
+    canary = models.IntegerField(default=0, help_text="Places of the first wave; 0 = no canary.")
+    wave_size = models.IntegerField(default=0, help_text="Places of each further wave; 0 = all at once.")
+    stop_after = models.IntegerField(default=0, help_text="Failures that stop it; 0 = none.")
+    stop_percent = models.IntegerField(default=0, help_text="Failures in 100 places that stop it; 0 = none.")
+    wave = models.IntegerField(default=1, help_text="The latest wave that has begun.")
+    paused = models.BooleanField(default=False, help_text="Nothing new begins.")
+    pause_reason = models.TextField(default="")
     created_by = models.CharField(max_length=32)
     created_at = MomentField()
     finished_at = MomentField(null=True)
@@ -113,6 +140,11 @@ class Step(models.Model):
     reason = models.TextField(default="")
     next_step = models.TextField(default="")
     looks = models.JSONField(default=list, help_text="address, name, verdict, sentence of each look.")
+    undo = models.JSONField(default=dict, help_text="What the binding should serve before it was planned.")
+    exempt = models.JSONField(default=list, help_text="What needed not serve it, by the user's word.")
+    attempts = models.IntegerField(default=0, help_text="How often it failed.")
+    retry_at = MomentField(null=True, help_text="Real time of the next try by itself.")
+    waits_until = MomentField(null=True, help_text="Real time at which the target's window opens.")
     updated_at = MomentField(help_text="Real time.")
 
     class Meta:

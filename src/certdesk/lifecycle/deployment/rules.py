@@ -9,7 +9,6 @@ from certdesk.pki.x509.names import match
 
 from .errors import NotDeployable
 
-MOST_RESOURCES = 100
 MOST_PROJECTS = 10
 MOST_LOOKED_AT = 10
 DEFAULT_PROJECT = "0"
@@ -25,6 +24,9 @@ OTHER_PROJECT = (
 NO_NAMES = "No domain name is associated with this certificate on the load balancer."
 NO_LISTENER = "No listener is known for it, so nobody could check what is served."
 NO_HTTPS = "WAF has this domain without HTTPS. Configure a certificate for it there first, then deploy."
+USUAL_LOOK = 900.0
+PAUSES = (60.0, 120.0, 300.0, 900.0, 3600.0)
+"""Seconds before what failed is tried again by itself; the last one stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +93,17 @@ def worst(looks: Sequence[Seen]) -> Seen | None:
 def same_project(project: str, region: str, name: str) -> bool:
     """Whether a target of that region and project is meant by a request's project name (API §1.5)."""
     return name in (region, project) if project else name == region
+
+
+def pause(failures: int, look_seconds: float = USUAL_LOOK) -> float:
+    """Seconds until the next try after so many failures before this one.
+
+    Args:
+        look_seconds: how often places are looked at; the pauses shrink and grow with it.
+    """
+    return PAUSES[min(failures, len(PAUSES) - 1)] * look_seconds / USUAL_LOOK
+
+
+def jitter(binding_id: str, seconds: float) -> float:
+    """Where in a period a binding has its turn, so that not all come at once; the same for ever."""
+    return int(binding_id[:8], 16) / 0x1_0000_0000 * seconds

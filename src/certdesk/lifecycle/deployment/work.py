@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from certdesk.connectors import probe
@@ -23,7 +23,7 @@ _LOOKS = 100
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One binding of one target. `options` may hold secrets."""
+    """One binding of one target. `options` may hold secrets; names in `exempt` are not looked at."""
 
     kind: str
     resource: str
@@ -31,6 +31,7 @@ class Place:
     listeners: tuple[str, ...]
     options: dict[str, Any] = field(repr=False)
     previous: Bundle | None = field(default=None, repr=False)
+    exempt: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,17 @@ class ToRestore:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A connector's no, in words."""
+    """A connector's no, in words. `lasting`: it stays so until a person does something."""
 
     reason: str
     next_step: str
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`back`: the previous certificate is served again; None where it never had to be put back."""
+    """`back`: the previous certificate is served again; None where it never had to be put back. `lasting`: a
+    further try would end the same until a person does something."""
 
     ok: bool
     looks: tuple[Seen, ...] = ()
@@ -68,6 +71,7 @@ class Outcome:
     reason: str = ""
     next_step: str = ""
     back: bool | None = None
+    lasting: bool = False
 
 
 class _NotServed(Exception):
@@ -82,7 +86,7 @@ async def prepare(place: Place) -> Snapshot | Failed:
         target = dialing.connector(place.kind, place.options)
         return await previous.snapshot(target, place.resource, place.previous)
     except ConnectorError as error:
-        return Failed(error.message, dialing.step_of(error))
+        return Failed(error.message, dialing.step_of(error), dialing.lasts(error))
 
 
 async def install(work: ToInstall) -> Outcome:
@@ -91,7 +95,7 @@ async def install(work: ToInstall) -> Outcome:
     looks: tuple[Seen, ...] = ()
     try:
         await target.install(work.place.resource, work.bundle)
-        looks = await _seen(work.place, rules.looked_at(work.place.names, work.bundle.names), work.expected)
+        looks = await _seen(work.place, _names(work), work.expected)
         await _held(target, work.place.resource, work.bundle)
         await target.keep(work.place.resource, work.bundle)
         return Outcome(True, looks, probe.Verdict.NEW)
@@ -99,8 +103,15 @@ async def install(work: ToInstall) -> Outcome:
         first = rules.worst(unseen.looks) or unseen.looks[0]
         return await _back(work, Outcome(False, unseen.looks, first.verdict, first.sentence))
     except ConnectorError as error:
-        told = Outcome(False, looks, "", error.message, dialing.step_of(error))
+        lasting = dialing.lasts(error)
+        told = Outcome(False, looks, "", error.message, dialing.step_of(error), lasting=lasting)
         return await _back(work, told)
+
+
+def _names(work: ToInstall) -> tuple[str, ...]:
+    asked = [one for one in work.place.names if one not in work.place.exempt]
+    new = [one for one in work.bundle.names if one not in work.place.exempt]
+    return rules.looked_at(asked, new)
 
 
 async def _held(target: Target, resource: str, bundle: Bundle) -> None:
@@ -124,9 +135,9 @@ async def _back(work: ToInstall, why: Outcome) -> Outcome:
     again = await restore(ToRestore(work.place, work.snapshot, expected))
     if again.ok:
         told = "The previous certificate was put back and is served."
-        return Outcome(False, why.looks, why.verdict, f"{why.reason} {told}", why.next_step, True)
+        return replace(why, reason=f"{why.reason} {told}", back=True)
     told = f"The previous certificate could not be put back: {again.reason}"
-    return Outcome(False, why.looks, why.verdict, f"{why.reason} {told}", _LOOK_NOW, False)
+    return replace(why, reason=f"{why.reason} {told}", next_step=_LOOK_NOW, back=False)
 
 
 _LOOK_NOW = "Look at the target now; then deploy again."

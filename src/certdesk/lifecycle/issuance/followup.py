@@ -29,6 +29,8 @@ from .models import Placement, PlacementState
 
 ROLLOVER_FAILED = "certificate.rollover_failed"
 """Topic and audit action: a rollover was refused for good; the certificate is as good as before."""
+REPLACED = "certificate.replaced"
+"""Topic: a further version, or a bought successor, is in force. Rollovers have a way of their own."""
 DETAILS_GONE = "The organization details of this certificate were deleted with the privacy authorization."
 
 

@@ -7,6 +7,7 @@ from typing import Protocol, cast
 
 from certdesk.foundation.common.errors import Conflict
 from certdesk.foundation.iam.principal import Principal
+from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.applications import actions as applications
 from certdesk.lifecycle.applications import queries as application_queries
 from certdesk.lifecycle.applications.models import Application, ApplicationState, Purpose
@@ -209,6 +210,8 @@ def fulfil(principal: Principal, placement: Placement, signed: Signed, now: date
     certificates.move(certificate.id, event, now, principal=principal)
     if application.purpose != Purpose.ROLLOVER:  # REN-9: only its failure is told
         mails.send_issued(certificate, application, signed.not_after)
+        if certificate.current_version or certificate.renews_id:  # something is served already
+            jobs.emit(followup.REPLACED, certificate.id)
 
 
 def _unless_expired(event: Event, certificate: Certificate, end: datetime | None, now: datetime) -> Event:

@@ -4,12 +4,13 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.jobs.registry import Handler, handler, periodic, subscribe
-from certdesk.lifecycle.issuance.followup import ROLLOVER_FAILED
+from certdesk.lifecycle.issuance.followup import REPLACED, ROLLOVER_FAILED
 
-from . import planning, working
+from . import planning, succeeding, working
 
 LOOK = "renewal.look"
 FAILED = "renewal.rollover_failed"
+SUCCEED = "renewal.succeed"
 EVERY = 30  # seconds
 
 
@@ -42,5 +43,15 @@ class RolloverFailed(Handler[bool, None]):
         return None
 
 
+@handler(SUCCEED)
+class Succeed(Handler[bool, None]):
+    """A certificate that was bought to renew another takes its place where the policy says so (REN-3)."""
+
+    def load(self, job: Job) -> bool | None:
+        succeeding.begin(str(job.payload["subject"]))
+        return None
+
+
 subscribe(ROLLOVER_FAILED, FAILED)
+subscribe(REPLACED, SUCCEED)
 periodic(LOOK, EVERY, at_start=True)
