@@ -52,6 +52,7 @@ KINDS: Mapping[str, str] = {
     "agency_id": "agencies",
     "target_id": "targets",
     "deployment_id": "deployments",
+    "binding_id": "bindings",
     "channel_id": "notification-channels",
     "rule_id": "notification-rules",
     "view_id": "view_id",

@@ -71,6 +71,9 @@ def test_a_project_name_means_region_or_project() -> None:
 @pytest.mark.parametrize(("one", "two"), list(product(StepState, StepState)))
 def test_a_deployment_is_what_its_steps_are(one: StepState, two: StepState) -> None:
     found = states.outcome([one, two])
+    held = states.outcome([one, two], paused=True)
+    waits = StepState.PLANNED in (one, two) and StepState.RUNNING not in (one, two)
+    assert held is (DeploymentState.PAUSED if waits else found)
     both = {one, two}
     if both == {StepState.PLANNED}:
         assert found is DeploymentState.PLANNED
@@ -80,6 +83,8 @@ def test_a_deployment_is_what_its_steps_are(one: StepState, two: StepState) -> N
         assert found is DeploymentState.FAILED
     elif StepState.ROLLED_BACK in both:
         assert found is DeploymentState.ROLLED_BACK
+    elif StepState.CANCELLED in both:
+        assert found is DeploymentState.CANCELLED
     else:
         assert found is DeploymentState.COMMITTED
     assert (found in states.OVER) is not bool(both & set(states.OPEN))

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from certdesk.foundation.common import settings
+from certdesk.foundation.common import clock, ids, settings
 from certdesk.foundation.jobs import testing as jobs
 from certdesk.lab.elb import LabElb
 from certdesk.lab.elb_small import Fault
 from certdesk.lifecycle.deployment import waiting, work
+from certdesk.lifecycle.deployment.models import Deployment, Step
 from tests.support.balancer import REGION, connection
 
 if TYPE_CHECKING:
@@ -71,3 +72,22 @@ def failed_deployment(side: "Side") -> str:
         return deployment(side)
     finally:
         side.elb.small.faults.clear()
+
+
+def held_deployment(side: "Side", *, paused: bool) -> str:
+    """One with a place that has not begun, and is none of the load balancer's: it holds nothing up."""
+    now = clock.now()
+    before = Deployment.objects.get(id=side.ids["deployments"])
+    made = Deployment.objects.create(
+        id=ids.hex32(),
+        account_id=before.account_id,
+        certificate_id=before.certificate_id,
+        version=before.version,
+        fingerprint=before.fingerprint,
+        state="PAUSED" if paused else "PLANNED",
+        paused=paused,
+        created_by=before.created_by,
+        created_at=now,
+    )
+    Step.objects.create(deployment=made, title="gone: gone", state="PLANNED", updated_at=now)
+    return made.id

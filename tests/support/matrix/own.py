@@ -618,6 +618,21 @@ def _failed(side: Side) -> Ask:
     return Ask({"id": balancers.failed_deployment(side)})
 
 
+@own("deployments.pause")
+def _running(side: Side) -> Ask:
+    return Ask({"id": balancers.held_deployment(side, paused=False)})
+
+
+@own("deployments.resume")
+def _paused(side: Side) -> Ask:
+    return Ask({"id": balancers.held_deployment(side, paused=True)})
+
+
+@own("deployments.cancel")
+def _given_up(side: Side) -> Ask:
+    return Ask({"id": balancers.held_deployment(side, paused=True)})
+
+
 @own("certificates.push")
 def _push(side: Side) -> Ask:
     """A fresh certificate each time: what a request does to a load balancer is not undone."""

@@ -418,7 +418,7 @@ class Bindings:
                 return
             marker = page['next_marker']
 
-    def update(self, id: str, *, certificate_id: str | None = None, policy: str | None = None) -> types.BindingInfo:
+    def update(self, id: str, *, certificate_id: str | None = None, policy: str | None = None, exempt: builtins.list[str] | None = None) -> types.BindingInfo:
         """What it should serve, REPORT or MEND; a deployment is started by `deploy` alone.
 
         Args:
@@ -426,7 +426,7 @@ class Bindings:
             certificate_id: Id of the certificate: scs and 13 digits.
             policy: The policy's document.
         """
-        return cast('types.BindingInfo', self._transport.call('PUT', self._transport.path('/v3/scm/bindings/{id}', id), body={'certificate_id': certificate_id, 'policy': policy}))
+        return cast('types.BindingInfo', self._transport.call('PUT', self._transport.path('/v3/scm/bindings/{id}', id), body={'certificate_id': certificate_id, 'policy': policy, 'exempt': exempt}))
 
 
 class Bulk:
@@ -794,7 +794,7 @@ class Certificates:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/certificates/{certificate_id}', certificate_id), query={'force': force})
 
-    def deploy(self, certificate_id: str, *, service_name: str, resources: builtins.list[types.DeployResource], project_name: str | None = None) -> types.DeployAnswer:
+    def deploy(self, certificate_id: str, *, service_name: str, resources: builtins.list[types.DeployResource], project_name: str | None = None, rollout: types.Rollout | None = None) -> types.DeployAnswer:
         """Deploys and waits up to 25 s; what failed, or is not over, stands in the answer (DEP-1..9).
 
         Args:
@@ -803,7 +803,7 @@ class Certificates:
             project_name: Region or project; none for CDN.
             resources: Where to deploy: ids of bindings, for CDN domain names.
         """
-        return cast('types.DeployAnswer', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/deploy', certificate_id), body={'service_name': service_name, 'project_name': project_name, 'resources': resources}))
+        return cast('types.DeployAnswer', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/deploy', certificate_id), body={'service_name': service_name, 'project_name': project_name, 'resources': resources, 'rollout': rollout}))
 
     def deployed_resources(self, *, certificate_ids: builtins.list[str], service_names: builtins.list[str]) -> types.PlacedAnswer:
         """Where certificates are served as far as is known, by service and region (API §1.6).
@@ -1335,6 +1335,14 @@ class Deployments:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    def cancel(self, id: str) -> dict[str, Any]:
+        """Gives up the places that have not begun; the others stay as they are.
+
+        Args:
+            id: The id.
+        """
+        return cast('dict[str, Any]', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/cancel', id)))
+
     def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, certificate: str | None = None) -> types.DeploymentPage:
         """Deployments, newest first.
 
@@ -1354,6 +1362,22 @@ class Deployments:
             if not page['next_marker']:
                 return
             marker = page['next_marker']
+
+    def pause(self, id: str) -> dict[str, Any]:
+        """Begins no further place until it is resumed; what has begun is ended.
+
+        Args:
+            id: The id.
+        """
+        return cast('dict[str, Any]', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/pause', id)))
+
+    def resume(self, id: str) -> dict[str, Any]:
+        """Goes on with what a person or a stop rule has held.
+
+        Args:
+            id: The id.
+        """
+        return cast('dict[str, Any]', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/resume', id)))
 
     def retry(self, id: str) -> types.DeploymentInfo:
         """Tries what failed again; what is deployed stays.
@@ -2444,7 +2468,7 @@ class Targets:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, *, service: str, kind: str, region: str, options: dict[str, Any], project: str | None = None, label: str | None = None) -> types.Made:
+    def create(self, *, service: str, kind: str, region: str, options: dict[str, Any], project: str | None = None, label: str | None = None, window: types.Window | None = None) -> types.Made:
         """Connects a target; nothing is asked before test or discover. Kind: haproxy.
 
         Args:
@@ -2455,7 +2479,7 @@ class Targets:
             label: A name of your own.
             options: Options of the provider; *** keeps a stored secret.
         """
-        return cast('types.Made', self._transport.call('POST', '/v3/scm/targets', body={'service': service, 'kind': kind, 'region': region, 'project': project, 'label': label, 'options': options}))
+        return cast('types.Made', self._transport.call('POST', '/v3/scm/targets', body={'service': service, 'kind': kind, 'region': region, 'project': project, 'label': label, 'window': window, 'options': options}))
 
     def delete(self, id: str) -> None:
         """Forgets a target and its bindings; what it serves stays as it is.
@@ -2509,7 +2533,7 @@ class Targets:
         """
         return cast('types.TargetTested', self._transport.call('POST', self._transport.path('/v3/scm/targets/{id}/test', id)))
 
-    def update(self, id: str, *, region: str | None = None, project: str | None = None, label: str | None = None, options: dict[str, Any] | None = None) -> types.TargetInfo:
+    def update(self, id: str, *, region: str | None = None, project: str | None = None, label: str | None = None, window: types.Window | None = None, options: dict[str, Any] | None = None) -> types.TargetInfo:
         """New label, region, project or options.
 
         Args:
@@ -2519,7 +2543,7 @@ class Targets:
             label: A name of your own.
             options: Options of the provider; *** keeps a stored secret.
         """
-        return cast('types.TargetInfo', self._transport.call('PUT', self._transport.path('/v3/scm/targets/{id}', id), body={'region': region, 'project': project, 'label': label, 'options': options}))
+        return cast('types.TargetInfo', self._transport.call('PUT', self._transport.path('/v3/scm/targets/{id}', id), body={'region': region, 'project': project, 'label': label, 'window': window, 'options': options}))
 
 
 class Tokens:

@@ -390,6 +390,7 @@ class BatchPushAnswer(TypedDict):
 class BindingChange(TypedDict):
     certificate_id: NotRequired['str | None']
     policy: NotRequired['str | None']
+    exempt: NotRequired['builtins.list[str] | None']
 
 
 class BindingDesired(TypedDict):
@@ -1068,6 +1069,7 @@ class Deploy(TypedDict):
     service_name: 'str'
     project_name: NotRequired['str']
     resources: 'builtins.list[DeployResource]'
+    rollout: NotRequired['Rollout | None']
 
 
 class DeployAnswer(TypedDict):
@@ -1996,6 +1998,7 @@ class NewTarget(TypedDict):
     region: 'str'
     project: NotRequired['str']
     label: NotRequired['str']
+    window: NotRequired['Window | None']
     options: 'dict[str, Any]'
 
 
@@ -2744,6 +2747,15 @@ class RevokeV2(TypedDict):
     reason: NotRequired['str']
 
 
+class Rollout(TypedDict):
+    """Ours: `canary` places first, then waves; what stops it. 0 = that does not hold."""
+
+    canary: NotRequired['int']
+    wave_size: NotRequired['int']
+    stop_after: NotRequired['int']
+    stop_percent: NotRequired['int']
+
+
 class Saved(TypedDict):
     """Every field of the application; "" where nothing is kept."""
 
@@ -2975,6 +2987,7 @@ class TargetChange(TypedDict):
     region: NotRequired['str | None']
     project: NotRequired['str | None']
     label: NotRequired['str | None']
+    window: NotRequired['Window | None']
     options: NotRequired['dict[str, Any] | None']
 
 
@@ -3233,6 +3246,9 @@ class WeeklyMailAnswer(TypedDict):
     next_at: 'str'
     subject: 'str'
     text: 'str'
+
+
+Window = TypedDict('Window', {'days': NotRequired[builtins.list[str]], 'from': NotRequired[str], 'until': NotRequired[str], 'zone': NotRequired[str]})
 
 
 class Wish(TypedDict):

@@ -9,6 +9,19 @@ from .schemas import Body, Line, Number, Word
 Options = Annotated[dict[str, Any], Field(max_length=50)]
 
 
+class Window(Body):
+    """When the target may be changed: days MON to SUN, times of day in a zone; no days = always."""
+
+    days: Annotated[list[Word], Field(max_length=7)] = []
+    start: Annotated[Word, Field(alias="from")] = ""
+    until: Word = ""
+    zone: Line = ""
+
+    def stored(self) -> dict[str, Any]:
+        """As the room of deployments reads it."""
+        return self.model_dump(by_alias=True) if self.days else {}
+
+
 class NewTarget(Body):
     """What `options` holds depends on the kind."""
 
@@ -17,6 +30,7 @@ class NewTarget(Body):
     region: Line
     project: Line = ""
     label: Line = ""
+    window: Window | None = None
     options: Options
 
 
@@ -26,6 +40,7 @@ class TargetChange(Body):
     region: Line | None = None
     project: Line | None = None
     label: Line | None = None
+    window: Window | None = None
     options: Options | None = None
 
 
@@ -51,10 +66,20 @@ class DeployResource(Body):
     enterprise_project_id: Word = "0"
 
 
+class Rollout(Body):
+    """Ours: `canary` places first, then waves; what stops it. 0 = that does not hold."""
+
+    canary: Number = 0
+    wave_size: Number = 0
+    stop_after: Number = 0
+    stop_percent: Number = 0
+
+
 class Deploy(Body):
     service_name: Word
     project_name: Line = ""
-    resources: Annotated[list[DeployResource], Field(max_length=100)]
+    resources: Annotated[list[DeployResource], Field(max_length=500)]
+    rollout: Rollout | None = None
 
 
 class DeployedResources(Body):

@@ -7,8 +7,9 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates import rules as certificate_rules
-from certdesk.lifecycle.deployment import actions, pushing, queries, rules, states, waiting
+from certdesk.lifecycle.deployment import actions, pushing, queries, rules, states, waiting, waves
 from certdesk.lifecycle.deployment.models import Deployment, PushRecord, Service, Step
+from certdesk.lifecycle.deployment.rollout import AT_ONCE, Rollout
 from certdesk.lifecycle.deployment.rules import Wanted
 
 from . import paging
@@ -38,7 +39,8 @@ def deploy(principal: Principal, certificate_id: str, body: Deploy) -> Shape:
     service = _service(body.service_name)
     project = "" if service == Service.CDN else body.project_name
     wanted = [_wanted(one, service) for one in body.resources]
-    started = actions.deploy(principal, certificate_id, service, project, wanted)
+    plan = Rollout(**body.rollout.model_dump()) if body.rollout is not None else AT_ONCE
+    started = actions.deploy(principal, certificate_id, service, project, wanted, plan)
     failures = [{"resource": key, "failure_info": say(why)} for key, why in started.refused]
     if started.deployment is None:
         return {"failure_list": failures, "deployment_id": ""}
@@ -165,19 +167,47 @@ def roll_back(principal: Principal, id: str) -> Shape:  # noqa: A002
     return shape(actions.roll_back(principal, id))
 
 
+@operation("deployments.pause", "POST", f"{D}/{{id}}/pause", queries.DEPLOY)
+def pause(principal: Principal, id: str) -> Shape:  # noqa: A002
+    """Begins no further place until it is resumed; what has begun is ended."""
+    return shape(waves.pause(principal, id))
+
+
+@operation("deployments.resume", "POST", f"{D}/{{id}}/resume", queries.DEPLOY)
+def resume(principal: Principal, id: str) -> Shape:  # noqa: A002
+    """Goes on with what a person or a stop rule has held."""
+    return shape(waves.resume(principal, id))
+
+
+@operation("deployments.cancel", "POST", f"{D}/{{id}}/cancel", queries.DEPLOY)
+def cancel(principal: Principal, id: str) -> Shape:  # noqa: A002
+    """Gives up the places that have not begun; the others stay as they are."""
+    return shape(waves.cancel(principal, id))
+
+
 def shape(one: Deployment) -> Shape:
     """State and steps as they stand now."""
     now = Deployment.objects.get(id=one.id)
     steps = queries.steps(now)
-    waves = sorted({step.wave for step in steps})
+    numbers = sorted({step.wave for step in steps})
     return {
         "id": now.id,
         "certificate_id": now.certificate_id,
         "version": now.version,
         "state": now.state,
+        "cause": now.cause,
+        "paused": now.paused,
+        "pause_reason": say(now.pause_reason),
+        "wave": now.wave,
+        "rollout": {
+            "canary": now.canary,
+            "wave_size": now.wave_size,
+            "stop_after": now.stop_after,
+            "stop_percent": now.stop_percent,
+        },
         "waves": [
             {"number": wave, "bindings": [step.binding_id for step in steps if step.wave == wave]}
-            for wave in waves
+            for wave in numbers
         ],
         "bindings": [_step(step) for step in steps],
         "created_at": wire(now.created_at),
@@ -195,6 +225,11 @@ def _step(step: Step) -> Shape:
         "next_step": say(step.next_step),
         "before": {"certificate_id": step.before_certificate_id, "fingerprint": step.before},
         "can_roll_back": bool(step.snapshot_id) and step.state == states.StepState.DEPLOYED,
+        "wave": step.wave,
+        "attempts": step.attempts,
+        "retry_at": wire(step.retry_at),
+        "waits_until": wire(step.waits_until),
+        "exempt": step.exempt,
         "looks": [{**look, "sentence": say(look["sentence"])} for look in step.looks],
     }
 

@@ -32,7 +32,6 @@ ISSUERS_AND_TARGETS: list[Line] = [
     ("issuers.test", "POST", "/v3/scm/issuers/{id}/test", "scm:issuer:test"),
     ("issuers.health", "GET", "/v3/scm/issuers/{id}/health", "scm:issuer:get"),
     ("issuers.of_product", "PUT", "/v3/scm/products/{product_id}/issuers", "scm:issuer:update"),
-    ("deployments.pause", "POST", "/v3/scm/deployments/{id}/pause", "scm:cert:deploy"),
     ("agents.enrolment_code", "POST", "/v3/scm/agents/enrolment-codes", "scm:agent:createEnrolmentCode"),
     *_crud("agents", "/v3/scm/agents", "scm:agent"),
 ]

@@ -19,6 +19,7 @@ FIGURES = (
     "by_hand",
     "proofs",
     "unserved",
+    "drifted",
     "issued",
     "served",
     "at_ca",

@@ -26,6 +26,7 @@ def shape(one: Target) -> Shape:
         "label": one.label,
         "region": one.region,
         "project": one.project,
+        "window": one.window,
         "options": one.shown,
         "problem": say(one.problem),
         "next_step": say(one.next_step),
@@ -87,6 +88,7 @@ def create(principal: Principal, body: NewTarget) -> Shape:
         region=body.region,
         project=body.project,
         label=body.label,
+        window=body.window.stored() if body.window is not None else {},
         given=body.options,
     )
     return {"id": made.id}
@@ -101,7 +103,10 @@ def show(principal: Principal, id: str) -> Shape:  # noqa: A002 the path paramet
 @operation("targets.update", "PUT", ONE, f"{T}:update", request=TargetChange)
 def update(principal: Principal, id: str, body: TargetChange) -> Shape:  # noqa: A002
     """New label, region, project or options."""
-    return shape(targets.edit(principal, id, body.model_dump(exclude_none=True)))
+    changes = body.model_dump(exclude_none=True, exclude={"window"})
+    if body.window is not None:
+        changes["window"] = body.window.stored()
+    return shape(targets.edit(principal, id, changes))
 
 
 @operation("targets.delete", "DELETE", ONE, f"{T}:delete", success=204)

@@ -27,6 +27,7 @@ def headlines(found: Overview, *, may_act: bool) -> list[Headline]:
         ("by_hand", found.by_hand, _by_hand, "bad"),
         ("by_itself", found.by_itself, _by_itself, ""),
         ("unserved", found.unserved, _unserved, "bad"),
+        ("drifted", found.drifted, _drifted, "bad"),
         ("proofs", found.proofs, _proofs, "you"),
         ("organizations", found.organizations, _organizations, "you"),
         ("decisions", found.decisions, _decisions, "you"),
@@ -56,6 +57,12 @@ def _by_itself(count: int) -> str:
 
 def _unserved(count: int) -> str:
     return ngettext("is not served where it should be", "are not served where they should be", count)
+
+
+def _drifted(count: int) -> str:
+    return ngettext(
+        "place serves something else than it should", "places serve something else than they should", count
+    )
 
 
 def _proofs(count: int) -> str:

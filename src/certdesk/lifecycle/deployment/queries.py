@@ -51,6 +51,17 @@ def bindings(principal: Principal, target: str = "", certificate: str = "") -> Q
     return found.order_by("id")
 
 
+def drifting(principal: Principal) -> QuerySet[Binding]:
+    """Those that serve something else than they should, as last looked."""
+    return bindings(principal).exclude(drift="").exclude(certificate_id="")
+
+
+def latest_steps(binding: Binding) -> list[Step]:
+    """Its last deployments, newest first."""
+    found = Step.objects.filter(binding=binding).select_related("deployment")
+    return list(found.order_by("-id")[:LATEST_PUSHES])
+
+
 def of_target(target: Target) -> list[Binding]:
     return list(
         Binding.objects.filter(target=target, gone=False).select_related("target").order_by("resource")

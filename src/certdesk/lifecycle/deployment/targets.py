@@ -16,7 +16,7 @@ from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.foundation.sealing import actions as sealing
 
-from . import dialing, queries, states
+from . import dialing, queries, states, windows
 from .errors import NoTarget
 from .models import Binding, Service, Step, Target
 
@@ -60,6 +60,7 @@ def add(
     region: str,
     project: str = "",
     label: str = "",
+    window: Mapping[str, Any] | None = None,
     given: Mapping[str, Any],
 ) -> Target:
     """Stores a target; it is not asked before `test` or `discover`.
@@ -79,6 +80,7 @@ def add(
         project=_word(project, "project"),
         label=_word(label, "label") or options.label,
         shown=options.shown(),
+        window=_window(window or {}),
         created_by=principal.user_id,
         created_at=now,
         updated_at=now,
@@ -98,7 +100,7 @@ def add(
 
 
 def edit(principal: Principal, target_id: str, changes: Mapping[str, Any]) -> Target:
-    """New label, region, project or options; kind and service stay.
+    """New label, region, project, window or options; kind and service stay.
 
     Raises:
         NoTarget, Forbidden: as `fetch` with `scm:target:update`.
@@ -118,6 +120,8 @@ def edit(principal: Principal, target_id: str, changes: Mapping[str, Any]) -> Ta
         for field, required in (("label", True), ("region", True), ("project", False)):
             if changes.get(field) is not None:
                 setattr(target, field, _word(changes[field], field, required=required))
+        if changes.get("window") is not None:
+            target.window = _window(changes["window"])
         target.updated_at = clock.now()
         target.save()
         _note(principal, UPDATE, target)
@@ -257,6 +261,12 @@ def _service(given: str) -> str:
             f"{given!r:.40} is no service.", next_step=f"Use {', '.join(Service.values)}.", field="service"
         )
     return given
+
+
+def _window(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Read once, so that only what can be read is stored."""
+    found = windows.read(given)
+    return found.stored() if found is not None else {}
 
 
 def _word(given: str, field: str, *, required: bool = False) -> str:

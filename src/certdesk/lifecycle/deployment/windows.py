@@ -1,5 +1,6 @@
 """Maintenance windows: at which hours of which weekdays a target may be changed. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from certdesk.foundation.common.errors import BadParameter
 
 DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-ANY_TIME = "It may be changed at any time."
+_LINE = re.compile(r"(?P<days>[A-Z,-]+) (?P<start>[0-9:]+)-(?P<end>[0-9:]+) (?P<zone>\S+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,42 @@ def _zone(name: str) -> ZoneInfo:
 
 def _refused(field: str, message: str, next_step: str) -> BadParameter:
     return BadParameter(message, next_step=next_step, field=f"window.{field}")
+
+
+def parse(line: str) -> dict[str, Any]:
+    """What `read` takes, from a line such as `MON-FRI,SUN 22:00-04:00 Asia/Shanghai`; empty for an empty one.
+
+    Raises:
+        BadParameter: it is no such line.
+    """
+    text = " ".join(line.split())
+    if not text:
+        return {}
+    found = _LINE.fullmatch(text)
+    if found is None:
+        raise BadParameter(
+            "The window is weekdays, hours and a time zone.",
+            next_step="Write it like MON-FRI 22:00-04:00 Asia/Shanghai.",
+            field="window",
+        )
+    days = [day for part in found["days"].split(",") for day in _between(part)]
+    return {"days": days, "from": found["start"], "until": found["end"], "zone": found["zone"]}
+
+
+def _between(part: str) -> list[str]:
+    """`MON-WED` as three days; what is no day stays, and is refused by `read`."""
+    first, _, last = part.partition("-")
+    if first not in DAYS or last not in DAYS:
+        return [part]
+    start, end = DAYS.index(first), DAYS.index(last)
+    return [DAYS[day % 7] for day in range(start, end + 1 if end >= start else end + 8)]
+
+
+def line_of(stored: Mapping[str, Any]) -> str:
+    """The line that `parse` reads; empty for no window."""
+    if not stored:
+        return ""
+    return f"{','.join(stored['days'])} {stored['from']}-{stored['until']} {stored['zone']}"
 
 
 def opens(window: Window | None, now: datetime) -> datetime | None:

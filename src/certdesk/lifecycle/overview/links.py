@@ -34,6 +34,10 @@ def unserved() -> str:
     return _with(CERTIFICATES, served="no")
 
 
+def drifted() -> str:
+    return _with("/bindings", drift="yes")
+
+
 def proofs_ending() -> str:
     return _with("/domains", proof="ending")
 

@@ -62,6 +62,7 @@ class Overview:
         by_itself, by_hand: ending within 30 days, with and without auto-renewal.
         proofs: authorisation domains whose last proof can be reused for 30 days more at most.
         unserved: certificates that some place should serve and does not.
+        drifted: places that serve something else than they should, where there is one.
         issued: issued or renewed within seven days; `served`: deployments that succeeded in them.
         at_ca: certificates that wait for the CA; `ca_since`: since when the first of them waits.
         organizations, decisions: requests that wait for this officer, or for this person's decision.
@@ -76,6 +77,7 @@ class Overview:
     by_hand: Figure | None = None
     proofs: Figure | None = None
     unserved: Figure | None = None
+    drifted: Figure | None = None
     issued: Figure | None = None
     served: Figure | None = None
     at_ca: Figure | None = None
@@ -111,7 +113,8 @@ def take(principal: Principal, now: datetime) -> Overview:
     if not may(LIST):
         return found
     unserved = _unserved(principal, now) if may(deployments.LIST_BINDINGS) else None
-    return replace(_with_certificates(found, principal), unserved=unserved)
+    drifted = _drifted(principal) if may(deployments.LIST_BINDINGS) else None
+    return replace(_with_certificates(found, principal), unserved=unserved, drifted=drifted)
 
 
 def _with_certificates(found: Overview, principal: Principal) -> Overview:
@@ -169,6 +172,11 @@ def _unserved(principal: Principal, now: datetime) -> Figure:
     ids = deployments.unserved(principal.account_id)
     count = narrowing.bounded(principal, [narrowing.conditions(Narrow(ids=ids), now)])[0] if ids else 0
     return Figure(count, links.unserved())
+
+
+def _drifted(principal: Principal) -> Figure | None:
+    count = deployments.drifting(principal)[: attention.COUNT_UP_TO].count()
+    return Figure(count, links.drifted()) if count else None
 
 
 def _proofs(principal: Principal, now: datetime) -> Figure:

@@ -8,10 +8,18 @@ from django.utils.translation import gettext_lazy
 
 from certdesk.connectors.dns.providers import options as typed
 from certdesk.connectors.targets.registry import KINDS
-from certdesk.lifecycle.deployment.models import Target
+from certdesk.lifecycle.deployment import rollout, windows
+from certdesk.lifecycle.deployment.models import Binding, Target
+from certdesk.lifecycle.deployment.rollout import Rollout
 
-from .common import choose
+from .common import card, choose
 from .dns import MONO, PREFIX, drawn, typed_value
+=======
+from .common import card, choose
+
+MONO = {"class": "cd-mono", "autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
+PREFIX = "o_"
+>>>>>>> a583474 (Waves, trial, stop rules, windows and exemptions, in API and console; places with their policy)
 
 
 class TargetForm(forms.Form):
@@ -36,6 +44,16 @@ class TargetForm(forms.Form):
         label=gettext_lazy("Project"), required=False, max_length=64, widget=forms.TextInput(attrs=MONO)
     )
 
+    window = forms.CharField(
+        label=gettext_lazy("Maintenance window"),
+        required=False,
+        max_length=100,
+        help_text=gettext_lazy(
+            "When it may be changed, e.g. MON-FRI 22:00-04:00 Asia/Shanghai. Empty: at any time."
+        ),
+        widget=forms.TextInput(attrs=MONO),
+    )
+
     def __init__(self, kind: str, data: Any = None, *, target: Target | None = None) -> None:
         super().__init__(data, label_suffix="")
         self.kind = kind
@@ -46,21 +64,6 @@ class TargetForm(forms.Form):
             del self.fields["service"]
             for name in ("label", "region", "project"):
                 self.fields[name].initial = getattr(target, name)
+<<<<<<< HEAD
         for field in typed.form(KINDS[kind].options):
             self.fields[PREFIX + field.name] = drawn(field, self.shown)
-
-    def options(self) -> dict[str, Any]:
-        """What was typed, as the options model reads it; what is empty is left to its default."""
-        fields = typed.form(KINDS[self.kind].options)
-        found = {one.name: typed_value(one, self.cleaned_data, self.shown) for one in fields}
-        return {name: value for name, value in found.items() if value is not None}
-
-
-class PushForm(forms.Form):
-    """Service and region in one choice."""
-
-    place = forms.ChoiceField(label=gettext_lazy("Service and region"))
-
-    def __init__(self, data: Any = None, *, choices: list[tuple[str, str]]) -> None:
-        super().__init__(data, label_suffix="")
-        choose(self, "place", choices)

@@ -9,20 +9,22 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import BadParameter, CertdeskError, WrongState
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates.models import Certificate
-from certdesk.lifecycle.deployment import actions, material, pushing, queries, rules
+from certdesk.lifecycle.deployment import actions, material, pushing, queries, rules, windows
 from certdesk.lifecycle.deployment.errors import NotDeployable
 from certdesk.lifecycle.deployment.models import PushRecord, Service
 from certdesk.lifecycle.deployment.queries import Place
+from certdesk.lifecycle.deployment.rollout import AT_ONCE
 from certdesk.lifecycle.deployment.rules import Wanted
 from certdesk.lifecycle.deployment.states import BindingState
 
 from ..forms.common import put
-from ..forms.deploying import PushForm
+from ..forms.deploying import PushForm, RolloutForm
 from . import detail, fragments
 from .page import alert, back_to, code_of, page, tell
 
@@ -158,8 +160,12 @@ def _posted(
             request, BadParameter(_("Nothing was chosen."), next_step=_("Tick what the certificate is for."))
         )
         return HttpResponseRedirect(back)
-    if "confirmed" not in request.POST:
+    form = RolloutForm(request.POST if "confirmed" in request.POST else None, count=len(chosen))
+    if "confirmed" not in request.POST or not form.is_valid():
         context = {
+            "form": form,
+            "several": len(chosen) > 1,
+            "windows": _windows(chosen),
             "title": _("Confirm the deployment"),
             "service": service,
             "region": region,
@@ -172,13 +178,23 @@ def _posted(
         }
         return render(request, "console/deploy_confirm.html", context)
     wanted = [Wanted(one.binding.id) for one in chosen]
-    started = actions.deploy(principal, certificate.id, service, region, wanted)
+    started = actions.deploy(principal, certificate.id, service, region, wanted, form.plan())
     for _key, why in started.refused:
         alert(request, WrongState(why))
     if started.deployment is not None:
         words = _("The deployment has begun; it counts once the new certificate is really served.")
         tell(request, words, "deployment.begun")
+        if form.plan() != AT_ONCE:
+            return back_to("deployment", started.deployment.id)
     return HttpResponseRedirect(back)
+
+
+def _windows(chosen: list[Place]) -> list[dict[str, Any]]:
+    """The targets that may not be changed at this moment, with when they may."""
+    now = clock.real_now()
+    found = {one.binding.target.label: windows.read(one.binding.target.window) for one in chosen}
+    waits = {label: windows.opens(window, now) for label, window in found.items()}
+    return [{"label": label, "until": until} for label, until in waits.items() if until is not None]
 
 
 def _signature(places: list[Place]) -> str:

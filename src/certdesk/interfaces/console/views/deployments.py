@@ -1,5 +1,6 @@
 """Deployments: the list, one with every look, trying again, going back."""
 
+import hashlib
 from typing import Any
 
 from django.db.models import QuerySet
@@ -15,7 +16,7 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations import paging
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.certificates.models import Certificate
-from certdesk.lifecycle.deployment import actions, queries, states
+from certdesk.lifecycle.deployment import actions, queries, states, waves
 from certdesk.lifecycle.deployment.models import Deployment, Step
 from certdesk.lifecycle.deployment.states import DeploymentState, StepState
 
@@ -29,6 +30,8 @@ STATES = {
     DeploymentState.COMMITTED: ("good", gettext_lazy("Deployed")),
     DeploymentState.ROLLED_BACK: ("end", gettext_lazy("Rolled back")),
     DeploymentState.FAILED: ("bad", gettext_lazy("Failed")),
+    DeploymentState.PAUSED: ("you", gettext_lazy("Paused")),
+    DeploymentState.CANCELLED: ("end", gettext_lazy("Cancelled")),
 }
 STEPS = {
     StepState.PLANNED: ("wait", gettext_lazy("Planned")),
@@ -36,6 +39,7 @@ STEPS = {
     StepState.DEPLOYED: ("good", gettext_lazy("Deployed")),
     StepState.ROLLED_BACK: ("end", gettext_lazy("Rolled back")),
     StepState.FAILED: ("bad", gettext_lazy("Failed")),
+    StepState.CANCELLED: ("end", gettext_lazy("Cancelled")),
 }
 
 
@@ -115,11 +119,37 @@ def shown(request: HttpRequest, principal: Principal, deployment_id: str) -> Htt
         "next": {"title": title, "text": text, "tone": tone},
         "running": one.state not in states.OVER,
         "seen": _signature(steps),
-        "steps": [_step(step) for step in steps],
+        "waves": _waves(one, steps),
+        "pause_reason": say(one.pause_reason),
+        "may_pause": one.state not in states.OVER and not one.paused and _waiting(steps),
+        "may_resume": one.paused and one.state not in states.OVER,
+        "may_cancel": one.state not in states.OVER and _waiting(steps),
         "may_retry": any(step.state == StepState.FAILED and not step.back for step in steps),
         "may_roll_back": one.state in states.OVER and any(_can_go_back(step) for step in steps),
     }
     return render(request, "console/deployment.html", context)
+
+
+def _waiting(steps: list[Step]) -> bool:
+    return any(step.state == StepState.PLANNED for step in steps)
+
+
+def _waves(one: Deployment, steps: list[Step]) -> list[dict[str, Any]]:
+    """The steps by wave; one wave alone has no heading."""
+    numbers = sorted({step.wave for step in steps})
+    return [
+        {
+            "title": _wave_title(one, number) if len(numbers) > 1 else "",
+            "steps": [_step(step) for step in steps if step.wave == number],
+        }
+        for number in numbers
+    ]
+
+
+def _wave_title(one: Deployment, number: int) -> str:
+    if number == 1 and one.canary:
+        return _("First wave: the trial")
+    return _("Wave %(number)d") % {"number": number}
 
 
 def _can_go_back(step: Step) -> bool:
@@ -143,6 +173,11 @@ def _next(one: Deployment, steps: list[Step]) -> tuple[str, str]:
             return _("Failed at %(count)d of %(all)d places.") % {"count": failed, "all": len(steps)}, _(
                 "Nothing blocks the others. Read what was seen, then try again."
             )
+        case DeploymentState.CANCELLED:
+            return _("What had not begun was given up."), _("Those places serve what they served before.")
+        case DeploymentState.PAUSED:
+            left = sum(step.state == StepState.PLANNED for step in steps)
+            return _("It is held: %(count)d places have not begun.") % {"count": left}, say(one.pause_reason)
     return _("The deployment is under way."), _("This page follows it.")
 
 
@@ -155,6 +190,9 @@ def _step(step: Step) -> dict[str, Any]:
         "reason": say(step.reason),
         "next_step": say(step.next_step),
         "names": step.binding.names if step.binding is not None else [],
+        "retry_at": step.retry_at,
+        "waits_until": step.waits_until,
+        "exempt": step.exempt,
         "looks": [
             {"tone": "good" if look["verdict"] == "NEW" else "bad", "text": say(look["sentence"])}
             for look in step.looks
@@ -163,7 +201,8 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def _signature(steps: list[Step]) -> str:
-    return "-".join(step.state for step in steps)[:900]
+    text = "-".join(f"{step.state}{step.attempts}{step.waits_until or ''}" for step in steps)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @page(queries.DEPLOY)
@@ -182,6 +221,24 @@ def retry(request: HttpRequest, principal: Principal, deployment_id: str) -> Htt
         alert(request, error)
     else:
         tell(request, _("What failed is tried again."), "deployment.retried")
+    return back_to("deployment", deployment_id)
+
+
+@page("", post=queries.DEPLOY)
+def hold(request: HttpRequest, principal: Principal, deployment_id: str) -> HttpResponse:
+    """Pauses, resumes or cancels it."""
+    verbs = {
+        "pause": (waves.pause, _("No further place is begun until you go on.")),
+        "resume": (waves.resume, _("It goes on.")),
+        "cancel": (waves.cancel, _("What had not begun is given up.")),
+    }
+    verb, words = verbs.get(request.POST.get("verb", ""), verbs["pause"])
+    try:
+        verb(principal, deployment_id)
+    except CertdeskError as error:
+        alert(request, error)
+    else:
+        tell(request, words, "deployment.held")
     return back_to("deployment", deployment_id)
 
 

@@ -11,13 +11,14 @@ from certdesk.connectors.targets.registry import KINDS
 from certdesk.foundation.common.errors import CertdeskError, WrongState
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
-from certdesk.lifecycle.deployment import queries, targets
+from certdesk.lifecycle.deployment import queries, targets, windows
 from certdesk.lifecycle.deployment.models import Binding, Target
 from certdesk.lifecycle.deployment.states import BindingState
 from certdesk.lifecycle.deployment.targets import CREATE, DELETE, DISCOVER, GET, LIST, UPDATE
 
 from ..forms.common import put
 from ..forms.deploying import TargetForm
+from . import places
 from .deploying import SERVICES, STATES, served
 from .page import alert, back_to, code_of, page, tell
 from .target_kinds import grouped, hint, setup
@@ -71,6 +72,7 @@ def add(request: HttpRequest, principal: Principal) -> HttpResponse:
                 region=given["region"],
                 project=given["project"],
                 label=given["label"],
+                window=windows.parse(given["window"]),
                 given=form.options(),
             )
         except CertdeskError as error:
@@ -86,7 +88,12 @@ def edit(request: HttpRequest, principal: Principal, target_id: str) -> HttpResp
     form = TargetForm(target.kind, request.POST if request.method == "POST" else None, target=target)
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
+        try:
+            window = windows.parse(given["window"])
+        except CertdeskError as error:
+            return _form(request, _("Edit the target"), form, back, error)
         changes = {
+            "window": window,
             "label": given["label"] or target.label,
             "region": given["region"],
             "project": given["project"],
@@ -179,12 +186,17 @@ def _bound(one: Binding) -> dict[str, Any]:
         "label": label if one.names else _("Not used"),
         "code": state.value,
         "reason": say(one.reason),
+        "drift": places.drift(one),
+        "url": reverse("binding", args=[one.id]),
     }
 
 
 def _facts(target: Target) -> list[dict[str, Any]]:
     model = KINDS[target.kind].options.model_fields if target.kind in KINDS else {}
-    found: list[dict[str, Any]] = [{"label": _("Project"), "value": target.project}]
+    found: list[dict[str, Any]] = [
+        {"label": _("Project"), "value": target.project},
+        {"label": _("Maintenance window"), "value": windows.line_of(target.window), "mono": True},
+    ]
     for name, value in target.shown.items():
         title = model[name].title if name in model else name
         text = ", ".join(map(str, value)) if isinstance(value, list) else value
