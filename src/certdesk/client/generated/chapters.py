@@ -1335,13 +1335,13 @@ class Deployments:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def cancel(self, id: str) -> dict[str, Any]:
+    def cancel(self, id: str) -> types.DeploymentInfo:
         """Gives up the places that have not begun; the others stay as they are.
 
         Args:
             id: The id.
         """
-        return cast('dict[str, Any]', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/cancel', id)))
+        return cast('types.DeploymentInfo', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/cancel', id)))
 
     def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, certificate: str | None = None) -> types.DeploymentPage:
         """Deployments, newest first.
@@ -1363,21 +1363,21 @@ class Deployments:
                 return
             marker = page['next_marker']
 
-    def pause(self, id: str) -> dict[str, Any]:
+    def pause(self, id: str) -> types.DeploymentInfo:
         """Begins no further place until it is resumed; what has begun is ended.
 
         Args:
             id: The id.
         """
-        return cast('dict[str, Any]', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/pause', id)))
+        return cast('types.DeploymentInfo', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/pause', id)))
 
-    def resume(self, id: str) -> dict[str, Any]:
+    def resume(self, id: str) -> types.DeploymentInfo:
         """Goes on with what a person or a stop rule has held.
 
         Args:
             id: The id.
         """
-        return cast('dict[str, Any]', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/resume', id)))
+        return cast('types.DeploymentInfo', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/resume', id)))
 
     def retry(self, id: str) -> types.DeploymentInfo:
         """Tries what failed again; what is deployed stays.

@@ -400,7 +400,7 @@ class BindingDesired(TypedDict):
 
 
 class BindingInfo(TypedDict):
-    """A certificate object of a target: what it should serve, and what it serves."""
+    """A certificate object of a target: what it should serve, and what it serves. `drift`: how the two differ, empty when they do not; `exempt`: listeners and names not looked at."""
 
     id: 'str'
     target_id: 'str'
@@ -413,6 +413,8 @@ class BindingInfo(TypedDict):
     desired: 'BindingDesired'
     served: 'BindingServed'
     deployment: 'str'
+    drift: 'str'
+    exempt: 'builtins.list[str]'
     verdict: 'str'
     reason: 'str'
     next_step: 'str'
@@ -1104,10 +1106,17 @@ class DeploymentBefore(TypedDict):
 
 
 class DeploymentInfo(TypedDict):
+    """`wave`: the latest that has begun; `pause_reason` where a person or a stop rule holds it."""
+
     id: 'str'
     certificate_id: 'str'
     version: 'int'
     state: 'str'
+    cause: 'str'
+    paused: 'bool'
+    pause_reason: 'str'
+    wave: 'int'
+    rollout: 'DeploymentRollout'
     waves: 'builtins.list[DeploymentWave]'
     bindings: 'builtins.list[DeploymentStep]'
     created_at: 'str'
@@ -1134,6 +1143,15 @@ class DeploymentQuery(TypedDict):
     certificate: NotRequired['str']
 
 
+class DeploymentRollout(TypedDict):
+    """0 = that does not hold."""
+
+    canary: 'int'
+    wave_size: 'int'
+    stop_after: 'int'
+    stop_percent: 'int'
+
+
 class DeploymentStep(TypedDict):
     """One binding's part; `binding_id` is null once the target was removed."""
 
@@ -1145,6 +1163,11 @@ class DeploymentStep(TypedDict):
     next_step: 'str'
     before: 'DeploymentBefore'
     can_roll_back: 'bool'
+    wave: 'int'
+    attempts: 'int'
+    retry_at: 'str'
+    waits_until: 'str'
+    exempt: 'builtins.list[str]'
     looks: 'builtins.list[DeploymentLook]'
 
 
@@ -2992,7 +3015,7 @@ class TargetChange(TypedDict):
 
 
 class TargetInfo(TypedDict):
-    """A server with certificates; secrets in `options` are `***`."""
+    """A server with certificates; secrets in `options` are `***`, `window` is empty when it is always open."""
 
     id: 'str'
     service: 'str'
@@ -3000,6 +3023,7 @@ class TargetInfo(TypedDict):
     label: 'str'
     region: 'str'
     project: 'str'
+    window: 'dict[str, Any]'
     options: 'dict[str, Any]'
     problem: 'str'
     next_step: 'str'

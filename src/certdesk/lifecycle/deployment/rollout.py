@@ -7,7 +7,6 @@ from certdesk.foundation.common.errors import BadParameter
 
 MOST = 500
 CANARY_FAILED = "A place of the first wave failed, so no other was begun."
-STOPPED = "%d places failed, which is as many as it was allowed, so no further one was begun."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +61,6 @@ def stops(plan: Rollout, failed: Sequence[int], count: int) -> str:
         return CANARY_FAILED
     too_many = plan.stop_after and len(failed) >= plan.stop_after
     share = plan.stop_percent and 100 * len(failed) >= plan.stop_percent * count
-    return STOPPED % len(failed) if failed and (too_many or share) else ""
+    if not failed or not (too_many or share):
+        return ""
+    return f"{len(failed)} places failed, which is as many as it was allowed, so no further one was begun."

@@ -5,11 +5,13 @@ from typing import Annotated, Any
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from certdesk.lifecycle.deployment.states import Cause, DeploymentState
+
 from .common import Done, Made, Marker, Moment
 
 
 class TargetInfo(TypedDict):
-    """A server with certificates; secrets in `options` are `***`."""
+    """A server with certificates; secrets in `options` are `***`; an empty `window` is always open."""
 
     id: str
     service: str
@@ -17,6 +19,7 @@ class TargetInfo(TypedDict):
     label: str
     region: str
     project: str
+    window: dict[str, Any]
     options: dict[str, Any]
     problem: str
     next_step: str
@@ -53,7 +56,10 @@ class BindingServed(TypedDict):
 
 
 class BindingInfo(TypedDict):
-    """A certificate object of a target: what it should serve, and what it serves."""
+    """A certificate object of a target: what it should serve, and what it serves.
+
+    `drift`: how the two differ, empty when they do not; `exempt`: listeners and names not looked at.
+    """
 
     id: str
     target_id: str
@@ -68,6 +74,8 @@ class BindingInfo(TypedDict):
     deployment: Annotated[
         str, Field(json_schema_extra={"enum": ["NOT_DEPLOYED", "DEPLOYING", "DEPLOYED", "FAILED"]})
     ]
+    drift: str
+    exempt: list[str]
     verdict: str
     reason: str
     next_step: str
@@ -153,17 +161,38 @@ class DeploymentStep(TypedDict):
     next_step: str
     before: DeploymentBefore
     can_roll_back: bool
+    wave: int
+    attempts: int
+    retry_at: Moment
+    waits_until: Moment
+    exempt: list[str]
     looks: list[DeploymentLook]
 
 
+class DeploymentRollout(TypedDict):
+    """0 = that does not hold."""
+
+    canary: int
+    wave_size: int
+    stop_after: int
+    stop_percent: int
+
+
 class DeploymentInfo(TypedDict):
+    """`wave`: the latest that has begun; `pause_reason` where a person or a stop rule holds it."""
+
     id: str
     certificate_id: str
     version: int
     state: Annotated[
         str,
-        Field(json_schema_extra={"enum": ["PLANNED", "RUNNING", "COMMITTED", "ROLLED_BACK", "FAILED"]}),
+        Field(json_schema_extra={"enum": [state.value for state in DeploymentState]}),
     ]
+    cause: Annotated[str, Field(json_schema_extra={"enum": [cause.value for cause in Cause]})]
+    paused: bool
+    pause_reason: str
+    wave: int
+    rollout: DeploymentRollout
     waves: list[DeploymentWave]
     bindings: list[DeploymentStep]
     created_at: Moment
@@ -227,6 +256,9 @@ ANSWERS: dict[str, object] = {
     "deployments.show": DeploymentInfo,
     "deployments.retry": DeploymentInfo,
     "deployments.roll_back": DeploymentInfo,
+    "deployments.pause": DeploymentInfo,
+    "deployments.resume": DeploymentInfo,
+    "deployments.cancel": DeploymentInfo,
     "certificates.batch_push": BatchPushAnswer,
     "certificates.push_records": PushRecordPage,
     "v2.push": Done,
