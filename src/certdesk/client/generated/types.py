@@ -3015,7 +3015,7 @@ class TargetChange(TypedDict):
 
 
 class TargetInfo(TypedDict):
-    """A server with certificates; secrets in `options` are `***`, `window` is empty when it is always open."""
+    """A server with certificates; secrets in `options` are `***`; an empty `window` is always open."""
 
     id: 'str'
     service: 'str'

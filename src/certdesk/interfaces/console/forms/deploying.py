@@ -14,12 +14,6 @@ from certdesk.lifecycle.deployment.rollout import Rollout
 
 from .common import card, choose
 from .dns import MONO, PREFIX, drawn, typed_value
-=======
-from .common import card, choose
-
-MONO = {"class": "cd-mono", "autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
-PREFIX = "o_"
->>>>>>> a583474 (Waves, trial, stop rules, windows and exemptions, in API and console; places with their policy)
 
 
 class TargetForm(forms.Form):
@@ -43,7 +37,6 @@ class TargetForm(forms.Form):
     project = forms.CharField(
         label=gettext_lazy("Project"), required=False, max_length=64, widget=forms.TextInput(attrs=MONO)
     )
-
     window = forms.CharField(
         label=gettext_lazy("Maintenance window"),
         required=False,
@@ -64,6 +57,96 @@ class TargetForm(forms.Form):
             del self.fields["service"]
             for name in ("label", "region", "project"):
                 self.fields[name].initial = getattr(target, name)
-<<<<<<< HEAD
+            self.fields["window"].initial = windows.line_of(target.window)
         for field in typed.form(KINDS[kind].options):
             self.fields[PREFIX + field.name] = drawn(field, self.shown)
+
+    def options(self) -> dict[str, Any]:
+        """What was typed, as the options model reads it; what is empty is left to its default."""
+        fields = typed.form(KINDS[self.kind].options)
+        found = {one.name: typed_value(one, self.cleaned_data, self.shown) for one in fields}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class RolloutForm(forms.Form):
+    """In which order several places are done, and when it stops by itself."""
+
+    canary = forms.IntegerField(
+        label=gettext_lazy("First wave"),
+        required=False,
+        min_value=0,
+        max_value=rollout.MOST,
+        help_text=gettext_lazy("Places to try it on first; if one fails, no other is begun. 0: none."),
+    )
+    wave_size = forms.IntegerField(
+        label=gettext_lazy("Further waves"),
+        required=False,
+        min_value=0,
+        max_value=rollout.MOST,
+        help_text=gettext_lazy("Places of each; the next one begins when one is over. 0: all at once."),
+    )
+    stop_after = forms.IntegerField(
+        label=gettext_lazy("Stop after failures"),
+        required=False,
+        min_value=0,
+        max_value=rollout.MOST,
+        help_text=gettext_lazy("So many failed places hold the rest until you decide. 0: never."),
+    )
+
+    def __init__(self, data: Any = None, *, count: int) -> None:
+        super().__init__(data, label_suffix="", initial={"canary": 1, "wave_size": 20, "stop_after": 5})
+        if count == 1:
+            self.fields.clear()
+
+    def plan(self) -> Rollout:
+        """What was entered; an empty field is 0."""
+        return Rollout(**{name: value or 0 for name, value in self.cleaned_data.items()})
+
+
+class BindingForm(forms.Form):
+    """What happens when a place serves something else than it should, and what need not serve it."""
+
+    policy = forms.ChoiceField(
+        label=gettext_lazy("If something else is served"),
+        widget=forms.RadioSelect,
+    )
+    exempt = forms.MultipleChoiceField(
+        label=gettext_lazy("These need not serve it"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("They are not looked at after a deployment, nor later; each one notes it."),
+    )
+
+    def __init__(self, binding: Binding, data: Any = None) -> None:
+        super().__init__(data, label_suffix="", initial={"policy": binding.policy, "exempt": binding.exempt})
+        choose(
+            self,
+            "policy",
+            [
+                ("REPORT", card(_("Tell"), _("It stands on the overview, and a mail is sent."))),
+                (
+                    "MEND",
+                    card(
+                        _("Tell and mend"),
+                        _("The certificate is deployed there again; a renewed one also by itself."),
+                    ),
+                ),
+            ],
+        )
+        choices = [(one, one) for one in [*binding.listeners, *binding.names]]
+        choose(self, "exempt", choices)
+        if len(binding.listeners) < _SEVERAL and len(binding.names) < _SEVERAL:
+            del self.fields["exempt"]
+
+
+_SEVERAL = 2
+
+
+class PushForm(forms.Form):
+    """Service and region in one choice."""
+
+    place = forms.ChoiceField(label=gettext_lazy("Service and region"))
+
+    def __init__(self, data: Any = None, *, choices: list[tuple[str, str]]) -> None:
+        super().__init__(data, label_suffix="")
+        choose(self, "place", choices)
