@@ -415,13 +415,7 @@ def _write(step: Step, state: StepState, outcome: Outcome) -> None:
     if state is StepState.FAILED and not step.back and not outcome.lasting and step.binding is not None:
         pause = rules.pause(step.attempts, settings.get().look_seconds)
         retry_at = clock.real_now() + timedelta(seconds=pause)
-        enqueue(
-            RETRY,
-            {"step": step.id},
-            subject=step.deployment.certificate_id,
-            dedupe_key=f"{RETRY}:{step.id}",
-            run_at=retry_at,
-        )
+        _plan_try(step, retry_at)
     Step.objects.filter(id=step.id).update(
         state=state,
         verdict=outcome.verdict,
@@ -433,6 +427,24 @@ def _write(step: Step, state: StepState, outcome: Outcome) -> None:
         waits_until=None,
         updated_at=clock.real_now(),
     )
+
+
+def _plan_try(step: Step, at: datetime) -> None:
+    enqueue(
+        RETRY,
+        {"step": step.id},
+        subject=step.deployment.certificate_id,
+        dedupe_key=f"{RETRY}:{step.id}",
+        run_at=at,
+    )
+
+
+def plan_tries(deployment: Deployment) -> None:
+    """What was to be tried again while it was held; in the caller's transaction."""
+    failed = Step.objects.select_related("deployment").filter(deployment=deployment, state=StepState.FAILED)
+    for step in failed.exclude(retry_at=None):
+        if step.retry_at is not None:
+            _plan_try(step, step.retry_at)
 
 
 def _look(seen: Seen) -> dict[str, str]:

@@ -50,6 +50,7 @@ def resume(principal: Principal, deployment_id: str) -> Deployment:
         rules = {"canary": 0, "stop_after": 0, "stop_percent": 0} if ruled else {}
         Deployment.objects.filter(id=now.id).update(paused=False, pause_reason="", **rules)
         sent = actions.send_waiting(now, principal.user_id)
+        actions.plan_tries(now)
         actions.settle(now)
         actions.note(principal, "deployment.resume", now, sent)
     return deployment
