@@ -39,6 +39,10 @@ PUBLIC = {
     "confirm/revocation-<str:secret>": "the secret of the mailed link is the right",
     "confirm/reissue-<str:secret>": "the secret of the mailed link is the right",
     "confirm/<str:token>": "the secret of the mailed link is the right",
+    "agent/ca": "the roots of the built-in CA, which are public",
+    "agent/host.py": "the agent's source, which is public",
+    "agent/enrol": "the one-time code is the right",
+    "agent/exchange": "signed with the host's own credential",
     "acme/directory": "its requests are signed by the ACME account's key (RFC 8555)",
 }
 OPEN_PAGES = {

@@ -59,6 +59,7 @@ FOR_THE_HOUSE = {
     "authority.responders": "renews the OCSP responders' certificates",
     "certificates.csr_key": "makes the key of a CSR that stands already",
     "iam.prune": "forgets what has run out",
+    "hosts.watch": "tells of silent hosts, and forgets codes that nobody used",
     "issuance.compromised": "revokes what has a key that is proved to be known; the CA's own duty",
     "issuance.revocation": "carries on a revocation that was decided",
     "issuance.revocations": "settles what a crash left open",

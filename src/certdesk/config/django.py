@@ -96,6 +96,7 @@ INSTALLED_APPS = [
     "certdesk.lifecycle.issuance",
     "certdesk.lifecycle.notifications",
     "certdesk.lifecycle.deployment",
+    "certdesk.lifecycle.hosts",
     "certdesk.lifecycle.renewal",
     "certdesk.lifecycle.bulk",
     "certdesk.lifecycle.campaigns",

@@ -122,6 +122,12 @@ CONTEXTS: dict[str, dict[str, object]] = {
         "domains": ["example.com"],
         "more": 0,
     },
+    "host-silent": {
+        "name": "ada",
+        "host": "web1",
+        "seen_at": datetime(2027, 3, 1, 12, tzinfo=UTC),
+        "places": ["shop: example.com"],
+    },
     "renewal-attention": {
         "name": "shop",
         "not_after": datetime(2027, 3, 1, 12, tzinfo=UTC),
@@ -145,7 +151,7 @@ CONTEXTS: dict[str, dict[str, object]] = {
 WITHOUT_DOMAIN = (
     *("channel-test", "organization-request", "mail-test", "invitation", "password-reset"),
     *("second-factor-reset", "approval-asked", "approval-ended", "weekly"),
-    *("campaign-started", "campaign-ended"),
+    *("campaign-started", "campaign-ended", "host-silent"),
 )
 
 

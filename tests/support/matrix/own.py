@@ -598,6 +598,16 @@ def _relabel(side: Side) -> Ask:
     return Ask(body={"label": "renamed"})
 
 
+@own("agents.create")
+def _host(side: Side) -> Ask:
+    return Ask(body={"label": "web1"})
+
+
+@own("agents.update")
+def _rename_host(side: Side) -> Ask:
+    return Ask(body={"label": "web2"})
+
+
 @own("bindings.update")
 def _policy_of_binding(side: Side) -> Ask:
     return Ask(body={"policy": "REPORT"})

@@ -297,6 +297,7 @@ THINGS: dict[str, Callable[[Side], str]] = {
     "domain_id": lambda side: side.account.id,
     "role_id": lambda side: side.ids["roles"],
     "targets": balancers.target,
+    "agents": lambda side: str(side.post("/v3/scm/agents", {"label": "web"})["id"]),
     "bindings": balancers.binding,
     "deployments": balancers.deployment,
     "campaigns": _campaign,

@@ -18,6 +18,7 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
     "dns-record": frozenset({"domain", "certificate_id", "records", "link"}),
     # ORG-1; `choose_link` is a secret: whoever has it chooses
     "organization-request": frozenset({"domain", "certificate_id", "company", "choose_link", "page"}),
+    "host-silent": frozenset({"name", "host", "seen_at", "places", "link"}),
     "issued": frozenset({"domain", "certificate_id", "not_after", "link"}),
     "refused": frozenset({"domain", "certificate_id", "reason", "addition", "link"}),
     "withdrawn": frozenset({"domain", "certificate_id", "addition", "link"}),

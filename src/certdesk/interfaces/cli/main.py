@@ -54,6 +54,10 @@ app.command("docs")(documents.docs)
 app.command("completion")(completion.completion)
 app.command("lab")(labs.lab)
 app.command("perspective")(perspective.perspective)
+app.command(
+    "agent",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+)(perspective.agent)
 app.command("mail-listener")(perspective.mail_listener)
 app.add_typer(people.users, name="user")
 app.add_typer(people.accounts, name="account")

@@ -35,6 +35,16 @@ def perspective(
     agent.run([*given, *more])
 
 
+def agent(arguments: Annotated[list[str] | None, typer.Argument(help="As of `host.py`.")] = None) -> None:
+    """Fetch this host's certificates from a desk elsewhere: enrol, run, rekey, prepare; --help tells more.
+
+    The agent is one file of the standard library: `certdesk/agents/host.py` can be copied alone.
+    """
+    from certdesk.agents import host
+
+    raise typer.Exit(host.main(arguments or ["--help"]))
+
+
 def mail_listener() -> None:
     """Take replies to confirmation mails by SMTP on CERTDESK_MAIL_LISTENER; `up` runs it by itself."""
     settings = start.django()

@@ -44,6 +44,14 @@ class TargetChange(Body):
     options: Options | None = None
 
 
+class NewAgent(Body):
+    label: Line = ""
+
+
+class AgentChange(Body):
+    label: Line
+
+
 class BindingQuery(Body):
     limit: Number = 10
     marker: Line = ""

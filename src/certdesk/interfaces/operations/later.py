@@ -32,8 +32,6 @@ ISSUERS_AND_TARGETS: list[Line] = [
     ("issuers.test", "POST", "/v3/scm/issuers/{id}/test", "scm:issuer:test"),
     ("issuers.health", "GET", "/v3/scm/issuers/{id}/health", "scm:issuer:get"),
     ("issuers.of_product", "PUT", "/v3/scm/products/{product_id}/issuers", "scm:issuer:update"),
-    ("agents.enrolment_code", "POST", "/v3/scm/agents/enrolment-codes", "scm:agent:createEnrolmentCode"),
-    *_crud("agents", "/v3/scm/agents", "scm:agent"),
 ]
 DISCOVERY: list[Line] = [
     *_crud("scans", "/v3/scm/scans", "scm:scan"),

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from . import confirming, notice_link, organization_link, pki, reissue_link, revocation_link, views
+from . import agents, confirming, notice_link, organization_link, pki, reissue_link, revocation_link, views
 
 urlpatterns: list[URLPattern] = [
     path("healthz", views.healthz),
@@ -16,5 +16,9 @@ urlpatterns: list[URLPattern] = [
     path("confirm/reissue-<str:secret>", reissue_link.decide),
     path("confirm/notice-<str:secret>", notice_link.acknowledge),
     path("confirm/<str:token>", confirming.confirm),
+    path("agent/ca", agents.roots),
+    path("agent/host.py", agents.download),
+    path("agent/enrol", agents.enrol),
+    path("agent/exchange", agents.exchanged),
     path("acme/directory", views.later),
 ]

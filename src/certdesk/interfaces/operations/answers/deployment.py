@@ -1,6 +1,6 @@
 """Answers about targets, bindings, deployments and pushes."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -241,6 +241,54 @@ class PushHistoryAnswer(TypedDict):
     push_history_list: list[PushHistoryLine]
 
 
+class AgentCode(TypedDict):
+    """`code` is told this once."""
+
+    id: str
+    code: str
+    expires_at: Moment
+
+
+class AgentInfo(TypedDict):
+    """A host with an agent."""
+
+    id: str
+    label: str
+    state: Literal["WAITING", "EXPIRED", "ACTIVE", "SILENT"]
+    host: str
+    version: str
+    target_id: str | None
+    enrolled_at: Moment
+    seen_at: Moment
+    created_at: Moment
+
+
+class AgentPage(TypedDict):
+    items: list[AgentInfo]
+    next_marker: Marker
+
+
+class AgentPlace(TypedDict):
+    """A certificate of a host; `csrs` are of keys that never leave it."""
+
+    binding_id: str
+    name: str
+    names: list[str]
+    listeners: list[str]
+    csrs: list[str]
+    deployment: str
+    verdict: str
+    reason: str
+    next_step: str
+    desired: BindingDesired
+    served: BindingServed
+    seen_at: Moment
+
+
+class AgentDetail(AgentInfo):
+    places: list[AgentPlace]
+
+
 ANSWERS: dict[str, object] = {
     "targets.list": TargetPage,
     "targets.create": Made,
@@ -248,6 +296,11 @@ ANSWERS: dict[str, object] = {
     "targets.update": TargetInfo,
     "targets.test": TargetTested,
     "targets.discover": Discovered,
+    "agents.enrolment_code": AgentCode,
+    "agents.list": AgentPage,
+    "agents.create": AgentCode,
+    "agents.show": AgentDetail,
+    "agents.update": AgentInfo,
     "bindings.list": BindingPage,
     "bindings.update": BindingInfo,
     "certificates.deploy": DeployAnswer,
