@@ -96,9 +96,9 @@ class Host:
         self.config.write_text(json.dumps({"places": {"shop": given}}))
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        base = [sys.executable, str(PROGRAM), "--config", str(self.config), "--state", str(self.state)]
+        base = [sys.executable, str(PROGRAM)]
         return subprocess.Popen(
-            [*base, *arguments],
+            [*base, *arguments, "--config", str(self.config), "--state", str(self.state)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -213,6 +213,7 @@ NOT_SHOWN: dict[str, tuple[str, ...]] = {
         "two operations have the name or route …",
         "… declares no IAM action: …",
     ),
+    "interfaces/public/agents.py": ("text/x-python; charset=utf-8",),
     "interfaces/public/views.py": ("text/plain; version=0.0.4",),
     "lifecycle/applications/subject.py": ("Not stated",),
     "lifecycle/catalogue/prices.py": ("product_id, kind, currency, minor, since, id", "of the file"),

@@ -805,21 +805,31 @@ def _refused(reason: str, sentence: str, next_step: str) -> dict[str, Any]:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="certdesk-host", description=(__doc__ or "").splitlines()[0])
-    made.add_argument("--config", type=Path, default=CONFIG, help=f"places of this host; default {CONFIG}")
-    made.add_argument("--state", type=Path, default=STATE, help=f"own folder; default {STATE}")
+    common = argparse.ArgumentParser(add_help=False)
+    for name, default, told in (("config", CONFIG, "places of this host"), ("state", STATE, "own folder")):
+        more = f"{told}; default {default}"
+        common.add_argument(f"--{name}", type=Path, default=argparse.SUPPRESS, help=more)
+    made = argparse.ArgumentParser(
+        prog="certdesk-host", description=(__doc__ or "").splitlines()[0], parents=[common]
+    )
+    made.set_defaults(config=CONFIG, state=STATE)
     verbs = made.add_subparsers(dest="verb", required=True)
-    one = verbs.add_parser("enrol", help="make this host known to a desk")
+
+    def verb(name: str, told: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, help=told, parents=[common])
+
+    one = verb("enrol", "make this host known to a desk")
     one.add_argument("--server", required=True, help="https address of the desk")
     one.add_argument(
         "--code", required=True, help="the code of the page Hosts; - reads it from standard input"
     )
     one.add_argument("--pin", default="", help="SHA-256 of the desk's CA; without it the system's CAs count")
-    one = verbs.add_parser("run", help="ask the desk and do what is to be done")
-    one.add_argument("--once", action="store_true", help="end when nothing is left to do")
-    for name, told in (("rekey", "make a new key for a place"), ("prepare", "make key, request and folder")):
-        verbs.add_parser(name, help=told).add_argument("place")
-    verbs.add_parser("forced", help="the forced command of the desk's SSH key")
+    verb("run", "ask the desk and do what is to be done").add_argument(
+        "--once", action="store_true", help="end when nothing is left to do"
+    )
+    verb("rekey", "make a new key for a place").add_argument("place")
+    verb("prepare", "make key, request and folder of a place").add_argument("place")
+    verb("forced", "the forced command of the desk's SSH key")
     return made
 
 

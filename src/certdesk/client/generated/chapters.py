@@ -271,6 +271,70 @@ class Agencies:
         return cast('types.AgencyAnswer', self._transport.call('PUT', self._transport.path('/v3.0/OS-AGENCY/agencies/{id}', id), body={'trust_domain_id': trust_domain_id, 'trust_domain_name': trust_domain_name, 'trust_users': trust_users, 'description': description, 'duration': duration}))
 
 
+class Agents:
+    """Host agents."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(self, *, label: str | None = None) -> types.AgentCode:
+        """A host by its name, with the code that enrols it within 15 minutes; it is told this once.
+
+        Args:
+            label: A name of your own.
+        """
+        return cast('types.AgentCode', self._transport.call('POST', '/v3/scm/agents', body={'label': label}))
+
+    def delete(self, id: str) -> None:
+        """Its credential is dead at once; what the host serves stays as it is.
+
+        Args:
+            id: The id.
+        """
+        self._transport.call('DELETE', self._transport.path('/v3/scm/agents/{id}', id))
+
+    def enrolment_code(self) -> types.AgentCode:
+        """A code that enrols one host, once, within 15 minutes; it is told this once."""
+        return cast('types.AgentCode', self._transport.call('POST', '/v3/scm/agents/enrolment-codes'))
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.AgentPage:
+        """The account's hosts, oldest first.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            status: Only those in this state.
+        """
+        return cast('types.AgentPage', self._transport.call('GET', '/v3/scm/agents', query={'limit': limit, 'marker': marker, 'status': status}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.AgentInfo]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, status=status, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def show(self, id: str) -> types.AgentDetail:
+        """One host with its places.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.AgentDetail', self._transport.call('GET', self._transport.path('/v3/scm/agents/{id}', id)))
+
+    def update(self, id: str, *, label: str) -> types.AgentInfo:
+        """Another name.
+
+        Args:
+            id: The id.
+            label: A name of your own.
+        """
+        return cast('types.AgentInfo', self._transport.call('PUT', self._transport.path('/v3/scm/agents/{id}', id), body={'label': label}))
+
+
 class Approvals:
     """The two-person rule."""
 
@@ -3033,6 +3097,7 @@ class Chapters:
         self.access_keys = AccessKeys(transport)
         self.accounts = Accounts(transport)
         self.agencies = Agencies(transport)
+        self.agents = Agents(transport)
         self.approvals = Approvals(transport)
         self.audit = Audit(transport)
         self.balance = Balance(transport)

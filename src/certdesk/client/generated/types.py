@@ -147,6 +147,67 @@ class AgencyWithPolicies(TypedDict):
     policies: 'builtins.list[AgencyPolicy]'
 
 
+class AgentChange(TypedDict):
+    label: 'str'
+
+
+class AgentCode(TypedDict):
+    """`code` is told this once."""
+
+    id: 'str'
+    code: 'str'
+    expires_at: 'str'
+
+
+class AgentDetail(TypedDict):
+    id: 'str'
+    label: 'str'
+    state: 'str'
+    host: 'str'
+    version: 'str'
+    target_id: 'str | None'
+    enrolled_at: 'str'
+    seen_at: 'str'
+    created_at: 'str'
+    places: 'builtins.list[AgentPlace]'
+
+
+class AgentInfo(TypedDict):
+    """A host with an agent."""
+
+    id: 'str'
+    label: 'str'
+    state: 'str'
+    host: 'str'
+    version: 'str'
+    target_id: 'str | None'
+    enrolled_at: 'str'
+    seen_at: 'str'
+    created_at: 'str'
+
+
+class AgentPage(TypedDict):
+    items: 'builtins.list[AgentInfo]'
+    next_marker: 'str | None'
+
+
+class AgentPlace(TypedDict):
+    """A certificate of a host; `csrs` are of keys that never leave it."""
+
+    binding_id: 'str'
+    name: 'str'
+    names: 'builtins.list[str]'
+    listeners: 'builtins.list[str]'
+    csrs: 'builtins.list[str]'
+    deployment: 'str'
+    verdict: 'str'
+    reason: 'str'
+    next_step: 'str'
+    desired: 'BindingDesired'
+    served: 'BindingServed'
+    seen_at: 'str'
+
+
 class AllTags(TypedDict):
     tags: 'builtins.list[TagValuesFound]'
 
@@ -1915,6 +1976,10 @@ class NewAgency(TypedDict):
     trust_users: NotRequired['builtins.list[str]']
     description: NotRequired['str']
     duration: NotRequired['Any']
+
+
+class NewAgent(TypedDict):
+    label: NotRequired['str']
 
 
 class NewBulk(TypedDict):

@@ -16,7 +16,7 @@ from . import dialing, queries
 from .models import Binding, Service, Target
 from .states import BindingState
 
-KIND = "agent"
+KIND = queries.HOSTED
 REGION = "hosts"
 DRIFT = "The host serves another certificate now than the one that was deployed."
 DRIFT_STEP = "See who changed it there; with the policy MEND it is put right by itself."

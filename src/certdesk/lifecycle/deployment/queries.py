@@ -21,6 +21,8 @@ from .states import BindingState
 
 LIST_BINDINGS, UPDATE_BINDING = "scm:binding:list", "scm:binding:update"
 DEPLOY = "scm:cert:deploy"
+HOSTED = "agent"
+"""The kind of targets that nobody connects to (see `hosted`): nothing is deployed there by a request."""
 MOST_OURS = 200
 LATEST_PUSHES = 10
 MOST_UNSERVED = COUNT_UP_TO = 1_000
@@ -79,18 +81,20 @@ def fetch_binding(principal: Principal, action: str, binding_id: str) -> Binding
 
 def regions(principal: Principal, service: str) -> list[str]:
     """Regions in which the account has targets of a service."""
-    found = Target.objects.filter(account_id=principal.account_id, service=service)
+    found = Target.objects.filter(account_id=principal.account_id, service=service).exclude(kind=HOSTED)
     return sorted(set(found.values_list("region", flat=True)))
 
 
 def services(principal: Principal) -> set[str]:
     """Services of which the account has targets."""
-    return set(Target.objects.filter(account_id=principal.account_id).values_list("service", flat=True))
+    found = Target.objects.filter(account_id=principal.account_id).exclude(kind=HOSTED)
+    return set(found.values_list("service", flat=True))
 
 
 def targets_in(account_id: str, service: str, project: str) -> list[Target]:
     """The targets that a request's service and project name mean; any of the service for an empty name."""
-    found = Target.objects.filter(account_id=account_id, service=service).order_by("created_at", "id")
+    rows = Target.objects.filter(account_id=account_id, service=service).exclude(kind=HOSTED)
+    found = rows.order_by("created_at", "id")
     return [one for one in found if not project or rules.same_project(one.project, one.region, project)]
 
 

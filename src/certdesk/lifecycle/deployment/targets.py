@@ -16,7 +16,7 @@ from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.foundation.sealing import actions as sealing
 
-from . import dialing, queries, states, windows
+from . import dialing, hosted, queries, states, windows
 from .errors import NoTarget
 from .models import Binding, Service, Step, Target
 
@@ -33,8 +33,9 @@ def resource_of(account_id: str, target_id: str = "") -> Resource:
 
 
 def listed(principal: Principal) -> list[Target]:
-    """The account's targets that the principal may see, oldest first."""
-    found = Target.objects.filter(account_id=principal.account_id).order_by("created_at", "id")
+    """The account's targets that the principal may see, oldest first; hosts with an agent stand apart."""
+    rows = Target.objects.filter(account_id=principal.account_id).exclude(kind=hosted.KIND)
+    found = rows.order_by("created_at", "id")
     return [one for one in found if principal.may(LIST, resource_of(one.account_id, one.id))]
 
 
@@ -46,7 +47,7 @@ def fetch(principal: Principal, action: str, target_id: str) -> Target:
         Forbidden: no policy allows the action.
     """
     found = Target.objects.filter(id=target_id).first()
-    if found is None or not principal.owns(found.account_id):
+    if found is None or not principal.owns(found.account_id) or found.kind == hosted.KIND:
         raise NoTarget
     principal.require(action, resource_of(found.account_id, found.id))
     return found

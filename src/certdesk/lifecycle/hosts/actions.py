@@ -100,7 +100,7 @@ def _enter(principal: Principal, agent: Agent, secret: str, host: str, release: 
     agent.secret_id = sealing.seal(agent.account_id, _purpose(agent.id), secret.encode())
     agent.enrolled_at, agent.seen_at = clock.now(), clock.real_now()
     agent.save()
-    _note(principal, "scm:agent:enrol", agent, host=agent.host)
+    _note(principal, "host.enrolled", agent, host=agent.host)
 
 
 def told(text: str, most: int) -> str:
@@ -168,12 +168,12 @@ def forget(agent: Agent) -> None:
 
 
 def _label(given: str, *, required: bool = False) -> str:
-    text = " ".join(given.split())
+    text, field = " ".join(given.split()), "label"
     if (required and not text) or len(text) > LONGEST_LABEL or not text.isprintable():
         raise BadParameter(
-            f"label has {1 if required else 0} to {LONGEST_LABEL} printable characters.",
+            f"{field} has {1 if required else 0} to {LONGEST_LABEL} printable characters.",
             next_step="Shorten it.",
-            field="label",
+            field=field,
         )
     return text
 
