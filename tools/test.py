@@ -29,6 +29,7 @@ PROGRAMS = {
     "strace": "strace",
     "openssl": "openssl",
     "nginx": "nginx-light",
+    "sshd": "openssh-server openssh-client",
     "ocsptool": "gnutls-bin",
     "haproxy": "haproxy",
     "apache2": "apache2",

@@ -58,6 +58,7 @@ KINDS: Mapping[str, str] = {
     "view_id": "view_id",
     "bulk_id": "bulk_id",
     "campaign_id": "campaigns",
+    "agent_id": "agents",
 }
 """Part of an address -> kind of thing (tests/support/matrix/things.py)."""
 EVERYBODYS = {"name", "zone", "product_id", "token", "passkey_id"}

@@ -23,6 +23,7 @@ from certdesk.connectors.targets.postgresql.target import Postgresql, Postgresql
 from certdesk.connectors.targets.protocol import Reason, Target, TargetError
 from certdesk.connectors.targets.vault.target import Vault, VaultOptions
 from certdesk.connectors.targets.webhook.target import WebhookTarget, WebhookTargetOptions
+from certdesk.connectors.targets.ssh.target import SshHost, SshOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ KINDS = {
         Kind("webhook", WebhookTargetOptions, WebhookTarget),
         Kind("command", CommandOptions, Command),
     )
+    kind.name: kind for kind in (Kind("haproxy", HaProxyOptions, HaProxy), Kind("ssh", SshOptions, SshHost))
 }
 
 

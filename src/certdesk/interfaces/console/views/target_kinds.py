@@ -61,6 +61,14 @@ def words() -> dict[str, Words]:
         ),
         **_with_files(),
         **_told(),
+        "ssh": Words(
+            "remote",
+            _("A host that this service reaches by SSH; its key may run one helper there and nothing else."),
+            _(
+                "Set up the helper on the host first (see the manual). Leave the fingerprint empty: the "
+                "first look then shows which key the host has, to compare and enter."
+            ),
+        ),
         **clouds(),
     }
 
