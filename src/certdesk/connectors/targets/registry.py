@@ -67,6 +67,8 @@ KINDS = {
         Kind("command", CommandOptions, Command),
     )
     kind.name: kind for kind in (Kind("haproxy", HaProxyOptions, HaProxy), Kind("ssh", SshOptions, SshHost))
+        Kind("ssh", SshOptions, SshHost),
+    )
 }
 
 
