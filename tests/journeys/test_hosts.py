@@ -99,6 +99,7 @@ def test_from_the_code_to_the_served_certificate_and_its_successor(world: World)
     place = world.place()
     assert (place["deployment"], place["verdict"]) == ("DEPLOYED", "NEW"), place
     assert place["served"]["certificate_id"] == first == place["desired"]["certificate_id"]
+    assert place["desired"]["version"] == 1
     assert world.host.served() == place["served"]["fingerprint"]
     (binding,) = world.alice("bindings.list", query={"certificate": first, "limit": 10})["items"]
     assert binding["deployment"] == "DEPLOYED"

@@ -47,7 +47,7 @@ def place_shape(one: Place) -> Shape:
         "next_step": say(binding.next_step),
         "desired": {
             "certificate_id": binding.certificate_id,
-            "version": binding.version,
+            "version": one.version,
             "fingerprint": binding.fingerprint,
         },
         "served": {"certificate_id": binding.served_certificate_id, "fingerprint": binding.served},

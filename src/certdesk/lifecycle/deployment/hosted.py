@@ -92,10 +92,14 @@ def leave_out(target: Target, present: Sequence[str]) -> None:
 
 
 def want(binding: Binding, version: Version) -> None:
-    """The version that the place is to serve from now on."""
+    """The version that the place is to serve from now on.
+
+    Its number is not kept here but in the room of hosts: without one no engine of this room takes the place
+    for one that it could look at or deploy to.
+    """
     Binding.objects.filter(id=binding.id).update(
         certificate_id=version.certificate_id,
-        version=version.number,
+        version=0,
         fingerprint=version.fingerprint_sha1,
         deployment=BindingState.DEPLOYING,
         verdict="",

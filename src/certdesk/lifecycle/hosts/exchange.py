@@ -198,6 +198,7 @@ def _work(principal: Principal | None, agent: Agent, place: Place, now: datetime
     binding = place.binding
     if binding.fingerprint != version.fingerprint_sha1:
         place.attempts, place.next_at, place.deployed_at, place.open = 0, None, None, False
+    place.version = version.number
     served = binding.served == version.fingerprint_sha1 and place.deployed_at is not None
     before = place.deployed_at is not None
     if not place.open and not rules.is_due(
@@ -207,6 +208,7 @@ def _work(principal: Principal | None, agent: Agent, place: Place, now: datetime
     if not _may(principal, version):
         hosted.want(binding, version)
         hosted.refuse(binding, NOT_ALLOWED, ASK_RIGHTS)
+        place.save()
         return None
     if not place.open:
         place.step, place.open = place.step + 1, True

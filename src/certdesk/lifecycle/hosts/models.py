@@ -45,6 +45,7 @@ class Place(models.Model):
     listeners = models.JSONField(default=list, help_text="host:port, as the host itself reaches them.")
     csrs = models.JSONField(default=dict, help_text="SHA-256 of a key's SPKI: its CSR in PEM.")
     problem = models.TextField(default="", help_text="Why a CSR of it was not taken.")
+    version = models.IntegerField(default=0, help_text="Number of the version that it is to serve.")
     step = models.IntegerField(default=0, help_text="Number of the work under way or done last.")
     open = models.BooleanField(default=False, help_text="The host has been told of that work.")
     attempts = models.IntegerField(default=0, help_text="Failures in a row.")
