@@ -97,6 +97,7 @@ INSTALLED_APPS = [
     "certdesk.lifecycle.notifications",
     "certdesk.lifecycle.deployment",
     "certdesk.lifecycle.hosts",
+    "certdesk.lifecycle.discovery",
     "certdesk.lifecycle.renewal",
     "certdesk.lifecycle.bulk",
     "certdesk.lifecycle.campaigns",

@@ -128,6 +128,16 @@ CONTEXTS: dict[str, dict[str, object]] = {
         "seen_at": datetime(2027, 3, 1, 12, tzinfo=UTC),
         "places": ["shop: example.com"],
     },
+    "scan-found": {
+        "name": "ada",
+        "scan": "office",
+        "count": 2,
+        "lines": [
+            {"place": "10.0.0.1:443", "verdict": verdict, "subject": "CN=a", "not_after": None}
+            for verdict in ("UNKNOWN", "EXPIRED")
+        ],
+        "more": 1,
+    },
     "renewal-attention": {
         "name": "shop",
         "not_after": datetime(2027, 3, 1, 12, tzinfo=UTC),
@@ -151,7 +161,7 @@ CONTEXTS: dict[str, dict[str, object]] = {
 WITHOUT_DOMAIN = (
     *("channel-test", "organization-request", "mail-test", "invitation", "password-reset"),
     *("second-factor-reset", "approval-asked", "approval-ended", "weekly"),
-    *("campaign-started", "campaign-ended", "host-silent"),
+    *("campaign-started", "campaign-ended", "host-silent", "scan-found"),
 )
 
 

@@ -62,6 +62,8 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
         {"name", "campaign", "action", "reason", "count", "domains", "more", "link"}
     ),
     "campaign-ended": frozenset({"name", "campaign", "action", "count", "done", "domains", "more", "link"}),
+    # `lines`: {"place", "verdict", "subject", "not_after"} each, `verdict` one of lifecycle.discovery.rules
+    "scan-found": frozenset({"name", "scan", "count", "lines", "more", "link"}),
     # `needs`: {"domain", "state", "not_after", "link"} each; `figures`: {"count", "text", "link"}; `week`:
     # {"count", "served", "link"}; `more` a number
     "weekly": frozenset({"name", "needs", "more", "figures", "week", "link", "settings"}),

@@ -33,12 +33,6 @@ ISSUERS_AND_TARGETS: list[Line] = [
     ("issuers.health", "GET", "/v3/scm/issuers/{id}/health", "scm:issuer:get"),
     ("issuers.of_product", "PUT", "/v3/scm/products/{product_id}/issuers", "scm:issuer:update"),
 ]
-DISCOVERY: list[Line] = [
-    *_crud("scans", "/v3/scm/scans", "scm:scan"),
-    ("scans.run", "POST", "/v3/scm/scans/{id}/run", "scm:scan:run"),
-    ("endpoints.list", "GET", "/v3/scm/endpoints", "scm:scan:list"),
-    ("endpoints.adopt", "POST", "/v3/scm/endpoints/{id}/adopt", "scm:scan:adopt"),
-]
 AUDIT_AND_ACME: list[Line] = [
     *_crud("acme_credentials", "/v3/scm/acme-credentials", "scm:acmeCredential"),
 ]
@@ -46,7 +40,6 @@ VERSION_2: list[Line] = []
 
 LATER: tuple[Line, ...] = (
     *ISSUERS_AND_TARGETS,
-    *DISCOVERY,
     *AUDIT_AND_ACME,
     *VERSION_2,
 )

@@ -12,7 +12,7 @@ from certdesk.pki.keystore import queries as keys
 from certdesk.pki.x509 import uploads
 from certdesk.pki.x509.certificates import chain_to_pem
 from certdesk.pki.x509.findings import Finding
-from certdesk.pki.x509.uploads import Upload
+from certdesk.pki.x509.uploads import Public
 
 from . import actions, editing, queries
 from .errors import SameCertificate, UploadQuota
@@ -85,6 +85,34 @@ def upload(principal: Principal, given: Given, now: datetime) -> Uploaded:
     return Uploaded(certificate_id, found.findings)
 
 
+def watch(
+    principal: Principal, name: str, leaf: bytes, above: tuple[bytes, ...], project: str, now: datetime
+) -> Uploaded:
+    """Hosts a certificate that a server was seen to serve, without its key: it is watched, and cannot be
+    deployed from here (DEP-1).
+
+    Args:
+        leaf, above: DER; what leads to the root.
+
+    Raises:
+        as `upload`, but for the key.
+    """
+    project = project or "0"
+    principal.require(UPLOAD)
+    editing.check_name(name)
+    found = uploads.check_public(leaf, above, now, blocked=keys.is_blocked)
+    names = tuple(one.text for one in found.names)
+    principal.require(UPLOAD, Resource("cert", "", principal.account_id, project, principal.user_id, names))
+    _check_project(principal, project)
+    with sql.short_transaction():
+        _check_room(principal.account_id)
+        _refuse_same(principal.account_id, found)
+        notes = {"findings": sorted({one.code for one in found.findings}), "key": "not held"}
+        kind, version = _kind(found, project), _version(found, "")
+        certificate_id = actions.create_hosted(principal, name, kind, version, notes, now)
+    return Uploaded(certificate_id, found.findings)
+
+
 def findings_of(certificate: Certificate, now: datetime) -> tuple[Finding, ...]:
     """What is odd about a hosted certificate, by the eyes of today; the caller fetched it.
 
@@ -114,13 +142,13 @@ def _check_room(account_id: str) -> None:
         raise UploadQuota(quota)
 
 
-def _refuse_same(account_id: str, found: Upload) -> None:
+def _refuse_same(account_id: str, found: Public) -> None:
     same = queries.same_certificate(account_id, found.names[0].text, found.facts.sha256)
     if same:
         raise SameCertificate(same)
 
 
-def _kind(found: Upload, project: str) -> Bought:
+def _kind(found: Public, project: str) -> Bought:
     """What lists and filters show of it, as if it had been bought: read from its names and dates."""
     wildcards = sum(name.wildcard for name in found.names)
     first = found.names[0].wildcard
@@ -140,7 +168,7 @@ def _kind(found: Upload, project: str) -> Bought:
     )
 
 
-def _version(found: Upload, key_id: str) -> VersionFacts:
+def _version(found: Public, key_id: str) -> VersionFacts:
     facts = found.facts
     return VersionFacts(
         cause="UPLOAD",

@@ -26,13 +26,12 @@ _LABEL = "CERTIFICATE"
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """What may be hosted.
+class Public:
+    """What may be hosted, without its key.
 
     Attributes:
         chain: DER of the certificates above the leaf, its issuer first.
         names: DNS names and addresses as the inventory writes them, the primary first.
-        key: the private key; it does not show in `repr`.
     """
 
     leaf: bytes
@@ -40,8 +39,14 @@ class Upload:
     facts: CertificateFacts
     names: tuple[names.Name, ...]
     algorithm: KeyAlgorithm
-    key: PrivateKey
     findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload(Public):
+    """With the private key, which does not show in `repr`."""
+
+    key: PrivateKey
 
     def __repr__(self) -> str:
         return f"Upload({self.facts.subject!r}, {len(self.chain)} above)"
@@ -63,16 +68,38 @@ def check_upload(
     """
     uploaded_keys.check_length(private_key)
     leaf, above = _in_order(certificate, chain)
+    parsed, found_names, facts = _parsed(leaf, above)
+    algorithm = _algorithm(parsed[0], blocked)
+    key = uploaded_keys.read(private_key, parsed[0].public_key())
+    return Upload(leaf, above, facts, found_names, algorithm, _checked(parsed, now), key)
+
+
+def check_public(
+    leaf: bytes, above: tuple[bytes, ...], now: datetime, *, blocked: Callable[[bytes], bool]
+) -> Public:
+    """The same for a certificate whose key stays where it is: one that a server was seen to serve.
+
+    Raises:
+        UploadRefused: as `check_upload`.
+    """
+    parsed, found_names, facts = _parsed(leaf, above)
+    algorithm = _algorithm(parsed[0], blocked)
+    return Public(leaf, above, facts, found_names, algorithm, _checked(parsed, now))
+
+
+def _parsed(
+    leaf: bytes, above: tuple[bytes, ...]
+) -> tuple[list[x509.Certificate], tuple[names.Name, ...], CertificateFacts]:
     with _reading("certificate", UNREADABLE):
         facts = certificates.facts(leaf)
         parsed = [x509.load_der_x509_certificate(der) for der in (leaf, *above)]
-        found_names = _names(parsed[0])
-    algorithm = _algorithm(parsed[0], blocked)
-    key = uploaded_keys.read(private_key, parsed[0].public_key())
+        return parsed, _names(parsed[0]), facts
+
+
+def _checked(parsed: list[x509.Certificate], now: datetime) -> tuple[Finding, ...]:
     with _reading("certificate_chain", CHAIN_UNREADABLE):
         chains.check_chain(parsed, now)
-        odd = findings(parsed, list(_general_names(parsed[0])), now)
-    return Upload(leaf, above, facts, found_names, algorithm, key, odd)
+        return findings(parsed, list(_general_names(parsed[0])), now)
 
 
 def findings_of(leaf: bytes, chain: str, now: datetime) -> tuple[Finding, ...]:

@@ -6,10 +6,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from certdesk.connectors.dns.providers.registry import KINDS as PROVIDERS
+from certdesk.connectors.starttls import Protocol
 from certdesk.foundation.approvals import registry as approvals
 from certdesk.interfaces.operations import (
     approval_schemas,
     campaign_schemas,
+    discovery_schemas,
     money_schemas,
     people_schemas,
     schemas,
@@ -26,6 +28,9 @@ from certdesk.lifecycle.catalogue import price_rules
 from certdesk.lifecycle.catalogue.rules import DomainType
 from certdesk.lifecycle.certificates import csr_rules
 from certdesk.lifecycle.certificates.filters import ORDERS, PAGE_SIZES, STATUSES, Sort, SortKey
+from certdesk.lifecycle.discovery import adopting
+from certdesk.lifecycle.discovery.models import Repeat
+from certdesk.lifecycle.discovery.rules import Verdict as EndpointVerdict
 from certdesk.lifecycle.issuance.revocation_rules import Code
 from certdesk.lifecycle.orders import rules as orders
 from certdesk.lifecycle.orders.states import OrderState
@@ -61,6 +66,10 @@ VALUES: dict[tuple[type[BaseModel], str], Iterable[object]] = {
     (campaign_schemas.NewCampaign, "action"): campaigns.Action,
     (campaign_schemas.NewCampaign, "reason_code"): (*ANY, *Code),
     (campaign_schemas.ReportQuery, "state"): (*ANY, *ItemState),
+    (discovery_schemas.NewScan, "protocol"): Protocol,
+    (discovery_schemas.NewScan, "repeat"): Repeat,
+    (discovery_schemas.EndpointQuery, "verdict"): (*ANY, *EndpointVerdict),
+    (discovery_schemas.Adoption, "mode"): adopting.MODES,
     (schemas.Method, "method"): organization_method.METHODS,
     (schemas.OrganizationQuery, "level"): (*ANY, *organization.LEVELS),
     (schemas.OrganizationQuery, "method"): (*ANY, *organization_method.METHODS),

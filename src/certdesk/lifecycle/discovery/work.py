@@ -1,0 +1,130 @@
+"""One page of a scan, outside: many handshakes beside each other, begun at the pace of the scan. No ORM."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from certdesk.connectors import serving
+from certdesk.connectors.dns.addresses import address_resolver
+from certdesk.connectors.egress import Network
+from certdesk.connectors.probe import Verdict
+from certdesk.connectors.protocol import ConnectorError
+from certdesk.connectors.serving import Serving
+from certdesk.foundation.common import settings
+from certdesk.pki.x509 import certificates, explaining, reading
+from certdesk.pki.x509.certificates import CertificateFacts
+from certdesk.pki.x509.errors import BadCertificate, CannotRead
+from certdesk.pki.x509.names import match
+
+from .rules import Place
+
+AT_ONCE = 50
+SECONDS = 5.0
+"""For one address; what answers slower is not there."""
+LONGEST_TEXT = 255
+_ALONE = "It comes alone: clients that do not know its issuer by themselves refuse it."
+_UNREADABLE = "What the server sent cannot be read as certificates."
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Places of one scan from number `start` on, and how many are begun in a second."""
+
+    scan_id: str
+    run: int
+    start: int
+    places: tuple[Place, ...]
+    per_second: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A certificate that was served, as far as the certificate alone tells."""
+
+    address: str
+    facts: CertificateFacts
+    der: bytes
+    chain: str
+    version: str
+    self_signed: bool
+    mismatched: bool
+    chain_problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One place: what it showed, an address each; `reason` where it showed nothing at all."""
+
+    place: Place
+    shown: tuple[Shown, ...]
+    reason: str = ""
+
+
+async def look(page: Page) -> tuple[Looked, ...]:
+    """Never raises for what the other sides do."""
+    gate, loop = asyncio.Semaphore(AT_ONCE), asyncio.get_running_loop()
+    begun = loop.time()
+
+    async def one(number: int, place: Place) -> Looked:
+        await asyncio.sleep(begun + number / page.per_second - loop.time())
+        async with gate:
+            return await look_at(place)
+
+    return tuple(await asyncio.gather(*(one(number, place) for number, place in enumerate(page.places))))
+
+
+async def look_at(place: Place) -> Looked:
+    configured = settings.get()
+    networks: tuple[Network, ...] = configured.allow_networks
+    try:
+        found = await serving.ask(
+            place.host,
+            place.port,
+            place.name,
+            place.protocol,
+            allow_networks=networks,
+            resolver=address_resolver(configured.dns_resolvers, networks),
+            seconds=SECONDS,
+        )
+    except ConnectorError as error:
+        return Looked(place, (), error.message)
+    shown = [read(one, place.name or place.host) for one in found if one.failure is None]
+    readable = tuple(one for one in shown if one is not None)
+    return Looked(place, readable, "" if readable else _reason(found))
+
+
+def _reason(found: Sequence[Serving]) -> str:
+    """Why nothing was shown: a server that answered tells more than one that is not there."""
+    answered = [one for one in found if one.failure is not Verdict.UNREACHABLE]
+    return (answered or list(found))[0].sentence or _UNREADABLE
+
+
+def read(served: Serving, name: str) -> Shown | None:
+    """What the certificate itself tells; None for what cannot be read as one."""
+    try:
+        parsed = reading.sent(served.chain)
+        facts = certificates.facts(served.chain[0])
+    except (CannotRead, BadCertificate):
+        return None
+    own = explaining.signed_by(parsed[0], parsed[0])
+    return Shown(
+        address=served.address.rpartition(":")[0].strip("[]"),
+        facts=facts,
+        der=served.chain[0],
+        chain=certificates.chain_to_pem(served.chain[1:]),
+        version=served.version,
+        self_signed=own,
+        mismatched=_is_name(name) and not any(match(one, name) for one in facts.names),
+        chain_problem="" if own else _chain_problem(parsed),
+    )
+
+
+def _is_name(text: str) -> bool:
+    return ":" not in text and not text.replace(".", "").isdigit()
+
+
+def _chain_problem(parsed: Sequence[object]) -> str:
+    if len(parsed) == 1:
+        return _ALONE
+    told = explaining.chain(parsed)  # type: ignore[arg-type]
+    return "" if told.linked else told.sentence
