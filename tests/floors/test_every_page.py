@@ -59,6 +59,8 @@ KINDS: Mapping[str, str] = {
     "bulk_id": "bulk_id",
     "campaign_id": "campaigns",
     "agent_id": "agents",
+    "scan_id": "scans",
+    "endpoint_id": "endpoints",
 }
 """Part of an address -> kind of thing (tests/support/matrix/things.py)."""
 EVERYBODYS = {"name", "zone", "product_id", "token", "passkey_id"}

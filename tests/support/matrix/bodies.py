@@ -67,6 +67,7 @@ HARMLESS: Mapping[tuple[str, str], str] = {
     ("catalogue.price", "enterprise_project_id"): "a price is of no project",
     ("v2.save", "csr_id"): "a draft is kept as it was typed; its CSR is looked for when it is submitted",
     ("certificates.deploy", "enterprise_project_id"): "one of WAF's, not of ours",
+    ("endpoints.adopt", "enterprise_project_id"): "of watching alone, where an upload looks at it",
     ("bulk.create", "certificate_ids"): "what one does not see is refused row by row, as what is not there",
     ("certificates.edit", "owner"): "refused for everybody until it can be changed",
     **{

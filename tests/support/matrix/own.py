@@ -11,6 +11,7 @@ from certdesk.foundation.outbox.models import Message
 from certdesk.interfaces.operations.registry import Operation
 from certdesk.lifecycle.campaigns.models import Campaign
 from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.discovery.models import Scan
 from certdesk.lifecycle.notifications.models import Notices
 from certdesk.lifecycle.validation import actions as validation
 from certdesk.lifecycle.validation.organization_rules import checklist
@@ -392,6 +393,44 @@ def _campaign_in(side: Side, state: str) -> str:
     made = str(side.post("/v3/scm/campaigns", CAMPAIGN)["id"])
     Campaign.objects.filter(id=made).update(state=state)
     return made
+
+
+# --- discovery -----------------------------------------------------------------------------------
+
+
+SCAN = {"name": "by the matrix", "targets": True}
+
+
+@own("scans.create")
+def _scan(side: Side) -> Ask:
+    return Ask(body=SCAN)
+
+
+@own("scans.update")
+def _scan_change(side: Side) -> Ask:
+    return Ask({"id": _scan_in(side, "IDLE")}, SCAN)
+
+
+@own("scans.run", "scans.delete")
+def _scan_idle(side: Side) -> Ask:
+    return Ask({"id": _scan_in(side, "IDLE")})
+
+
+@own("scans.cancel")
+def _scan_running(side: Side) -> Ask:
+    return Ask({"id": _scan_in(side, "RUNNING")})
+
+
+def _scan_in(side: Side, state: str) -> str:
+    made = str(side.post("/v3/scm/scans", SCAN)["id"])
+    Scan.objects.filter(id=made).update(state=state)
+    return made
+
+
+@own("endpoints.adopt")
+def _adopted(side: Side) -> Ask:
+    agreed = {"mode": "REISSUE", "certificate_id": side.desk.buy(), "agree_privacy_protection": True}
+    return Ask({"id": side.ids["endpoints"]}, agreed)
 
 
 # --- CSRs, tags, notices -------------------------------------------------------------------------

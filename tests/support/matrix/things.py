@@ -32,7 +32,7 @@ from tests.support.desk import COMPANY, Desk
 from tests.support.organization import PDF
 from tests.support.signed import Person, account, person
 
-from . import balancers
+from . import balancers, found
 
 C = "/v3/scm/certificates"
 EVERYTHING = {"Version": "1.1", "Statement": [{"Effect": "Allow", "Action": ["*:*:*"]}]}
@@ -254,6 +254,11 @@ def _campaign(side: Side) -> str:
     return str(side.post("/v3/scm/campaigns", body)["id"])
 
 
+def _scan(side: Side) -> str:
+    """Of the targets alone: no network has to be open for that."""
+    return str(side.post("/v3/scm/scans", {"name": "matrix", "targets": True})["id"])
+
+
 def _bulk(side: Side) -> str:
     body = {"action": "TAG", "options": {"key": "bulk", "value": "1"}}
     return str(
@@ -301,6 +306,8 @@ THINGS: dict[str, Callable[[Side], str]] = {
     "bindings": balancers.binding,
     "deployments": balancers.deployment,
     "campaigns": _campaign,
+    "scans": _scan,
+    "endpoints": found.endpoint,
     "notification-channels": _channel,
     "notification-rules": _notice_rule,
 }

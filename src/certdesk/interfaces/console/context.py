@@ -116,6 +116,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
                 (_("DNS"), "dns", "network", "scm:dnsConnection:list", nothing),
                 (_("Targets"), "targets", "server", "scm:target:list", nothing),
                 (_("Hosts"), "hosts", "radar", "scm:agent:list", nothing),
+                (_("Discovery"), "discovery", "radar", "scm:scan:list", nothing),
                 (_("Deployments"), "deployments", "rocket", "scm:cert:deploy", nothing),
                 (_("Campaigns"), "campaigns", "broadcast", "scm:campaign:list", nothing),
                 (_("Organization checks"), "organizations", "building", QUEUE, requests),

@@ -9,6 +9,7 @@ from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import drafts
 from certdesk.lifecycle.applications.form import ApplicationForm
+from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates import uploading
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
@@ -102,6 +103,16 @@ def _replaced(principal: Principal, endpoint: Endpoint, wanted: Wanted, now: dat
         )
         _note(principal, endpoint, REISSUE, wanted.certificate_id)
     return wanted.certificate_id
+
+
+def open_to_apply(principal: Principal) -> list[tuple[str, str]]:
+    """(id, name) of bought certificates without an application that the principal may apply with."""
+    waiting = Certificate.objects.filter(account_id=principal.account_id, state=State.PAID).order_by("-id")
+    return [
+        (one.id, f"{one.name} ({one.id})")
+        for one in waiting[:MOST_AT_ONCE]
+        if principal.may(drafts.APPLY, certificate_rules.resource_of(one))
+    ]
 
 
 def ready() -> list[str]:

@@ -1,10 +1,12 @@
 """What a scan may cover, its places by number, and what is to be said of an endpoint. Pure."""
 
 import ipaddress
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import accumulate
 
 from certdesk.connectors import egress, starttls
 from certdesk.connectors.egress import Address, Network
@@ -149,21 +151,22 @@ class Plan:
         return Place(host, self._port(of_port), self.names[of_name] if self.names else own, self.protocol)
 
     def _host(self, number: int) -> tuple[str, bool]:
-        for one in self.blocks:
-            if number < one.count:
-                break
-            number -= one.count
-        return one.host(number), one.first is None
+        at, within = _found([one.count for one in self.blocks], number)
+        return self.blocks[at].host(within), self.blocks[at].first is None
 
     def _port(self, number: int) -> int:
-        for first, last in self.spans:
-            if number <= last - first:
-                break
-            number -= last - first + 1
-        return first + number
+        at, within = _found([last - first + 1 for first, last in self.spans], number)
+        return self.spans[at][0] + within
 
     def places(self, start: int, most: int) -> Iterator[Place]:
         return (self.place(number) for number in range(start, min(self.total, start + most)))
+
+
+def _found(lengths: Sequence[int], number: int) -> tuple[int, int]:
+    """In which of several rows that stand one behind the other a number is, and at which place of it."""
+    ends = list(accumulate(lengths))
+    at = bisect_right(ends, number)
+    return at, number - (ends[at] - lengths[at])
 
 
 def plan(
