@@ -1620,6 +1620,45 @@ class Domains:
         return cast('types.DomainSeen', self._transport.call('GET', self._transport.path('/v3/scm/domains/{name}', name)))
 
 
+class Endpoints:
+    """What scans found."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def adopt(self, id: str, *, mode: Literal['UPLOAD', 'REISSUE'], name: str | None = None, enterprise_project_id: str | None = None, certificate_id: str | None = None, agree_privacy_protection: bool | None = None) -> types.Adopted:
+        """UPLOAD: the certificate is hosted without its key and watched. REISSUE: an application with its
+
+        Args:
+            id: The id.
+            name: The name.
+            enterprise_project_id: Id of the enterprise project; 0 is the default one.
+            certificate_id: Id of the certificate: scs and 13 digits.
+            agree_privacy_protection: The privacy statement is accepted; must be true.
+        """
+        return cast('types.Adopted', self._transport.call('POST', self._transport.path('/v3/scm/endpoints/{id}/adopt', id), body={'mode': mode, 'name': name, 'enterprise_project_id': enterprise_project_id, 'certificate_id': certificate_id, 'agree_privacy_protection': agree_privacy_protection}))
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, verdict: Literal['', 'REVOKED', 'EXPIRED', 'MISMATCHED', 'EXPIRING', 'SELF_SIGNED', 'CHAIN', 'OLD', 'UNKNOWN', 'GOOD', 'GONE'] | None = None, scan: str | None = None, search: str | None = None) -> types.EndpointPage:
+        """What is served where, what ends first first; what is gone only with `verdict=GONE`.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            scan: Id of a scan.
+        """
+        return cast('types.EndpointPage', self._transport.call('GET', '/v3/scm/endpoints', query={'limit': limit, 'marker': marker, 'verdict': verdict, 'scan': scan, 'search': search}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, verdict: Literal['', 'REVOKED', 'EXPIRED', 'MISMATCHED', 'EXPIRING', 'SELF_SIGNED', 'CHAIN', 'OLD', 'UNKNOWN', 'GOOD', 'GONE'] | None = None, scan: str | None = None, search: str | None = None) -> Iterator[types.EndpointInfo]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, verdict=verdict, scan=scan, search=search, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+
 class Groups:
     """Groups of users."""
 
@@ -2472,6 +2511,96 @@ class Renewals:
             marker = page['next_marker']
 
 
+class Scans:
+    """Scans of networks."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def cancel(self, id: str) -> types.ScanInfo:
+        """Stops a run; what was found stays.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.ScanInfo', self._transport.call('POST', self._transport.path('/v3/scm/scans/{id}/cancel', id)))
+
+    def create(self, *, name: str, ranges: builtins.list[str] | None = None, ports: builtins.list[str] | None = None, sni: builtins.list[str] | None = None, protocol: Literal['TLS', 'SMTP', 'IMAP', 'POP3', 'POSTGRESQL', 'LDAP'] | None = None, targets: bool | None = None, per_second: int | None = None, repeat: Literal['ONCE', 'DAILY', 'WEEKLY'] | None = None) -> types.Made:
+        """Keeps a scan of hosts and networks that the operator allows; nothing is looked at before it is run,
+
+        Args:
+            name: The name.
+            ranges: Host names, addresses and networks.
+            ports: Numbers or spans; none = the protocol's usual one.
+            sni: Names to ask for; none = a host's own.
+            protocol: What the server speaks; all but TLS begin in plain.
+            targets: Also what connected targets serve.
+            per_second: Places begun in a second.
+            repeat: How often it runs by itself.
+        """
+        return cast('types.Made', self._transport.call('POST', '/v3/scm/scans', body={'name': name, 'ranges': ranges, 'ports': ports, 'sni': sni, 'protocol': protocol, 'targets': targets, 'per_second': per_second, 'repeat': repeat}))
+
+    def delete(self, id: str) -> None:
+        """Forgets a scan with all that it found.
+
+        Args:
+            id: The id.
+        """
+        self._transport.call('DELETE', self._transport.path('/v3/scm/scans/{id}', id))
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.ScanPage:
+        """The account's scans, newest first.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            status: Only those in this state.
+        """
+        return cast('types.ScanPage', self._transport.call('GET', '/v3/scm/scans', query={'limit': limit, 'marker': marker, 'status': status}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.ScanInfo]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, status=status, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def run(self, id: str) -> types.ScanInfo:
+        """Begins to look; `looked` of `total` says how far it is.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.ScanInfo', self._transport.call('POST', self._transport.path('/v3/scm/scans/{id}/run', id)))
+
+    def show(self, id: str) -> types.ScanInfo:
+        """One scan, and how far its present or last run is.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.ScanInfo', self._transport.call('GET', self._transport.path('/v3/scm/scans/{id}', id)))
+
+    def update(self, id: str, *, name: str, ranges: builtins.list[str] | None = None, ports: builtins.list[str] | None = None, sni: builtins.list[str] | None = None, protocol: Literal['TLS', 'SMTP', 'IMAP', 'POP3', 'POSTGRESQL', 'LDAP'] | None = None, targets: bool | None = None, per_second: int | None = None, repeat: Literal['ONCE', 'DAILY', 'WEEKLY'] | None = None) -> types.ScanInfo:
+        """All of a scan that is not running.
+
+        Args:
+            id: The id.
+            name: The name.
+            ranges: Host names, addresses and networks.
+            ports: Numbers or spans; none = the protocol's usual one.
+            sni: Names to ask for; none = a host's own.
+            protocol: What the server speaks; all but TLS begin in plain.
+            targets: Also what connected targets serve.
+            per_second: Places begun in a second.
+            repeat: How often it runs by itself.
+        """
+        return cast('types.ScanInfo', self._transport.call('PUT', self._transport.path('/v3/scm/scans/{id}', id), body={'name': name, 'ranges': ranges, 'ports': ports, 'sni': sni, 'protocol': protocol, 'targets': targets, 'per_second': per_second, 'repeat': repeat}))
+
+
 class Tags:
     """Tags of certificates."""
 
@@ -3112,6 +3241,7 @@ class Chapters:
         self.deployments = Deployments(transport)
         self.dns_connections = DnsConnections(transport)
         self.domains = Domains(transport)
+        self.endpoints = Endpoints(transport)
         self.groups = Groups(transport)
         self.identity = Identity(transport)
         self.messages = Messages(transport)
@@ -3128,6 +3258,7 @@ class Chapters:
         self.projects = Projects(transport)
         self.recordsets = Recordsets(transport)
         self.renewals = Renewals(transport)
+        self.scans = Scans(transport)
         self.tags = Tags(transport)
         self.targets = Targets(transport)
         self.tokens = Tokens(transport)

@@ -56,6 +56,20 @@ class AddDomains(TypedDict):
     email: 'str'
 
 
+class Adopted(TypedDict):
+    certificate_id: 'str'
+
+
+class Adoption(TypedDict):
+    """`name` for UPLOAD; `certificate_id` and the agreement for REISSUE."""
+
+    mode: 'str'
+    name: NotRequired['str']
+    enterprise_project_id: NotRequired['str']
+    certificate_id: NotRequired['str']
+    agree_privacy_protection: NotRequired['bool']
+
+
 class AgencyAnswer(TypedDict):
     id: 'str'
     name: 'str'
@@ -1476,6 +1490,47 @@ class Ending(TypedDict):
     path: 'str'
 
 
+class EndpointInfo(TypedDict):
+    """What was last served at one place. `certificate_id`: empty where it is none of the account's."""
+
+    id: 'str'
+    host: 'str'
+    address: 'str'
+    port: 'int'
+    name: 'str'
+    protocol: 'str'
+    verdicts: 'builtins.list[Any]'
+    fingerprint: 'str'
+    serial: 'str'
+    subject: 'str'
+    issuer: 'str'
+    names: 'builtins.list[str]'
+    not_before: 'str'
+    not_after: 'str'
+    tls_version: 'str'
+    chain_problem: 'str'
+    certificate_id: 'str'
+    version: 'int'
+    binding_id: 'str'
+    scan_id: 'str'
+    reason: 'str'
+    first_seen: 'str'
+    last_seen: 'str'
+
+
+class EndpointPage(TypedDict):
+    items: 'builtins.list[EndpointInfo]'
+    next_marker: 'str | None'
+
+
+class EndpointQuery(TypedDict):
+    limit: NotRequired['int']
+    marker: NotRequired['str']
+    verdict: NotRequired['str']
+    scan: NotRequired['str']
+    search: NotRequired['str']
+
+
 class Error(TypedDict):
     """A refusal: a code of the table, and what was refused, why, and what to do."""
 
@@ -2068,6 +2123,19 @@ class NewRecordSet(TypedDict):
     type: 'str'
     ttl: NotRequired['int']
     records: 'builtins.list[str]'
+
+
+class NewScan(TypedDict):
+    """Ports are numbers or spans (`8000-8100`); none = the protocol's usual one."""
+
+    name: 'str'
+    ranges: NotRequired['builtins.list[str]']
+    ports: NotRequired['builtins.list[str]']
+    sni: NotRequired['builtins.list[str]']
+    protocol: NotRequired['str']
+    targets: NotRequired['bool']
+    per_second: NotRequired['int']
+    repeat: NotRequired['str']
 
 
 class NewStatus(TypedDict):
@@ -2883,6 +2951,34 @@ class SavedView(TypedDict):
 
 class SavedViews(TypedDict):
     items: 'builtins.list[SavedView]'
+
+
+class ScanInfo(TypedDict):
+    """A scan; `looked` of `total` places in its present or last run, `found` certificates seen in it."""
+
+    id: 'str'
+    name: 'str'
+    ranges: 'builtins.list[str]'
+    ports: 'builtins.list[str]'
+    sni: 'builtins.list[str]'
+    protocol: 'str'
+    targets: 'bool'
+    per_second: 'int'
+    repeat: 'str'
+    state: 'str'
+    looked: 'int'
+    total: 'int'
+    found: 'int'
+    note: 'str'
+    created_at: 'str'
+    started_at: 'str'
+    finished_at: 'str'
+    next_at: 'str'
+
+
+class ScanPage(TypedDict):
+    items: 'builtins.list[ScanInfo]'
+    next_marker: 'str | None'
 
 
 class SearchQuery(TypedDict):

@@ -1,4 +1,4 @@
-"""What the probe saw beyond a plain verdict (connectors/probe, handshake, starttls)."""
+"""Scans, endpoints and adoption; and what the probe saw beyond a plain verdict (connectors)."""
 
 from django.utils.translation import gettext_noop as _
 
@@ -21,4 +21,47 @@ SHAPES = (
     _("it wants a certificate of the client"),
     _("%(text)s is no protocol; known are %(protocols)s."),
     _("a message without an end"),
+    _("%(text)s is no way to adopt."),
+    _("Use UPLOAD or REISSUE."),
+    _("Nothing is served there any more."),
+    _("It is %(id)s of this account already."),
+    _("A certificate to apply with is missing."),
+    _("Scan again."),
+    _("Look at its page."),
+    _("Buy one for %(count)s names, then give its id."),
+    _("There is no such scan."),
+    _("There is no such endpoint."),
+    _("Look for it in the list of scans."),
+    _("Look for it in the list of endpoints."),
+    _("There is no verdict %(text)s."),
+    _("Use host names, addresses, or networks as in 10.1.0.0/24."),
+    _("%(text)s is no port."),
+    _("%(text)s may not be looked through."),
+    _("A scan has at most %(most)s ranges."),
+    _("%(text)s is no protocol."),
+    _("A scan asks for at most %(most)s names."),
+    _("%(text)s is no host name."),
+    _("Use a number, or a span as in 8000-8100."),
+    _(
+        "An operator opens networks by CERTDESK_ALLOW_NETWORKS; of public ones %(most)s addresses at most "
+        "are looked at."
+    ),
+    _("The scan has %(count)s places; at most %(most)s are looked at in one."),
+    _("Make several scans."),
+    _("Use a DNS name."),
+    _("Ports %(first)s to %(last)s may not be asked there."),
+    _("Take fewer addresses, ports or names, or make several scans."),
+    _("%(text)s is no network."),
+    _("At public addresses use %(ports)s; elsewhere those, or ports from 1024 on."),
+    _("The scan is running."),
+    _("Wait until it is over, or stop it."),
+    _("%(text)s is no rhythm."),
+    _("per_second is 1 to %(most)s."),
+    _("A scan needs a range, or the targets."),
+    _("The account has %(count)s scans already."),
+    _("This scan is not running."),
+    _("Look slower."),
+    _("Name hosts or networks."),
+    _("Delete one that is not needed any more."),
+    _("Start it to look again."),
 )

@@ -107,7 +107,7 @@ def watch(
     with sql.short_transaction():
         _check_room(principal.account_id)
         _refuse_same(principal.account_id, found)
-        notes = {"findings": sorted({one.code for one in found.findings}), "key": "not held"}
+        notes = {"findings": sorted({one.code for one in found.findings}), "key": "absent"}
         kind, version = _kind(found, project), _version(found, "")
         certificate_id = actions.create_hosted(principal, name, kind, version, notes, now)
     return Uploaded(certificate_id, found.findings)

@@ -212,8 +212,11 @@ def _checked(wanted: Wanted) -> dict[str, object]:
     """
     name = " ".join(wanted.name.split())
     if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        field, least = "name", 1
         raise BadParameter(
-            f"name has 1 to {LONGEST_NAME} printable characters.", next_step="Shorten it.", field="name"
+            f"{field} has {least} to {LONGEST_NAME} printable characters.",
+            next_step="Shorten it.",
+            field=field,
         )
     if wanted.repeat not in Repeat.values:
         raise BadParameter(
