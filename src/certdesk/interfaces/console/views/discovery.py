@@ -183,7 +183,8 @@ def edit(request: HttpRequest, principal: Principal, scan_id: str) -> HttpRespon
 def _form(
     request: HttpRequest, title: str, form: ScanForm, back: str, crumbs: list[dict[str, str]]
 ) -> HttpResponse:
-    context = {"title": title, "form": form, "back": back, "crumbs": crumbs}
+    new = back == reverse("scans")
+    context = {"title": title, "form": form, "back": back, "crumbs": crumbs, "new": new}
     return render(request, "console/scan_form.html", context, status=422 if form.errors else 200)
 
 
