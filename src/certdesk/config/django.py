@@ -95,6 +95,7 @@ INSTALLED_APPS = [
     "certdesk.lifecycle.validation",
     "certdesk.lifecycle.issuance",
     "certdesk.lifecycle.notifications",
+    "certdesk.lifecycle.enrolment",
     "certdesk.lifecycle.deployment",
     "certdesk.lifecycle.hosts",
     "certdesk.lifecycle.discovery",

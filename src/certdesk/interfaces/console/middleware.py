@@ -13,6 +13,8 @@ from django.utils.translation import override
 
 from certdesk.foundation.common import ids, settings
 from certdesk.foundation.common.errors import CertdeskError
+from certdesk.interfaces.acme import gate as acme
+from certdesk.interfaces.acme import urls as acme_urls
 from certdesk.interfaces.api import bodies, dispatch, limits
 from certdesk.interfaces.operations.errors import KINDS
 from certdesk.interfaces.public import pki
@@ -51,10 +53,12 @@ def edge(get_response: GetResponse) -> GetResponse:
         try:
             limits.check(request)
         except CertdeskError as refused:
+            if acme.is_acme(request.path_info):
+                return acme.refuse(request, refused)
             return dispatch.refuse(request, refused) if is_api else _plainly(request, refused)
         if is_api:
             return dispatch.handle(request)
-        response = pki.answer(request) or get_response(request)
+        response = pki.answer(request) or acme_urls.answer(request) or get_response(request)
         response.headers["X-Request-Id"] = request_id
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)

@@ -8,7 +8,7 @@ from certdesk.foundation.iam.models import Account
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.catalogue import prices
-from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.catalogue.queries import brand_title, catalogue
 from certdesk.lifecycle.catalogue.rules import Product, amount_text
 from certdesk.lifecycle.orders import actions, means, queries, rules
 from certdesk.lifecycle.orders.filters import OrderFilters
@@ -103,7 +103,7 @@ def product_text(order: Order) -> str:
     asked, book = order.request.get("request", {}), catalogue()
     brand, kind = str(asked.get("cert_brand", "")), str(asked.get("cert_type", ""))
     words = [
-        book.brands[brand].title if brand in book.brands else brand,
+        brand_title(brand) if brand else "",
         book.types[kind].title if kind in book.types else kind,
         str(asked.get("domain_type", "")),
         "free" if asked.get("free") else "",

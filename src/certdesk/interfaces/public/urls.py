@@ -20,5 +20,4 @@ urlpatterns: list[URLPattern] = [
     path("agent/host.py", agents.download),
     path("agent/enrol", agents.enrol),
     path("agent/exchange", agents.exchanged),
-    path("acme/directory", views.later),
 ]

@@ -1,4 +1,4 @@
-"""Faces that ask nobody who he is: health, heartbeat, figures, and the doors of what comes later.
+"""Faces that ask nobody who he is: health, heartbeat and figures.
 
 Health answers say counts only, never names.
 """
@@ -6,14 +6,12 @@ Health answers say counts only, never names.
 import orjson
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from certdesk.foundation.common import clock, sql
-from certdesk.foundation.common.errors import NotAvailable
 from certdesk.foundation.sealing import kek
 from certdesk.foundation.sealing.errors import KekRefused
-from certdesk.interfaces.operations import errors, openapi
+from certdesk.interfaces.operations import openapi
 
 from . import figures
 
@@ -68,10 +66,3 @@ def metrics(request: HttpRequest) -> HttpResponse:
 def openapi_file(request: HttpRequest) -> HttpResponse:
     """The API's description, made from the registry."""
     return _json(openapi.document())
-
-
-@csrf_exempt
-def later(request: HttpRequest, **parameters: str) -> HttpResponse:
-    """The door of a face that comes with a later release (OCSP, CRL, CA certificates)."""
-    refusal = errors.refusal(NotAvailable("It comes with a later release."), about_certificate=False)
-    return _json(refusal.body, refusal.status)

@@ -39,6 +39,8 @@ class Sold(Protocol):
     def wildcard_in_multi(self) -> bool: ...
     @property
     def allow_internal(self) -> bool: ...
+    @property
+    def allow_ip(self) -> bool: ...
 
 
 class Bought(Protocol):
@@ -187,6 +189,7 @@ def check_names(
         primary_wildcard_allowed=bought.primary_domain_type == "WILDCARD_DOMAIN",
         wildcards_allowed=product.wildcard_in_multi,
         allow_internal=product.allow_internal,
+        allow_ip=product.allow_ip,
     )
     if csr is not None:
         _refuse_foreign_csr(names, csr)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from . import rules
+from . import enrolment, rules
 from .document import BrandPart, Document, Prices, ProductPart, ProfilePart, Step
 
 Key = tuple[str | int, ...]
@@ -42,6 +42,7 @@ def build(document: Document) -> rules.Catalogue:
         profiles={name: _profile(name, part) for name, part in document.profiles.items()},
         products=products,
         expansion=_expansion(document),
+        enrolment=enrolment.lines(document, products),
     )  # fmt: skip
 
 

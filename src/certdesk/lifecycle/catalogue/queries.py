@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from certdesk.foundation.common import settings
 
+from . import enrolment
 from .build import Key, Mismatch, build
 from .calendar_file import CalendarDocument, regions
 from .document import Document
@@ -138,3 +139,9 @@ def reissue_days(brand: str, type_code: str, domain_type: str, *, free: bool) ->
         return catalogue().product(brand, type_code, domain_type, free=free).reissue_days
     except NoSuchProduct:
         return 0
+
+
+def brand_title(code: str) -> str:
+    """The brand as people read it; of one that the catalogue does not have (any more), its code."""
+    found = catalogue().brands.get(code)
+    return found.title if found else enrolment.TITLE if code == enrolment.BRAND else code

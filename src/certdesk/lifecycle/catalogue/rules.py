@@ -90,6 +90,7 @@ class Product:
         free_quota: certificates an account may ever have of a free product (FRE-1); 0 = paid.
         plain_price, wildcard_price: minor units by currency of one name for one year.
         caa_domains: the names by which CAA records permit its issuer (DOM-12).
+        allow_ip: IP addresses may be among its names (RFC 8738).
     """
 
     brand: str
@@ -118,6 +119,7 @@ class Product:
     plain_price: Mapping[str, int] = field(default_factory=dict)
     wildcard_price: Mapping[str, int] = field(default_factory=dict)
     caa_domains: tuple[str, ...] = ()
+    allow_ip: bool = False
 
     @property
     def id(self) -> str:
@@ -175,7 +177,11 @@ class Price:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The whole catalogue of one file; immutable, shared by all threads."""
+    """The whole catalogue of one file; immutable, shared by all threads.
+
+    Attributes:
+        enrolment: what ACME clients get free of charge from the built-in CA; on no list of what is for sale.
+    """
 
     currencies: Mapping[str, int]
     brands: Mapping[str, Brand]
@@ -183,10 +189,12 @@ class Catalogue:
     profiles: Mapping[str, Profile]
     products: tuple[Product, ...]
     expansion: Expansion | None = None
+    enrolment: tuple[Product, ...] = ()
     _index: Mapping[tuple[str, str, str, bool], Product] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        index = {(line.brand, line.type, str(line.domain_type), line.free): line for line in self.products}
+        lines = (*self.enrolment, *self.products)
+        index = {(line.brand, line.type, str(line.domain_type), line.free): line for line in lines}
         object.__setattr__(self, "_index", index)
 
     def product(self, brand: str, type_code: str, domain_type: str, *, free: bool = False) -> Product:

@@ -27,7 +27,7 @@ from certdesk.pki.authority.types import CertificateRequest
 from certdesk.pki.x509 import keys, weak_keys
 from certdesk.pki.x509.csr import ParsedCsr, parse_csr
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
-from certdesk.pki.x509.names import parse_name
+from certdesk.pki.x509.names import Name
 
 from . import issuers, pipeline, queries
 from .issuers import Issuer
@@ -117,7 +117,7 @@ def _check(principal: Principal, request: IssueRequest, applicant: Applicant, no
     """The rules of buying and applying, before anything is written."""
     chosen = stored.chosen(principal, request.form)
     form = stored.filled(request.form, chosen)
-    csr = parse_csr(form.csr, allow_internal=True) if form.csr.strip() else None  # the names gate follows
+    csr = _csr_of(form.csr)
     quantities = _quantities(form, csr)
     product = catalogue().product(
         request.cert_brand, request.cert_type, quantities.domain_type, free=request.free
@@ -147,6 +147,11 @@ def _check(principal: Principal, request: IssueRequest, applicant: Applicant, no
     return Wanted(purchase, product, checked, request_id=principal.request_id)
 
 
+def _csr_of(text: str) -> ParsedCsr | None:
+    """Whatever names it has: the gate for them follows."""
+    return parse_csr(text, allow_internal=True, allow_ip=True) if text.strip() else None
+
+
 def _quantities(form: ApplicationForm, csr: ParsedCsr | None) -> _Quantities:
     """What has to be bought for these names; the gate checks the names themselves afterwards."""
     texts = [form.domain.strip(" \t"), *form.additional] if form.domain.strip(" \t") else []
@@ -172,10 +177,7 @@ def _with_last_details(principal: Principal, form: ApplicationForm) -> Applicati
 
 def with_proofs(principal: Principal, wanted: Sequence[Wanted], now: datetime) -> list[Wanted]:
     """Adds the evidence of every name where all have one; one statement for each reuse period."""
-    plans = [
-        validation_rules.plan([parse_name(text, allow_internal=True) for text in one.checked.names.texts])
-        for one in wanted
-    ]
+    plans = [_plan(one.checked.names.names) for one in wanted]
     book = catalogue()
     days = [book.reuse_days(one.product, now.date()) for one in wanted]
     ended = [tuple(book.ended_methods(one.product, now.date())) for one in wanted]
@@ -194,6 +196,11 @@ def with_proofs(principal: Principal, wanted: Sequence[Wanted], now: datetime) -
         replace(one, proofs=_proofs(plan, found[period, gone])) if _is_instant(one, pool) else one
         for one, plan, period, gone in zip(wanted, plans, days, ended, strict=True)
     ]
+
+
+def _plan(names: Sequence[Name]) -> tuple[validation_rules.Wanted, ...]:
+    """Addresses have no record, so each name stands for itself where one is among them."""
+    return validation_rules.plan(names, "FILE" if any(one.ip for one in names) else "DNS")
 
 
 def _take(pool: dict[str, int], algorithm: str) -> bool:

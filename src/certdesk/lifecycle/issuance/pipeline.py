@@ -97,6 +97,7 @@ def make_request(
         not_before=start,
         not_after=end,
         allow_internal=product.allow_internal,
+        allow_ip=product.allow_ip,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, cast
 
+from certdesk.connectors import acme_proofs
 from certdesk.connectors import perspective as agents
 from certdesk.connectors.dns.addresses import address_resolver
 from certdesk.connectors.dns.proof import RecordType, check_record
@@ -30,7 +31,8 @@ class Look:
     record_type: str
     value: str
     method: str = "DNS"
-    name: str = ""  # FILE: the exact name
+    name: str = ""  # FILE, HTTP, ALPN: the exact name
+    path: str = rules.FILE_PATH
 
     @property
     def place(self) -> str:
@@ -71,6 +73,8 @@ class Local:
         try:
             if look.method == "FILE":
                 return await self._file(look)
+            if look.method in ("HTTP", "ALPN"):
+                return await self._enrolled(look)
             return await self._record(look, now)
         except ConnectorError as error:
             return Sight(look, self.name, "ERROR", error.message[:_TEXT_LIMIT], "")
@@ -93,7 +97,7 @@ class Local:
         configured = settings.get()
         seen = await check_file(
             name=look.name,
-            path=rules.FILE_PATH,
+            path=look.path,
             expected=look.value,
             ports=configured.validation_http_ports,
             allow_networks=configured.allow_networks,
@@ -102,6 +106,20 @@ class Local:
         return Sight(
             look, self.name, seen.answer.value, seen.sentence[:_TEXT_LIMIT], seen.cause[:_TEXT_LIMIT]
         )
+
+    async def _enrolled(self, look: Look) -> Sight:
+        """A challenge of ACME that is no record."""
+        configured = settings.get()
+        way = acme_proofs.Way(
+            configured.validation_http_ports,
+            configured.allow_networks,
+            address_resolver(configured.dns_resolvers, configured.allow_networks),
+        )
+        if look.method == "HTTP":
+            seen = await acme_proofs.check_http(look.name, look.path, look.value, way)
+        else:
+            seen = await acme_proofs.check_alpn(look.name, look.value, way)
+        return Sight(look, self.name, seen.answer.value, seen.sentence[:_TEXT_LIMIT], "")
 
 
 class Remote:
@@ -112,10 +130,10 @@ class Remote:
 
     async def look(self, look: Look, now: datetime) -> Sight:
         asked = {
-            "method": look.method,
+            "method": "FILE" if look.method == "HTTP" else look.method,
             "name": look.place,
             "type": look.record_type,
-            "path": rules.FILE_PATH,
+            "path": look.path,
             "value": look.value,
         }
         try:
@@ -169,7 +187,7 @@ async def _one(place: Perspective, look: Look, now: datetime, gate: asyncio.Sema
 
 
 def _late(look: Look, perspective: Perspective, deadline: float) -> Sight:
-    servers = "web" if look.method == "FILE" else "DNS"
+    servers = "DNS" if look.method == "DNS" else "web"
     return Sight(
         look,
         perspective.name,

@@ -93,6 +93,12 @@ def find(reference: str) -> Intent | None:
     return Intent.objects.filter(reference=reference).exclude(state=IntentState.ABANDONED).first()
 
 
+def reference_of(serial: str) -> str:
+    """The requester's reference of a signed certificate; empty for a serial that we did not sign."""
+    row = sql.row("SELECT reference FROM authority_intent WHERE serial = %s AND state = 'SIGNED'", [serial])
+    return str(row[0]) if row else ""
+
+
 def issued(serials: Sequence[str]) -> list[Issued]:
     """The signed ones among these serials."""
     if not serials:

@@ -1,0 +1,161 @@
+"""The resources of the ACME server (RFC 8555, 8737, 8738, 9773)."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+
+from certdesk.foundation.common import clock
+from certdesk.lifecycle.enrolment import advice, authorizations, finalizing, orders, revoking
+from certdesk.lifecycle.enrolment.errors import malformed
+from certdesk.lifecycle.enrolment.models import Challenge, ChallengeState, Order, OrderState
+
+from . import accounts, documents
+from .answers import empty, json_answer, text_answer
+from .door import ROOT, base_of, open_call
+from .gate import resource
+from .strict import unb64
+
+PEM_CHAIN = "application/pem-certificate-chain"
+POLL = "2"  # seconds between two questions about what is under way
+Answer = HttpResponse
+
+
+@resource("GET")
+def directory(request: HttpRequest) -> Answer:
+    base = base_of(request)
+    return json_answer(documents.directory(base), base)
+
+
+@resource("GET", "HEAD")
+def new_nonce(request: HttpRequest) -> Answer:
+    """RFC 8555 §7.2: HEAD answers 200, GET 204."""
+    return empty(base_of(request), 200 if request.method == "HEAD" else 204)
+
+
+@resource("GET")
+def renewal_info(request: HttpRequest, certificate: str) -> Answer:
+    """RFC 9773 §4.1; nobody has to sign: it tells no more than the certificate does."""
+    found = advice.window(certificate, clock.now())
+    window = {"start": documents.moment(found.start), "end": documents.moment(found.end)}
+    headers = {"Retry-After": str(advice.ASK_AGAIN)}
+    return json_answer({"suggestedWindow": window}, base_of(request), headers=headers)
+
+
+@resource("POST")
+def new_order(request: HttpRequest) -> Answer:
+    call = open_call(request, by_jwk=False)
+    order = orders.place(call.known, call.wanted, call.now, call.source)
+    return _order(order, call.base, call.now, 201)
+
+
+def _order(order: Order, base: str, now: datetime, status: int = 200) -> Answer:
+    state = orders.state_of(order, now)
+    headers = {"Location": f"{base}{ROOT}/order/{order.id}"}
+    if state == OrderState.PROCESSING:
+        headers["Retry-After"] = POLL
+    return json_answer(documents.order(order, state, base), base, status, headers)
+
+
+@resource("POST")
+def order(request: HttpRequest, order_id: str) -> Answer:
+    call = open_call(request, by_jwk=False)
+    call.require_get()
+    found = finalizing.settle(orders.of(call.known, order_id), call.now)
+    return _order(found, call.base, call.now)
+
+
+@resource("POST")
+def finalize(request: HttpRequest, order_id: str) -> Answer:
+    call = open_call(request, by_jwk=False)
+    found = orders.of(call.known, order_id)
+    der = unb64(call.wanted.get("csr"), "csr")
+    done = finalizing.finalize(call.known, found, der, call.now, call.source)
+    return _order(done, call.base, call.now)
+
+
+@resource("POST")
+def certificate(request: HttpRequest, order_id: str) -> Answer:
+    call = open_call(request, by_jwk=False)
+    call.require_get()
+    return text_answer(finalizing.chain(orders.of(call.known, order_id)), PEM_CHAIN, call.base)
+
+
+@resource("POST")
+def new_authz(request: HttpRequest) -> Answer:
+    """RFC 8555 §7.4.1."""
+    call = open_call(request, by_jwk=False)
+    made = orders.preauthorize(call.known, call.wanted, call.now, call.source)
+    headers = {"Location": call.url("authz", made.id)}
+    return json_answer(documents.authorization(made, call.now, call.base), call.base, 201, headers)
+
+
+@resource("POST")
+def authz(request: HttpRequest, authz_id: str) -> Answer:
+    """Read by POST-as-GET, or deactivated (RFC 8555 §7.5, §7.5.2)."""
+    call = open_call(request, by_jwk=False)
+    found = authorizations.of(call.known, authz_id)
+    if not call.message.is_get:
+        if call.wanted != {"status": "deactivated"}:
+            raise malformed("An authorization takes the status deactivated, and nothing else.")
+        found = authorizations.deactivate(found, call.now)
+    state = authorizations.state_of(found, call.now)
+    headers = {"Retry-After": POLL} if state == "pending" and _is_looked_at(found) else {}
+    return json_answer(documents.authorization(found, call.now, call.base), call.base, headers=headers)
+
+
+def _is_looked_at(found: Any) -> bool:
+    return bool(found.challenges.filter(state=ChallengeState.PROCESSING).exists())
+
+
+@resource("POST")
+def challenge(request: HttpRequest, challenge_id: str) -> Answer:
+    """Read by POST-as-GET, answered with an object (RFC 8555 §7.5.1)."""
+    call = open_call(request, by_jwk=False)
+    found = authorizations.challenge_of(call.known, challenge_id)
+    if not call.message.is_get:
+        call.message.object()
+        found = authorizations.answer(call.known, found, call.now)
+    return _challenge(found, call.base)
+
+
+def _challenge(found: Challenge, base: str) -> Answer:
+    up = f'<{base}{ROOT}/authz/{found.authorization_id}>;rel="up"'
+    response = json_answer(documents.challenge(found, base), base)
+    response.headers["Link"] = f"{response.headers['Link']}, {up}"
+    if found.state == ChallengeState.PROCESSING:
+        response.headers["Retry-After"] = POLL
+    return response
+
+
+@resource("POST")
+def revoke_cert(request: HttpRequest) -> Answer:
+    """RFC 8555 §7.6: signed by an account, or by the certificate's own key."""
+    call = open_call(request, by_jwk=None)
+    der = unb64(call.wanted.get("certificate"), "certificate")
+    reason = revoking.read_reason(call.wanted.get("reason"))
+    if call.account is None:
+        revoking.by_key(call.key.spki, der, reason, call.now)
+    else:
+        revoking.by_account(call.account, der, reason, call.now, call.source)
+    return empty(call.base)
+
+
+ROUTES: list[URLPattern] = [
+    path("acme/directory", directory),
+    path("acme/new-nonce", new_nonce),
+    path("acme/new-account", accounts.new_account),
+    path("acme/account/<str:account_id>", accounts.account),
+    path("acme/account/<str:account_id>/orders", accounts.account_orders),
+    path("acme/key-change", accounts.key_change),
+    path("acme/new-order", new_order),
+    path("acme/order/<str:order_id>", order),
+    path("acme/order/<str:order_id>/finalize", finalize),
+    path("acme/certificate/<str:order_id>", certificate),
+    path("acme/new-authz", new_authz),
+    path("acme/authz/<str:authz_id>", authz),
+    path("acme/challenge/<str:challenge_id>", challenge),
+    path("acme/revoke-cert", revoke_cert),
+    path("acme/renewal-info/<str:certificate>", renewal_info),
+]

@@ -1,0 +1,112 @@
+"""When to renew (ACME Renewal Information, RFC 9773), and which certificate an order replaces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+
+from certdesk.foundation.common import clock
+from certdesk.lifecycle.certificates.models import Certificate, Version
+from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.issuance.models import Placement
+from certdesk.pki.authority import queries as authority
+
+from . import rules
+from .errors import AcmeError, malformed, not_found
+from .models import Account, Hurry, Order, OrderState
+
+ASK_AGAIN = 6 * 3600  # seconds
+_HURRY = (State.REVOKING, State.REVOKING_DOMAIN, State.REVOKED, State.DELETED)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    start: datetime
+    end: datetime
+
+
+def _version(text: str) -> Version | None:
+    """The version that a certID means: found by serial, held against the key identifier in it."""
+    key, serial = rules.certificate_key(text)
+    reference = authority.reference_of(f"{serial:0>32}") or authority.reference_of(serial)
+    if not reference:
+        return None
+    placement = Placement.objects.filter(reference=reference).first()
+    if placement is None:
+        return None
+    for one in Version.objects.filter(certificate_id=placement.certificate_id):
+        if one.serial.lstrip("0") == serial and _key_identifier(bytes(one.der)) == key:
+            return one
+    return None
+
+
+def _key_identifier(der: bytes) -> bytes:
+    held = x509.load_der_x509_certificate(der).extensions
+    found = held.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    return found or b""
+
+
+def window(text: str, now: datetime) -> Window:
+    """The suggested window of the certificate with this certID; a past one means: at once.
+
+    Raises:
+        AcmeError: malformed; 404 for a certificate that is not known.
+    """
+    version = _version(text)
+    if version is None:
+        raise not_found("certificate")
+    certificate = Certificate.objects.filter(id=version.certificate_id).first()
+    hurry = (
+        version.revoked_at is not None
+        or certificate is None
+        or certificate.state in _HURRY
+        or in_hurry(version.certificate_id)
+    )
+    start, end = rules.renewal_window(version.not_before, version.not_after, now=now, hurry=hurry)
+    return Window(start, end)
+
+
+def in_hurry(certificate_id: str) -> bool:
+    """Whether an incident wants it replaced at once."""
+    return Hurry.objects.filter(certificate_id=certificate_id).exists()
+
+
+def hurry(certificate_ids: Sequence[str], why: str) -> int:
+    """Moves the windows of these certificates into the past, in the caller's transaction (RFC 9773 §4.2).
+
+    Args:
+        why: for the record, e.g. a campaign.
+    """
+    now = clock.now()
+    made = Hurry.objects.bulk_create(
+        [Hurry(certificate_id=one, why=why[:64], at=now) for one in certificate_ids], ignore_conflicts=True
+    )
+    return len(made)
+
+
+def replaced(account: Account, given: object, names: Sequence[str]) -> str:
+    """The checked certID of `replaces`; empty when there is none (RFC 9773 §5).
+
+    Raises:
+        AcmeError: malformed, or 409 alreadyReplaced.
+    """
+    if given is None:
+        return ""
+    if not isinstance(given, str) or len(given) > 100:
+        raise malformed("replaces must be a certificate identifier.")
+    version = _version(given)
+    mine = (
+        version is not None
+        and Order.objects.filter(
+            account__credential__account_id=account.credential.account_id,
+            certificate_id=version.certificate_id,
+        ).exists()
+    )
+    if version is None or not mine:
+        raise malformed("replaces is no certificate of this account.")
+    if not set(version.names.split(";")) & set(names):
+        raise malformed("replaces is a certificate for other names.")
+    if Order.objects.filter(replaces=given).exclude(state=OrderState.INVALID).exists():
+        raise AcmeError("alreadyReplaced", "Another order replaces that certificate already.", status=409)
+    return given

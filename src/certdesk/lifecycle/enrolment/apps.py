@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class Enrolment(AppConfig):
+    name = "certdesk.lifecycle.enrolment"
+    label = "enrolment"

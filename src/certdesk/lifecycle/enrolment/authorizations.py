@@ -1,0 +1,164 @@
+"""Authorisations: reused, known from earlier proofs, or to be proved (RFC 8555 §7.1.4, §7.4.1)."""
+
+import secrets
+from datetime import datetime, timedelta
+
+from certdesk.foundation.common import clock, ids, settings
+from certdesk.foundation.common.sql import short_transaction
+from certdesk.foundation.jobs import actions as jobs
+from certdesk.lifecycle.catalogue.rules import Product
+from certdesk.lifecycle.validation import enrolled
+
+from . import rules, states
+from .errors import AcmeError, malformed, not_found
+from .models import Account, Authorization, AuthorizationState, Challenge, ChallengeState
+from .rules import Asked
+
+VALIDATE = "enrolment.validate"
+MOST_PENDING = 3000
+LONGEST_REUSE = timedelta(days=30)
+
+
+def of(account: Account, authorization_id: str) -> Authorization:
+    """Raises:
+    AcmeError: 404 for what is not there and what is another account's.
+    """
+    found = Authorization.objects.filter(id=authorization_id, account=account).first()
+    if found is None:
+        raise not_found("authorization")
+    return found
+
+
+def challenge_of(account: Account, challenge_id: str) -> Challenge:
+    """Raises:
+    AcmeError: as `of`.
+    """
+    found = Challenge.objects.select_related("authorization").filter(
+        id=challenge_id, authorization__account=account
+    )
+    one = found.first()
+    if one is None:
+        raise not_found("challenge")
+    return one
+
+
+def state_of(one: Authorization, now: datetime) -> str:
+    return states.authorization(one, now)
+
+
+def obtain(account: Account, asked: Asked, product: Product, now: datetime) -> Authorization:
+    """The authorisation for one name of an order, in the caller's transaction.
+
+    A pending or valid one is used again. One that an earlier proof of the account covers is valid from the
+    start: nobody proves a name twice within the issuer's period (DOM-13).
+    """
+    known = enrolled.known(account.credential.account_id, asked.name, product, now)
+    open_ones = Authorization.objects.filter(
+        account=account,
+        value=asked.name.base,
+        wildcard=asked.name.wildcard,
+        state__in=(AuthorizationState.PENDING, AuthorizationState.VALID),
+        expires_at__gt=now,
+    ).order_by("-created_at")
+    for one in open_ones:
+        if one.state == AuthorizationState.PENDING and known is None:
+            return one
+        if one.state == AuthorizationState.VALID and known is not None:
+            return one
+    return _make(account, asked, known, now)
+
+
+def _make(account: Account, asked: Asked, known: enrolled.Known | None, now: datetime) -> Authorization:
+    if known is None and Authorization.objects.filter(
+        account=account, state=AuthorizationState.PENDING, expires_at__gt=now
+    ).count() >= MOST_PENDING:  # fmt: skip
+        raise AcmeError(
+            "rateLimited",
+            f"{MOST_PENDING} names of this account wait for their proof already.",
+            status=429,
+            headers={"Retry-After": "3600"},
+        )
+    until = min(known.until, now + LONGEST_REUSE) if known else now + states.PENDING_LIFE
+    made = Authorization.objects.create(
+        id=ids.hex32(),
+        account=account,
+        kind=asked.kind,
+        value=asked.name.base,
+        wildcard=asked.name.wildcard,
+        state=AuthorizationState.VALID if known else AuthorizationState.PENDING,
+        evidence_id=known.evidence_id if known else None,
+        created_at=now,
+        expires_at=until,
+    )
+    types = rules.challenge_types(
+        asked.kind, wildcard=asked.name.wildcard, alpn=not settings.get().perspectives
+    )
+    Challenge.objects.bulk_create(_challenge(made, place, kind, now) for place, kind in enumerate(types))
+    return made
+
+
+def _challenge(one: Authorization, place: int, kind: str, now: datetime) -> Challenge:
+    """Of a name that was proved before, each way counts as gone: some clients look for a valid one."""
+    done = one.state == AuthorizationState.VALID and place == 0
+    return Challenge(
+        id=ids.hex32(),
+        authorization=one,
+        place=place,
+        type=kind,
+        token=secrets.token_urlsafe(32),
+        state=ChallengeState.VALID if done else ChallengeState.PENDING,
+        validated_at=now if done else None,
+    )
+
+
+def shown(one: Authorization) -> list[Challenge]:
+    """What clients see: all ways while it is pending, afterwards the one that decided (RFC 8555 §7.1.4)."""
+    found = list(one.challenges.order_by("place"))
+    if one.state == AuthorizationState.PENDING:
+        return found
+    wanted = ChallengeState.VALID if one.state == AuthorizationState.VALID else ChallengeState.INVALID
+    return [each for each in found if each.state == wanted] or found
+
+
+def answer(account: Account, challenge: Challenge, now: datetime) -> Challenge:
+    """The client says that it is ready (RFC 8555 §7.5.1); a worker looks within a second. Twice is no error.
+
+    Raises:
+        AcmeError: the authorisation is over.
+    """
+    if challenge.state != ChallengeState.PENDING:
+        return challenge
+    if state_of(challenge.authorization, now) != AuthorizationState.PENDING:
+        raise malformed("The authorization is not pending any more.")
+    with short_transaction():
+        changed = Challenge.objects.filter(id=challenge.id, state=ChallengeState.PENDING).update(
+            state=ChallengeState.PROCESSING, thumbprint=account.thumbprint, looks=0
+        )
+        if changed:
+            schedule(account, challenge, 0.0)
+    return challenge_of(account, challenge.id)
+
+
+def schedule(account: Account, challenge: Challenge, seconds: float) -> None:
+    """The next look; one waits at most."""
+    credential = account.credential
+    jobs.enqueue(
+        VALIDATE,
+        {"challenge": challenge.id, "account_id": credential.account_id, "user_id": credential.user_id},
+        subject=challenge.authorization.value[:64],
+        run_at=clock.real_now() + timedelta(seconds=seconds),
+        dedupe_key=f"{VALIDATE}:{challenge.id}",
+    )
+
+
+def deactivate(one: Authorization, now: datetime) -> Authorization:
+    """RFC 8555 §7.5.2. What was proved stays proved for the account; this client no longer relies on it.
+
+    Raises:
+        AcmeError: it is over already.
+    """
+    if state_of(one, now) not in (AuthorizationState.PENDING, AuthorizationState.VALID):
+        raise malformed("The authorization is over already.")
+    Authorization.objects.filter(id=one.id).update(state=AuthorizationState.DEACTIVATED)
+    one.state = AuthorizationState.DEACTIVATED
+    return one

@@ -1,0 +1,208 @@
+"""From a ready order to a certificate of the inventory: the same pipeline as console and API (law 4).
+
+What is signed is made from the order. The CSR gives its key, and must ask for exactly the order's names.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import F, Q
+
+from certdesk.foundation.audit import actions as audit
+from certdesk.foundation.common import clock
+from certdesk.foundation.common.sql import short_transaction
+from certdesk.foundation.iam.principal import Principal
+from certdesk.foundation.jobs import actions as jobs
+from certdesk.lifecycle.applications.form import ApplicationForm
+from certdesk.lifecycle.catalogue.rules import Product
+from certdesk.lifecycle.certificates.models import Certificate, Version
+from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.issuance.issue_now import IssueRequest, IssueResult, issue_now
+from certdesk.lifecycle.validation import enrolled
+from certdesk.pki.x509 import pem
+from certdesk.pki.x509.certificates import to_pem
+from certdesk.pki.x509.csr import ParsedCsr, parse_csr
+from certdesk.pki.x509.errors import BadCsr
+from certdesk.pki.x509.names import parse_name
+
+from . import accounts, orders, products
+from .errors import AcmeError, malformed, unauthorized
+from .models import Account, Credential, Order, OrderState
+
+SETTLE = "enrolment.settle"
+FINALIZED = "acme.order_finalized"
+PATIENCE = timedelta(minutes=2)
+"""After so long without a certificate, the process that was to buy it has ended: nothing was bought."""
+
+LOST = "The server was stopped while it worked on this order; nothing was issued. Place a new order."
+_FAILED = (State.UNPASSED, State.DELETED, State.PAID, State.CANCELCHECKING)
+
+
+def finalize(account: Account, order: Order, der: bytes, now: datetime, source: str = "") -> Order:
+    """Issues, at once where the issuer does (RFC 8555 §7.4).
+
+    Args:
+        der: the CSR.
+
+    Raises:
+        AcmeError: orderNotReady, badCSR, or what buying, policy and issuer refuse; the order stays ready.
+    """
+    state = orders.state_of(order, now)
+    if state != OrderState.READY:
+        raise AcmeError("orderNotReady", f"The order is {state}, so it cannot be finalized.", status=403)
+    csr = _read(der)
+    _check_names(order, csr)
+    product = products.product_for(account.credential, order.profile, order.names)
+    _check_proved(account, order, product, now)
+    who = accounts.principal(account, source)
+    _begin(account, order)
+    try:
+        result = issue_now(who, _request(order, product, csr), now, on_bought=_Bought(who, order))
+    except BaseException:
+        _back(account, order)
+        raise
+    _end(order, result)
+    return orders.of(account, order.id)
+
+
+def _read(der: bytes) -> ParsedCsr:
+    try:
+        return parse_csr(pem.write_block("CERTIFICATE REQUEST", der), allow_internal=True, allow_ip=True)
+    except BadCsr as error:
+        raise AcmeError("badCSR", str(error)) from error
+
+
+def _check_names(order: Order, csr: ParsedCsr) -> None:
+    """Exactly the names of the order, no more and no fewer (RFC 8555 §7.4)."""
+    asked, wanted = {one.text for one in csr.names}, set(order.names)
+    extra, missing = sorted(asked - wanted), sorted(wanted - asked)
+    if extra:
+        raise AcmeError("badCSR", f"The CSR asks for {extra[0]}, which is not a name of the order.")
+    if missing:
+        raise AcmeError("badCSR", f"The CSR does not ask for {missing[0]}, which is a name of the order.")
+
+
+def _check_proved(account: Account, order: Order, product: Product, now: datetime) -> None:
+    """Nothing is bought for names whose proof is void by now; the pipeline asks again before it signs."""
+    for text in order.names:
+        name = parse_name(text, allow_internal=True, allow_ip=True)
+        if enrolled.known(account.credential.account_id, name, product, now) is None:
+            raise AcmeError(
+                "orderNotReady",
+                f"The proof of control of {text} does not count any more.",
+                status=403,
+                next_step="Place a new order.",
+            )
+
+
+def _begin(account: Account, order: Order) -> None:
+    """Takes the order and one certificate of the quota; only one request gets it."""
+    with short_transaction():
+        taken = Order.objects.filter(id=order.id, state=OrderState.PENDING).update(
+            state=OrderState.PROCESSING
+        )
+        if not taken:
+            raise AcmeError("orderNotReady", "The order is being finalized already.", status=403)
+        within = Q(quota=None) | Q(issued__lt=F("quota"))
+        mine = Credential.objects.filter(within, id=account.credential_id, deleted_at=None)
+        if not mine.update(issued=F("issued") + 1):
+            raise unauthorized("The quota of this account's credential is used up.", "Ask for a larger one.")
+        jobs.enqueue(
+            SETTLE,
+            {"order": order.id, "account_id": account.credential.account_id},
+            subject=order.id,
+            run_at=clock.real_now() + PATIENCE,
+        )
+
+
+def _back(account: Account, order: Order) -> None:
+    """Nothing was bought: the order is ready again."""
+    with short_transaction():
+        if Order.objects.filter(id=order.id, state=OrderState.PROCESSING, certificate_id="").update(
+            state=OrderState.PENDING
+        ):
+            Credential.objects.filter(id=account.credential_id).update(issued=F("issued") - 1)
+
+
+def _request(order: Order, product: Product, csr: ParsedCsr) -> IssueRequest:
+    by_file = "ip" in order.kinds
+    form = ApplicationForm(
+        domain=order.names[0],
+        sans=";".join(order.names[1:]),
+        csr=csr.pem,
+        agree_privacy_protection=True,  # whoever made the credential accepted it for its clients
+        domain_method="FILE" if by_file else "DNS",
+    )
+    return IssueRequest(product.brand, product.type, form)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bought:
+    """Ties the certificate to the order in the transaction that buys it."""
+
+    principal: Principal
+    order: Order
+
+    def __call__(self, results: Sequence[IssueResult]) -> None:
+        certificate_id = results[0].certificate_id
+        Order.objects.filter(id=self.order.id).update(certificate_id=certificate_id)
+        audit.record(
+            self.principal,
+            FINALIZED,
+            resource=f"acme-order:{self.order.id}",
+            account_id=self.principal.account_id,
+            details={"certificate": certificate_id, "order": results[0].order_id},
+        )
+
+
+def _end(order: Order, result: IssueResult) -> None:
+    mine = Order.objects.filter(id=order.id, state=OrderState.PROCESSING)
+    if result.issued:
+        mine.update(state=OrderState.VALID)
+    elif not result.certificate_id:
+        mine.update(state=OrderState.INVALID, error=unauthorized(result.reason).document)
+
+
+def settle(order: Order, now: datetime) -> Order:
+    """An order that waits for its issuer, as its certificate stands by now."""
+    if order.state != OrderState.PROCESSING or not order.certificate_id:
+        return order
+    found = Certificate.objects.filter(id=order.certificate_id).values_list("state", "last_failure").first()
+    state, words = found or (State.DELETED, "The certificate was deleted.")
+    mine = Order.objects.filter(id=order.id, state=OrderState.PROCESSING)
+    if Version.objects.filter(certificate_id=order.certificate_id, number=1).exists():
+        mine.update(state=OrderState.VALID)
+    elif state in _FAILED:
+        mine.update(state=OrderState.INVALID, error=_refused(words))
+    order.refresh_from_db()
+    return order
+
+
+def _refused(words: str) -> dict[str, Any]:
+    return unauthorized(words or "The certificate authority refused the application.").document
+
+
+def give_up(order_id: str) -> None:
+    """An order whose process ended before anything was bought. In the caller's transaction."""
+    order = Order.objects.select_related("account").filter(id=order_id).first()
+    if order is None or order.state != OrderState.PROCESSING or order.certificate_id:
+        return
+    error = AcmeError("serverInternal", LOST, status=500).document
+    if Order.objects.filter(id=order.id, state=OrderState.PROCESSING, certificate_id="").update(
+        state=OrderState.INVALID, error=error
+    ):
+        Credential.objects.filter(id=order.account.credential_id).update(issued=F("issued") - 1)
+
+
+def chain(order: Order) -> str:
+    """The leaf with all that leads to its root, PEM: two certificates at least.
+
+    Raises:
+        AcmeError: there is none.
+    """
+    version = Version.objects.filter(certificate_id=order.certificate_id, number=1).first()
+    if order.state != OrderState.VALID or version is None:
+        raise malformed("The order has no certificate.", 404)
+    return to_pem(bytes(version.der)) + bytes(version.chain).decode("ascii")

@@ -1,0 +1,77 @@
+"""Workers of the ACME server: looking at challenges, settling what a crash left, forgetting what is over."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from certdesk.foundation.common import clock
+from certdesk.foundation.iam.principal import Resource
+from certdesk.foundation.jobs import rights
+from certdesk.foundation.jobs.models import Job
+from certdesk.foundation.jobs.registry import Handler, handler, periodic
+from certdesk.lifecycle.validation.perspectives import Look, Sight, look_all
+
+from . import finalizing, nonces, orders, validating
+from .authorizations import VALIDATE
+from .errors import AcmeError
+from .finalizing import SETTLE
+
+FORGET = "enrolment.forget"
+LOOK_SECONDS = 40.0
+GONE = "The user of this account's credential may not ask for certificates any more."
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    look: Look
+    now: datetime
+
+
+@handler(VALIDATE, max_attempts=5, lock="enrolment-challenge:{challenge}")
+class Validate(Handler[Work, list[Sight]]):
+    """One look at an answered challenge, for the user behind the account."""
+
+    def load(self, job: Job) -> Work | None:
+        now = clock.now()
+        challenge = validating.open_challenge(str(job.payload["challenge"]), now)
+        if challenge is None:
+            return None
+        account_id = challenge.authorization.account.credential.account_id
+        asker = rights.principal_of_user(challenge.authorization.account.credential.user_id, account_id)
+        name = challenge.authorization.name
+        asker.require(orders.APPLY, Resource("cert", "", account_id, "0", asker.user_id, (name,)))
+        return Work(validating.look_of(challenge), now)
+
+    async def perform(self, work: Work) -> list[Sight]:
+        return await look_all((work.look,), work.now, deadline=LOOK_SECONDS)
+
+    def store(self, job: Job, work: Work, result: list[Sight]) -> None:
+        now = clock.now()
+        challenge = validating.open_challenge(str(job.payload["challenge"]), now)
+        if challenge is not None:
+            validating.store(challenge, result, now)
+
+    def failed(self, job: Job, error: BaseException) -> None:
+        challenge = validating.open_challenge(str(job.payload["challenge"]), clock.now())
+        if challenge is not None:
+            validating.fail(challenge, AcmeError("unauthorized", GONE, status=403))
+
+
+@handler(SETTLE, lock="enrolment-order:{order}")
+class Settle(Handler[bool, None]):
+    """An order whose process ended between taking it and buying: said so, and its quota given back."""
+
+    def load(self, job: Job) -> bool | None:
+        finalizing.give_up(str(job.payload["order"]))
+        return None
+
+
+@handler(FORGET, lock=FORGET)
+class Forget(Handler[bool, None]):
+    """Nonces that are too old to be used again."""
+
+    def load(self, job: Job) -> bool | None:
+        nonces.forget(clock.real_now())
+        return None
+
+
+periodic(FORGET, 300)

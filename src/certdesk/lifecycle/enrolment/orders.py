@@ -1,0 +1,110 @@
+"""Orders: placed, shown, listed (RFC 8555 §7.4)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError
+
+from certdesk.foundation.common import ids
+from certdesk.foundation.common.sql import short_transaction
+from certdesk.foundation.iam.principal import Resource
+
+from . import accounts, advice, authorizations, products, rules, states
+from .errors import AcmeError, malformed, not_found
+from .models import Account, Order
+from .rules import Asked
+
+APPLY = "scm:cert:apply"
+LISTED = 100
+
+
+def of(account: Account, order_id: str) -> Order:
+    """Raises:
+    AcmeError: 404 for what is not there and what is another account's.
+    """
+    found = Order.objects.filter(id=order_id, account=account).first()
+    if found is None:
+        raise not_found("order")
+    return found
+
+
+def state_of(order: Order, now: datetime) -> str:
+    """As clients see it."""
+    proofs = [states.authorization(one, now) for one in order.authorizations.all()]
+    return states.order(order, proofs, now)
+
+
+def place(account: Account, wanted: Mapping[str, Any], now: datetime, source: str = "") -> Order:
+    """A new order with its authorisations.
+
+    Raises:
+        AcmeError: what of it is refused. Forbidden: the user may not apply for these names.
+    """
+    asked = rules.identifiers(wanted.get("identifiers"), allow_ip=True, allow_internal=True)
+    if "notBefore" in wanted or "notAfter" in wanted:
+        raise malformed("This server chooses the dates of certificates: leave notBefore and notAfter out.")
+    profile = wanted.get("profile", "")
+    if not isinstance(profile, str):
+        raise malformed("profile must be a string.")
+    product = products.product_for(account.credential, profile, [one.text for one in asked])
+    asked = _narrowed(asked, product.allow_internal, product.allow_ip)
+    products.check_names(account.credential, asked)
+    _require(account, asked, product.type, source)
+    replaces = advice.replaced(account, wanted.get("replaces"), [one.text for one in asked])
+    try:
+        with short_transaction():
+            order = Order.objects.create(
+                id=ids.hex32(),
+                account=account,
+                names=[one.text for one in asked],
+                kinds=[one.kind for one in asked],
+                profile=profile,
+                replaces=replaces,
+                created_at=now,
+                expires_at=now + states.ORDER_LIFE,
+            )
+            order.authorizations.set([authorizations.obtain(account, one, product, now) for one in asked])
+    except IntegrityError:
+        raise AcmeError(
+            "alreadyReplaced", "Another order replaces that certificate already.", status=409
+        ) from None
+    return order
+
+
+def _narrowed(asked: tuple[Asked, ...], allow_internal: bool, allow_ip: bool) -> tuple[Asked, ...]:
+    """The gate once more with what the product takes."""
+    if allow_internal and allow_ip:
+        return asked
+    given = [{"type": one.kind, "value": one.text} for one in asked]
+    return rules.identifiers(given, allow_ip=allow_ip, allow_internal=allow_internal)
+
+
+def _require(account: Account, asked: tuple[Asked, ...], cert_type: str, source: str) -> None:
+    """The policy decision for exactly these names, asked again when it is issued."""
+    who = accounts.principal(account, source)
+    names = tuple(one.text for one in asked)
+    who.require(APPLY, Resource("cert", "", who.account_id, "0", who.user_id, names, cert_type))
+
+
+def preauthorize(account: Account, wanted: Mapping[str, Any], now: datetime, source: str = "") -> Any:
+    """An authorisation ahead of any order (RFC 8555 §7.4.1).
+
+    Raises:
+        AcmeError: as `place`; a wildcard cannot be asked for by itself.
+    """
+    asked = rules.identifiers([wanted.get("identifier")], allow_ip=True, allow_internal=True)
+    if asked[0].name.wildcard:
+        raise malformed("A wildcard is proved with an order, not ahead of one.")
+    product = products.product_for(account.credential, "", [asked[0].text])
+    asked = _narrowed(asked, product.allow_internal, product.allow_ip)
+    products.check_names(account.credential, asked)
+    _require(account, asked, product.type, source)
+    with short_transaction():
+        return authorizations.obtain(account, asked[0], product, now)
+
+
+def listed(account: Account) -> list[str]:
+    """Ids of the account's last orders, newest first."""
+    found = Order.objects.filter(account=account).order_by("-created_at", "-id")
+    return list(found.values_list("id", flat=True)[:LISTED])
