@@ -13,6 +13,7 @@ from django.urls import URLPattern, URLResolver
 
 from certdesk.config.urls import urlpatterns
 from certdesk.foundation.iam import known
+from certdesk.interfaces.acme import urls as acme_urls
 from certdesk.interfaces.api import dispatch
 from certdesk.interfaces.api import urls as api_urls
 from certdesk.interfaces.console import urls as console_urls
@@ -43,7 +44,28 @@ PUBLIC = {
     "agent/host.py": "the agent's source, which is public",
     "agent/enrol": "the one-time code is the right",
     "agent/exchange": "signed with the host's own credential",
-    "acme/directory": "its requests are signed by the ACME account's key (RFC 8555)",
+}
+ACME = {
+    "acme/directory": "the same for everybody (RFC 8555 §7.1.1)",
+    "acme/new-nonce": "a random value; the same for everybody",
+    "acme/renewal-info/<str:certificate>": "says when to renew, nothing else (RFC 9773)",
+    **dict.fromkeys(
+        (
+            "acme/new-account",
+            "acme/account/<str:account_id>",
+            "acme/account/<str:account_id>/orders",
+            "acme/key-change",
+            "acme/new-order",
+            "acme/order/<str:order_id>",
+            "acme/order/<str:order_id>/finalize",
+            "acme/certificate/<str:order_id>",
+            "acme/new-authz",
+            "acme/authz/<str:authz_id>",
+            "acme/challenge/<str:challenge_id>",
+            "acme/revoke-cert",
+        ),
+        "each request is signed by the ACME account's key and acts with its user's rights (RFC 8555)",
+    ),
 }
 OPEN_PAGES = {
     "account_login": "whoever signs in is nobody yet",
@@ -137,6 +159,8 @@ def unguarded(pattern: URLPattern) -> str:
     """Why the route is not allowed to be; empty when it is."""
     if pattern in api_urls.urlpatterns:
         return ""  # one door: `dispatch`, by the registry, which is looked at below
+    if pattern in acme_urls.urlpatterns:
+        return "" if str(pattern.pattern) in ACME else f"/{pattern.pattern} stands in no list (ACME)"
     if pattern in public_urls.urlpatterns:
         route = str(pattern.pattern)
         return "" if route in PUBLIC else f"/{route} is public, and nobody wrote down why (PUBLIC)"

@@ -3,8 +3,8 @@
 from cryptography import x509
 
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from tests.support.acme_house import House
 from tests.support.acme import Acme, b64, csr
+from tests.support.acme_house import House
 
 
 def test_a_name_that_proves_itself_is_issued_and_stands_in_the_inventory(house: House) -> None:

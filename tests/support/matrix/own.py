@@ -495,6 +495,16 @@ def _connection(side: Side) -> Ask:
     return Ask(body={"provider": "rfc2136", "label": "again", "options": options(side.bind, side.zone)})
 
 
+@own("acme_credentials.create")
+def _credential(side: Side) -> Ask:
+    return Ask(body={"label": "again"})
+
+
+@own("acme_credentials.update")
+def _relabel_credential(side: Side) -> Ask:
+    return Ask(body={"label": "renamed"})
+
+
 @own("dns_connections.update")
 def _relabel(side: Side) -> Ask:
     return Ask(body={"label": "renamed"})

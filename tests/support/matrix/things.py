@@ -279,6 +279,7 @@ THINGS: dict[str, Callable[[Side], str]] = {
     "project_id": lambda side: side.account.id,
     "product_id": lambda side: next(one.id for one in catalogue().products if one.available and not one.free),
     "dns-connections": _connection,
+    "acme-credentials": lambda side: str(side.post("/v3/scm/acme-credentials", {"label": "hosts"})["kid"]),
     "zone": lambda side: side.zone,
     "recordset_id": record_set,
     "name": lambda side: side.name("shop"),

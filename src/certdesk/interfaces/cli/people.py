@@ -13,6 +13,7 @@ from .setup import PasswordFile, read_password
 
 users = typer.Typer(help="People and machines of an account.", no_args_is_help=True)
 accounts = typer.Typer(help="Accounts and their balance.", no_args_is_help=True)
+acme_credentials = typer.Typer(help="Credentials for ACME clients.", no_args_is_help=True)
 access_keys = typer.Typer(help="Access keys (AK/SK) for the API.", no_args_is_help=True)
 
 AccountName = Annotated[str, typer.Option("--account", help="May be left out while there is one account.")]
@@ -137,6 +138,48 @@ def access_key_create(
 
     access_key, secret_key = iam.create_access_key(_user(user, account))
     show({"access_key": access_key, "secret_key": secret_key}, as_json)
+
+
+@acme_credentials.command("create")
+def acme_credential_create(
+    user: Annotated[str, typer.Option(help="Whose: its clients act with the rights of this user.")],
+    account: AccountName = "",
+    names: Annotated[
+        str,
+        typer.Option(
+            help="Comma-separated: example.com, *.example.com, ….  Empty: any name that proves itself."
+        ),
+    ] = "",
+    issuer: Annotated[
+        str, typer.Option(help="Brand of the catalogue. Empty: the built-in CA, free of charge.")
+    ] = "",
+    types: Annotated[str, typer.Option(help="Comma-separated certificate types of the brand.")] = "",
+    quota: Annotated[int, typer.Option(min=0, help="Certificates in all; 0 = any number.")] = 0,
+    label: Annotated[str, typer.Option(help="Name by which people know it.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Make a credential for ACME clients; the HMAC key is shown this once."""
+    start.django()
+    from certdesk.foundation.common import clock
+    from certdesk.foundation.iam.principal import system_principal
+    from certdesk.lifecycle.enrolment import credentials
+
+    whose = _user(user, account)
+    made, key = credentials.create(
+        system_principal(whose.account_id, "cli"),
+        clock.now(),
+        user_id=whose.id,
+        label=label,
+        names=_listed(names),
+        types=_listed(types),
+        issuer=issuer,
+        quota=quota or None,
+    )
+    show({"kid": made.id, "hmac_key": key, "directory": credentials.directory()}, as_json)
+
+
+def _listed(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",") if one.strip()]
 
 
 def _user(name: str, account: str):  # type: ignore[no-untyped-def]  # as `account_named`

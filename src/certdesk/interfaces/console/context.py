@@ -17,6 +17,7 @@ from certdesk.interfaces.public import figures
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates.queries import Tab
+from certdesk.lifecycle.enrolment import credentials
 from certdesk.lifecycle.orders import accounts
 from certdesk.lifecycle.validation import organization_queries
 
@@ -114,6 +115,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
                 (_("Orders"), "orders", "receipt", "bss:order:view", nothing),
                 (_("Domains"), "domains", "world", "scm:domain:list", nothing),
                 (_("DNS"), "dns", "network", "scm:dnsConnection:list", nothing),
+                (_("ACME"), "acme", "key", credentials.LIST, nothing),
                 (_("Targets"), "targets", "server", "scm:target:list", nothing),
                 (_("Hosts"), "hosts", "radar", "scm:agent:list", nothing),
                 (_("Discovery"), "discovery", "radar", "scm:scan:list", nothing),

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from .views import (
+    acme,
     adding,
     agencies,
     applying,
@@ -308,4 +309,8 @@ urlpatterns: list[URLPattern] = [
     path("audit/export", audit.export, name="export-audit"),
     path("audit/<int:event_id>", audit.shown, name="audit-event"),
     path("ca", authority.authority, name="authority"),
+    path("acme", acme.listed, name="acme"),
+    path("acme-credentials/add", acme.add, name="acme-add"),
+    path("acme-credentials/<slug:credential_id>", acme.shown, name="acme-credential"),
+    path("acme-credentials/<slug:credential_id>/delete", acme.delete, name="acme-delete"),
 ]

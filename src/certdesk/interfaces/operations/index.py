@@ -2,6 +2,7 @@
 
 from . import (
     access,
+    acme,
     agencies,
     applications,
     approvals,
@@ -65,6 +66,7 @@ CHAPTERS = (
     notifications,
     dns_connections,
     domains,
+    acme,
     identity,
     tags,
     csrs,

@@ -33,14 +33,10 @@ ISSUERS_AND_TARGETS: list[Line] = [
     ("issuers.health", "GET", "/v3/scm/issuers/{id}/health", "scm:issuer:get"),
     ("issuers.of_product", "PUT", "/v3/scm/products/{product_id}/issuers", "scm:issuer:update"),
 ]
-AUDIT_AND_ACME: list[Line] = [
-    *_crud("acme_credentials", "/v3/scm/acme-credentials", "scm:acmeCredential"),
-]
 VERSION_2: list[Line] = []
 
 LATER: tuple[Line, ...] = (
     *ISSUERS_AND_TARGETS,
-    *AUDIT_AND_ACME,
     *VERSION_2,
 )
 

@@ -122,6 +122,36 @@ class DnsConnectionTest(TypedDict):
     notes: list[str]
 
 
+class AcmeCredential(TypedDict):
+    """Without its key."""
+
+    kid: str
+    label: str
+    user_id: str
+    names: list[str]
+    types: list[str]
+    issuer: str
+    quota: int | None
+    issued: int
+    directory: str
+    created_at: Moment
+    updated_at: Moment
+    used_at: Moment
+
+
+class AcmeCredentialPage(TypedDict):
+    items: list[AcmeCredential]
+    next_marker: Marker
+
+
+class AcmeCredentialMade(TypedDict):
+    """`hmac_key`: base64url, shown this once."""
+
+    kid: str
+    hmac_key: str
+    directory: str
+
+
 class DnsZone(TypedDict):
     id: str
     name: str
@@ -354,6 +384,10 @@ ANSWERS: dict[str, object] = {
     "domains.show": DomainSeen,
     "domains.preflight": PreflightReport,
     "domains.prove": ProvedAhead,
+    "acme_credentials.list": AcmeCredentialPage,
+    "acme_credentials.create": AcmeCredentialMade,
+    "acme_credentials.show": AcmeCredential,
+    "acme_credentials.update": AcmeCredential,
     "dns_connections.list": DnsConnectionPage,
     "dns_connections.create": Made,
     "dns_connections.show": DnsConnection,
