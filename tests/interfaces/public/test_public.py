@@ -72,17 +72,6 @@ def test_metrics_are_counts_only(client: Client) -> None:
         assert secret not in text
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/acme/directory",
-    ],
-)
-def test_doors_of_later_faces(client: Client, path: str) -> None:
-    for answer in (client.get(path), client.post(path)):
-        assert (answer.status_code, answer.json()["error_code"]) == (501, "SCM.9001")
-
-
 def test_security_headers_stand_on_every_page(client: Client) -> None:
     answer = client.get("/healthz")
     policy = answer["Content-Security-Policy"]

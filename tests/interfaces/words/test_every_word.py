@@ -24,6 +24,14 @@ ELSEWHERE = (
     "interfaces/words/",
     *(f"lifecycle/catalogue/{name}.py" for name in ("build", "calendar_file", "check", "document")),
     "interfaces/operations/openapi/",  # for programmers
+    "interfaces/acme/",  # problem documents: printed as they are by programs on hosts (RFC 8555 §6.7)
+    *(
+        f"lifecycle/enrolment/{name}.py"
+        for name in (
+            *("accounts", "advice", "authorizations", "errors", "finalizing", "jobs", "nonces", "orders"),
+            *("products", "revoking", "rules", "states", "validating"),
+        )
+    ),
     "interfaces/operations/errors.py",  # carries its own Chinese
 )
 """Read on the host or by tests alone, or marked for translation where they stand."""

@@ -168,6 +168,66 @@ class Accounts:
         return cast('types.AccountMoney', self._transport.call('GET', self._transport.path('/v3/scm/accounts/{account_id}', account_id)))
 
 
+class AcmeCredentials:
+    """Credentials for ACME clients."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(self, *, label: str | None = None, names: builtins.list[str] | None = None, types: builtins.list[str] | None = None, issuer: str | None = None, quota: int | None = None) -> types.AcmeCredentialMade:
+        """A credential of the caller: clients that register with it act with the caller's rights of the moment.
+
+        Args:
+            label: A name of your own.
+        """
+        return cast('types.AcmeCredentialMade', self._transport.call('POST', '/v3/scm/acme-credentials', body={'label': label, 'names': names, 'types': types, 'issuer': issuer, 'quota': quota}))
+
+    def delete(self, id: str) -> None:
+        """Takes it back: clients that registered with it are refused from now on; certificates stay.
+
+        Args:
+            id: The id.
+        """
+        self._transport.call('DELETE', self._transport.path('/v3/scm/acme-credentials/{id}', id))
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.AcmeCredentialPage:
+        """The account's ACME credentials, oldest first; without their keys.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            status: Only those in this state.
+        """
+        return cast('types.AcmeCredentialPage', self._transport.call('GET', '/v3/scm/acme-credentials', query={'limit': limit, 'marker': marker, 'status': status}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.AcmeCredential]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, status=status, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def show(self, id: str) -> types.AcmeCredential:
+        """One credential, without its key.
+
+        Args:
+            id: The id.
+        """
+        return cast('types.AcmeCredential', self._transport.call('GET', self._transport.path('/v3/scm/acme-credentials/{id}', id)))
+
+    def update(self, id: str, *, label: str | None = None, names: builtins.list[str] | None = None, types: builtins.list[str] | None = None, issuer: str | None = None, quota: int | None = None) -> types.AcmeCredential:
+        """Changes what it may ask for, also for clients that have registered with it already.
+
+        Args:
+            id: The id.
+            label: A name of your own.
+        """
+        return cast('types.AcmeCredential', self._transport.call('PUT', self._transport.path('/v3/scm/acme-credentials/{id}', id), body={'label': label, 'names': names, 'types': types, 'issuer': issuer, 'quota': quota}))
+
+
 class Agencies:
     """Roles that users of another account may assume."""
 
@@ -3225,6 +3285,7 @@ class Chapters:
     def __init__(self, transport: Transport) -> None:
         self.access_keys = AccessKeys(transport)
         self.accounts = Accounts(transport)
+        self.acme_credentials = AcmeCredentials(transport)
         self.agencies = Agencies(transport)
         self.agents = Agents(transport)
         self.approvals = Approvals(transport)

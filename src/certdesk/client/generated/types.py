@@ -49,6 +49,36 @@ class AccountPage(TypedDict):
     next_marker: 'str | None'
 
 
+class AcmeCredential(TypedDict):
+    """Without its key."""
+
+    kid: 'str'
+    label: 'str'
+    user_id: 'str'
+    names: 'builtins.list[str]'
+    types: 'builtins.list[str]'
+    issuer: 'str'
+    quota: 'int | None'
+    issued: 'int'
+    directory: 'str'
+    created_at: 'str'
+    updated_at: 'str'
+    used_at: 'str'
+
+
+class AcmeCredentialMade(TypedDict):
+    """`hmac_key`: base64url, shown this once."""
+
+    kid: 'str'
+    hmac_key: 'str'
+    directory: 'str'
+
+
+class AcmeCredentialPage(TypedDict):
+    items: 'builtins.list[AcmeCredential]'
+    next_marker: 'str | None'
+
+
 class AddDomains(TypedDict):
     """API §10, §1.12: names to add, and where mails about it go."""
 
@@ -983,6 +1013,16 @@ class CouponInfo(TypedDict):
     expires_at: 'str'
     order_id: 'str'
     note: 'str'
+
+
+class CredentialChange(TypedDict):
+    """What is left out stays as it is; a quota of 0 takes the limit away."""
+
+    label: NotRequired['str | None']
+    names: NotRequired['builtins.list[str] | None']
+    types: NotRequired['builtins.list[str] | None']
+    issuer: NotRequired['str | None']
+    quota: NotRequired['int | None']
 
 
 class Credit(TypedDict):
@@ -2072,6 +2112,16 @@ class NewConnection(TypedDict):
     provider: 'str'
     label: NotRequired['str']
     options: 'dict[str, Any]'
+
+
+class NewCredential(TypedDict):
+    """`names`: `example.com` alone, `*.example.com` for everything below it; none = any name that proves itself. `issuer`: a brand, whose `types` it may ask for; without one the built-in CA, free of charge."""
+
+    label: NotRequired['str']
+    names: NotRequired['builtins.list[str]']
+    types: NotRequired['builtins.list[str]']
+    issuer: NotRequired['str']
+    quota: NotRequired['int | None']
 
 
 class NewCsr(TypedDict):

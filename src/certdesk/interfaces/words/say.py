@@ -14,6 +14,7 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 from certdesk.foundation.common.errors import CertdeskError
 
 from . import (
+    acme,
     applying,
     approvals,
     authority,
@@ -74,6 +75,7 @@ SHAPES = (
     *followups.SHAPES,
     *campaigns.SHAPES,
     *notices.SHAPES,
+    *acme.SHAPES,
     *states.TITLES,
 )
 _PARAMETER = re.compile(r"%\((\w+)\)s")

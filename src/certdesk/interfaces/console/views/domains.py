@@ -60,7 +60,8 @@ def status_label(status: str) -> str:
 
 
 def method_label(method: str) -> str:
-    return {"DNS": _("DNS record"), "FILE": _("File"), "EMAIL": _("Email")}.get(method, method)
+    known = {"DNS": _("DNS record"), "FILE": _("File"), "EMAIL": _("Email")}
+    return known.get(method, {"HTTP": "http-01", "ALPN": "tls-alpn-01"}.get(method, method))
 
 
 def way_of(method: str, name: str, record: str) -> str:
@@ -69,6 +70,8 @@ def way_of(method: str, name: str, record: str) -> str:
     return {
         "DNS": _("By a record at %(record)s; its value comes with each application."),
         "FILE": _("By a file at %(url)s (or https), whose content comes with each application."),
+        "HTTP": _("By an ACME client at http://%(domain)s (http-01); it answers each order by itself."),
+        "ALPN": _("By an ACME client in the TLS handshake of %(domain)s (tls-alpn-01)."),
         "EMAIL": _(
             "By a mail to the administrator of %(domain)s or of its parent domain; "
             "whoever reads it confirms by its link."
@@ -83,7 +86,7 @@ def _ways(one: Domain) -> list[dict[str, str]]:
         {
             "method": method,
             "label": method_label(method),
-            "number": rules.BR_METHOD[method],
+            "number": one.br_method if method == one.method else rules.BR_METHOD[method],
             "text": way_of(method, one.name, one.record_name),
             "when": _("chosen by the application that waits")
             if method in one.chosen
