@@ -112,9 +112,9 @@ class Acme:
         path = path.removeprefix(BASE)
         return self.send(path, jws(self.key, self.header(path, **header), payload))
 
-    def binding(self, kid: str, mac_key: str, **header: Any) -> dict[str, str]:
+    def binding(self, key_id: str, mac_key: str, **header: Any) -> dict[str, str]:
         secret = base64.urlsafe_b64decode(mac_key + "==")
-        inner = {"alg": "HS256", "kid": kid, "url": f"{BASE}/acme/new-account"} | header
+        inner = {"alg": "HS256", "kid": key_id, "url": f"{BASE}/acme/new-account"} | header
         return jws(secret, inner, jwk_of(self.key))
 
     def register(self, kid: str, mac_key: str) -> HttpResponse:
