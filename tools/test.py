@@ -39,6 +39,12 @@ PROGRAMS = {
     "postfix": "postfix",
     "caddy": "caddy",
     "npm": "nodejs npm",
+    "lego": "lego",
+    "dehydrated": "dehydrated",
+    "uacme": "uacme",
+    "acme-tiny": "acme-tiny",
+    "caddy": "caddy",
+    "apache2": "apache2-bin",
 }
 
 
@@ -52,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     quick, full = "--quick" in ours, "--full" in ours
     if not quick:
         bring_programs()
-        bring_provider()
+        bring_packages()
     environment = {"CERTDESK_SIZE": "full" if full else "small"}
     marks = ["-m", "not server and not browser and not slow"] if quick else []
     status = pytest([*marks, *theirs], environment, cover=not quick and not theirs)
@@ -93,14 +99,16 @@ def bring_programs() -> None:
                 return
 
 
-def bring_provider() -> None:
-    """Installs the OpenID Connect provider that sign-in is tested against: locked, without its scripts."""
-    npm, folder = find("npm"), ROOT / "tests" / "support" / "oidc"
-    if npm is None or (folder / "node_modules").is_dir():
-        return
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-    if subprocess.run(command, cwd=folder, check=False).returncode:
-        print("certdesk test: npm failed; the tests of single sign-on are skipped", flush=True)
+def bring_packages() -> None:
+    """Installs what tests take from npm, a sign-in provider and an ACME client: locked, without scripts."""
+    npm = find("npm")
+    for name in ("oidc", "acme_npm"):
+        folder = ROOT / "tests" / "support" / name
+        if npm is None or (folder / "node_modules").is_dir():
+            continue
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+        if subprocess.run(command, cwd=folder, check=False).returncode:
+            print(f"certdesk test: npm failed; the tests that need {name} are skipped", flush=True)
 
 
 def find(program: str) -> str | None:

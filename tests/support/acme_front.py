@@ -1,9 +1,7 @@
 """A running product that real ACME clients talk to: with a DNS server and a web root, on loopback alone."""
 
-import base64
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -123,9 +121,17 @@ def executable(path: Path, text: str) -> Path:
     return path
 
 
-def python() -> str:
-    return sys.executable
-
-
-def unpadded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+@contextmanager
+def serving(place: Path, *command: object) -> Iterator[None]:
+    """A client that is a server, until it has been looked at."""
+    with (place / "log").open("wb") as log:
+        process = subprocess.Popen([str(one) for one in command], stdout=log, stderr=log, cwd=place)
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
