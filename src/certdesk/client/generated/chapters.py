@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 from certdesk.client.transport import Download, Transport
 
-from . import types
+from . import types as shapes
 
 
 class AccessKeys:
@@ -19,14 +19,14 @@ class AccessKeys:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, *, user_id: str | None = None, description: str | None = None) -> types.KeyMade:
+    def create(self, *, user_id: str | None = None, description: str | None = None) -> shapes.KeyMade:
         """A key for oneself, or with the right for another user; the secret is shown this once.
 
         Args:
             user_id: Id of the user.
             description: A text of your own.
         """
-        return cast('types.KeyMade', self._transport.call('POST', '/v3.0/OS-CREDENTIAL/credentials', body={'user_id': user_id, 'description': description}))
+        return cast('shapes.KeyMade', self._transport.call('POST', '/v3.0/OS-CREDENTIAL/credentials', body={'user_id': user_id, 'description': description}))
 
     def delete(self, id: str) -> None:
         """Destroys a key and its secret.
@@ -36,7 +36,7 @@ class AccessKeys:
         """
         self._transport.call('DELETE', self._transport.path('/v3.0/OS-CREDENTIAL/credentials/{id}', id))
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, user_id: str | None = None) -> types.KeyPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, user_id: str | None = None) -> shapes.KeyPage:
         """One's own keys; with the right those of one user, or of all. No secrets.
 
         Args:
@@ -45,9 +45,9 @@ class AccessKeys:
             status: Only those in this state.
             user_id: Id of the user.
         """
-        return cast('types.KeyPage', self._transport.call('GET', '/v3.0/OS-CREDENTIAL/credentials', query={'limit': limit, 'marker': marker, 'status': status, 'user_id': user_id}))
+        return cast('shapes.KeyPage', self._transport.call('GET', '/v3.0/OS-CREDENTIAL/credentials', query={'limit': limit, 'marker': marker, 'status': status, 'user_id': user_id}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, user_id: str | None = None) -> Iterator[types.KeyInfo]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, user_id: str | None = None) -> Iterator[shapes.KeyInfo]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -57,23 +57,23 @@ class AccessKeys:
                 return
             marker = page['next_marker']
 
-    def show(self, id: str) -> types.KeyAnswer:
+    def show(self, id: str) -> shapes.KeyAnswer:
         """One key, without its secret.
 
         Args:
             id: The id.
         """
-        return cast('types.KeyAnswer', self._transport.call('GET', self._transport.path('/v3.0/OS-CREDENTIAL/credentials/{id}', id)))
+        return cast('shapes.KeyAnswer', self._transport.call('GET', self._transport.path('/v3.0/OS-CREDENTIAL/credentials/{id}', id)))
 
-    def temporary(self, *, auth: types.certdesk__interfaces__operations__agencies___Auth) -> types.TemporaryKeyMade:
+    def temporary(self, *, auth: shapes.certdesk__interfaces__operations__agencies___Auth) -> shapes.TemporaryKeyMade:
         """An access key for 15 minutes to 24 hours: for an agency that is open to you, or for yourself.
 
         Args:
             auth: Who asks, and for what, as IAM v3 writes it.
         """
-        return cast('types.TemporaryKeyMade', self._transport.call('POST', '/v3.0/OS-CREDENTIAL/securitytokens', body={'auth': auth}))
+        return cast('shapes.TemporaryKeyMade', self._transport.call('POST', '/v3.0/OS-CREDENTIAL/securitytokens', body={'auth': auth}))
 
-    def update(self, id: str, *, status: Literal['active', 'inactive'] | None = None, enabled: bool | None = None, description: str | None = None) -> types.KeyAnswer:
+    def update(self, id: str, *, status: Literal['active', 'inactive'] | None = None, enabled: bool | None = None, description: str | None = None) -> shapes.KeyAnswer:
         """Switches a key on or off (`status` active or inactive), or describes it anew.
 
         Args:
@@ -82,7 +82,7 @@ class AccessKeys:
             enabled: On or off.
             description: A text of your own.
         """
-        return cast('types.KeyAnswer', self._transport.call('PUT', self._transport.path('/v3.0/OS-CREDENTIAL/credentials/{id}', id), body={'status': status, 'enabled': enabled, 'description': description}))
+        return cast('shapes.KeyAnswer', self._transport.call('PUT', self._transport.path('/v3.0/OS-CREDENTIAL/credentials/{id}', id), body={'status': status, 'enabled': enabled, 'description': description}))
 
 
 class Accounts:
@@ -91,7 +91,7 @@ class Accounts:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def credit(self, account_id: str, *, amount: str, currency: str | None = None, reference: str | None = None) -> types.Credited:
+    def credit(self, account_id: str, *, amount: str, currency: str | None = None, reference: str | None = None) -> shapes.Credited:
         """Adds cash to an account's balance; the same reference is booked once.
 
         Args:
@@ -100,9 +100,9 @@ class Accounts:
             currency: CNY or USD; empty = the account's.
             reference: Your own reference: the same one is booked once.
         """
-        return cast('types.Credited', self._transport.call('POST', self._transport.path('/v3/scm/accounts/{account_id}/credit', account_id), body={'amount': amount, 'currency': currency, 'reference': reference}))
+        return cast('shapes.Credited', self._transport.call('POST', self._transport.path('/v3/scm/accounts/{account_id}/credit', account_id), body={'amount': amount, 'currency': currency, 'reference': reference}))
 
-    def grant_coupon(self, account_id: str, *, code: str, expires_at: str, percent: int | None = None, amount: str | None = None, minimum: str | None = None, currency: str | None = None, note: str | None = None) -> types.Made:
+    def grant_coupon(self, account_id: str, *, code: str, expires_at: str, percent: int | None = None, amount: str | None = None, minimum: str | None = None, currency: str | None = None, note: str | None = None) -> shapes.Made:
         """Gives an account a discount coupon for one order: a percentage or an amount.
 
         Args:
@@ -115,9 +115,9 @@ class Accounts:
             expires_at: A time or a date (UTC).
             note: A text of your own.
         """
-        return cast('types.Made', self._transport.call('POST', self._transport.path('/v3/scm/accounts/{account_id}/coupons', account_id), body={'code': code, 'percent': percent, 'amount': amount, 'minimum': minimum, 'currency': currency, 'expires_at': expires_at, 'note': note}))
+        return cast('shapes.Made', self._transport.call('POST', self._transport.path('/v3/scm/accounts/{account_id}/coupons', account_id), body={'code': code, 'percent': percent, 'amount': amount, 'minimum': minimum, 'currency': currency, 'expires_at': expires_at, 'note': note}))
 
-    def grant_voucher(self, account_id: str, *, amount: str, expires_at: str, currency: str | None = None, note: str | None = None) -> types.Made:
+    def grant_voucher(self, account_id: str, *, amount: str, expires_at: str, currency: str | None = None, note: str | None = None) -> shapes.Made:
         """Gives an account a voucher; a date alone ends at its last moment, UTC.
 
         Args:
@@ -127,9 +127,9 @@ class Accounts:
             expires_at: A time or a date (UTC).
             note: A text of your own.
         """
-        return cast('types.Made', self._transport.call('POST', self._transport.path('/v3/scm/accounts/{account_id}/vouchers', account_id), body={'amount': amount, 'currency': currency, 'expires_at': expires_at, 'note': note}))
+        return cast('shapes.Made', self._transport.call('POST', self._transport.path('/v3/scm/accounts/{account_id}/vouchers', account_id), body={'amount': amount, 'currency': currency, 'expires_at': expires_at, 'note': note}))
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.AccountPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.AccountPage:
         """Every account with its balance, for the operator; by name.
 
         Args:
@@ -137,9 +137,9 @@ class Accounts:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.AccountPage', self._transport.call('GET', '/v3/scm/accounts', query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.AccountPage', self._transport.call('GET', '/v3/scm/accounts', query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.AccountInfo]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.AccountInfo]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -149,7 +149,7 @@ class Accounts:
                 return
             marker = page['next_marker']
 
-    def set_flags(self, account_id: str, *, real_name_verified: bool | None = None, special_enterprise: bool | None = None) -> types.AccountInfo:
+    def set_flags(self, account_id: str, *, real_name_verified: bool | None = None, special_enterprise: bool | None = None) -> shapes.AccountInfo:
         """Says who stands behind an account: real-name authentication, special enterprise (APP-14, ORD-5).
 
         Args:
@@ -157,15 +157,15 @@ class Accounts:
             real_name_verified: Real-name authentication passed.
             special_enterprise: No unified social credit code: may not buy OV and EV.
         """
-        return cast('types.AccountInfo', self._transport.call('PUT', self._transport.path('/v3/scm/accounts/{account_id}/flags', account_id), body={'real_name_verified': real_name_verified, 'special_enterprise': special_enterprise}))
+        return cast('shapes.AccountInfo', self._transport.call('PUT', self._transport.path('/v3/scm/accounts/{account_id}/flags', account_id), body={'real_name_verified': real_name_verified, 'special_enterprise': special_enterprise}))
 
-    def show(self, account_id: str) -> types.AccountMoney:
+    def show(self, account_id: str) -> shapes.AccountMoney:
         """One account's money: balance, vouchers, coupons, the last lines of its ledger.
 
         Args:
             account_id: Id of the account.
         """
-        return cast('types.AccountMoney', self._transport.call('GET', self._transport.path('/v3/scm/accounts/{account_id}', account_id)))
+        return cast('shapes.AccountMoney', self._transport.call('GET', self._transport.path('/v3/scm/accounts/{account_id}', account_id)))
 
 
 class AcmeCredentials:
@@ -174,13 +174,13 @@ class AcmeCredentials:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, *, label: str | None = None, names: builtins.list[str] | None = None, types: builtins.list[str] | None = None, issuer: str | None = None, quota: int | None = None) -> types.AcmeCredentialMade:
+    def create(self, *, label: str | None = None, names: builtins.list[str] | None = None, types: builtins.list[str] | None = None, issuer: str | None = None, quota: int | None = None) -> shapes.AcmeCredentialMade:
         """A credential of the caller: clients that register with it act with the caller's rights of the moment.
 
         Args:
             label: A name of your own.
         """
-        return cast('types.AcmeCredentialMade', self._transport.call('POST', '/v3/scm/acme-credentials', body={'label': label, 'names': names, 'types': types, 'issuer': issuer, 'quota': quota}))
+        return cast('shapes.AcmeCredentialMade', self._transport.call('POST', '/v3/scm/acme-credentials', body={'label': label, 'names': names, 'types': types, 'issuer': issuer, 'quota': quota}))
 
     def delete(self, id: str) -> None:
         """Takes it back: clients that registered with it are refused from now on; certificates stay.
@@ -190,7 +190,7 @@ class AcmeCredentials:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/acme-credentials/{id}', id))
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.AcmeCredentialPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.AcmeCredentialPage:
         """The account's ACME credentials, oldest first; without their keys.
 
         Args:
@@ -198,9 +198,9 @@ class AcmeCredentials:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.AcmeCredentialPage', self._transport.call('GET', '/v3/scm/acme-credentials', query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.AcmeCredentialPage', self._transport.call('GET', '/v3/scm/acme-credentials', query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.AcmeCredential]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.AcmeCredential]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -210,22 +210,22 @@ class AcmeCredentials:
                 return
             marker = page['next_marker']
 
-    def show(self, id: str) -> types.AcmeCredential:
+    def show(self, id: str) -> shapes.AcmeCredential:
         """One credential, without its key.
 
         Args:
             id: The id.
         """
-        return cast('types.AcmeCredential', self._transport.call('GET', self._transport.path('/v3/scm/acme-credentials/{id}', id)))
+        return cast('shapes.AcmeCredential', self._transport.call('GET', self._transport.path('/v3/scm/acme-credentials/{id}', id)))
 
-    def update(self, id: str, *, label: str | None = None, names: builtins.list[str] | None = None, types: builtins.list[str] | None = None, issuer: str | None = None, quota: int | None = None) -> types.AcmeCredential:
+    def update(self, id: str, *, label: str | None = None, names: builtins.list[str] | None = None, types: builtins.list[str] | None = None, issuer: str | None = None, quota: int | None = None) -> shapes.AcmeCredential:
         """Changes what it may ask for, also for clients that have registered with it already.
 
         Args:
             id: The id.
             label: A name of your own.
         """
-        return cast('types.AcmeCredential', self._transport.call('PUT', self._transport.path('/v3/scm/acme-credentials/{id}', id), body={'label': label, 'names': names, 'types': types, 'issuer': issuer, 'quota': quota}))
+        return cast('shapes.AcmeCredential', self._transport.call('PUT', self._transport.path('/v3/scm/acme-credentials/{id}', id), body={'label': label, 'names': names, 'types': types, 'issuer': issuer, 'quota': quota}))
 
 
 class Agencies:
@@ -245,7 +245,7 @@ class Agencies:
         """
         self._transport.call('PUT', self._transport.path('/v3.0/OS-AGENCY/domains/{domain_id}/agencies/{agency_id}/roles/{role_id}', domain_id, agency_id, role_id), body={'enterprise_project_id': enterprise_project_id})
 
-    def create(self, *, name: str, domain_id: str | None = None, trust_domain_id: str | None = None, trust_domain_name: str | None = None, trust_users: builtins.list[str] | None = None, description: str | None = None, duration: Any = None) -> types.AgencyAnswer:
+    def create(self, *, name: str, domain_id: str | None = None, trust_domain_id: str | None = None, trust_domain_name: str | None = None, trust_users: builtins.list[str] | None = None, description: str | None = None, duration: Any = None) -> shapes.AgencyAnswer:
         """An agency without policies; whether the trusted account exists is told to nobody.
 
         Args:
@@ -257,7 +257,7 @@ class Agencies:
             description: A text of your own.
             duration: How long the agency is good.
         """
-        return cast('types.AgencyAnswer', self._transport.call('POST', '/v3.0/OS-AGENCY/agencies', body={'name': name, 'domain_id': domain_id, 'trust_domain_id': trust_domain_id, 'trust_domain_name': trust_domain_name, 'trust_users': trust_users, 'description': description, 'duration': duration}))
+        return cast('shapes.AgencyAnswer', self._transport.call('POST', '/v3.0/OS-AGENCY/agencies', body={'name': name, 'domain_id': domain_id, 'trust_domain_id': trust_domain_id, 'trust_domain_name': trust_domain_name, 'trust_users': trust_users, 'description': description, 'duration': duration}))
 
     def delete(self, id: str) -> None:
         """Deletes an agency; whoever has assumed it is out at once.
@@ -278,7 +278,7 @@ class Agencies:
         """
         self._transport.call('DELETE', self._transport.path('/v3.0/OS-AGENCY/domains/{domain_id}/agencies/{agency_id}/roles/{role_id}', domain_id, agency_id, role_id), body={'enterprise_project_id': enterprise_project_id})
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, name: str | None = None, trust_domain_id: str | None = None) -> types.AgencyPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, name: str | None = None, trust_domain_id: str | None = None) -> shapes.AgencyPage:
         """The account's agencies, by name; `trust_domain_id` finds those that were made with that id.
 
         Args:
@@ -288,9 +288,9 @@ class Agencies:
             name: The name.
             trust_domain_id: Id of the account that is trusted.
         """
-        return cast('types.AgencyPage', self._transport.call('GET', '/v3.0/OS-AGENCY/agencies', query={'limit': limit, 'marker': marker, 'status': status, 'name': name, 'trust_domain_id': trust_domain_id}))
+        return cast('shapes.AgencyPage', self._transport.call('GET', '/v3.0/OS-AGENCY/agencies', query={'limit': limit, 'marker': marker, 'status': status, 'name': name, 'trust_domain_id': trust_domain_id}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, name: str | None = None, trust_domain_id: str | None = None) -> Iterator[types.AgencyInfo]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, name: str | None = None, trust_domain_id: str | None = None) -> Iterator[shapes.AgencyInfo]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -300,24 +300,24 @@ class Agencies:
                 return
             marker = page['next_marker']
 
-    def policies(self, domain_id: str, agency_id: str) -> types.AgencyPolicies:
+    def policies(self, domain_id: str, agency_id: str) -> shapes.AgencyPolicies:
         """The policies of an agency.
 
         Args:
             domain_id: Id of the account.
             agency_id: Id of the agency.
         """
-        return cast('types.AgencyPolicies', self._transport.call('GET', self._transport.path('/v3.0/OS-AGENCY/domains/{domain_id}/agencies/{agency_id}/roles', domain_id, agency_id)))
+        return cast('shapes.AgencyPolicies', self._transport.call('GET', self._transport.path('/v3.0/OS-AGENCY/domains/{domain_id}/agencies/{agency_id}/roles', domain_id, agency_id)))
 
-    def show(self, id: str) -> types.AgencyShown:
+    def show(self, id: str) -> shapes.AgencyShown:
         """An agency with its policies.
 
         Args:
             id: The id.
         """
-        return cast('types.AgencyShown', self._transport.call('GET', self._transport.path('/v3.0/OS-AGENCY/agencies/{id}', id)))
+        return cast('shapes.AgencyShown', self._transport.call('GET', self._transport.path('/v3.0/OS-AGENCY/agencies/{id}', id)))
 
-    def update(self, id: str, *, trust_domain_id: str | None = None, trust_domain_name: str | None = None, trust_users: builtins.list[str] | None = None, description: str | None = None, duration: Any = None) -> types.AgencyAnswer:
+    def update(self, id: str, *, trust_domain_id: str | None = None, trust_domain_name: str | None = None, trust_users: builtins.list[str] | None = None, description: str | None = None, duration: Any = None) -> shapes.AgencyAnswer:
         """Whom it trusts, for how long, what it is for; the name stays. `trust_users` [] = by right at home.
 
         Args:
@@ -328,71 +328,7 @@ class Agencies:
             description: A text of your own.
             duration: How long the agency is good.
         """
-        return cast('types.AgencyAnswer', self._transport.call('PUT', self._transport.path('/v3.0/OS-AGENCY/agencies/{id}', id), body={'trust_domain_id': trust_domain_id, 'trust_domain_name': trust_domain_name, 'trust_users': trust_users, 'description': description, 'duration': duration}))
-
-
-class Agents:
-    """Host agents."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-    def create(self, *, label: str | None = None) -> types.AgentCode:
-        """A host by its name, with the code that enrols it within 15 minutes; it is told this once.
-
-        Args:
-            label: A name of your own.
-        """
-        return cast('types.AgentCode', self._transport.call('POST', '/v3/scm/agents', body={'label': label}))
-
-    def delete(self, id: str) -> None:
-        """Its credential is dead at once; what the host serves stays as it is.
-
-        Args:
-            id: The id.
-        """
-        self._transport.call('DELETE', self._transport.path('/v3/scm/agents/{id}', id))
-
-    def enrolment_code(self) -> types.AgentCode:
-        """A code that enrols one host, once, within 15 minutes; it is told this once."""
-        return cast('types.AgentCode', self._transport.call('POST', '/v3/scm/agents/enrolment-codes'))
-
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.AgentPage:
-        """The account's hosts, oldest first.
-
-        Args:
-            limit: Rows a page.
-            marker: next_marker of the page before; empty = the first page.
-            status: Only those in this state.
-        """
-        return cast('types.AgentPage', self._transport.call('GET', '/v3/scm/agents', query={'limit': limit, 'marker': marker, 'status': status}))
-
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.AgentInfo]:
-        """Every row of `list`, page by page."""
-        marker = ""
-        while True:
-            page = self.list(limit=limit, status=status, marker=marker)
-            yield from page['items']
-            if not page['next_marker']:
-                return
-            marker = page['next_marker']
-
-    def show(self, id: str) -> types.AgentDetail:
-        """One host with its places.
-
-        Args:
-            id: The id.
-        """
-        return cast('types.AgentDetail', self._transport.call('GET', self._transport.path('/v3/scm/agents/{id}', id)))
-
-    def update(self, id: str, *, label: str) -> types.AgentInfo:
-        """Another name.
-
-        Args:
-            id: The id.
-            label: A name of your own.
-        """
-        return cast('types.AgentInfo', self._transport.call('PUT', self._transport.path('/v3/scm/agents/{id}', id), body={'label': label}))
+        return cast('shapes.AgencyAnswer', self._transport.call('PUT', self._transport.path('/v3.0/OS-AGENCY/agencies/{id}', id), body={'trust_domain_id': trust_domain_id, 'trust_domain_name': trust_domain_name, 'trust_users': trust_users, 'description': description, 'duration': duration}))
 
 
 class Approvals:
@@ -401,15 +337,15 @@ class Approvals:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def cancel(self, id: str) -> types.ApprovalInfo:
+    def cancel(self, id: str) -> shapes.ApprovalInfo:
         """Takes back what one asked for oneself, as long as nothing was done.
 
         Args:
             id: The id.
         """
-        return cast('types.ApprovalInfo', self._transport.call('POST', self._transport.path('/v3/scm/approvals/{id}/cancel', id)))
+        return cast('shapes.ApprovalInfo', self._transport.call('POST', self._transport.path('/v3/scm/approvals/{id}/cancel', id)))
 
-    def decide(self, id: str, *, decision: Literal['approve', 'reject'], reason: str | None = None) -> types.ApprovalInfo:
+    def decide(self, id: str, *, decision: Literal['approve', 'reject'], reason: str | None = None) -> shapes.ApprovalInfo:
         """Approves or rejects; never what one asked for oneself. A rejection gives its reason.
 
         Args:
@@ -417,9 +353,9 @@ class Approvals:
             decision: approve or reject.
             reason: Why.
         """
-        return cast('types.ApprovalInfo', self._transport.call('POST', self._transport.path('/v3/scm/approvals/{id}/decision', id), body={'decision': decision, 'reason': reason}))
+        return cast('shapes.ApprovalInfo', self._transport.call('POST', self._transport.path('/v3/scm/approvals/{id}/decision', id), body={'decision': decision, 'reason': reason}))
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, state: str | None = None, operation: str | None = None, whose: Literal['all', 'mine', 'decide'] | None = None) -> types.ApprovalPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, state: str | None = None, operation: str | None = None, whose: Literal['all', 'mine', 'decide'] | None = None) -> shapes.ApprovalPage:
         """Requests, newest first: one's own; with the right those of the account.
 
         Args:
@@ -430,9 +366,9 @@ class Approvals:
             operation: Name of the operation.
             whose: Whose requests.
         """
-        return cast('types.ApprovalPage', self._transport.call('GET', '/v3/scm/approvals', query={'limit': limit, 'marker': marker, 'status': status, 'state': state, 'operation': operation, 'whose': whose}))
+        return cast('shapes.ApprovalPage', self._transport.call('GET', '/v3/scm/approvals', query={'limit': limit, 'marker': marker, 'status': status, 'state': state, 'operation': operation, 'whose': whose}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, state: str | None = None, operation: str | None = None, whose: Literal['all', 'mine', 'decide'] | None = None) -> Iterator[types.ApprovalInfo]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, state: str | None = None, operation: str | None = None, whose: Literal['all', 'mine', 'decide'] | None = None) -> Iterator[shapes.ApprovalInfo]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -442,25 +378,25 @@ class Approvals:
                 return
             marker = page['next_marker']
 
-    def rules(self) -> types.ApprovalRuleList:
+    def rules(self) -> shapes.ApprovalRuleList:
         """Every kind of operation that can need other people, and whether it does in this account."""
-        return cast('types.ApprovalRuleList', self._transport.call('GET', '/v3/scm/approval-rules'))
+        return cast('shapes.ApprovalRuleList', self._transport.call('GET', '/v3/scm/approval-rules'))
 
-    def set_rules(self, *, items: builtins.list[types.ApprovalRule]) -> types.ApprovalRuleList:
+    def set_rules(self, *, items: builtins.list[shapes.ApprovalRule]) -> shapes.ApprovalRuleList:
         """Puts these rules in the place of all present ones; to weaken them, other people must approve.
 
         Args:
             items: The applications, each with what to buy for it.
         """
-        return cast('types.ApprovalRuleList', self._transport.call('PUT', '/v3/scm/approval-rules', body={'items': items}))
+        return cast('shapes.ApprovalRuleList', self._transport.call('PUT', '/v3/scm/approval-rules', body={'items': items}))
 
-    def show(self, id: str) -> types.ApprovalShown:
+    def show(self, id: str) -> shapes.ApprovalShown:
         """One request, with what exactly would be done, and who decided.
 
         Args:
             id: The id.
         """
-        return cast('types.ApprovalShown', self._transport.call('GET', self._transport.path('/v3/scm/approvals/{id}', id)))
+        return cast('shapes.ApprovalShown', self._transport.call('GET', self._transport.path('/v3/scm/approvals/{id}', id)))
 
 
 class Audit:
@@ -480,7 +416,7 @@ class Audit:
         """
         return self._transport.download('GET', '/v3/scm/audit-events/export', query={'from': from_, 'to': to, 'actor': actor, 'action': action, 'resource': resource})
 
-    def list(self, *, from_: str | None = None, to: str | None = None, actor: str | None = None, action: str | None = None, resource: str | None = None, limit: Literal[10, 20, 50] | None = None, marker: str | None = None) -> types.AuditPage:
+    def list(self, *, from_: str | None = None, to: str | None = None, actor: str | None = None, action: str | None = None, resource: str | None = None, limit: Literal[10, 20, 50] | None = None, marker: str | None = None) -> shapes.AuditPage:
         """Events of the own account, newest first; a page may be short and still have a marker (rare filters).
 
         Args:
@@ -491,9 +427,9 @@ class Audit:
             limit: Rows a page.
             marker: next_marker of the page before; empty = the first page.
         """
-        return cast('types.AuditPage', self._transport.call('GET', '/v3/scm/audit-events', query={'from': from_, 'to': to, 'actor': actor, 'action': action, 'resource': resource, 'limit': limit, 'marker': marker}))
+        return cast('shapes.AuditPage', self._transport.call('GET', '/v3/scm/audit-events', query={'from': from_, 'to': to, 'actor': actor, 'action': action, 'resource': resource, 'limit': limit, 'marker': marker}))
 
-    def iter_list(self, *, from_: str | None = None, to: str | None = None, actor: str | None = None, action: str | None = None, resource: str | None = None, limit: Literal[10, 20, 50] | None = None) -> Iterator[types.AuditEvent]:
+    def iter_list(self, *, from_: str | None = None, to: str | None = None, actor: str | None = None, action: str | None = None, resource: str | None = None, limit: Literal[10, 20, 50] | None = None) -> Iterator[shapes.AuditEvent]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -510,9 +446,9 @@ class Balance:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def show(self) -> types.Balance:
+    def show(self) -> shapes.Balance:
         """Cash in the account's currency, and the vouchers and coupons that can still pay."""
-        return cast('types.Balance', self._transport.call('GET', '/v3/scm/balance'))
+        return cast('shapes.Balance', self._transport.call('GET', '/v3/scm/balance'))
 
 
 class Bindings:
@@ -521,7 +457,7 @@ class Bindings:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, target: str | None = None, certificate: str | None = None) -> types.BindingPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, target: str | None = None, certificate: str | None = None) -> shapes.BindingPage:
         """What targets should serve and serve, by target and certificate.
 
         Args:
@@ -530,9 +466,9 @@ class Bindings:
             target: Id of a target.
             certificate: The certificate, PEM; the chain may follow it.
         """
-        return cast('types.BindingPage', self._transport.call('GET', '/v3/scm/bindings', query={'limit': limit, 'marker': marker, 'target': target, 'certificate': certificate}))
+        return cast('shapes.BindingPage', self._transport.call('GET', '/v3/scm/bindings', query={'limit': limit, 'marker': marker, 'target': target, 'certificate': certificate}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, target: str | None = None, certificate: str | None = None) -> Iterator[types.BindingInfo]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, target: str | None = None, certificate: str | None = None) -> Iterator[shapes.BindingInfo]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -542,7 +478,7 @@ class Bindings:
                 return
             marker = page['next_marker']
 
-    def update(self, id: str, *, certificate_id: str | None = None, policy: str | None = None, exempt: builtins.list[str] | None = None) -> types.BindingInfo:
+    def update(self, id: str, *, certificate_id: str | None = None, policy: str | None = None) -> shapes.BindingInfo:
         """What it should serve, REPORT or MEND; a deployment is started by `deploy` alone.
 
         Args:
@@ -550,7 +486,7 @@ class Bindings:
             certificate_id: Id of the certificate: scs and 13 digits.
             policy: The policy's document.
         """
-        return cast('types.BindingInfo', self._transport.call('PUT', self._transport.path('/v3/scm/bindings/{id}', id), body={'certificate_id': certificate_id, 'policy': policy, 'exempt': exempt}))
+        return cast('shapes.BindingInfo', self._transport.call('PUT', self._transport.path('/v3/scm/bindings/{id}', id), body={'certificate_id': certificate_id, 'policy': policy}))
 
 
 class Bulk:
@@ -559,11 +495,11 @@ class Bulk:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def cancel(self, bulk_id: str) -> types.BulkAction:
+    def cancel(self, bulk_id: str) -> shapes.BulkAction:
         """Stops it; what was done stays done."""
-        return cast('types.BulkAction', self._transport.call('POST', self._transport.path('/v3/scm/bulk-actions/{bulk_id}/cancel', bulk_id)))
+        return cast('shapes.BulkAction', self._transport.call('POST', self._transport.path('/v3/scm/bulk-actions/{bulk_id}/cancel', bulk_id)))
 
-    def create(self, *, action: Literal['TAG', 'UNTAG', 'OWNER', 'PROJECT', 'NOTICES', 'RENEWAL', 'DELETE'], options: dict[str, Any] | None = None, certificate_ids: builtins.list[str] | None = None, filters: dict[str, Any] | None = None) -> types.BulkAction:
+    def create(self, *, action: Literal['TAG', 'UNTAG', 'OWNER', 'PROJECT', 'NOTICES', 'RENEWAL', 'DELETE'], options: dict[str, Any] | None = None, certificate_ids: builtins.list[str] | None = None, filters: dict[str, Any] | None = None) -> shapes.BulkAction:
         """Looks at the named certificates, or at all that the filters find; nothing is done before `start`.
 
         Args:
@@ -571,9 +507,9 @@ class Bulk:
             options: Options of the provider; *** keeps a stored secret.
             certificate_ids: 1 to 50 ids.
         """
-        return cast('types.BulkAction', self._transport.call('POST', '/v3/scm/bulk-actions', body={'action': action, 'options': options, 'certificate_ids': certificate_ids, 'filters': filters}))
+        return cast('shapes.BulkAction', self._transport.call('POST', '/v3/scm/bulk-actions', body={'action': action, 'options': options, 'certificate_ids': certificate_ids, 'filters': filters}))
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.BulkActions:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.BulkActions:
         """Bulk actions, newest first: one's own; with the right in the whole account all of them.
 
         Args:
@@ -581,9 +517,9 @@ class Bulk:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.BulkActions', self._transport.call('GET', '/v3/scm/bulk-actions', query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.BulkActions', self._transport.call('GET', '/v3/scm/bulk-actions', query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.BulkAction]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.BulkAction]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -593,16 +529,16 @@ class Bulk:
                 return
             marker = page['next_marker']
 
-    def rows(self, bulk_id: str, *, verdict: Literal['', 'WILL', 'SAME', 'REFUSED', 'DONE', 'FAILED'] | None = None, limit: Literal[10, 20, 50] | None = None, marker: str | None = None) -> types.BulkRows:
+    def rows(self, bulk_id: str, *, verdict: Literal['', 'WILL', 'SAME', 'REFUSED', 'DONE', 'FAILED'] | None = None, limit: Literal[10, 20, 50] | None = None, marker: str | None = None) -> shapes.BulkRows:
         """What will happen to each certificate, or has happened, and why one was refused.
 
         Args:
             limit: Rows a page.
             marker: next_marker of the page before; empty = the first page.
         """
-        return cast('types.BulkRows', self._transport.call('GET', self._transport.path('/v3/scm/bulk-actions/{bulk_id}/rows', bulk_id), query={'verdict': verdict, 'limit': limit, 'marker': marker}))
+        return cast('shapes.BulkRows', self._transport.call('GET', self._transport.path('/v3/scm/bulk-actions/{bulk_id}/rows', bulk_id), query={'verdict': verdict, 'limit': limit, 'marker': marker}))
 
-    def iter_rows(self, bulk_id: str, *, verdict: Literal['', 'WILL', 'SAME', 'REFUSED', 'DONE', 'FAILED'] | None = None, limit: Literal[10, 20, 50] | None = None) -> Iterator[types.BulkRow]:
+    def iter_rows(self, bulk_id: str, *, verdict: Literal['', 'WILL', 'SAME', 'REFUSED', 'DONE', 'FAILED'] | None = None, limit: Literal[10, 20, 50] | None = None) -> Iterator[shapes.BulkRow]:
         """Every row of `rows`, page by page."""
         marker = ""
         while True:
@@ -612,13 +548,13 @@ class Bulk:
                 return
             marker = page['next_marker']
 
-    def show(self, bulk_id: str) -> types.BulkAction:
+    def show(self, bulk_id: str) -> shapes.BulkAction:
         """How far it is."""
-        return cast('types.BulkAction', self._transport.call('GET', self._transport.path('/v3/scm/bulk-actions/{bulk_id}', bulk_id)))
+        return cast('shapes.BulkAction', self._transport.call('GET', self._transport.path('/v3/scm/bulk-actions/{bulk_id}', bulk_id)))
 
-    def start(self, bulk_id: str) -> types.BulkAction:
+    def start(self, bulk_id: str) -> shapes.BulkAction:
         """Does what the preview says; the rights of whoever starts it are asked again for each certificate."""
-        return cast('types.BulkAction', self._transport.call('POST', self._transport.path('/v3/scm/bulk-actions/{bulk_id}/start', bulk_id)))
+        return cast('shapes.BulkAction', self._transport.call('POST', self._transport.path('/v3/scm/bulk-actions/{bulk_id}/start', bulk_id)))
 
 
 class Campaigns:
@@ -627,15 +563,15 @@ class Campaigns:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def cancel(self, id: str) -> types.CampaignInfo:
+    def cancel(self, id: str) -> shapes.CampaignInfo:
         """Ends it for good; what waits is left as it is.
 
         Args:
             id: The id.
         """
-        return cast('types.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/cancel', id)))
+        return cast('shapes.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/cancel', id)))
 
-    def create(self, *, name: str, query: types.CampaignQuery, action: Literal['REVOKE', 'REPLACE', 'REPLACE_AND_REVOKE', 'DRILL'], reason_code: Literal['', 'UNSPECIFIED', 'KEY_COMPROMISE', 'AFFILIATION_CHANGED', 'SUPERSEDED', 'CESSATION_OF_OPERATION'] | None = None, reason: str | None = None, per_minute: int | None = None, issuer_per_minute: int | None = None) -> types.Made:
+    def create(self, *, name: str, query: shapes.CampaignQuery, action: Literal['REVOKE', 'REPLACE', 'REPLACE_AND_REVOKE', 'DRILL'], reason_code: Literal['', 'UNSPECIFIED', 'KEY_COMPROMISE', 'AFFILIATION_CHANGED', 'SUPERSEDED', 'CESSATION_OF_OPERATION'] | None = None, reason: str | None = None, per_minute: int | None = None, issuer_per_minute: int | None = None) -> shapes.Made:
         """A draft: nothing is looked up and nothing is done yet. A replacement has a new key and goes where
 
         Args:
@@ -644,7 +580,7 @@ class Campaigns:
             reason_code: Why it is revoked.
             reason: Why.
         """
-        return cast('types.Made', self._transport.call('POST', '/v3/scm/campaigns', body={'name': name, 'query': query, 'action': action, 'reason_code': reason_code, 'reason': reason, 'per_minute': per_minute, 'issuer_per_minute': issuer_per_minute}))
+        return cast('shapes.Made', self._transport.call('POST', '/v3/scm/campaigns', body={'name': name, 'query': query, 'action': action, 'reason_code': reason_code, 'reason': reason, 'per_minute': per_minute, 'issuer_per_minute': issuer_per_minute}))
 
     def delete(self, id: str) -> None:
         """Forgets a campaign that was never started.
@@ -654,7 +590,7 @@ class Campaigns:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/campaigns/{id}', id))
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.CampaignPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.CampaignPage:
         """The account's campaigns, newest first.
 
         Args:
@@ -662,9 +598,9 @@ class Campaigns:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.CampaignPage', self._transport.call('GET', '/v3/scm/campaigns', query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.CampaignPage', self._transport.call('GET', '/v3/scm/campaigns', query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.CampaignInfo]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.CampaignInfo]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -674,23 +610,23 @@ class Campaigns:
                 return
             marker = page['next_marker']
 
-    def pause(self, id: str) -> types.CampaignInfo:
+    def pause(self, id: str) -> shapes.CampaignInfo:
         """Begins nothing new; what is under way comes to its end.
 
         Args:
             id: The id.
         """
-        return cast('types.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/pause', id)))
+        return cast('shapes.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/pause', id)))
 
-    def preview(self, id: str) -> types.CampaignInfo:
+    def preview(self, id: str) -> shapes.CampaignInfo:
         """Looks its certificates up and freezes the list: READY says that the report shows what a start does.
 
         Args:
             id: The id.
         """
-        return cast('types.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/preview', id)))
+        return cast('shapes.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/preview', id)))
 
-    def report(self, id: str, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, state: Literal['', 'WAITING', 'CANNOT', 'REPLACING', 'DEPLOYING', 'REVOKING', 'DONE', 'FAILED', 'LEFT'] | None = None) -> types.CampaignReport:
+    def report(self, id: str, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, state: Literal['', 'WAITING', 'CANNOT', 'REPLACING', 'DEPLOYING', 'REVOKING', 'DONE', 'FAILED', 'LEFT'] | None = None) -> shapes.CampaignReport:
         """Each certificate with its outcome and proof; before the start, what the start would do.
 
         Args:
@@ -699,9 +635,9 @@ class Campaigns:
             marker: next_marker of the page before; empty = the first page.
             state: Only those in this state.
         """
-        return cast('types.CampaignReport', self._transport.call('GET', self._transport.path('/v3/scm/campaigns/{id}/report', id), query={'limit': limit, 'marker': marker, 'state': state}))
+        return cast('shapes.CampaignReport', self._transport.call('GET', self._transport.path('/v3/scm/campaigns/{id}/report', id), query={'limit': limit, 'marker': marker, 'state': state}))
 
-    def iter_report(self, id: str, *, limit: Literal[10, 20, 50] | None = None, state: Literal['', 'WAITING', 'CANNOT', 'REPLACING', 'DEPLOYING', 'REVOKING', 'DONE', 'FAILED', 'LEFT'] | None = None) -> Iterator[types.CampaignItem]:
+    def iter_report(self, id: str, *, limit: Literal[10, 20, 50] | None = None, state: Literal['', 'WAITING', 'CANNOT', 'REPLACING', 'DEPLOYING', 'REVOKING', 'DONE', 'FAILED', 'LEFT'] | None = None) -> Iterator[shapes.CampaignItem]:
         """Every row of `report`, page by page."""
         marker = ""
         while True:
@@ -719,23 +655,23 @@ class Campaigns:
         """
         return self._transport.download('GET', self._transport.path('/v3/scm/campaigns/{id}/report.csv', id))
 
-    def show(self, id: str) -> types.CampaignInfo:
+    def show(self, id: str) -> shapes.CampaignInfo:
         """One campaign: how many certificates stand where, and how long it will take.
 
         Args:
             id: The id.
         """
-        return cast('types.CampaignInfo', self._transport.call('GET', self._transport.path('/v3/scm/campaigns/{id}', id)))
+        return cast('shapes.CampaignInfo', self._transport.call('GET', self._transport.path('/v3/scm/campaigns/{id}', id)))
 
-    def start(self, id: str) -> types.CampaignInfo:
+    def start(self, id: str) -> shapes.CampaignInfo:
         """Starts a campaign that was previewed, or goes on with a paused one.
 
         Args:
             id: The id.
         """
-        return cast('types.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/start', id)))
+        return cast('shapes.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/start', id)))
 
-    def update(self, id: str, *, name: str, query: types.CampaignQuery, action: Literal['REVOKE', 'REPLACE', 'REPLACE_AND_REVOKE', 'DRILL'], reason_code: Literal['', 'UNSPECIFIED', 'KEY_COMPROMISE', 'AFFILIATION_CHANGED', 'SUPERSEDED', 'CESSATION_OF_OPERATION'] | None = None, reason: str | None = None, per_minute: int | None = None, issuer_per_minute: int | None = None) -> types.CampaignInfo:
+    def update(self, id: str, *, name: str, query: shapes.CampaignQuery, action: Literal['REVOKE', 'REPLACE', 'REPLACE_AND_REVOKE', 'DRILL'], reason_code: Literal['', 'UNSPECIFIED', 'KEY_COMPROMISE', 'AFFILIATION_CHANGED', 'SUPERSEDED', 'CESSATION_OF_OPERATION'] | None = None, reason: str | None = None, per_minute: int | None = None, issuer_per_minute: int | None = None) -> shapes.CampaignInfo:
         """All of a campaign that was not started, which then needs a new preview; else the pace alone.
 
         Args:
@@ -745,7 +681,7 @@ class Campaigns:
             reason_code: Why it is revoked.
             reason: Why.
         """
-        return cast('types.CampaignInfo', self._transport.call('PUT', self._transport.path('/v3/scm/campaigns/{id}', id), body={'name': name, 'query': query, 'action': action, 'reason_code': reason_code, 'reason': reason, 'per_minute': per_minute, 'issuer_per_minute': issuer_per_minute}))
+        return cast('shapes.CampaignInfo', self._transport.call('PUT', self._transport.path('/v3/scm/campaigns/{id}', id), body={'name': name, 'query': query, 'action': action, 'reason_code': reason_code, 'reason': reason, 'per_minute': per_minute, 'issuer_per_minute': issuer_per_minute}))
 
 
 class Catalogue:
@@ -754,7 +690,7 @@ class Catalogue:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def price(self, *, cert_brand: str, cert_type: str, domain_type: Literal['SINGLE_DOMAIN', 'MULTI_DOMAIN', 'WILDCARD'], domain_numbers: int | None = None, effective_time: int | None = None, order_number: int | None = None, agree_privacy_protection: bool | None = None, primary_domain_type: Literal['SINGLE_DOMAIN', 'WILDCARD_DOMAIN'] | None = None, single_domain_number: int | None = None, wildcard_domain_number: int | None = None, enterprise_project_id: str | None = None, is_auto_pay: bool | None = None, free: bool | None = None, tags: builtins.list[types.TagBody] | None = None) -> types.Quote:
+    def price(self, *, cert_brand: str, cert_type: str, domain_type: Literal['SINGLE_DOMAIN', 'MULTI_DOMAIN', 'WILDCARD'], domain_numbers: int | None = None, effective_time: int | None = None, order_number: int | None = None, agree_privacy_protection: bool | None = None, primary_domain_type: Literal['SINGLE_DOMAIN', 'WILDCARD_DOMAIN'] | None = None, single_domain_number: int | None = None, wildcard_domain_number: int | None = None, enterprise_project_id: str | None = None, is_auto_pay: bool | None = None, free: bool | None = None, tags: builtins.list[shapes.TagBody] | None = None) -> shapes.Quote:
         """What a purchase would cost (CAT-8); nothing is written.
 
         Args:
@@ -773,9 +709,9 @@ class Catalogue:
             free: The free product.
             tags: Tags: key and value.
         """
-        return cast('types.Quote', self._transport.call('POST', '/v3/scm/prices', body={'cert_brand': cert_brand, 'cert_type': cert_type, 'domain_type': domain_type, 'domain_numbers': domain_numbers, 'effective_time': effective_time, 'order_number': order_number, 'agree_privacy_protection': agree_privacy_protection, 'primary_domain_type': primary_domain_type, 'single_domain_number': single_domain_number, 'wildcard_domain_number': wildcard_domain_number, 'enterprise_project_id': enterprise_project_id, 'is_auto_pay': is_auto_pay, 'free': free, 'tags': tags}))
+        return cast('shapes.Quote', self._transport.call('POST', '/v3/scm/prices', body={'cert_brand': cert_brand, 'cert_type': cert_type, 'domain_type': domain_type, 'domain_numbers': domain_numbers, 'effective_time': effective_time, 'order_number': order_number, 'agree_privacy_protection': agree_privacy_protection, 'primary_domain_type': primary_domain_type, 'single_domain_number': single_domain_number, 'wildcard_domain_number': wildcard_domain_number, 'enterprise_project_id': enterprise_project_id, 'is_auto_pay': is_auto_pay, 'free': free, 'tags': tags}))
 
-    def products(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.ProductPage:
+    def products(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.ProductPage:
         """Everything that is or could be for sale, with the reason where it is not (CAT-6).
 
         Args:
@@ -783,9 +719,9 @@ class Catalogue:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.ProductPage', self._transport.call('GET', '/v3/scm/products', query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.ProductPage', self._transport.call('GET', '/v3/scm/products', query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_products(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.CatalogueProduct]:
+    def iter_products(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.CatalogueProduct]:
         """Every row of `products`, page by page."""
         marker = ""
         while True:
@@ -802,15 +738,15 @@ class Certificates:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def acknowledge_notices(self, certificate_id: str) -> types.NoticeThread:
+    def acknowledge_notices(self, certificate_id: str) -> shapes.NoticeThread:
         """Somebody takes care of it: the certificate is silent until its next stage (NTF-5).
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.NoticeThread', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/notices/acknowledge', certificate_id)))
+        return cast('shapes.NoticeThread', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/notices/acknowledge', certificate_id)))
 
-    def add_domains(self, certificate_id: str, *, add_sans: str, email: str) -> types.NamesRequested:
+    def add_domains(self, certificate_id: str, *, add_sans: str, email: str) -> shapes.NamesRequested:
         """Asks for more names in a multi-domain certificate (ADD-1, ADD-2); only the new ones are proved.
 
         Args:
@@ -818,9 +754,9 @@ class Certificates:
             add_sans: Names to add, separated by semicolons.
             email: Address for messages.
         """
-        return cast('types.NamesRequested', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/additional-domains', certificate_id), body={'add_sans': add_sans, 'email': email}))
+        return cast('shapes.NamesRequested', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/additional-domains', certificate_id), body={'add_sans': add_sans, 'email': email}))
 
-    def apply(self, certificate_id: str, *, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> types.Requested:
+    def apply(self, certificate_id: str, *, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> shapes.Requested:
         """Submits the application of a certificate in Pending application (APP-1).
 
         Args:
@@ -849,17 +785,17 @@ class Certificates:
             jurisdiction_country: EV: country of the register, two letters.
             business_category: EV: the kind of organization.
         """
-        return cast('types.Requested', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/apply', certificate_id), body={'domain': domain, 'sans': sans, 'csr': csr, 'csr_id': csr_id, 'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'applicant_name': applicant_name, 'applicant_phone': applicant_phone, 'applicant_email': applicant_email, 'contact_name': contact_name, 'contact_phone': contact_phone, 'contact_email': contact_email, 'auto_dns_auth': auto_dns_auth, 'agree_privacy_protection': agree_privacy_protection, 'domain_method': domain_method, 'key_algorithm': key_algorithm, 'ca_hash_algorithm': ca_hash_algorithm, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category}))
+        return cast('shapes.Requested', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/apply', certificate_id), body={'domain': domain, 'sans': sans, 'csr': csr, 'csr_id': csr_id, 'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'applicant_name': applicant_name, 'applicant_phone': applicant_phone, 'applicant_email': applicant_email, 'contact_name': contact_name, 'contact_phone': contact_phone, 'contact_email': contact_email, 'auto_dns_auth': auto_dns_auth, 'agree_privacy_protection': agree_privacy_protection, 'domain_method': domain_method, 'key_algorithm': key_algorithm, 'ca_hash_algorithm': ca_hash_algorithm, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category}))
 
-    def batch_issue(self, *, items: builtins.list[types.Issue], idempotency_key: str = "") -> types.IssuedBatch:
+    def batch_issue(self, *, items: builtins.list[shapes.Issue], idempotency_key: str = "") -> shapes.IssuedBatch:
         """As issue, for up to 100; one that is refused refuses them all before anything is bought.
 
         Args:
             items: The applications, each with what to buy for it.
         """
-        return cast('types.IssuedBatch', self._transport.call('POST', '/v3/scm/certificates/batch-issue', body={'items': items}, idempotency_key=idempotency_key or True))
+        return cast('shapes.IssuedBatch', self._transport.call('POST', '/v3/scm/certificates/batch-issue', body={'items': items}, idempotency_key=idempotency_key or True))
 
-    def batch_push(self, certificate_id: str, *, target_service: str, target_projects: builtins.list[str]) -> types.BatchPushAnswer:
+    def batch_push(self, certificate_id: str, *, target_service: str, target_projects: builtins.list[str]) -> shapes.BatchPushAnswer:
         """As push, for up to ten projects; each has its own result.
 
         Args:
@@ -867,15 +803,15 @@ class Certificates:
             target_service: CDN, WAF or ELB.
             target_projects: 1 to 10 regions or projects.
         """
-        return cast('types.BatchPushAnswer', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/batch-push', certificate_id), body={'target_service': target_service, 'target_projects': target_projects}))
+        return cast('shapes.BatchPushAnswer', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/batch-push', certificate_id), body={'target_service': target_service, 'target_projects': target_projects}))
 
-    def cancel(self, certificate_id: str) -> types.Done:
+    def cancel(self, certificate_id: str) -> shapes.Done:
         """Withdraws an application under way (WDR-1).
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.Done', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/cancel-cert', certificate_id)))
+        return cast('shapes.Done', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/cancel-cert', certificate_id)))
 
     def cancel_privacy(self, certificate_id: str) -> None:
         """Deletes contacts and organization details of the application for ever (PRV-1..5).
@@ -885,29 +821,29 @@ class Certificates:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/certificates/{certificate_id}/privacy-authorization', certificate_id))
 
-    def confirm_reissue(self, certificate_id: str) -> types.ReissueDecided:
+    def confirm_reissue(self, certificate_id: str) -> shapes.ReissueDecided:
         """Confirms here instead of by the mail's link: the old certificate is revoked (REI-4, REI-8).
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.ReissueDecided', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/reissue/confirm', certificate_id)))
+        return cast('shapes.ReissueDecided', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/reissue/confirm', certificate_id)))
 
-    def confirm_revocation(self, certificate_id: str) -> types.Done:
+    def confirm_revocation(self, certificate_id: str) -> shapes.Done:
         """Confirms it here instead of by the mail's link (REV-2).
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.Done', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/revoke/confirm', certificate_id)))
+        return cast('shapes.Done', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/revoke/confirm', certificate_id)))
 
-    def decline_reissue(self, certificate_id: str) -> types.ReissueDecided:
+    def decline_reissue(self, certificate_id: str) -> shapes.ReissueDecided:
         """The certificate stays as it is (REI-7).
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.ReissueDecided', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/reissue/decline', certificate_id)))
+        return cast('shapes.ReissueDecided', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/reissue/decline', certificate_id)))
 
     def delete(self, certificate_id: str, *, force: bool | None = None) -> None:
         """Takes it off the list for good and destroys its key; outside it stays valid (DEL-1..4).
@@ -918,7 +854,7 @@ class Certificates:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/certificates/{certificate_id}', certificate_id), query={'force': force})
 
-    def deploy(self, certificate_id: str, *, service_name: str, resources: builtins.list[types.DeployResource], project_name: str | None = None, rollout: types.Rollout | None = None) -> types.DeployAnswer:
+    def deploy(self, certificate_id: str, *, service_name: str, resources: builtins.list[shapes.DeployResource], project_name: str | None = None) -> shapes.DeployAnswer:
         """Deploys and waits up to 25 s; what failed, or is not over, stands in the answer (DEP-1..9).
 
         Args:
@@ -927,24 +863,24 @@ class Certificates:
             project_name: Region or project; none for CDN.
             resources: Where to deploy: ids of bindings, for CDN domain names.
         """
-        return cast('types.DeployAnswer', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/deploy', certificate_id), body={'service_name': service_name, 'project_name': project_name, 'resources': resources, 'rollout': rollout}))
+        return cast('shapes.DeployAnswer', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/deploy', certificate_id), body={'service_name': service_name, 'project_name': project_name, 'resources': resources}))
 
-    def deployed_resources(self, *, certificate_ids: builtins.list[str], service_names: builtins.list[str]) -> types.PlacedAnswer:
+    def deployed_resources(self, *, certificate_ids: builtins.list[str], service_names: builtins.list[str]) -> shapes.PlacedAnswer:
         """Where certificates are served as far as is known, by service and region (API §1.6).
 
         Args:
             certificate_ids: 1 to 50 ids.
             service_names: WAF, CDN, ELB, OTHER or ALL.
         """
-        return cast('types.PlacedAnswer', self._transport.call('POST', '/v3/scm/deployed-resources', body={'certificate_ids': certificate_ids, 'service_names': service_names}))
+        return cast('shapes.PlacedAnswer', self._transport.call('POST', '/v3/scm/deployed-resources', body={'certificate_ids': certificate_ids, 'service_names': service_names}))
 
-    def domain_verification(self, certificate_id: str) -> types.ProofInfo:
+    def domain_verification(self, certificate_id: str) -> shapes.ProofInfo:
         """What to set up for each name, and what the checks saw.
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.ProofInfo', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/domain-verification', certificate_id)))
+        return cast('shapes.ProofInfo', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/domain-verification', certificate_id)))
 
     def download(self, certificate_id: str, *, server: Literal['nginx', 'apache', 'tomcat', 'iis', 'other', 'all'] | None = None) -> Download:
         """A zip for one kind of server, or for all of them (ISS-3).
@@ -955,7 +891,7 @@ class Certificates:
         """
         return self._transport.download('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/download', certificate_id), query={'server': server})
 
-    def edit(self, certificate_id: str, *, name: str | None = None, description: str | None = None, owner: str | None = None, owner_group: str | None = None) -> types.Certificate:
+    def edit(self, certificate_id: str, *, name: str | None = None, description: str | None = None, owner: str | None = None, owner_group: str | None = None) -> shapes.Certificate:
         """Name and description (LST-4); `owner` (a user), `owner_group` (empty = none) by id or name.
 
         Args:
@@ -964,9 +900,9 @@ class Certificates:
             description: A text of your own.
             owner: Id of the user who owns it.
         """
-        return cast('types.Certificate', self._transport.call('PATCH', self._transport.path('/v3/scm/certificates/{certificate_id}', certificate_id), body={'name': name, 'description': description, 'owner': owner, 'owner_group': owner_group}))
+        return cast('shapes.Certificate', self._transport.call('PATCH', self._transport.path('/v3/scm/certificates/{certificate_id}', certificate_id), body={'name': name, 'description': description, 'owner': owner, 'owner_group': owner_group}))
 
-    def events(self, certificate_id: str, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.EventPage:
+    def events(self, certificate_id: str, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.EventPage:
         """What happened to it, newest first.
 
         Args:
@@ -975,9 +911,9 @@ class Certificates:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.EventPage', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/events', certificate_id), query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.EventPage', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/events', certificate_id), query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_events(self, certificate_id: str, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.CertificateEvent]:
+    def iter_events(self, certificate_id: str, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.CertificateEvent]:
         """Every row of `events`, page by page."""
         marker = ""
         while True:
@@ -987,13 +923,13 @@ class Certificates:
                 return
             marker = page['next_marker']
 
-    def export(self, certificate_id: str) -> types.Exported:
+    def export(self, certificate_id: str) -> shapes.Exported:
         """Certificate, chain and, where the service made it, the private key, as PEM.
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.Exported', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/export', certificate_id)))
+        return cast('shapes.Exported', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/export', certificate_id)))
 
     def export_csv(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, ids: str | None = None) -> Download:
         """What the search finds, all of it, as CSV; texts can do nothing in a spreadsheet.
@@ -1027,7 +963,7 @@ class Certificates:
         """
         self._transport.call('GET', '/v3/scm/certificates/export.json', query={'status': status, 'content': content, 'domain': domain, 'tag': tag, 'brand': brand, 'expires_before': expires_before, 'owner': owner, 'owner_group': owner_group, 'project': project, 'sort': sort, 'order': order, 'ids': ids})
 
-    def import_(self, *, name: str, certificate: str | None = None, certificate_chain: str | None = None, private_key: str | None = None, duplicate_check: bool | None = None, enterprise_project_id: str | None = None, enc_certificate: str | None = None, enc_private_key: str | None = None) -> types.Imported:
+    def import_(self, *, name: str, certificate: str | None = None, certificate_chain: str | None = None, private_key: str | None = None, duplicate_check: bool | None = None, enterprise_project_id: str | None = None, enc_certificate: str | None = None, enc_private_key: str | None = None) -> shapes.Imported:
         """Hosts a certificate from elsewhere with its chain and key (UPL-1..8); `findings` is ours.
 
         Args:
@@ -1040,9 +976,9 @@ class Certificates:
             enc_certificate: SM2 pairs are not hosted: leave it out.
             enc_private_key: SM2 pairs are not hosted: leave it out.
         """
-        return cast('types.Imported', self._transport.call('POST', '/v3/scm/certificates/import', body={'name': name, 'certificate': certificate, 'certificate_chain': certificate_chain, 'private_key': private_key, 'duplicate_check': duplicate_check, 'enterprise_project_id': enterprise_project_id, 'enc_certificate': enc_certificate, 'enc_private_key': enc_private_key}))
+        return cast('shapes.Imported', self._transport.call('POST', '/v3/scm/certificates/import', body={'name': name, 'certificate': certificate, 'certificate_chain': certificate_chain, 'private_key': private_key, 'duplicate_check': duplicate_check, 'enterprise_project_id': enterprise_project_id, 'enc_certificate': enc_certificate, 'enc_private_key': enc_private_key}))
 
-    def issue(self, *, cert_brand: str, cert_type: str, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None, effective_time: int | None = None, enterprise_project_id: str | None = None, free: bool | None = None, idempotency_key: str = "") -> types.Issued:
+    def issue(self, *, cert_brand: str, cert_type: str, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None, effective_time: int | None = None, enterprise_project_id: str | None = None, free: bool | None = None, idempotency_key: str = "") -> shapes.Issued:
         """Buys, pays, applies and issues in one request, where every name is proved already; else 202.
 
         Args:
@@ -1075,9 +1011,9 @@ class Certificates:
             enterprise_project_id: Id of the enterprise project; 0 is the default one.
             free: The free product.
         """
-        return cast('types.Issued', self._transport.call('POST', '/v3/scm/certificates/issue', body={'domain': domain, 'sans': sans, 'csr': csr, 'csr_id': csr_id, 'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'applicant_name': applicant_name, 'applicant_phone': applicant_phone, 'applicant_email': applicant_email, 'contact_name': contact_name, 'contact_phone': contact_phone, 'contact_email': contact_email, 'auto_dns_auth': auto_dns_auth, 'agree_privacy_protection': agree_privacy_protection, 'domain_method': domain_method, 'key_algorithm': key_algorithm, 'ca_hash_algorithm': ca_hash_algorithm, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category, 'cert_brand': cert_brand, 'cert_type': cert_type, 'effective_time': effective_time, 'enterprise_project_id': enterprise_project_id, 'free': free}, idempotency_key=idempotency_key or True))
+        return cast('shapes.Issued', self._transport.call('POST', '/v3/scm/certificates/issue', body={'domain': domain, 'sans': sans, 'csr': csr, 'csr_id': csr_id, 'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'applicant_name': applicant_name, 'applicant_phone': applicant_phone, 'applicant_email': applicant_email, 'contact_name': contact_name, 'contact_phone': contact_phone, 'contact_email': contact_email, 'auto_dns_auth': auto_dns_auth, 'agree_privacy_protection': agree_privacy_protection, 'domain_method': domain_method, 'key_algorithm': key_algorithm, 'ca_hash_algorithm': ca_hash_algorithm, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category, 'cert_brand': cert_brand, 'cert_type': cert_type, 'effective_time': effective_time, 'enterprise_project_id': enterprise_project_id, 'free': free}, idempotency_key=idempotency_key or True))
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, offset: int | None = None, sort_dir: Literal['ASC', 'DESC'] | None = None, sort_key: Literal['certExpiredTime', 'certStatus', 'certUpdateTime'] | None = None, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, enterprise_project_id: str | None = None, deploy_support: bool | None = None, owned_by_self: bool | None = None, expired_days_since: int | None = None, content: str | None = None) -> types.CertificateList:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, offset: int | None = None, sort_dir: Literal['ASC', 'DESC'] | None = None, sort_key: Literal['certExpiredTime', 'certStatus', 'certUpdateTime'] | None = None, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, enterprise_project_id: str | None = None, deploy_support: bool | None = None, owned_by_self: bool | None = None, expired_days_since: int | None = None, content: str | None = None) -> shapes.CertificateList:
         """The compatible list: row offset, exact total up to 10,000.
 
         Args:
@@ -1092,9 +1028,9 @@ class Certificates:
             expired_days_since: Leaves out what expired more days ago; 0 leaves out nothing.
             content: A keyword to look for.
         """
-        return cast('types.CertificateList', self._transport.call('GET', '/v3/scm/certificates', query={'limit': limit, 'offset': offset, 'sort_dir': sort_dir, 'sort_key': sort_key, 'status': status, 'enterprise_project_id': enterprise_project_id, 'deploy_support': deploy_support, 'owned_by_self': owned_by_self, 'expired_days_since': expired_days_since, 'content': content}))
+        return cast('shapes.CertificateList', self._transport.call('GET', '/v3/scm/certificates', query={'limit': limit, 'offset': offset, 'sort_dir': sort_dir, 'sort_key': sort_key, 'status': status, 'enterprise_project_id': enterprise_project_id, 'deploy_support': deploy_support, 'owned_by_self': owned_by_self, 'expired_days_since': expired_days_since, 'content': content}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, sort_dir: Literal['ASC', 'DESC'] | None = None, sort_key: Literal['certExpiredTime', 'certStatus', 'certUpdateTime'] | None = None, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, enterprise_project_id: str | None = None, deploy_support: bool | None = None, owned_by_self: bool | None = None, expired_days_since: int | None = None, content: str | None = None) -> Iterator[types.CertificateItem]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, sort_dir: Literal['ASC', 'DESC'] | None = None, sort_key: Literal['certExpiredTime', 'certStatus', 'certUpdateTime'] | None = None, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, enterprise_project_id: str | None = None, deploy_support: bool | None = None, owned_by_self: bool | None = None, expired_days_since: int | None = None, content: str | None = None) -> Iterator[shapes.CertificateItem]:
         """Every row of `list`, page by page."""
         offset = 0
         while True:
@@ -1104,13 +1040,13 @@ class Certificates:
                 return
             offset += len(page['certificates'])
 
-    def notices(self, certificate_id: str) -> types.NoticeThread:
+    def notices(self, certificate_id: str) -> shapes.NoticeThread:
         """What was told about the end of a certificate, and when the next stage comes.
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.NoticeThread', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/notices', certificate_id)))
+        return cast('shapes.NoticeThread', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/notices', certificate_id)))
 
     def push(self, certificate_id: str, *, target_service: str, target_project: str | None = None) -> None:
         """Makes the certificate an object of a service, used by nothing yet (PSH-1..3).
@@ -1122,15 +1058,15 @@ class Certificates:
         """
         self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/push', certificate_id), body={'target_service': target_service, 'target_project': target_project})
 
-    def push_records(self, certificate_id: str) -> types.PushRecordPage:
+    def push_records(self, certificate_id: str) -> shapes.PushRecordPage:
         """The latest 10 pushes (PSH-4).
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.PushRecordPage', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/push-records', certificate_id)))
+        return cast('shapes.PushRecordPage', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/push-records', certificate_id)))
 
-    def reissue(self, certificate_id: str, *, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> types.Requested:
+    def reissue(self, certificate_id: str, *, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> shapes.Requested:
         """Asks for a reissue (REI-1..4); what is left out stays as it was. It waits for a confirmation.
 
         Args:
@@ -1159,9 +1095,9 @@ class Certificates:
             jurisdiction_country: EV: country of the register, two letters.
             business_category: EV: the kind of organization.
         """
-        return cast('types.Requested', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/reissue', certificate_id), body={'domain': domain, 'sans': sans, 'csr': csr, 'csr_id': csr_id, 'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'applicant_name': applicant_name, 'applicant_phone': applicant_phone, 'applicant_email': applicant_email, 'contact_name': contact_name, 'contact_phone': contact_phone, 'contact_email': contact_email, 'auto_dns_auth': auto_dns_auth, 'agree_privacy_protection': agree_privacy_protection, 'domain_method': domain_method, 'key_algorithm': key_algorithm, 'ca_hash_algorithm': ca_hash_algorithm, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category}))
+        return cast('shapes.Requested', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/reissue', certificate_id), body={'domain': domain, 'sans': sans, 'csr': csr, 'csr_id': csr_id, 'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'applicant_name': applicant_name, 'applicant_phone': applicant_phone, 'applicant_email': applicant_email, 'contact_name': contact_name, 'contact_phone': contact_phone, 'contact_email': contact_email, 'auto_dns_auth': auto_dns_auth, 'agree_privacy_protection': agree_privacy_protection, 'domain_method': domain_method, 'key_algorithm': key_algorithm, 'ca_hash_algorithm': ca_hash_algorithm, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category}))
 
-    def renew(self, certificate_id: str, *, agree_privacy_protection: bool, effective_time: int | None = None, is_auto_pay: bool | None = None, cert_brand: str | None = None, cert_type: str | None = None, domain_type: str | None = None, domain_numbers: int | None = None, primary_domain_type: str | None = None, single_domain_number: int | None = None, wildcard_domain_number: int | None = None, enterprise_project_id: str | None = None, idempotency_key: str = "") -> types.Renewed:
+    def renew(self, certificate_id: str, *, agree_privacy_protection: bool, effective_time: int | None = None, is_auto_pay: bool | None = None, cert_brand: str | None = None, cert_type: str | None = None, domain_type: str | None = None, domain_numbers: int | None = None, primary_domain_type: str | None = None, single_domain_number: int | None = None, wildcard_domain_number: int | None = None, enterprise_project_id: str | None = None, idempotency_key: str = "") -> shapes.Renewed:
         """Orders the same certificate anew, in the last 30 days of the old one (REN-1..3).
 
         Args:
@@ -1178,15 +1114,15 @@ class Certificates:
             wildcard_domain_number: How many additional wildcard names.
             enterprise_project_id: Id of the enterprise project; 0 is the default one.
         """
-        return cast('types.Renewed', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/renew', certificate_id), body={'effective_time': effective_time, 'agree_privacy_protection': agree_privacy_protection, 'is_auto_pay': is_auto_pay, 'cert_brand': cert_brand, 'cert_type': cert_type, 'domain_type': domain_type, 'domain_numbers': domain_numbers, 'primary_domain_type': primary_domain_type, 'single_domain_number': single_domain_number, 'wildcard_domain_number': wildcard_domain_number, 'enterprise_project_id': enterprise_project_id}, idempotency_key=idempotency_key or True))
+        return cast('shapes.Renewed', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/renew', certificate_id), body={'effective_time': effective_time, 'agree_privacy_protection': agree_privacy_protection, 'is_auto_pay': is_auto_pay, 'cert_brand': cert_brand, 'cert_type': cert_type, 'domain_type': domain_type, 'domain_numbers': domain_numbers, 'primary_domain_type': primary_domain_type, 'single_domain_number': single_domain_number, 'wildcard_domain_number': wildcard_domain_number, 'enterprise_project_id': enterprise_project_id}, idempotency_key=idempotency_key or True))
 
-    def reopen(self, certificate_id: str) -> types.NewStatus:
+    def reopen(self, certificate_id: str) -> shapes.NewStatus:
         """*Modify and reapply* after a refusal (REO-1).
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.NewStatus', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/reopen', certificate_id)))
+        return cast('shapes.NewStatus', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/reopen', certificate_id)))
 
     def resend_proof_mail(self, certificate_id: str, *, domain: str, address: str | None = None) -> None:
         """Sends the confirmation mails of one name, or the copy of its records, again within limits (DOM-9).
@@ -1198,7 +1134,7 @@ class Certificates:
         """
         self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/domain-verification/resend', certificate_id), body={'domain': domain, 'address': address})
 
-    def revoke(self, certificate_id: str, *, reason_code: str | None = None, reason: str | None = None, key_proof: str | None = None) -> types.Done:
+    def revoke(self, certificate_id: str, *, reason_code: str | None = None, reason: str | None = None, key_proof: str | None = None) -> shapes.Done:
         """Asks for the revocation; DV takes seconds, OV and EV are confirmed by mail first (REV-1..3).
 
         Args:
@@ -1207,9 +1143,9 @@ class Certificates:
             reason: Why.
             key_proof: A CSR signed with the key, PEM: proves that it is compromised.
         """
-        return cast('types.Done', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/revoke', certificate_id), body={'reason_code': reason_code, 'reason': reason, 'key_proof': key_proof}))
+        return cast('shapes.Done', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/revoke', certificate_id), body={'reason_code': reason_code, 'reason': reason, 'key_proof': key_proof}))
 
-    def search(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, limit: Literal[10, 20, 50] | None = None, marker: str | None = None) -> types.CertificatePage:
+    def search(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, limit: Literal[10, 20, 50] | None = None, marker: str | None = None) -> shapes.CertificatePage:
         """The fast search: keyset pages, no total; `tag` is `key` or `key=value`, `owner` a user id or `me`.
 
         Args:
@@ -1225,9 +1161,9 @@ class Certificates:
             limit: Rows a page.
             marker: next_marker of the page before; empty = the first page.
         """
-        return cast('types.CertificatePage', self._transport.call('GET', '/v3/scm/certificates/search', query={'status': status, 'content': content, 'domain': domain, 'tag': tag, 'brand': brand, 'expires_before': expires_before, 'owner': owner, 'owner_group': owner_group, 'project': project, 'sort': sort, 'order': order, 'limit': limit, 'marker': marker}))
+        return cast('shapes.CertificatePage', self._transport.call('GET', '/v3/scm/certificates/search', query={'status': status, 'content': content, 'domain': domain, 'tag': tag, 'brand': brand, 'expires_before': expires_before, 'owner': owner, 'owner_group': owner_group, 'project': project, 'sort': sort, 'order': order, 'limit': limit, 'marker': marker}))
 
-    def iter_search(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, limit: Literal[10, 20, 50] | None = None) -> Iterator[types.InventoryItem]:
+    def iter_search(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, limit: Literal[10, 20, 50] | None = None) -> Iterator[shapes.InventoryItem]:
         """Every row of `search`, page by page."""
         marker = ""
         while True:
@@ -1237,7 +1173,7 @@ class Certificates:
                 return
             marker = page['next_marker']
 
-    def set_auto_renewal(self, certificate_id: str, *, enabled: bool, deploy: bool | None = None) -> types.AutoRenewalStanding:
+    def set_auto_renewal(self, certificate_id: str, *, enabled: bool, deploy: bool | None = None) -> shapes.AutoRenewalStanding:
         """Switches it on, with the rights of whoever does, or off.
 
         Args:
@@ -1245,41 +1181,41 @@ class Certificates:
             enabled: On or off.
             deploy: The new certificate goes where the old one is served.
         """
-        return cast('types.AutoRenewalStanding', self._transport.call('PUT', self._transport.path('/v3/scm/certificates/{certificate_id}/auto-renewal', certificate_id), body={'enabled': enabled, 'deploy': deploy}))
+        return cast('shapes.AutoRenewalStanding', self._transport.call('PUT', self._transport.path('/v3/scm/certificates/{certificate_id}/auto-renewal', certificate_id), body={'enabled': enabled, 'deploy': deploy}))
 
-    def show(self, certificate_id: str) -> types.Certificate:
+    def show(self, certificate_id: str) -> shapes.Certificate:
         """One certificate, its application, the records to set, and what happens next.
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.Certificate', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}', certificate_id)))
+        return cast('shapes.Certificate', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}', certificate_id)))
 
-    def show_auto_renewal(self, certificate_id: str) -> types.AutoRenewalStanding:
+    def show_auto_renewal(self, certificate_id: str) -> shapes.AutoRenewalStanding:
         """Whether it renews itself, what comes next and when, and what stands in the way (REN-7, REN-10).
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.AutoRenewalStanding', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/auto-renewal', certificate_id)))
+        return cast('shapes.AutoRenewalStanding', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/auto-renewal', certificate_id)))
 
-    def unsubscribe(self, certificate_id: str) -> types.Unsubscribed:
+    def unsubscribe(self, certificate_id: str) -> shapes.Unsubscribed:
         """Asks for the refund; a review takes seconds, then the certificate is gone (UNS-1..7).
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.Unsubscribed', self._transport.call('DELETE', self._transport.path('/v3/scm/certificates/{certificate_id}/unsubscribe', certificate_id)))
+        return cast('shapes.Unsubscribed', self._transport.call('DELETE', self._transport.path('/v3/scm/certificates/{certificate_id}/unsubscribe', certificate_id)))
 
-    def verify(self, certificate_id: str) -> types.Verified:
+    def verify(self, certificate_id: str) -> shapes.Verified:
         """Checks every name now and waits for the answer, at most 10 s.
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.Verified', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/verify', certificate_id)))
+        return cast('shapes.Verified', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/verify', certificate_id)))
 
-    def versions(self, certificate_id: str, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.VersionPage:
+    def versions(self, certificate_id: str, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.VersionPage:
         """Every certificate that this id ever stood for, newest first (VER-1).
 
         Args:
@@ -1288,9 +1224,9 @@ class Certificates:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.VersionPage', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/versions', certificate_id), query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.VersionPage', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/versions', certificate_id), query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_versions(self, certificate_id: str, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.CertificateVersion]:
+    def iter_versions(self, certificate_id: str, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.CertificateVersion]:
         """Every row of `versions`, page by page."""
         marker = ""
         while True:
@@ -1315,11 +1251,11 @@ class Companies:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/companies/{id}', id))
 
-    def list(self) -> types.BookedCompanies:
+    def list(self) -> shapes.BookedCompanies:
         """Companies of earlier applications, those used last first."""
-        return cast('types.BookedCompanies', self._transport.call('GET', '/v3/scm/companies'))
+        return cast('shapes.BookedCompanies', self._transport.call('GET', '/v3/scm/companies'))
 
-    def update(self, id: str, *, company_name: str, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> types.BookedCompany:
+    def update(self, id: str, *, company_name: str, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> shapes.BookedCompany:
         """Corrects a company; applications that were submitted keep what they had.
 
         Args:
@@ -1333,7 +1269,7 @@ class Companies:
             jurisdiction_country: EV: country of the register, two letters.
             business_category: EV: the kind of organization.
         """
-        return cast('types.BookedCompany', self._transport.call('PUT', self._transport.path('/v3/scm/companies/{id}', id), body={'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category}))
+        return cast('shapes.BookedCompany', self._transport.call('PUT', self._transport.path('/v3/scm/companies/{id}', id), body={'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category}))
 
 
 class Contacts:
@@ -1350,11 +1286,11 @@ class Contacts:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/contacts/{id}', id))
 
-    def list(self) -> types.BookedContacts:
+    def list(self) -> shapes.BookedContacts:
         """People of earlier applications, those used last first."""
-        return cast('types.BookedContacts', self._transport.call('GET', '/v3/scm/contacts'))
+        return cast('shapes.BookedContacts', self._transport.call('GET', '/v3/scm/contacts'))
 
-    def update(self, id: str, *, name: str, phone: str, email: str) -> types.BookedContact:
+    def update(self, id: str, *, name: str, phone: str, email: str) -> shapes.BookedContact:
         """Corrects a contact; applications that were submitted keep what they had.
 
         Args:
@@ -1363,7 +1299,7 @@ class Contacts:
             phone: Phone number.
             email: Address for messages.
         """
-        return cast('types.BookedContact', self._transport.call('PUT', self._transport.path('/v3/scm/contacts/{id}', id), body={'name': name, 'phone': phone, 'email': email}))
+        return cast('shapes.BookedContact', self._transport.call('PUT', self._transport.path('/v3/scm/contacts/{id}', id), body={'name': name, 'phone': phone, 'email': email}))
 
 
 class Csrs:
@@ -1372,7 +1308,7 @@ class Csrs:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, *, name: str, domain_name: str, private_key_algo: Literal['RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'], sans: str | None = None, usage: Literal['PERSONAL', 'ENTERPRISE'] | None = None, company_country: str | None = None, company_province: str | None = None, company_city: str | None = None, company_name: str | None = None) -> types.CsrMade:
+    def create(self, *, name: str, domain_name: str, private_key_algo: Literal['RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'], sans: str | None = None, usage: Literal['PERSONAL', 'ENTERPRISE'] | None = None, company_country: str | None = None, company_province: str | None = None, company_city: str | None = None, company_name: str | None = None) -> shapes.CsrMade:
         """Makes a key, which stays sealed here, and its CSR.
 
         Args:
@@ -1386,7 +1322,7 @@ class Csrs:
             company_city: City of the organization.
             company_name: Name of the organization (OV and EV).
         """
-        return cast('types.CsrMade', self._transport.call('POST', '/v3/scm/csr', body={'name': name, 'domain_name': domain_name, 'private_key_algo': private_key_algo, 'sans': sans, 'usage': usage, 'company_country': company_country, 'company_province': company_province, 'company_city': company_city, 'company_name': company_name}))
+        return cast('shapes.CsrMade', self._transport.call('POST', '/v3/scm/csr', body={'name': name, 'domain_name': domain_name, 'private_key_algo': private_key_algo, 'sans': sans, 'usage': usage, 'company_country': company_country, 'company_province': company_province, 'company_city': company_city, 'company_name': company_name}))
 
     def delete(self, id: str) -> None:
         """Removes a CSR and destroys its private key; certificates made with it keep theirs.
@@ -1396,7 +1332,7 @@ class Csrs:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/csr/{id}', id))
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, offset: int | None = None, name: str | None = None, private_key_algo: str | None = None) -> types.CsrList:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, offset: int | None = None, name: str | None = None, private_key_algo: str | None = None) -> shapes.CsrList:
         """The account's CSRs, newest first; `name` is a keyword.
 
         Args:
@@ -1405,9 +1341,9 @@ class Csrs:
             name: The name.
             private_key_algo: Algorithm of the key.
         """
-        return cast('types.CsrList', self._transport.call('GET', '/v3/scm/csr', query={'limit': limit, 'offset': offset, 'name': name, 'private_key_algo': private_key_algo}))
+        return cast('shapes.CsrList', self._transport.call('GET', '/v3/scm/csr', query={'limit': limit, 'offset': offset, 'name': name, 'private_key_algo': private_key_algo}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, name: str | None = None, private_key_algo: str | None = None) -> Iterator[types.Csr]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, name: str | None = None, private_key_algo: str | None = None) -> Iterator[shapes.Csr]:
         """Every row of `list`, page by page."""
         offset = 0
         while True:
@@ -1417,32 +1353,32 @@ class Csrs:
                 return
             offset += len(page['csr_list'])
 
-    def private_key(self, id: str) -> types.PrivateKeyPem:
+    def private_key(self, id: str) -> shapes.PrivateKeyPem:
         """The private key in PEM; needs a right of its own and is audited.
 
         Args:
             id: The id.
         """
-        return cast('types.PrivateKeyPem', self._transport.call('GET', self._transport.path('/v3/scm/csr/{id}/private-key', id)))
+        return cast('shapes.PrivateKeyPem', self._transport.call('GET', self._transport.path('/v3/scm/csr/{id}/private-key', id)))
 
-    def show(self, id: str) -> types.Csr:
+    def show(self, id: str) -> shapes.Csr:
         """One CSR.
 
         Args:
             id: The id.
         """
-        return cast('types.Csr', self._transport.call('GET', self._transport.path('/v3/scm/csr/{id}', id)))
+        return cast('shapes.Csr', self._transport.call('GET', self._transport.path('/v3/scm/csr/{id}', id)))
 
-    def update(self, id: str, *, name: str) -> types.Csr:
+    def update(self, id: str, *, name: str) -> shapes.Csr:
         """A new name.
 
         Args:
             id: The id.
             name: The name.
         """
-        return cast('types.Csr', self._transport.call('PUT', self._transport.path('/v3/scm/csr/{id}', id), body={'name': name}))
+        return cast('shapes.Csr', self._transport.call('PUT', self._transport.path('/v3/scm/csr/{id}', id), body={'name': name}))
 
-    def upload(self, *, name: str, csr: str, private_key: str | None = None) -> types.CsrUploaded:
+    def upload(self, *, name: str, csr: str, private_key: str | None = None) -> shapes.CsrUploaded:
         """Stores a CSR made elsewhere; its private key may come with it.
 
         Args:
@@ -1450,7 +1386,7 @@ class Csrs:
             csr: Your own certificate signing request, PEM; empty = the service makes the key.
             private_key: The private key, PEM, without a passphrase.
         """
-        return cast('types.CsrUploaded', self._transport.call('POST', '/v3/scm/csr/upload', body={'name': name, 'csr': csr, 'private_key': private_key}))
+        return cast('shapes.CsrUploaded', self._transport.call('POST', '/v3/scm/csr/upload', body={'name': name, 'csr': csr, 'private_key': private_key}))
 
 
 class Deployments:
@@ -1459,15 +1395,7 @@ class Deployments:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def cancel(self, id: str) -> types.DeploymentInfo:
-        """Gives up the places that have not begun; the others stay as they are.
-
-        Args:
-            id: The id.
-        """
-        return cast('types.DeploymentInfo', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/cancel', id)))
-
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, certificate: str | None = None) -> types.DeploymentPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, certificate: str | None = None) -> shapes.DeploymentPage:
         """Deployments, newest first.
 
         Args:
@@ -1475,9 +1403,9 @@ class Deployments:
             marker: next_marker of the page before; empty = the first page.
             certificate: The certificate, PEM; the chain may follow it.
         """
-        return cast('types.DeploymentPage', self._transport.call('GET', '/v3/scm/deployments', query={'limit': limit, 'marker': marker, 'certificate': certificate}))
+        return cast('shapes.DeploymentPage', self._transport.call('GET', '/v3/scm/deployments', query={'limit': limit, 'marker': marker, 'certificate': certificate}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, certificate: str | None = None) -> Iterator[types.DeploymentInfo]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, certificate: str | None = None) -> Iterator[shapes.DeploymentInfo]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -1487,45 +1415,29 @@ class Deployments:
                 return
             marker = page['next_marker']
 
-    def pause(self, id: str) -> types.DeploymentInfo:
-        """Begins no further place until it is resumed; what has begun is ended.
-
-        Args:
-            id: The id.
-        """
-        return cast('types.DeploymentInfo', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/pause', id)))
-
-    def resume(self, id: str) -> types.DeploymentInfo:
-        """Goes on with what a person or a stop rule has held.
-
-        Args:
-            id: The id.
-        """
-        return cast('types.DeploymentInfo', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/resume', id)))
-
-    def retry(self, id: str) -> types.DeploymentInfo:
+    def retry(self, id: str) -> shapes.DeploymentInfo:
         """Tries what failed again; what is deployed stays.
 
         Args:
             id: The id.
         """
-        return cast('types.DeploymentInfo', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/retry', id)))
+        return cast('shapes.DeploymentInfo', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/retry', id)))
 
-    def roll_back(self, id: str) -> types.DeploymentInfo:
+    def roll_back(self, id: str) -> shapes.DeploymentInfo:
         """Puts back what was served before.
 
         Args:
             id: The id.
         """
-        return cast('types.DeploymentInfo', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/rollback', id)))
+        return cast('shapes.DeploymentInfo', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/rollback', id)))
 
-    def show(self, id: str) -> types.DeploymentInfo:
+    def show(self, id: str) -> shapes.DeploymentInfo:
         """One deployment with every look.
 
         Args:
             id: The id.
         """
-        return cast('types.DeploymentInfo', self._transport.call('GET', self._transport.path('/v3/scm/deployments/{id}', id)))
+        return cast('shapes.DeploymentInfo', self._transport.call('GET', self._transport.path('/v3/scm/deployments/{id}', id)))
 
 
 class DnsConnections:
@@ -1534,7 +1446,7 @@ class DnsConnections:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, *, provider: Literal['rfc2136', 'powerdns', 'huawei', 'lexicon'], options: dict[str, Any], label: str | None = None) -> types.Made:
+    def create(self, *, provider: Literal['rfc2136', 'powerdns', 'huawei', 'lexicon'], options: dict[str, Any], label: str | None = None) -> shapes.Made:
         """Connects a DNS provider: rfc2136, powerdns, huawei or lexicon. Nothing is asked before the test.
 
         Args:
@@ -1542,7 +1454,7 @@ class DnsConnections:
             label: A name of your own.
             options: Options of the provider; *** keeps a stored secret.
         """
-        return cast('types.Made', self._transport.call('POST', '/v3/scm/dns-connections', body={'provider': provider, 'label': label, 'options': options}))
+        return cast('shapes.Made', self._transport.call('POST', '/v3/scm/dns-connections', body={'provider': provider, 'label': label, 'options': options}))
 
     def delete(self, id: str, *, force: bool | None = None) -> None:
         """Removes a connection and destroys its secrets; refused while records written through it stand.
@@ -1553,7 +1465,7 @@ class DnsConnections:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/dns-connections/{id}', id), query={'force': force})
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.DnsConnectionPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.DnsConnectionPage:
         """The account's DNS connections, oldest first.
 
         Args:
@@ -1561,9 +1473,9 @@ class DnsConnections:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.DnsConnectionPage', self._transport.call('GET', '/v3/scm/dns-connections', query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.DnsConnectionPage', self._transport.call('GET', '/v3/scm/dns-connections', query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.DnsConnection]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.DnsConnection]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -1573,23 +1485,23 @@ class DnsConnections:
                 return
             marker = page['next_marker']
 
-    def show(self, id: str) -> types.DnsConnection:
+    def show(self, id: str) -> shapes.DnsConnection:
         """One connection, its secrets as `***`.
 
         Args:
             id: The id.
         """
-        return cast('types.DnsConnection', self._transport.call('GET', self._transport.path('/v3/scm/dns-connections/{id}', id)))
+        return cast('shapes.DnsConnection', self._transport.call('GET', self._transport.path('/v3/scm/dns-connections/{id}', id)))
 
-    def test(self, id: str) -> types.DnsConnectionTest:
+    def test(self, id: str) -> shapes.DnsConnectionTest:
         """Asks the provider whether zones can be reached and written; changes nothing there.
 
         Args:
             id: The id.
         """
-        return cast('types.DnsConnectionTest', self._transport.call('POST', self._transport.path('/v3/scm/dns-connections/{id}/test', id)))
+        return cast('shapes.DnsConnectionTest', self._transport.call('POST', self._transport.path('/v3/scm/dns-connections/{id}/test', id)))
 
-    def update(self, id: str, *, label: str | None = None, options: dict[str, Any] | None = None) -> types.DnsConnection:
+    def update(self, id: str, *, label: str | None = None, options: dict[str, Any] | None = None) -> shapes.DnsConnection:
         """New name or options; `***` keeps a stored secret, unless the server changes.
 
         Args:
@@ -1597,9 +1509,9 @@ class DnsConnections:
             label: A name of your own.
             options: Options of the provider; *** keeps a stored secret.
         """
-        return cast('types.DnsConnection', self._transport.call('PUT', self._transport.path('/v3/scm/dns-connections/{id}', id), body={'label': label, 'options': options}))
+        return cast('shapes.DnsConnection', self._transport.call('PUT', self._transport.path('/v3/scm/dns-connections/{id}', id), body={'label': label, 'options': options}))
 
-    def zones(self, id: str, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.DnsZonePage:
+    def zones(self, id: str, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.DnsZonePage:
         """The public zones of a connection, by name.
 
         Args:
@@ -1608,9 +1520,9 @@ class DnsConnections:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.DnsZonePage', self._transport.call('GET', self._transport.path('/v3/scm/dns-connections/{id}/zones', id), query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.DnsZonePage', self._transport.call('GET', self._transport.path('/v3/scm/dns-connections/{id}/zones', id), query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_zones(self, id: str, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.DnsZone]:
+    def iter_zones(self, id: str, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.DnsZone]:
         """Every row of `zones`, page by page."""
         marker = ""
         while True:
@@ -1627,7 +1539,7 @@ class Domains:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.DomainPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.DomainPage:
         """Every name that the account has proved or needs, by name; the DNS is not asked.
 
         Args:
@@ -1635,9 +1547,9 @@ class Domains:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.DomainPage', self._transport.call('GET', '/v3/scm/domains', query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.DomainPage', self._transport.call('GET', '/v3/scm/domains', query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.DomainInfo]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.DomainInfo]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -1647,7 +1559,7 @@ class Domains:
                 return
             marker = page['next_marker']
 
-    def preflight(self, *, domains: builtins.list[str], brand: str | None = None, cert_type: str | None = None, method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, auto_dns_auth: bool | None = None, free: bool | None = None) -> types.PreflightReport:
+    def preflight(self, *, domains: builtins.list[str], brand: str | None = None, cert_type: str | None = None, method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, auto_dns_auth: bool | None = None, free: bool | None = None) -> shapes.PreflightReport:
         """What will fail and why, before anything is ordered.
 
         Args:
@@ -1658,9 +1570,9 @@ class Domains:
             auto_dns_auth: Records are set through a DNS connection.
             free: The free product.
         """
-        return cast('types.PreflightReport', self._transport.call('POST', '/v3/scm/domains/preflight', body={'domains': domains, 'brand': brand, 'cert_type': cert_type, 'method': method, 'auto_dns_auth': auto_dns_auth, 'free': free}))
+        return cast('shapes.PreflightReport', self._transport.call('POST', '/v3/scm/domains/preflight', body={'domains': domains, 'brand': brand, 'cert_type': cert_type, 'method': method, 'auto_dns_auth': auto_dns_auth, 'free': free}))
 
-    def prove(self, name: str, *, method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, renew: bool | None = None, address: str | None = None) -> types.ProvedAhead:
+    def prove(self, name: str, *, method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, renew: bool | None = None, address: str | None = None) -> shapes.ProvedAhead:
         """Proves a name ahead of any order: what to put where, and on repeat whether it is seen.
 
         Args:
@@ -1669,54 +1581,15 @@ class Domains:
             renew: Prove it again though an earlier proof still counts.
             address: One mailbox; empty = all of the domain's.
         """
-        return cast('types.ProvedAhead', self._transport.call('POST', self._transport.path('/v3/scm/domains/{name}/prove', name), body={'method': method, 'renew': renew, 'address': address}))
+        return cast('shapes.ProvedAhead', self._transport.call('POST', self._transport.path('/v3/scm/domains/{name}/prove', name), body={'method': method, 'renew': renew, 'address': address}))
 
-    def show(self, name: str) -> types.DomainSeen:
+    def show(self, name: str) -> shapes.DomainSeen:
         """One name, and what the DNS says of it at this moment.
 
         Args:
             name: The name.
         """
-        return cast('types.DomainSeen', self._transport.call('GET', self._transport.path('/v3/scm/domains/{name}', name)))
-
-
-class Endpoints:
-    """What scans found."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-    def adopt(self, id: str, *, mode: Literal['UPLOAD', 'REISSUE'], name: str | None = None, enterprise_project_id: str | None = None, certificate_id: str | None = None, agree_privacy_protection: bool | None = None) -> types.Adopted:
-        """UPLOAD: the certificate is hosted without its key and watched. REISSUE: an application with its
-
-        Args:
-            id: The id.
-            name: The name.
-            enterprise_project_id: Id of the enterprise project; 0 is the default one.
-            certificate_id: Id of the certificate: scs and 13 digits.
-            agree_privacy_protection: The privacy statement is accepted; must be true.
-        """
-        return cast('types.Adopted', self._transport.call('POST', self._transport.path('/v3/scm/endpoints/{id}/adopt', id), body={'mode': mode, 'name': name, 'enterprise_project_id': enterprise_project_id, 'certificate_id': certificate_id, 'agree_privacy_protection': agree_privacy_protection}))
-
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, verdict: Literal['', 'REVOKED', 'EXPIRED', 'MISMATCHED', 'EXPIRING', 'SELF_SIGNED', 'CHAIN', 'OLD', 'UNKNOWN', 'GOOD', 'GONE'] | None = None, scan: str | None = None, search: str | None = None) -> types.EndpointPage:
-        """What is served where, what ends first first; what is gone only with `verdict=GONE`.
-
-        Args:
-            limit: Rows a page.
-            marker: next_marker of the page before; empty = the first page.
-            scan: Id of a scan.
-        """
-        return cast('types.EndpointPage', self._transport.call('GET', '/v3/scm/endpoints', query={'limit': limit, 'marker': marker, 'verdict': verdict, 'scan': scan, 'search': search}))
-
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, verdict: Literal['', 'REVOKED', 'EXPIRED', 'MISMATCHED', 'EXPIRING', 'SELF_SIGNED', 'CHAIN', 'OLD', 'UNKNOWN', 'GOOD', 'GONE'] | None = None, scan: str | None = None, search: str | None = None) -> Iterator[types.EndpointInfo]:
-        """Every row of `list`, page by page."""
-        marker = ""
-        while True:
-            page = self.list(limit=limit, verdict=verdict, scan=scan, search=search, marker=marker)
-            yield from page['items']
-            if not page['next_marker']:
-                return
-            marker = page['next_marker']
+        return cast('shapes.DomainSeen', self._transport.call('GET', self._transport.path('/v3/scm/domains/{name}', name)))
 
 
 class Groups:
@@ -1744,14 +1617,14 @@ class Groups:
         """
         self._transport.call('PUT', self._transport.path('/v3/groups/{group_id}/policies/{policy_id}', group_id, policy_id), body={'enterprise_project_id': enterprise_project_id})
 
-    def create(self, *, name: str, description: str | None = None) -> types.GroupAnswer:
+    def create(self, *, name: str, description: str | None = None) -> shapes.GroupAnswer:
         """An empty group without policies.
 
         Args:
             name: The name.
             description: A text of your own.
         """
-        return cast('types.GroupAnswer', self._transport.call('POST', '/v3/groups', body={'name': name, 'description': description}))
+        return cast('shapes.GroupAnswer', self._transport.call('POST', '/v3/groups', body={'name': name, 'description': description}))
 
     def delete(self, id: str) -> None:
         """Deletes a group; its users stay and lose what it gave them.
@@ -1771,7 +1644,7 @@ class Groups:
         """
         self._transport.call('DELETE', self._transport.path('/v3/groups/{group_id}/policies/{policy_id}', group_id, policy_id), body={'enterprise_project_id': enterprise_project_id})
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.GroupPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.GroupPage:
         """The account's groups, by name.
 
         Args:
@@ -1779,9 +1652,9 @@ class Groups:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.GroupPage', self._transport.call('GET', '/v3/groups', query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.GroupPage', self._transport.call('GET', '/v3/groups', query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.GroupInfo]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.GroupInfo]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -1800,15 +1673,15 @@ class Groups:
         """
         self._transport.call('DELETE', self._transport.path('/v3/groups/{group_id}/users/{user_id}', group_id, user_id))
 
-    def show(self, id: str) -> types.GroupShown:
+    def show(self, id: str) -> shapes.GroupShown:
         """A group with its users and policies.
 
         Args:
             id: The id.
         """
-        return cast('types.GroupShown', self._transport.call('GET', self._transport.path('/v3/groups/{id}', id)))
+        return cast('shapes.GroupShown', self._transport.call('GET', self._transport.path('/v3/groups/{id}', id)))
 
-    def update(self, id: str, *, name: str | None = None, description: str | None = None) -> types.GroupAnswer:
+    def update(self, id: str, *, name: str | None = None, description: str | None = None) -> shapes.GroupAnswer:
         """Another name or description.
 
         Args:
@@ -1816,7 +1689,7 @@ class Groups:
             name: The name.
             description: A text of your own.
         """
-        return cast('types.GroupAnswer', self._transport.call('PUT', self._transport.path('/v3/groups/{id}', id), body={'name': name, 'description': description}))
+        return cast('shapes.GroupAnswer', self._transport.call('PUT', self._transport.path('/v3/groups/{id}', id), body={'name': name, 'description': description}))
 
 
 class Identity:
@@ -1825,17 +1698,17 @@ class Identity:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def domains(self) -> types.AccountDomains:
+    def domains(self) -> shapes.AccountDomains:
         """The account of the key that signed; the official SDK takes its id once a process."""
-        return cast('types.AccountDomains', self._transport.call('GET', '/v3/auth/domains'))
+        return cast('shapes.AccountDomains', self._transport.call('GET', '/v3/auth/domains'))
 
-    def projects(self, *, name: str | None = None) -> types.RegionProjects:
+    def projects(self, *, name: str | None = None) -> shapes.RegionProjects:
         """Exactly one project, of whatever name is asked for: the service has no regions.
 
         Args:
             name: The name.
         """
-        return cast('types.RegionProjects', self._transport.call('GET', '/v3/projects', query={'name': name}))
+        return cast('shapes.RegionProjects', self._transport.call('GET', '/v3/projects', query={'name': name}))
 
 
 class Messages:
@@ -1844,7 +1717,7 @@ class Messages:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, state: Literal['', 'QUEUED', 'SENT', 'FAILED', 'KEPT'] | None = None, certificate_id: str | None = None) -> types.MessagePage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, state: Literal['', 'QUEUED', 'SENT', 'FAILED', 'KEPT'] | None = None, certificate_id: str | None = None) -> shapes.MessagePage:
         """Messages of the account, newest first, with every try to deliver them; recipients are masked.
 
         Args:
@@ -1854,9 +1727,9 @@ class Messages:
             state: Only those in this state.
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.MessagePage', self._transport.call('GET', '/v3/scm/messages', query={'limit': limit, 'marker': marker, 'status': status, 'state': state, 'certificate_id': certificate_id}))
+        return cast('shapes.MessagePage', self._transport.call('GET', '/v3/scm/messages', query={'limit': limit, 'marker': marker, 'status': status, 'state': state, 'certificate_id': certificate_id}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, state: Literal['', 'QUEUED', 'SENT', 'FAILED', 'KEPT'] | None = None, certificate_id: str | None = None) -> Iterator[types.SentMessage]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, state: Literal['', 'QUEUED', 'SENT', 'FAILED', 'KEPT'] | None = None, certificate_id: str | None = None) -> Iterator[shapes.SentMessage]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -1881,7 +1754,7 @@ class Notices:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def disable(self, items: builtins.list[types.Notice]) -> None:
+    def disable(self, items: builtins.list[shapes.Notice]) -> None:
         """Switches notices off, as enable.
 
         Args:
@@ -1889,7 +1762,7 @@ class Notices:
         """
         self._transport.call('POST', '/v3/scm/notification/disable', array=items)
 
-    def enable(self, items: builtins.list[types.Notice]) -> None:
+    def enable(self, items: builtins.list[shapes.Notice]) -> None:
         """Switches notices on; the body is a bare array of {resource_id, notice_type[]}, all of it or nothing.
 
         Args:
@@ -1904,7 +1777,7 @@ class NotificationChannels:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, *, kind: str, options: dict[str, Any], label: str | None = None) -> types.Made:
+    def create(self, *, kind: str, options: dict[str, Any], label: str | None = None) -> shapes.Made:
         """Connects a channel: chat (apprise URL), sms (apprise URL with {phone}) or webhook. Nothing is sent.
 
         Args:
@@ -1912,7 +1785,7 @@ class NotificationChannels:
             label: A name of your own.
             options: Options of the provider; *** keeps a stored secret.
         """
-        return cast('types.Made', self._transport.call('POST', '/v3/scm/notification-channels', body={'kind': kind, 'label': label, 'options': options}))
+        return cast('shapes.Made', self._transport.call('POST', '/v3/scm/notification-channels', body={'kind': kind, 'label': label, 'options': options}))
 
     def delete(self, id: str) -> None:
         """Removes a channel, its secrets, and the rules that name it.
@@ -1922,7 +1795,7 @@ class NotificationChannels:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/notification-channels/{id}', id))
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.NotificationChannelPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.NotificationChannelPage:
         """The account's chat rooms, SMS gateways and webhooks, oldest first.
 
         Args:
@@ -1930,9 +1803,9 @@ class NotificationChannels:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.NotificationChannelPage', self._transport.call('GET', '/v3/scm/notification-channels', query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.NotificationChannelPage', self._transport.call('GET', '/v3/scm/notification-channels', query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.NotificationChannel]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.NotificationChannel]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -1942,24 +1815,24 @@ class NotificationChannels:
                 return
             marker = page['next_marker']
 
-    def show(self, id: str) -> types.NotificationChannel:
+    def show(self, id: str) -> shapes.NotificationChannel:
         """One channel, its secrets as `***`.
 
         Args:
             id: The id.
         """
-        return cast('types.NotificationChannel', self._transport.call('GET', self._transport.path('/v3/scm/notification-channels/{id}', id)))
+        return cast('shapes.NotificationChannel', self._transport.call('GET', self._transport.path('/v3/scm/notification-channels/{id}', id)))
 
-    def test(self, id: str, *, phone: str | None = None) -> types.NotificationChannelTest:
+    def test(self, id: str, *, phone: str | None = None) -> shapes.NotificationChannelTest:
         """Sends a real test message; `phone` is the number, for an SMS gateway.
 
         Args:
             id: The id.
             phone: Phone number.
         """
-        return cast('types.NotificationChannelTest', self._transport.call('POST', self._transport.path('/v3/scm/notification-channels/{id}/test', id), body={'phone': phone}))
+        return cast('shapes.NotificationChannelTest', self._transport.call('POST', self._transport.path('/v3/scm/notification-channels/{id}/test', id), body={'phone': phone}))
 
-    def update(self, id: str, *, label: str | None = None, options: dict[str, Any] | None = None) -> types.NotificationChannel:
+    def update(self, id: str, *, label: str | None = None, options: dict[str, Any] | None = None) -> shapes.NotificationChannel:
         """New name or options; `***` keeps a stored secret.
 
         Args:
@@ -1967,7 +1840,7 @@ class NotificationChannels:
             label: A name of your own.
             options: Options of the provider; *** keeps a stored secret.
         """
-        return cast('types.NotificationChannel', self._transport.call('PUT', self._transport.path('/v3/scm/notification-channels/{id}', id), body={'label': label, 'options': options}))
+        return cast('shapes.NotificationChannel', self._transport.call('PUT', self._transport.path('/v3/scm/notification-channels/{id}', id), body={'label': label, 'options': options}))
 
 
 class NotificationHours:
@@ -1976,11 +1849,11 @@ class NotificationHours:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def show(self) -> types.NotificationHours:
+    def show(self) -> shapes.NotificationHours:
         """Zone, quiet hours and the hour of the digest; empty texts = not wished."""
-        return cast('types.NotificationHours', self._transport.call('GET', '/v3/scm/notification-hours'))
+        return cast('shapes.NotificationHours', self._transport.call('GET', '/v3/scm/notification-hours'))
 
-    def update(self, *, zone: str | None = None, quiet_from: str | None = None, quiet_to: str | None = None, digest_at: str | None = None) -> types.NotificationHours:
+    def update(self, *, zone: str | None = None, quiet_from: str | None = None, quiet_to: str | None = None, digest_at: str | None = None) -> shapes.NotificationHours:
         """Sets them for the whole account; times of day as 22:30.
 
         Args:
@@ -1989,7 +1862,7 @@ class NotificationHours:
             quiet_to: End of the quiet hours.
             digest_at: Hour of the one message a person gets, e.g. 08:00; empty = one a certificate.
         """
-        return cast('types.NotificationHours', self._transport.call('PUT', '/v3/scm/notification-hours', body={'zone': zone, 'quiet_from': quiet_from, 'quiet_to': quiet_to, 'digest_at': digest_at}))
+        return cast('shapes.NotificationHours', self._transport.call('PUT', '/v3/scm/notification-hours', body={'zone': zone, 'quiet_from': quiet_from, 'quiet_to': quiet_to, 'digest_at': digest_at}))
 
 
 class NotificationRules:
@@ -1998,7 +1871,7 @@ class NotificationRules:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, *, whom: Literal['APPLICANT', 'CONTACT', 'ADMINISTRATORS', 'EMAIL', 'PHONE', 'CHANNEL'], scope: Literal['ACCOUNT', 'PROJECT', 'CERTIFICATE'] | None = None, scope_id: str | None = None, recipient: str | None = None, locale: Literal['en', 'zh-hans'] | None = None, after_days: int | None = None) -> types.Made:
+    def create(self, *, whom: Literal['APPLICANT', 'CONTACT', 'ADMINISTRATORS', 'EMAIL', 'PHONE', 'CHANNEL'], scope: Literal['ACCOUNT', 'PROJECT', 'CERTIFICATE'] | None = None, scope_id: str | None = None, recipient: str | None = None, locale: Literal['en', 'zh-hans'] | None = None, after_days: int | None = None) -> shapes.Made:
         """Adds a role, address, phone number or channel, for all certificates, a project's or one.
 
         Args:
@@ -2008,7 +1881,7 @@ class NotificationRules:
             recipient: Mail address, phone number with its country, or id of a channel; empty for a role.
             after_days: 0 = at once; else days after a stage that nobody acknowledged.
         """
-        return cast('types.Made', self._transport.call('POST', '/v3/scm/notification-rules', body={'scope': scope, 'scope_id': scope_id, 'whom': whom, 'recipient': recipient, 'locale': locale, 'after_days': after_days}))
+        return cast('shapes.Made', self._transport.call('POST', '/v3/scm/notification-rules', body={'scope': scope, 'scope_id': scope_id, 'whom': whom, 'recipient': recipient, 'locale': locale, 'after_days': after_days}))
 
     def delete(self, id: str) -> None:
         """Takes a rule away.
@@ -2018,7 +1891,7 @@ class NotificationRules:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/notification-rules/{id}', id))
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.NotificationRulePage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.NotificationRulePage:
         """Who is told beside applicant and contact, oldest first.
 
         Args:
@@ -2026,9 +1899,9 @@ class NotificationRules:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.NotificationRulePage', self._transport.call('GET', '/v3/scm/notification-rules', query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.NotificationRulePage', self._transport.call('GET', '/v3/scm/notification-rules', query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.NotificationRule]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.NotificationRule]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -2038,15 +1911,15 @@ class NotificationRules:
                 return
             marker = page['next_marker']
 
-    def show(self, id: str) -> types.NotificationRule:
+    def show(self, id: str) -> shapes.NotificationRule:
         """One rule.
 
         Args:
             id: The id.
         """
-        return cast('types.NotificationRule', self._transport.call('GET', self._transport.path('/v3/scm/notification-rules/{id}', id)))
+        return cast('shapes.NotificationRule', self._transport.call('GET', self._transport.path('/v3/scm/notification-rules/{id}', id)))
 
-    def update(self, id: str, *, whom: Literal['APPLICANT', 'CONTACT', 'ADMINISTRATORS', 'EMAIL', 'PHONE', 'CHANNEL'], scope: Literal['ACCOUNT', 'PROJECT', 'CERTIFICATE'] | None = None, scope_id: str | None = None, recipient: str | None = None, locale: Literal['en', 'zh-hans'] | None = None, after_days: int | None = None) -> types.NotificationRule:
+    def update(self, id: str, *, whom: Literal['APPLICANT', 'CONTACT', 'ADMINISTRATORS', 'EMAIL', 'PHONE', 'CHANNEL'], scope: Literal['ACCOUNT', 'PROJECT', 'CERTIFICATE'] | None = None, scope_id: str | None = None, recipient: str | None = None, locale: Literal['en', 'zh-hans'] | None = None, after_days: int | None = None) -> shapes.NotificationRule:
         """Another rule in its place, whole.
 
         Args:
@@ -2057,7 +1930,7 @@ class NotificationRules:
             recipient: Mail address, phone number with its country, or id of a channel; empty for a role.
             after_days: 0 = at once; else days after a stage that nobody acknowledged.
         """
-        return cast('types.NotificationRule', self._transport.call('PUT', self._transport.path('/v3/scm/notification-rules/{id}', id), body={'scope': scope, 'scope_id': scope_id, 'whom': whom, 'recipient': recipient, 'locale': locale, 'after_days': after_days}))
+        return cast('shapes.NotificationRule', self._transport.call('PUT', self._transport.path('/v3/scm/notification-rules/{id}', id), body={'scope': scope, 'scope_id': scope_id, 'whom': whom, 'recipient': recipient, 'locale': locale, 'after_days': after_days}))
 
 
 class Orders:
@@ -2066,7 +1939,7 @@ class Orders:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def buy(self, *, cert_brand: str, cert_type: str, domain_type: Literal['SINGLE_DOMAIN', 'MULTI_DOMAIN', 'WILDCARD'], domain_numbers: int, agree_privacy_protection: bool, effective_time: int | None = None, order_number: int | None = None, primary_domain_type: Literal['SINGLE_DOMAIN', 'WILDCARD_DOMAIN'] | None = None, single_domain_number: int | None = None, wildcard_domain_number: int | None = None, enterprise_project_id: str | None = None, is_auto_pay: bool | None = None, free: bool | None = None, tags: builtins.list[types.TagBody] | None = None, idempotency_key: str = "") -> types.Bought:
+    def buy(self, *, cert_brand: str, cert_type: str, domain_type: Literal['SINGLE_DOMAIN', 'MULTI_DOMAIN', 'WILDCARD'], domain_numbers: int, agree_privacy_protection: bool, effective_time: int | None = None, order_number: int | None = None, primary_domain_type: Literal['SINGLE_DOMAIN', 'WILDCARD_DOMAIN'] | None = None, single_domain_number: int | None = None, wildcard_domain_number: int | None = None, enterprise_project_id: str | None = None, is_auto_pay: bool | None = None, free: bool | None = None, tags: builtins.list[shapes.TagBody] | None = None, idempotency_key: str = "") -> shapes.Bought:
         """Orders certificates; with `is_auto_pay` they are there at once, else after the payment (ORD-7).
 
         Args:
@@ -2085,15 +1958,15 @@ class Orders:
             free: The free product.
             tags: Tags: key and value.
         """
-        return cast('types.Bought', self._transport.call('POST', '/v3/scm/certificates/buy', body={'cert_brand': cert_brand, 'cert_type': cert_type, 'domain_type': domain_type, 'domain_numbers': domain_numbers, 'effective_time': effective_time, 'order_number': order_number, 'agree_privacy_protection': agree_privacy_protection, 'primary_domain_type': primary_domain_type, 'single_domain_number': single_domain_number, 'wildcard_domain_number': wildcard_domain_number, 'enterprise_project_id': enterprise_project_id, 'is_auto_pay': is_auto_pay, 'free': free, 'tags': tags}, idempotency_key=idempotency_key or True))
+        return cast('shapes.Bought', self._transport.call('POST', '/v3/scm/certificates/buy', body={'cert_brand': cert_brand, 'cert_type': cert_type, 'domain_type': domain_type, 'domain_numbers': domain_numbers, 'effective_time': effective_time, 'order_number': order_number, 'agree_privacy_protection': agree_privacy_protection, 'primary_domain_type': primary_domain_type, 'single_domain_number': single_domain_number, 'wildcard_domain_number': wildcard_domain_number, 'enterprise_project_id': enterprise_project_id, 'is_auto_pay': is_auto_pay, 'free': free, 'tags': tags}, idempotency_key=idempotency_key or True))
 
-    def cancel(self, order_id: str) -> types.Order:
+    def cancel(self, order_id: str) -> shapes.Order:
         """Cancels an unpaid order.
 
         Args:
             order_id: Id of the order.
         """
-        return cast('types.Order', self._transport.call('POST', self._transport.path('/v3/scm/orders/{order_id}/cancel', order_id)))
+        return cast('shapes.Order', self._transport.call('POST', self._transport.path('/v3/scm/orders/{order_id}/cancel', order_id)))
 
     def export(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: Literal['', 'UNPAID', 'PAID', 'CANCELLED', 'REFUNDED', '4', '5', '6'] | None = None, created_from: str | None = None, created_to: str | None = None, min_amount: str | None = None, max_amount: str | None = None, content: str | None = None) -> Download:
         """The same orders as a CSV file, at most 10,000; texts can do nothing in a spreadsheet.
@@ -2110,7 +1983,7 @@ class Orders:
         """
         return self._transport.download('GET', '/v3/scm/orders/export', query={'limit': limit, 'marker': marker, 'status': status, 'created_from': created_from, 'created_to': created_to, 'min_amount': min_amount, 'max_amount': max_amount, 'content': content})
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: Literal['', 'UNPAID', 'PAID', 'CANCELLED', 'REFUNDED', '4', '5', '6'] | None = None, created_from: str | None = None, created_to: str | None = None, min_amount: str | None = None, max_amount: str | None = None, content: str | None = None) -> types.OrderPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: Literal['', 'UNPAID', 'PAID', 'CANCELLED', 'REFUNDED', '4', '5', '6'] | None = None, created_from: str | None = None, created_to: str | None = None, min_amount: str | None = None, max_amount: str | None = None, content: str | None = None) -> shapes.OrderPage:
         """Orders of the account, newest first (ORD-6).
 
         Args:
@@ -2123,9 +1996,9 @@ class Orders:
             max_amount: At most this amount.
             content: A keyword to look for.
         """
-        return cast('types.OrderPage', self._transport.call('GET', '/v3/scm/orders', query={'limit': limit, 'marker': marker, 'status': status, 'created_from': created_from, 'created_to': created_to, 'min_amount': min_amount, 'max_amount': max_amount, 'content': content}))
+        return cast('shapes.OrderPage', self._transport.call('GET', '/v3/scm/orders', query={'limit': limit, 'marker': marker, 'status': status, 'created_from': created_from, 'created_to': created_to, 'min_amount': min_amount, 'max_amount': max_amount, 'content': content}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: Literal['', 'UNPAID', 'PAID', 'CANCELLED', 'REFUNDED', '4', '5', '6'] | None = None, created_from: str | None = None, created_to: str | None = None, min_amount: str | None = None, max_amount: str | None = None, content: str | None = None) -> Iterator[types.Order]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: Literal['', 'UNPAID', 'PAID', 'CANCELLED', 'REFUNDED', '4', '5', '6'] | None = None, created_from: str | None = None, created_to: str | None = None, min_amount: str | None = None, max_amount: str | None = None, content: str | None = None) -> Iterator[shapes.Order]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -2135,7 +2008,7 @@ class Orders:
                 return
             marker = page['next_marker']
 
-    def pay(self, order_id: str, *, payment_method: Literal['BALANCE'] | None = None, voucher_ids: builtins.list[str] | None = None, coupon_code: str | None = None, idempotency_key: str = "") -> types.Order:
+    def pay(self, order_id: str, *, payment_method: Literal['BALANCE'] | None = None, voucher_ids: builtins.list[str] | None = None, coupon_code: str | None = None, idempotency_key: str = "") -> shapes.Order:
         """Pays an unpaid order, with a coupon and vouchers first, and makes its certificates.
 
         Args:
@@ -2144,23 +2017,23 @@ class Orders:
             voucher_ids: Vouchers to pay with first.
             coupon_code: A coupon to pay with.
         """
-        return cast('types.Order', self._transport.call('POST', self._transport.path('/v3/scm/orders/{order_id}/pay', order_id), body={'payment_method': payment_method, 'voucher_ids': voucher_ids, 'coupon_code': coupon_code}, idempotency_key=idempotency_key or True))
+        return cast('shapes.Order', self._transport.call('POST', self._transport.path('/v3/scm/orders/{order_id}/pay', order_id), body={'payment_method': payment_method, 'voucher_ids': voucher_ids, 'coupon_code': coupon_code}, idempotency_key=idempotency_key or True))
 
-    def receipt(self, order_id: str) -> types.Receipt:
+    def receipt(self, order_id: str) -> shapes.Receipt:
         """What was bought and paid, with its lines in the ledger.
 
         Args:
             order_id: Id of the order.
         """
-        return cast('types.Receipt', self._transport.call('GET', self._transport.path('/v3/scm/orders/{order_id}/receipt', order_id)))
+        return cast('shapes.Receipt', self._transport.call('GET', self._transport.path('/v3/scm/orders/{order_id}/receipt', order_id)))
 
-    def show(self, order_id: str) -> types.Order:
+    def show(self, order_id: str) -> shapes.Order:
         """One order.
 
         Args:
             order_id: Id of the order.
         """
-        return cast('types.Order', self._transport.call('GET', self._transport.path('/v3/scm/orders/{order_id}', order_id)))
+        return cast('shapes.Order', self._transport.call('GET', self._transport.path('/v3/scm/orders/{order_id}', order_id)))
 
 
 class Organization:
@@ -2169,7 +2042,7 @@ class Organization:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def decide(self, certificate_id: str, *, decision: Literal['approve', 'reject'], checked: builtins.list[str] | None = None, reason: str | None = None, registration_number: str | None = None) -> types.Decided:
+    def decide(self, certificate_id: str, *, decision: Literal['approve', 'reject'], checked: builtins.list[str] | None = None, reason: str | None = None, registration_number: str | None = None) -> shapes.Decided:
         """Approves or rejects; an approval ticks the whole checklist, a rejection gives its reason.
 
         Args:
@@ -2179,7 +2052,7 @@ class Organization:
             reason: Why.
             registration_number: EV: number in the register.
         """
-        return cast('types.Decided', self._transport.call('POST', self._transport.path('/v3/scm/organization-verifications/{certificate_id}/decision', certificate_id), body={'decision': decision, 'checked': checked, 'reason': reason, 'registration_number': registration_number}))
+        return cast('shapes.Decided', self._transport.call('POST', self._transport.path('/v3/scm/organization-verifications/{certificate_id}/decision', certificate_id), body={'decision': decision, 'checked': checked, 'reason': reason, 'registration_number': registration_number}))
 
     def document(self, certificate_id: str, document_id: str) -> Download:
         """The document as a file to save; every reading is written to the audit trail.
@@ -2190,15 +2063,15 @@ class Organization:
         """
         return self._transport.download('GET', self._transport.path('/v3/scm/organization-verifications/{certificate_id}/documents/{document_id}', certificate_id, document_id))
 
-    def documents(self, certificate_id: str, name: str, content: bytes) -> types.DocumentAdded:
+    def documents(self, certificate_id: str, name: str, content: bytes) -> shapes.DocumentAdded:
         """Uploads a document for the officers as the form field `document`: PDF, PNG or JPEG, at most 5 MiB.
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.DocumentAdded', self._transport.call('POST', self._transport.path('/v3/scm/organization-verifications/{certificate_id}/documents', certificate_id), file=(name, content)))
+        return cast('shapes.DocumentAdded', self._transport.call('POST', self._transport.path('/v3/scm/organization-verifications/{certificate_id}/documents', certificate_id), file=(name, content)))
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, level: Literal['', 'OV', 'EV'] | None = None, method: Literal['', 'PHONE', 'EMAIL', 'DOCUMENTS'] | None = None, content: str | None = None, late: bool | None = None) -> types.OrganizationPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, level: Literal['', 'OV', 'EV'] | None = None, method: Literal['', 'PHONE', 'EMAIL', 'DOCUMENTS'] | None = None, content: str | None = None, late: bool | None = None) -> shapes.OrganizationPage:
         """Organizations up for verification, who waits longest first; `status` is PENDING by default.
 
         Args:
@@ -2210,9 +2083,9 @@ class Organization:
             content: A keyword to look for.
             late: Only those that wait longer than promised.
         """
-        return cast('types.OrganizationPage', self._transport.call('GET', '/v3/scm/organization-verifications', query={'limit': limit, 'marker': marker, 'status': status, 'level': level, 'method': method, 'content': content, 'late': late}))
+        return cast('shapes.OrganizationPage', self._transport.call('GET', '/v3/scm/organization-verifications', query={'limit': limit, 'marker': marker, 'status': status, 'level': level, 'method': method, 'content': content, 'late': late}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, level: Literal['', 'OV', 'EV'] | None = None, method: Literal['', 'PHONE', 'EMAIL', 'DOCUMENTS'] | None = None, content: str | None = None, late: bool | None = None) -> Iterator[types.OrganizationRequest]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, level: Literal['', 'OV', 'EV'] | None = None, method: Literal['', 'PHONE', 'EMAIL', 'DOCUMENTS'] | None = None, content: str | None = None, late: bool | None = None) -> Iterator[shapes.OrganizationRequest]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -2222,14 +2095,14 @@ class Organization:
                 return
             marker = page['next_marker']
 
-    def method(self, certificate_id: str, *, method: Literal['PHONE', 'EMAIL', 'DOCUMENTS']) -> types.MethodChosen:
+    def method(self, certificate_id: str, *, method: Literal['PHONE', 'EMAIL', 'DOCUMENTS']) -> shapes.MethodChosen:
         """The applicant's choice of how the organization is verified (ORG-1).
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
             method: The method.
         """
-        return cast('types.MethodChosen', self._transport.call('PUT', self._transport.path('/v3/scm/organization-verifications/{certificate_id}/method', certificate_id), body={'method': method}))
+        return cast('shapes.MethodChosen', self._transport.call('PUT', self._transport.path('/v3/scm/organization-verifications/{certificate_id}/method', certificate_id), body={'method': method}))
 
     def remove_document(self, certificate_id: str, document_id: str) -> None:
         """Takes a document back before an officer has decided with it.
@@ -2240,13 +2113,13 @@ class Organization:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/organization-verifications/{certificate_id}/documents/{document_id}', certificate_id, document_id))
 
-    def show(self, certificate_id: str) -> types.OrganizationRequest:
+    def show(self, certificate_id: str) -> shapes.OrganizationRequest:
         """What the applicant declared, what to check, and who has decided.
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.OrganizationRequest', self._transport.call('GET', self._transport.path('/v3/scm/organization-verifications/{certificate_id}', certificate_id)))
+        return cast('shapes.OrganizationRequest', self._transport.call('GET', self._transport.path('/v3/scm/organization-verifications/{certificate_id}', certificate_id)))
 
 
 class Overview:
@@ -2255,22 +2128,22 @@ class Overview:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def set_mail(self, *, enabled: bool, weekday: Literal['MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY', 'SUNDAY'] | None = None) -> types.WeeklyMailAnswer:
+    def set_mail(self, *, enabled: bool, weekday: Literal['MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY', 'SUNDAY'] | None = None) -> shapes.WeeklyMailAnswer:
         """Switches one's own weekly mail on or off and chooses its day.
 
         Args:
             enabled: On or off.
             weekday: On which day.
         """
-        return cast('types.WeeklyMailAnswer', self._transport.call('PUT', '/v3/scm/overview/mail', body={'enabled': enabled, 'weekday': weekday}))
+        return cast('shapes.WeeklyMailAnswer', self._transport.call('PUT', '/v3/scm/overview/mail', body={'enabled': enabled, 'weekday': weekday}))
 
-    def show(self) -> types.OverviewAnswer:
+    def show(self) -> shapes.OverviewAnswer:
         """Each figure with the console's path that lists what it counts; what is not to be seen is left out."""
-        return cast('types.OverviewAnswer', self._transport.call('GET', '/v3/scm/overview'))
+        return cast('shapes.OverviewAnswer', self._transport.call('GET', '/v3/scm/overview'))
 
-    def show_mail(self) -> types.WeeklyMailAnswer:
+    def show_mail(self) -> shapes.WeeklyMailAnswer:
         """One's own weekly mail: whether it is on, when the next one comes, and how it would look now."""
-        return cast('types.WeeklyMailAnswer', self._transport.call('GET', '/v3/scm/overview/mail'))
+        return cast('shapes.WeeklyMailAnswer', self._transport.call('GET', '/v3/scm/overview/mail'))
 
 
 class Packages:
@@ -2279,18 +2152,18 @@ class Packages:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def buy(self, *, agree_privacy_protection: bool, is_auto_pay: bool | None = None, idempotency_key: str = "") -> types.PackageOrder:
+    def buy(self, *, agree_privacy_protection: bool, is_auto_pay: bool | None = None, idempotency_key: str = "") -> shapes.PackageOrder:
         """Orders an expansion package of free certificates; with `is_auto_pay` it counts at once (FRE-2).
 
         Args:
             agree_privacy_protection: The privacy statement is accepted; must be true.
             is_auto_pay: Pay from the balance at once.
         """
-        return cast('types.PackageOrder', self._transport.call('POST', '/v3/scm/expansion-packages', body={'agree_privacy_protection': agree_privacy_protection, 'is_auto_pay': is_auto_pay}, idempotency_key=idempotency_key or True))
+        return cast('shapes.PackageOrder', self._transport.call('POST', '/v3/scm/expansion-packages', body={'agree_privacy_protection': agree_privacy_protection, 'is_auto_pay': is_auto_pay}, idempotency_key=idempotency_key or True))
 
-    def use(self) -> types.PackageUse:
+    def use(self) -> shapes.PackageUse:
         """How many free certificates the account has had, how many it may have, and what a package costs."""
-        return cast('types.PackageUse', self._transport.call('GET', '/v3/scm/expansion-packages'))
+        return cast('shapes.PackageUse', self._transport.call('GET', '/v3/scm/expansion-packages'))
 
 
 class Policies:
@@ -2299,7 +2172,7 @@ class Policies:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, *, policy: dict[str, Any], name: str | None = None, display_name: str | None = None, description: str | None = None) -> types.PolicyAnswer:
+    def create(self, *, policy: dict[str, Any], name: str | None = None, display_name: str | None = None, description: str | None = None) -> shapes.PolicyAnswer:
         """A custom policy, Version "1.1"; a refusal says where in the document and why.
 
         Args:
@@ -2308,7 +2181,7 @@ class Policies:
             description: A text of your own.
             policy: The policy's document.
         """
-        return cast('types.PolicyAnswer', self._transport.call('POST', '/v3.0/OS-ROLE/roles', body={'name': name, 'display_name': display_name, 'description': description, 'policy': policy}))
+        return cast('shapes.PolicyAnswer', self._transport.call('POST', '/v3.0/OS-ROLE/roles', body={'name': name, 'display_name': display_name, 'description': description, 'policy': policy}))
 
     def delete(self, id: str) -> None:
         """Deletes a custom policy that is attached nowhere.
@@ -2318,7 +2191,7 @@ class Policies:
         """
         self._transport.call('DELETE', self._transport.path('/v3.0/OS-ROLE/roles/{id}', id))
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.PolicyPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.PolicyPage:
         """System policies first, then the account's own, each by name.
 
         Args:
@@ -2326,9 +2199,9 @@ class Policies:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.PolicyPage', self._transport.call('GET', '/v3.0/OS-ROLE/roles', query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.PolicyPage', self._transport.call('GET', '/v3.0/OS-ROLE/roles', query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.PolicyInfo]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.PolicyInfo]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -2338,15 +2211,15 @@ class Policies:
                 return
             marker = page['next_marker']
 
-    def show(self, id: str) -> types.PolicyAnswer:
+    def show(self, id: str) -> shapes.PolicyAnswer:
         """A policy with its document.
 
         Args:
             id: The id.
         """
-        return cast('types.PolicyAnswer', self._transport.call('GET', self._transport.path('/v3.0/OS-ROLE/roles/{id}', id)))
+        return cast('shapes.PolicyAnswer', self._transport.call('GET', self._transport.path('/v3.0/OS-ROLE/roles/{id}', id)))
 
-    def simulate(self, *, user: str, action: str, resource: str | None = None, context: dict[str, Any] | None = None) -> types.Simulated:
+    def simulate(self, *, user: str, action: str, resource: str | None = None, context: dict[str, Any] | None = None) -> shapes.Simulated:
         """Whether a user may do something, and which statements say so; nothing is done.
 
         Args:
@@ -2355,9 +2228,9 @@ class Policies:
             resource: Resource pattern; empty = any.
             context: source, time (UTC), mfa, and the row's enterprise_project_id and owner.
         """
-        return cast('types.Simulated', self._transport.call('POST', '/v3/scm/policies/simulate', body={'user': user, 'action': action, 'resource': resource, 'context': context}))
+        return cast('shapes.Simulated', self._transport.call('POST', '/v3/scm/policies/simulate', body={'user': user, 'action': action, 'resource': resource, 'context': context}))
 
-    def update(self, id: str, *, name: str | None = None, display_name: str | None = None, description: str | None = None, policy: dict[str, Any] | None = None) -> types.PolicyAnswer:
+    def update(self, id: str, *, name: str | None = None, display_name: str | None = None, description: str | None = None, policy: dict[str, Any] | None = None) -> shapes.PolicyAnswer:
         """Changes a custom policy wherever it is attached; refused where it would give what you do not hold.
 
         Args:
@@ -2367,7 +2240,7 @@ class Policies:
             description: A text of your own.
             policy: The policy's document.
         """
-        return cast('types.PolicyAnswer', self._transport.call('PUT', self._transport.path('/v3.0/OS-ROLE/roles/{id}', id), body={'name': name, 'display_name': display_name, 'description': description, 'policy': policy}))
+        return cast('shapes.PolicyAnswer', self._transport.call('PUT', self._transport.path('/v3.0/OS-ROLE/roles/{id}', id), body={'name': name, 'display_name': display_name, 'description': description, 'policy': policy}))
 
 
 class Prices:
@@ -2376,15 +2249,15 @@ class Prices:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def history(self, product_id: str) -> types.PriceHistory:
+    def history(self, product_id: str) -> shapes.PriceHistory:
         """The catalogue file's prices of a product, and the operator's changes, newest first.
 
         Args:
             product_id: Id of the product.
         """
-        return cast('types.PriceHistory', self._transport.call('GET', self._transport.path('/v3/scm/products/{product_id}/prices', product_id)))
+        return cast('shapes.PriceHistory', self._transport.call('GET', self._transport.path('/v3/scm/products/{product_id}/prices', product_id)))
 
-    def set(self, product_id: str, *, currency: str, kind: Literal['plain', 'wildcard'] | None = None, amount: str | None = None, since: str | None = None) -> types.Made:
+    def set(self, product_id: str, *, currency: str, kind: Literal['plain', 'wildcard'] | None = None, amount: str | None = None, since: str | None = None) -> shapes.Made:
         """A new unit price of a product from a date on; the catalogue file stays the base.
 
         Args:
@@ -2394,7 +2267,7 @@ class Prices:
             amount: A decimal, e.g. 99.50.
             since: From this time or date on (UTC); empty = at once.
         """
-        return cast('types.Made', self._transport.call('POST', self._transport.path('/v3/scm/products/{product_id}/prices', product_id), body={'kind': kind, 'currency': currency, 'amount': amount, 'since': since}))
+        return cast('shapes.Made', self._transport.call('POST', self._transport.path('/v3/scm/products/{product_id}/prices', product_id), body={'kind': kind, 'currency': currency, 'amount': amount, 'since': since}))
 
 
 class Projects:
@@ -2403,14 +2276,14 @@ class Projects:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, *, name: str, description: str | None = None) -> types.ProjectAnswer:
+    def create(self, *, name: str, description: str | None = None) -> shapes.ProjectAnswer:
         """A new project; nothing lies in it yet.
 
         Args:
             name: The name.
             description: A text of your own.
         """
-        return cast('types.ProjectAnswer', self._transport.call('POST', '/v1.0/enterprise-projects', body={'name': name, 'description': description}))
+        return cast('shapes.ProjectAnswer', self._transport.call('POST', '/v1.0/enterprise-projects', body={'name': name, 'description': description}))
 
     def delete(self, id: str) -> None:
         """Deletes a project in which nothing lies and to which no policy is limited.
@@ -2420,7 +2293,7 @@ class Projects:
         """
         self._transport.call('DELETE', self._transport.path('/v1.0/enterprise-projects/{id}', id))
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.ProjectPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.ProjectPage:
         """The projects that one may see: default first, then by name.
 
         Args:
@@ -2428,9 +2301,9 @@ class Projects:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.ProjectPage', self._transport.call('GET', '/v1.0/enterprise-projects', query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.ProjectPage', self._transport.call('GET', '/v1.0/enterprise-projects', query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.ProjectInfo]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.ProjectInfo]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -2450,15 +2323,15 @@ class Projects:
         """
         self._transport.call('POST', self._transport.path('/v1.0/enterprise-projects/{id}/resources-migrate', id), body={'resource_type': resource_type, 'resource_id': resource_id})
 
-    def show(self, id: str) -> types.ProjectAnswer:
+    def show(self, id: str) -> shapes.ProjectAnswer:
         """One project.
 
         Args:
             id: The id.
         """
-        return cast('types.ProjectAnswer', self._transport.call('GET', self._transport.path('/v1.0/enterprise-projects/{id}', id)))
+        return cast('shapes.ProjectAnswer', self._transport.call('GET', self._transport.path('/v1.0/enterprise-projects/{id}', id)))
 
-    def update(self, id: str, *, name: str | None = None, description: str | None = None, status: int | None = None) -> types.ProjectAnswer:
+    def update(self, id: str, *, name: str | None = None, description: str | None = None, status: int | None = None) -> shapes.ProjectAnswer:
         """Another name or description; `status` 1 is on, 2 off.
 
         Args:
@@ -2467,7 +2340,7 @@ class Projects:
             description: A text of your own.
             status: Only those in this state.
         """
-        return cast('types.ProjectAnswer', self._transport.call('PUT', self._transport.path('/v1.0/enterprise-projects/{id}', id), body={'name': name, 'description': description, 'status': status}))
+        return cast('shapes.ProjectAnswer', self._transport.call('PUT', self._transport.path('/v1.0/enterprise-projects/{id}', id), body={'name': name, 'description': description, 'status': status}))
 
 
 class Recordsets:
@@ -2476,7 +2349,7 @@ class Recordsets:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, id: str, zone: str, *, name: str, type: str, records: builtins.list[str], ttl: int | None = None) -> types.Made:
+    def create(self, id: str, zone: str, *, name: str, type: str, records: builtins.list[str], ttl: int | None = None) -> shapes.Made:
         """Adds a record set; TXT values stand in quotation marks.
 
         Args:
@@ -2487,7 +2360,7 @@ class Recordsets:
             ttl: Seconds.
             records: The values; TXT values in quotation marks.
         """
-        return cast('types.Made', self._transport.call('POST', self._transport.path('/v3/scm/dns-connections/{id}/zones/{zone}/recordsets', id, zone), body={'name': name, 'type': type, 'ttl': ttl, 'records': records}))
+        return cast('shapes.Made', self._transport.call('POST', self._transport.path('/v3/scm/dns-connections/{id}/zones/{zone}/recordsets', id, zone), body={'name': name, 'type': type, 'ttl': ttl, 'records': records}))
 
     def delete(self, id: str, zone: str, recordset_id: str) -> None:
         """Deletes a record set whole.
@@ -2499,7 +2372,7 @@ class Recordsets:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/dns-connections/{id}/zones/{zone}/recordsets/{recordset_id}', id, zone, recordset_id))
 
-    def list(self, id: str, zone: str, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.DnsRecordSetPage:
+    def list(self, id: str, zone: str, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.DnsRecordSetPage:
         """The record sets of a zone; how many stand on a page is the provider's to say.
 
         Args:
@@ -2509,9 +2382,9 @@ class Recordsets:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.DnsRecordSetPage', self._transport.call('GET', self._transport.path('/v3/scm/dns-connections/{id}/zones/{zone}/recordsets', id, zone), query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.DnsRecordSetPage', self._transport.call('GET', self._transport.path('/v3/scm/dns-connections/{id}/zones/{zone}/recordsets', id, zone), query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_list(self, id: str, zone: str, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.DnsRecordSet]:
+    def iter_list(self, id: str, zone: str, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.DnsRecordSet]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -2521,7 +2394,7 @@ class Recordsets:
                 return
             marker = page['next_marker']
 
-    def show(self, id: str, zone: str, recordset_id: str) -> types.DnsRecordSet:
+    def show(self, id: str, zone: str, recordset_id: str) -> shapes.DnsRecordSet:
         """One record set as the provider has it now.
 
         Args:
@@ -2529,9 +2402,9 @@ class Recordsets:
             zone: The zone, e.g. example.com.
             recordset_id: Id of the record set, e.g. TXT@_dnsauth.example.com.
         """
-        return cast('types.DnsRecordSet', self._transport.call('GET', self._transport.path('/v3/scm/dns-connections/{id}/zones/{zone}/recordsets/{recordset_id}', id, zone, recordset_id)))
+        return cast('shapes.DnsRecordSet', self._transport.call('GET', self._transport.path('/v3/scm/dns-connections/{id}/zones/{zone}/recordsets/{recordset_id}', id, zone, recordset_id)))
 
-    def update(self, id: str, zone: str, recordset_id: str, *, records: builtins.list[str], ttl: int | None = None) -> types.DnsRecordSet:
+    def update(self, id: str, zone: str, recordset_id: str, *, records: builtins.list[str], ttl: int | None = None) -> shapes.DnsRecordSet:
         """Replaces TTL and all values of a record set.
 
         Args:
@@ -2541,7 +2414,7 @@ class Recordsets:
             ttl: Seconds.
             records: The values; TXT values in quotation marks.
         """
-        return cast('types.DnsRecordSet', self._transport.call('PUT', self._transport.path('/v3/scm/dns-connections/{id}/zones/{zone}/recordsets/{recordset_id}', id, zone, recordset_id), body={'ttl': ttl, 'records': records}))
+        return cast('shapes.DnsRecordSet', self._transport.call('PUT', self._transport.path('/v3/scm/dns-connections/{id}/zones/{zone}/recordsets/{recordset_id}', id, zone, recordset_id), body={'ttl': ttl, 'records': records}))
 
 
 class Renewals:
@@ -2550,7 +2423,7 @@ class Renewals:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def calendar(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, by: str | None = None) -> types.CalendarPage:
+    def calendar(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, by: str | None = None) -> shapes.CalendarPage:
         """What is replaced when, by the machine or by a person, and what stands in the way; what ends first.
 
         Args:
@@ -2558,9 +2431,9 @@ class Renewals:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.CalendarPage', self._transport.call('GET', '/v3/scm/calendar', query={'limit': limit, 'marker': marker, 'status': status, 'by': by}))
+        return cast('shapes.CalendarPage', self._transport.call('GET', '/v3/scm/calendar', query={'limit': limit, 'marker': marker, 'status': status, 'by': by}))
 
-    def iter_calendar(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, by: str | None = None) -> Iterator[types.CalendarEntry]:
+    def iter_calendar(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, by: str | None = None) -> Iterator[shapes.CalendarEntry]:
         """Every row of `calendar`, page by page."""
         marker = ""
         while True:
@@ -2571,103 +2444,13 @@ class Renewals:
             marker = page['next_marker']
 
 
-class Scans:
-    """Scans of networks."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-    def cancel(self, id: str) -> types.ScanInfo:
-        """Stops a run; what was found stays.
-
-        Args:
-            id: The id.
-        """
-        return cast('types.ScanInfo', self._transport.call('POST', self._transport.path('/v3/scm/scans/{id}/cancel', id)))
-
-    def create(self, *, name: str, ranges: builtins.list[str] | None = None, ports: builtins.list[str] | None = None, sni: builtins.list[str] | None = None, protocol: Literal['TLS', 'SMTP', 'IMAP', 'POP3', 'POSTGRESQL', 'LDAP'] | None = None, targets: bool | None = None, per_second: int | None = None, repeat: Literal['ONCE', 'DAILY', 'WEEKLY'] | None = None) -> types.Made:
-        """Keeps a scan of hosts and networks that the operator allows; nothing is looked at before it is run,
-
-        Args:
-            name: The name.
-            ranges: Host names, addresses and networks.
-            ports: Numbers or spans; none = the protocol's usual one.
-            sni: Names to ask for; none = a host's own.
-            protocol: What the server speaks; all but TLS begin in plain.
-            targets: Also what connected targets serve.
-            per_second: Places begun in a second.
-            repeat: How often it runs by itself.
-        """
-        return cast('types.Made', self._transport.call('POST', '/v3/scm/scans', body={'name': name, 'ranges': ranges, 'ports': ports, 'sni': sni, 'protocol': protocol, 'targets': targets, 'per_second': per_second, 'repeat': repeat}))
-
-    def delete(self, id: str) -> None:
-        """Forgets a scan with all that it found.
-
-        Args:
-            id: The id.
-        """
-        self._transport.call('DELETE', self._transport.path('/v3/scm/scans/{id}', id))
-
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.ScanPage:
-        """The account's scans, newest first.
-
-        Args:
-            limit: Rows a page.
-            marker: next_marker of the page before; empty = the first page.
-            status: Only those in this state.
-        """
-        return cast('types.ScanPage', self._transport.call('GET', '/v3/scm/scans', query={'limit': limit, 'marker': marker, 'status': status}))
-
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.ScanInfo]:
-        """Every row of `list`, page by page."""
-        marker = ""
-        while True:
-            page = self.list(limit=limit, status=status, marker=marker)
-            yield from page['items']
-            if not page['next_marker']:
-                return
-            marker = page['next_marker']
-
-    def run(self, id: str) -> types.ScanInfo:
-        """Begins to look; `looked` of `total` says how far it is.
-
-        Args:
-            id: The id.
-        """
-        return cast('types.ScanInfo', self._transport.call('POST', self._transport.path('/v3/scm/scans/{id}/run', id)))
-
-    def show(self, id: str) -> types.ScanInfo:
-        """One scan, and how far its present or last run is.
-
-        Args:
-            id: The id.
-        """
-        return cast('types.ScanInfo', self._transport.call('GET', self._transport.path('/v3/scm/scans/{id}', id)))
-
-    def update(self, id: str, *, name: str, ranges: builtins.list[str] | None = None, ports: builtins.list[str] | None = None, sni: builtins.list[str] | None = None, protocol: Literal['TLS', 'SMTP', 'IMAP', 'POP3', 'POSTGRESQL', 'LDAP'] | None = None, targets: bool | None = None, per_second: int | None = None, repeat: Literal['ONCE', 'DAILY', 'WEEKLY'] | None = None) -> types.ScanInfo:
-        """All of a scan that is not running.
-
-        Args:
-            id: The id.
-            name: The name.
-            ranges: Host names, addresses and networks.
-            ports: Numbers or spans; none = the protocol's usual one.
-            sni: Names to ask for; none = a host's own.
-            protocol: What the server speaks; all but TLS begin in plain.
-            targets: Also what connected targets serve.
-            per_second: Places begun in a second.
-            repeat: How often it runs by itself.
-        """
-        return cast('types.ScanInfo', self._transport.call('PUT', self._transport.path('/v3/scm/scans/{id}', id), body={'name': name, 'ranges': ranges, 'ports': ports, 'sni': sni, 'protocol': protocol, 'targets': targets, 'per_second': per_second, 'repeat': repeat}))
-
-
 class Tags:
     """Tags of certificates."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def batch(self, resource_id: str, *, action: Literal['create', 'delete'], tags: builtins.list[types.TagBody]) -> types.Described:
+    def batch(self, resource_id: str, *, action: Literal['create', 'delete'], tags: builtins.list[shapes.TagBody]) -> shapes.Described:
         """Sets or removes up to 20 tags; without a value a tag is removed by its key alone.
 
         Args:
@@ -2675,30 +2458,30 @@ class Tags:
             action: What to do.
             tags: Tags: key and value.
         """
-        return cast('types.Described', self._transport.call('POST', self._transport.path('/v3/scm/{resource_id}/tags/action', resource_id), body={'action': action, 'tags': tags}))
+        return cast('shapes.Described', self._transport.call('POST', self._transport.path('/v3/scm/{resource_id}/tags/action', resource_id), body={'action': action, 'tags': tags}))
 
-    def create(self, resource_id: str, *, tag: types.TagBody) -> types.Described:
+    def create(self, resource_id: str, *, tag: shapes.TagBody) -> shapes.Described:
         """Sets one tag of a certificate; a key that is there takes the new value.
 
         Args:
             resource_id: Id of the certificate: scs and 13 digits.
             tag: key, or key=value.
         """
-        return cast('types.Described', self._transport.call('POST', self._transport.path('/v3/scm/{resource_id}/tags', resource_id), body={'tag': tag}))
+        return cast('shapes.Described', self._transport.call('POST', self._transport.path('/v3/scm/{resource_id}/tags', resource_id), body={'tag': tag}))
 
-    def list(self) -> types.AllTags:
+    def list(self) -> shapes.AllTags:
         """Every key with its values, on certificates that the caller may see."""
-        return cast('types.AllTags', self._transport.call('GET', '/v3/scm/tags'))
+        return cast('shapes.AllTags', self._transport.call('GET', '/v3/scm/tags'))
 
-    def of_certificate(self, resource_id: str) -> types.TagPairs:
+    def of_certificate(self, resource_id: str) -> shapes.TagPairs:
         """The tags of one certificate, by key.
 
         Args:
             resource_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.TagPairs', self._transport.call('GET', self._transport.path('/v3/scm/{resource_id}/tags', resource_id)))
+        return cast('shapes.TagPairs', self._transport.call('GET', self._transport.path('/v3/scm/{resource_id}/tags', resource_id)))
 
-    def search(self, *, action: Literal['filter', 'count'], without_any_tag: bool | None = None, tags: builtins.list[types.TagValues] | None = None, tags_any: builtins.list[types.TagValues] | None = None, not_tags: builtins.list[types.TagValues] | None = None, not_tags_any: builtins.list[types.TagValues] | None = None, limit: int | None = None, offset: int | None = None, matches: builtins.list[types.TagBody] | None = None) -> types.TagSearchAnswer:
+    def search(self, *, action: Literal['filter', 'count'], without_any_tag: bool | None = None, tags: builtins.list[shapes.TagValues] | None = None, tags_any: builtins.list[shapes.TagValues] | None = None, not_tags: builtins.list[shapes.TagValues] | None = None, not_tags_any: builtins.list[shapes.TagValues] | None = None, limit: int | None = None, offset: int | None = None, matches: builtins.list[shapes.TagBody] | None = None) -> shapes.TagSearchAnswer:
         """Certificates by their tags, or how many there are.
 
         Args:
@@ -2712,7 +2495,7 @@ class Tags:
             offset: Rows to skip.
             matches: resource_name with a part of the name.
         """
-        return cast('types.TagSearchAnswer', self._transport.call('POST', '/v3/scm/resource_instances/action', body={'action': action, 'without_any_tag': without_any_tag, 'tags': tags, 'tags_any': tags_any, 'not_tags': not_tags, 'not_tags_any': not_tags_any, 'limit': limit, 'offset': offset, 'matches': matches}))
+        return cast('shapes.TagSearchAnswer', self._transport.call('POST', '/v3/scm/resource_instances/action', body={'action': action, 'without_any_tag': without_any_tag, 'tags': tags, 'tags_any': tags_any, 'not_tags': not_tags, 'not_tags_any': not_tags_any, 'limit': limit, 'offset': offset, 'matches': matches}))
 
 
 class Targets:
@@ -2721,7 +2504,7 @@ class Targets:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, *, service: str, kind: str, region: str, options: dict[str, Any], project: str | None = None, label: str | None = None, window: types.Window | None = None) -> types.Made:
+    def create(self, *, service: str, kind: str, region: str, options: dict[str, Any], project: str | None = None, label: str | None = None) -> shapes.Made:
         """Connects a target; nothing is asked before test or discover. Kind: haproxy.
 
         Args:
@@ -2732,7 +2515,7 @@ class Targets:
             label: A name of your own.
             options: Options of the provider; *** keeps a stored secret.
         """
-        return cast('types.Made', self._transport.call('POST', '/v3/scm/targets', body={'service': service, 'kind': kind, 'region': region, 'project': project, 'label': label, 'window': window, 'options': options}))
+        return cast('shapes.Made', self._transport.call('POST', '/v3/scm/targets', body={'service': service, 'kind': kind, 'region': region, 'project': project, 'label': label, 'options': options}))
 
     def delete(self, id: str) -> None:
         """Forgets a target and its bindings; what it serves stays as it is.
@@ -2742,15 +2525,15 @@ class Targets:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/targets/{id}', id))
 
-    def discover(self, id: str) -> types.Discovered:
+    def discover(self, id: str) -> shapes.Discovered:
         """Looks the target through; answers its bindings.
 
         Args:
             id: The id.
         """
-        return cast('types.Discovered', self._transport.call('POST', self._transport.path('/v3/scm/targets/{id}/discover', id)))
+        return cast('shapes.Discovered', self._transport.call('POST', self._transport.path('/v3/scm/targets/{id}/discover', id)))
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> types.TargetPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.TargetPage:
         """The account's targets, oldest first.
 
         Args:
@@ -2758,9 +2541,9 @@ class Targets:
             marker: next_marker of the page before; empty = the first page.
             status: Only those in this state.
         """
-        return cast('types.TargetPage', self._transport.call('GET', '/v3/scm/targets', query={'limit': limit, 'marker': marker, 'status': status}))
+        return cast('shapes.TargetPage', self._transport.call('GET', '/v3/scm/targets', query={'limit': limit, 'marker': marker, 'status': status}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[types.TargetInfo]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.TargetInfo]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -2770,23 +2553,23 @@ class Targets:
                 return
             marker = page['next_marker']
 
-    def show(self, id: str) -> types.TargetInfo:
+    def show(self, id: str) -> shapes.TargetInfo:
         """One target.
 
         Args:
             id: The id.
         """
-        return cast('types.TargetInfo', self._transport.call('GET', self._transport.path('/v3/scm/targets/{id}', id)))
+        return cast('shapes.TargetInfo', self._transport.call('GET', self._transport.path('/v3/scm/targets/{id}', id)))
 
-    def test(self, id: str) -> types.TargetTested:
+    def test(self, id: str) -> shapes.TargetTested:
         """Asks whether the target can be reached and changed; changes nothing there.
 
         Args:
             id: The id.
         """
-        return cast('types.TargetTested', self._transport.call('POST', self._transport.path('/v3/scm/targets/{id}/test', id)))
+        return cast('shapes.TargetTested', self._transport.call('POST', self._transport.path('/v3/scm/targets/{id}/test', id)))
 
-    def update(self, id: str, *, region: str | None = None, project: str | None = None, label: str | None = None, window: types.Window | None = None, options: dict[str, Any] | None = None) -> types.TargetInfo:
+    def update(self, id: str, *, region: str | None = None, project: str | None = None, label: str | None = None, options: dict[str, Any] | None = None) -> shapes.TargetInfo:
         """New label, region, project or options.
 
         Args:
@@ -2796,7 +2579,7 @@ class Targets:
             label: A name of your own.
             options: Options of the provider; *** keeps a stored secret.
         """
-        return cast('types.TargetInfo', self._transport.call('PUT', self._transport.path('/v3/scm/targets/{id}', id), body={'region': region, 'project': project, 'label': label, 'window': window, 'options': options}))
+        return cast('shapes.TargetInfo', self._transport.call('PUT', self._transport.path('/v3/scm/targets/{id}', id), body={'region': region, 'project': project, 'label': label, 'options': options}))
 
 
 class Tokens:
@@ -2805,17 +2588,17 @@ class Tokens:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def check(self, *, x_subject_token: str | None = None) -> types.TokenAnswer:
+    def check(self, *, x_subject_token: str | None = None) -> shapes.TokenAnswer:
         """Whether the token in X-Subject-Token is good: one's own, or with the right one of the account."""
-        return cast('types.TokenAnswer', self._transport.call('GET', '/v3/auth/tokens', headers={'X-Subject-Token': x_subject_token}))
+        return cast('shapes.TokenAnswer', self._transport.call('GET', '/v3/auth/tokens', headers={'X-Subject-Token': x_subject_token}))
 
-    def create(self, *, auth: types.certdesk__interfaces__operations__identity___Auth) -> types.TokenAnswer:
+    def create(self, *, auth: shapes.certdesk__interfaces__operations__identity___Auth) -> shapes.TokenAnswer:
         """A token for a password, in X-Subject-Token; good for 24 h, or until the user is switched off.
 
         Args:
             auth: Who asks, and for what, as IAM v3 writes it.
         """
-        return cast('types.TokenAnswer', self._transport.call('POST', '/v3/auth/tokens', body={'auth': auth}))
+        return cast('shapes.TokenAnswer', self._transport.call('POST', '/v3/auth/tokens', body={'auth': auth}))
 
 
 class Tools:
@@ -2824,7 +2607,7 @@ class Tools:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def convert(self, *, format: Literal['PEM', 'DER', 'PKCS7', 'PKCS12', 'JKS'], text: str | None = None, password: str | None = None, new_password: str | None = None) -> types.Converted:
+    def convert(self, *, format: Literal['PEM', 'DER', 'PKCS7', 'PKCS12', 'JKS'], text: str | None = None, password: str | None = None, new_password: str | None = None) -> shapes.Converted:
         """The same things as PEM, DER, PKCS7, PKCS12 or JKS, the server's own certificate first. The file comes
 
         Args:
@@ -2833,18 +2616,18 @@ class Tools:
             format: PEM, DER, PKCS7, PKCS12 or JKS.
             new_password: Password of the new store; empty = one is made.
         """
-        return cast('types.Converted', self._transport.call('POST', '/v3/scm/tools/convert', body={'text': text, 'password': password, 'format': format, 'new_password': new_password}))
+        return cast('shapes.Converted', self._transport.call('POST', '/v3/scm/tools/convert', body={'text': text, 'password': password, 'format': format, 'new_password': new_password}))
 
-    def decode(self, *, text: str | None = None, password: str | None = None) -> types.Decoded:
+    def decode(self, *, text: str | None = None, password: str | None = None) -> shapes.Decoded:
         """What a certificate, chain, CSR or key is: names, dates, key, what is odd, the whole text. A key is told
 
         Args:
             text: PEM; of a binary file its Base64.
             password: The password.
         """
-        return cast('types.Decoded', self._transport.call('POST', '/v3/scm/tools/decode', body={'text': text, 'password': password}))
+        return cast('shapes.Decoded', self._transport.call('POST', '/v3/scm/tools/decode', body={'text': text, 'password': password}))
 
-    def match(self, *, text: str | None = None, password: str | None = None, private_key: str | None = None) -> types.Matched:
+    def match(self, *, text: str | None = None, password: str | None = None, private_key: str | None = None) -> shapes.Matched:
         """Whether the private key belongs to the certificate or CSR. The key stays in memory: it is neither kept
 
         Args:
@@ -2852,9 +2635,9 @@ class Tools:
             password: The password.
             private_key: The private key, PEM, without a passphrase.
         """
-        return cast('types.Matched', self._transport.call('POST', '/v3/scm/tools/match', body={'text': text, 'password': password, 'private_key': private_key}))
+        return cast('shapes.Matched', self._transport.call('POST', '/v3/scm/tools/match', body={'text': text, 'password': password, 'private_key': private_key}))
 
-    def served(self, *, host: str, port: int | None = None, name: str | None = None, protocol: Literal['TLS', 'SMTP', 'IMAP', 'POP3', 'POSTGRESQL', 'LDAP'] | None = None) -> types.ServedLooks:
+    def served(self, *, host: str, port: int | None = None, name: str | None = None, protocol: Literal['TLS', 'SMTP', 'IMAP', 'POP3', 'POSTGRESQL', 'LDAP'] | None = None) -> shapes.ServedLooks:
         """What every address of a host serves at this moment, and which of the account's certificates it is.
 
         Args:
@@ -2863,7 +2646,7 @@ class Tools:
             name: The name.
             protocol: What the server speaks; all but TLS begin in plain.
         """
-        return cast('types.ServedLooks', self._transport.call('POST', '/v3/scm/tools/served', body={'host': host, 'port': port, 'name': name, 'protocol': protocol}))
+        return cast('shapes.ServedLooks', self._transport.call('POST', '/v3/scm/tools/served', body={'host': host, 'port': port, 'name': name, 'protocol': protocol}))
 
 
 class Users:
@@ -2872,7 +2655,7 @@ class Users:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, *, name: str, password: str | None = None, email: str | None = None, phone: str | None = None, description: str | None = None, enabled: bool | None = None, groups: builtins.list[str] | None = None, invite: bool | None = None) -> types.UserAnswer:
+    def create(self, *, name: str, password: str | None = None, email: str | None = None, phone: str | None = None, description: str | None = None, enabled: bool | None = None, groups: builtins.list[str] | None = None, invite: bool | None = None) -> shapes.UserAnswer:
         """Makes a user, in groups by id. A given password must be changed at the first sign-in.
 
         Args:
@@ -2885,7 +2668,7 @@ class Users:
             groups: Ids of groups.
             invite: Mail a link by which the user sets its password.
         """
-        return cast('types.UserAnswer', self._transport.call('POST', '/v3/users', body={'name': name, 'password': password, 'email': email, 'phone': phone, 'description': description, 'enabled': enabled, 'groups': groups, 'invite': invite}))
+        return cast('shapes.UserAnswer', self._transport.call('POST', '/v3/users', body={'name': name, 'password': password, 'email': email, 'phone': phone, 'description': description, 'enabled': enabled, 'groups': groups, 'invite': invite}))
 
     def delete(self, id: str) -> None:
         """Deletes a user with its keys; certificates and orders stay: hand them over first.
@@ -2895,14 +2678,14 @@ class Users:
         """
         self._transport.call('DELETE', self._transport.path('/v3/users/{id}', id))
 
-    def hand_over(self, id: str, *, to: str) -> types.HandedOver:
+    def hand_over(self, id: str, *, to: str) -> shapes.HandedOver:
         """Gives certificates, orders and contacts of a user to a team mate (`to`: id or name).
 
         Args:
             id: The id.
             to: Id or name of the team mate.
         """
-        return cast('types.HandedOver', self._transport.call('POST', self._transport.path('/v3/users/{id}/handover', id), body={'to': to}))
+        return cast('shapes.HandedOver', self._transport.call('POST', self._transport.path('/v3/users/{id}/handover', id), body={'to': to}))
 
     def invite(self, id: str) -> None:
         """Mails the user a link by which it sets its password: one use, 7 days.
@@ -2912,7 +2695,7 @@ class Users:
         """
         self._transport.call('POST', self._transport.path('/v3/users/{id}/invitation', id))
 
-    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, name: str | None = None) -> types.UserPage:
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None, name: str | None = None) -> shapes.UserPage:
         """The account's users, by name; `name` is a part of it.
 
         Args:
@@ -2921,9 +2704,9 @@ class Users:
             status: Only those in this state.
             name: The name.
         """
-        return cast('types.UserPage', self._transport.call('GET', '/v3/users', query={'limit': limit, 'marker': marker, 'status': status, 'name': name}))
+        return cast('shapes.UserPage', self._transport.call('GET', '/v3/users', query={'limit': limit, 'marker': marker, 'status': status, 'name': name}))
 
-    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, name: str | None = None) -> Iterator[types.UserInfo]:
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None, name: str | None = None) -> Iterator[shapes.UserInfo]:
         """Every row of `list`, page by page."""
         marker = ""
         while True:
@@ -2941,15 +2724,15 @@ class Users:
         """
         self._transport.call('DELETE', self._transport.path('/v3/users/{id}/second-factor', id))
 
-    def show(self, id: str) -> types.UserShown:
+    def show(self, id: str) -> shapes.UserShown:
         """A user and its groups; oneself without any right.
 
         Args:
             id: The id.
         """
-        return cast('types.UserShown', self._transport.call('GET', self._transport.path('/v3/users/{id}', id)))
+        return cast('shapes.UserShown', self._transport.call('GET', self._transport.path('/v3/users/{id}', id)))
 
-    def update(self, id: str, *, password: str | None = None, email: str | None = None, phone: str | None = None, description: str | None = None, enabled: bool | None = None) -> types.UserAnswer:
+    def update(self, id: str, *, password: str | None = None, email: str | None = None, phone: str | None = None, description: str | None = None, enabled: bool | None = None) -> shapes.UserAnswer:
         """Address, phone, description, password, on or off; off ends sessions, tokens and keys at once.
 
         Args:
@@ -2960,7 +2743,7 @@ class Users:
             description: A text of your own.
             enabled: On or off.
         """
-        return cast('types.UserAnswer', self._transport.call('PUT', self._transport.path('/v3/users/{id}', id), body={'password': password, 'email': email, 'phone': phone, 'description': description, 'enabled': enabled}))
+        return cast('shapes.UserAnswer', self._transport.call('PUT', self._transport.path('/v3/users/{id}', id), body={'password': password, 'email': email, 'phone': phone, 'description': description, 'enabled': enabled}))
 
 
 class V2:
@@ -2969,7 +2752,7 @@ class V2:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def add_domains(self, project_id: str, cert_id: str, *, add_sans: str, email: str) -> types.NamesRequested:
+    def add_domains(self, project_id: str, cert_id: str, *, add_sans: str, email: str) -> shapes.NamesRequested:
         """As additional-domains, in the older API; names that the certificate has need not be sent.
 
         Args:
@@ -2978,9 +2761,9 @@ class V2:
             add_sans: Names to add, separated by semicolons.
             email: Address for messages.
         """
-        return cast('types.NamesRequested', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/supplement', project_id, cert_id), body={'add_sans': add_sans, 'email': email}))
+        return cast('shapes.NamesRequested', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/supplement', project_id, cert_id), body={'add_sans': add_sans, 'email': email}))
 
-    def apply(self, project_id: str, cert_id: str, *, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> types.Requested:
+    def apply(self, project_id: str, cert_id: str, *, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> shapes.Requested:
         """Submits the application (APP-1); `domain_method` may be in lower case here.
 
         Args:
@@ -3010,52 +2793,52 @@ class V2:
             jurisdiction_country: EV: country of the register, two letters.
             business_category: EV: the kind of organization.
         """
-        return cast('types.Requested', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/complete', project_id, cert_id), body={'domain': domain, 'sans': sans, 'csr': csr, 'csr_id': csr_id, 'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'applicant_name': applicant_name, 'applicant_phone': applicant_phone, 'applicant_email': applicant_email, 'contact_name': contact_name, 'contact_phone': contact_phone, 'contact_email': contact_email, 'auto_dns_auth': auto_dns_auth, 'agree_privacy_protection': agree_privacy_protection, 'domain_method': domain_method, 'key_algorithm': key_algorithm, 'ca_hash_algorithm': ca_hash_algorithm, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category}))
+        return cast('shapes.Requested', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/complete', project_id, cert_id), body={'domain': domain, 'sans': sans, 'csr': csr, 'csr_id': csr_id, 'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'applicant_name': applicant_name, 'applicant_phone': applicant_phone, 'applicant_email': applicant_email, 'contact_name': contact_name, 'contact_phone': contact_phone, 'contact_email': contact_email, 'auto_dns_auth': auto_dns_auth, 'agree_privacy_protection': agree_privacy_protection, 'domain_method': domain_method, 'key_algorithm': key_algorithm, 'ca_hash_algorithm': ca_hash_algorithm, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category}))
 
-    def cancel(self, project_id: str, cert_id: str) -> types.Done:
+    def cancel(self, project_id: str, cert_id: str) -> shapes.Done:
         """Withdraws an application under way (WDR-1).
 
         Args:
             project_id: Account name, account id or project id.
             cert_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.Done', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/cancel-cert', project_id, cert_id)))
+        return cast('shapes.Done', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/cancel-cert', project_id, cert_id)))
 
-    def cancel_privacy(self, project_id: str, cert_id: str) -> types.Done:
+    def cancel_privacy(self, project_id: str, cert_id: str) -> shapes.Done:
         """As above, in the older API's words.
 
         Args:
             project_id: Account name, account id or project id.
             cert_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.Done', self._transport.call('DELETE', self._transport.path('/v2/{project_id}/scm/privacy-protection/{cert_id}', project_id, cert_id)))
+        return cast('shapes.Done', self._transport.call('DELETE', self._transport.path('/v2/{project_id}/scm/privacy-protection/{cert_id}', project_id, cert_id)))
 
-    def check_csr(self, project_id: str, *, csr: str | None = None) -> types.CheckedCsr:
+    def check_csr(self, project_id: str, *, csr: str | None = None) -> shapes.CheckedCsr:
         """Whether a CSR can be applied with, and its names (APP-12); the key algorithm is ours.
 
         Args:
             project_id: Account name, account id or project id.
             csr: Your own certificate signing request, PEM; empty = the service makes the key.
         """
-        return cast('types.CheckedCsr', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/check-csr', project_id), body={'csr': csr}))
+        return cast('shapes.CheckedCsr', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/check-csr', project_id), body={'csr': csr}))
 
-    def delete(self, project_id: str, cert_id: str) -> types.Done:
+    def delete(self, project_id: str, cert_id: str) -> shapes.Done:
         """As delete, in the older API's words.
 
         Args:
             project_id: Account name, account id or project id.
             cert_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.Done', self._transport.call('DELETE', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}', project_id, cert_id)))
+        return cast('shapes.Done', self._transport.call('DELETE', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}', project_id, cert_id)))
 
-    def domain_verify(self, project_id: str, cert_id: str) -> types.ToSetUp:
+    def domain_verify(self, project_id: str, cert_id: str) -> shapes.ToSetUp:
         """What to set up for the first name that is not proved yet, or for the first of all.
 
         Args:
             project_id: Account name, account id or project id.
             cert_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.ToSetUp', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/domain-verify', project_id, cert_id)))
+        return cast('shapes.ToSetUp', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/domain-verify', project_id, cert_id)))
 
     def download(self, project_id: str, cert_id: str) -> Download:
         """The archive with a folder for each kind of server (ISS-3), as zip.
@@ -3066,7 +2849,7 @@ class V2:
         """
         return self._transport.download('GET', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/cert_file', project_id, cert_id))
 
-    def edit(self, project_id: str, cert_id: str, *, modify_key: str | None = None, modify_value: str | None = None) -> types.Edited:
+    def edit(self, project_id: str, cert_id: str, *, modify_key: str | None = None, modify_value: str | None = None) -> shapes.Edited:
         """Name (`CERT_NAME`) or description (`DESCRIPTION`), one at a time.
 
         Args:
@@ -3075,9 +2858,9 @@ class V2:
             modify_key: What to change, e.g. CERT_NAME.
             modify_value: The new value.
         """
-        return cast('types.Edited', self._transport.call('PUT', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}', project_id, cert_id), body={'modify_key': modify_key, 'modify_value': modify_value}))
+        return cast('shapes.Edited', self._transport.call('PUT', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}', project_id, cert_id), body={'modify_key': modify_key, 'modify_value': modify_value}))
 
-    def list(self, project_id: str, *, order_status: str | None = None, content: str | None = None, sort_key: str | None = None, sort_dir: str | None = None, limit: Literal[10, 20, 50] | None = None, offset: int | None = None) -> types.OrderList:
+    def list(self, project_id: str, *, order_status: str | None = None, content: str | None = None, sort_key: str | None = None, sort_dir: str | None = None, limit: Literal[10, 20, 50] | None = None, offset: int | None = None) -> shapes.OrderList:
         """The list of before: row offset, exact total; `free_remain` free certificates can still be had.
 
         Args:
@@ -3089,9 +2872,9 @@ class V2:
             limit: Rows a page.
             offset: Rows to skip.
         """
-        return cast('types.OrderList', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/certlist', project_id), query={'order_status': order_status, 'content': content, 'sort_key': sort_key, 'sort_dir': sort_dir, 'limit': limit, 'offset': offset}))
+        return cast('shapes.OrderList', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/certlist', project_id), query={'order_status': order_status, 'content': content, 'sort_key': sort_key, 'sort_dir': sort_dir, 'limit': limit, 'offset': offset}))
 
-    def iter_list(self, project_id: str, *, order_status: str | None = None, content: str | None = None, sort_key: str | None = None, sort_dir: str | None = None, limit: Literal[10, 20, 50] | None = None) -> Iterator[types.OrderLine]:
+    def iter_list(self, project_id: str, *, order_status: str | None = None, content: str | None = None, sort_key: str | None = None, sort_dir: str | None = None, limit: Literal[10, 20, 50] | None = None) -> Iterator[shapes.OrderLine]:
         """Every row of `list`, page by page."""
         offset = 0
         while True:
@@ -3101,24 +2884,24 @@ class V2:
                 return
             offset += len(page['order_list'])
 
-    def product(self, project_id: str, product_id: str) -> types.ProductV2:
+    def product(self, project_id: str, product_id: str) -> shapes.ProductV2:
         """One line of the catalogue with its prices.
 
         Args:
             project_id: Account name, account id or project id.
             product_id: Id of the product.
         """
-        return cast('types.ProductV2', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/product/{product_id}', project_id, product_id)))
+        return cast('shapes.ProductV2', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/product/{product_id}', project_id, product_id)))
 
-    def product_types(self, project_id: str) -> types.TypeListV2:
+    def product_types(self, project_id: str) -> shapes.TypeListV2:
         """Every line of the catalogue that can be bought.
 
         Args:
             project_id: Account name, account id or project id.
         """
-        return cast('types.TypeListV2', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/cert/product', project_id)))
+        return cast('shapes.TypeListV2', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/cert/product', project_id)))
 
-    def purchase(self, project_id: str, *, cert_brand: str, cert_type: str, domain_type: Literal['SINGLE_DOMAIN', 'MULTI_DOMAIN', 'WILDCARD'], agree_privacy_protection: bool, effective_time: int | None = None, domain_numbers: int | None = None, order_number: int | None = None, idempotency_key: str = "") -> types.Bought:
+    def purchase(self, project_id: str, *, cert_brand: str, cert_type: str, domain_type: Literal['SINGLE_DOMAIN', 'MULTI_DOMAIN', 'WILDCARD'], agree_privacy_protection: bool, effective_time: int | None = None, domain_numbers: int | None = None, order_number: int | None = None, idempotency_key: str = "") -> shapes.Bought:
         """Orders certificates; the order is paid as any other.
 
         Args:
@@ -3131,9 +2914,9 @@ class V2:
             order_number: How many certificates.
             agree_privacy_protection: The privacy statement is accepted; must be true.
         """
-        return cast('types.Bought', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/purchase', project_id), body={'cert_brand': cert_brand, 'cert_type': cert_type, 'domain_type': domain_type, 'effective_time': effective_time, 'domain_numbers': domain_numbers, 'order_number': order_number, 'agree_privacy_protection': agree_privacy_protection}, idempotency_key=idempotency_key or True))
+        return cast('shapes.Bought', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/purchase', project_id), body={'cert_brand': cert_brand, 'cert_type': cert_type, 'domain_type': domain_type, 'effective_time': effective_time, 'domain_numbers': domain_numbers, 'order_number': order_number, 'agree_privacy_protection': agree_privacy_protection}, idempotency_key=idempotency_key or True))
 
-    def push(self, project_id: str, cert_id: str, *, service_type: str, remote_project: str | None = None) -> types.Done:
+    def push(self, project_id: str, cert_id: str, *, service_type: str, remote_project: str | None = None) -> shapes.Done:
         """As push, in the older API's words.
 
         Args:
@@ -3142,27 +2925,27 @@ class V2:
             service_type: CDN, WAF or ELB.
             remote_project: Region or project; empty for CDN.
         """
-        return cast('types.Done', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/push', project_id, cert_id), body={'service_type': service_type, 'remote_project': remote_project}))
+        return cast('shapes.Done', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/push', project_id, cert_id), body={'service_type': service_type, 'remote_project': remote_project}))
 
-    def push_history(self, project_id: str, cert_id: str) -> types.PushHistoryAnswer:
+    def push_history(self, project_id: str, cert_id: str) -> shapes.PushHistoryAnswer:
         """The latest 10 pushes that succeeded among the records, in the older API's words.
 
         Args:
             project_id: Account name, account id or project id.
             cert_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.PushHistoryAnswer', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/push-history', project_id, cert_id)))
+        return cast('shapes.PushHistoryAnswer', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/push-history', project_id, cert_id)))
 
-    def read(self, project_id: str, cert_id: str) -> types.Saved:
+    def read(self, project_id: str, cert_id: str) -> shapes.Saved:
         """What was saved, else what was submitted last; every field is there, "" where nothing is kept.
 
         Args:
             project_id: Account name, account id or project id.
             cert_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.Saved', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/read', project_id, cert_id)))
+        return cast('shapes.Saved', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/read', project_id, cert_id)))
 
-    def revoke(self, project_id: str, cert_id: str, *, reason: str | None = None) -> types.Done:
+    def revoke(self, project_id: str, cert_id: str, *, reason: str | None = None) -> shapes.Done:
         """As revoke, in the older API's words; the reason is text, its code UNSPECIFIED.
 
         Args:
@@ -3170,9 +2953,9 @@ class V2:
             cert_id: Id of the certificate: scs and 13 digits.
             reason: Why.
         """
-        return cast('types.Done', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/revoke', project_id, cert_id), body={'reason': reason}))
+        return cast('shapes.Done', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/revoke', project_id, cert_id), body={'reason': reason}))
 
-    def save(self, project_id: str, cert_id: str, *, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> types.Requested:
+    def save(self, project_id: str, cert_id: str, *, domain: str | None = None, sans: str | None = None, csr: str | None = None, csr_id: str | None = None, company_name: str | None = None, company_unit: str | None = None, company_province: str | None = None, company_city: str | None = None, country: str | None = None, applicant_name: str | None = None, applicant_phone: str | None = None, applicant_email: str | None = None, contact_name: str | None = None, contact_phone: str | None = None, contact_email: str | None = None, auto_dns_auth: bool | None = None, agree_privacy_protection: bool | None = None, domain_method: Literal['DNS', 'FILE', 'EMAIL'] | None = None, key_algorithm: Literal['', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'EC_P256', 'EC_P384'] | None = None, ca_hash_algorithm: Literal['', 'DEFAULT', 'SHA-256'] | None = None, registration_number: str | None = None, jurisdiction_country: str | None = None, business_category: str | None = None) -> shapes.Requested:
         """Keeps what was filled in so far without submitting it; the privacy authorization is needed for it.
 
         Args:
@@ -3202,18 +2985,18 @@ class V2:
             jurisdiction_country: EV: country of the register, two letters.
             business_category: EV: the kind of organization.
         """
-        return cast('types.Requested', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/save', project_id, cert_id), body={'domain': domain, 'sans': sans, 'csr': csr, 'csr_id': csr_id, 'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'applicant_name': applicant_name, 'applicant_phone': applicant_phone, 'applicant_email': applicant_email, 'contact_name': contact_name, 'contact_phone': contact_phone, 'contact_email': contact_email, 'auto_dns_auth': auto_dns_auth, 'agree_privacy_protection': agree_privacy_protection, 'domain_method': domain_method, 'key_algorithm': key_algorithm, 'ca_hash_algorithm': ca_hash_algorithm, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category}))
+        return cast('shapes.Requested', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/save', project_id, cert_id), body={'domain': domain, 'sans': sans, 'csr': csr, 'csr_id': csr_id, 'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'applicant_name': applicant_name, 'applicant_phone': applicant_phone, 'applicant_email': applicant_email, 'contact_name': contact_name, 'contact_phone': contact_phone, 'contact_email': contact_email, 'auto_dns_auth': auto_dns_auth, 'agree_privacy_protection': agree_privacy_protection, 'domain_method': domain_method, 'key_algorithm': key_algorithm, 'ca_hash_algorithm': ca_hash_algorithm, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category}))
 
-    def show(self, project_id: str, cert_id: str) -> types.Details:
+    def show(self, project_id: str, cert_id: str) -> shapes.Details:
         """One certificate with its application, in the older API's words.
 
         Args:
             project_id: Account name, account id or project id.
             cert_id: Id of the certificate: scs and 13 digits.
         """
-        return cast('types.Details', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}', project_id, cert_id)))
+        return cast('shapes.Details', self._transport.call('GET', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}', project_id, cert_id)))
 
-    def upload(self, project_id: str, *, cert_name: str, cert: str | None = None, cert_chain: str | None = None, private_key: str | None = None) -> types.UploadedV2:
+    def upload(self, project_id: str, *, cert_name: str, cert: str | None = None, cert_chain: str | None = None, private_key: str | None = None) -> shapes.UploadedV2:
         """As the import, in the older API's words.
 
         Args:
@@ -3223,9 +3006,9 @@ class V2:
             cert_chain: The chain, PEM.
             private_key: The private key, PEM, without a passphrase.
         """
-        return cast('types.UploadedV2', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/upload', project_id), body={'cert_name': cert_name, 'cert': cert, 'cert_chain': cert_chain, 'private_key': private_key}))
+        return cast('shapes.UploadedV2', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/upload', project_id), body={'cert_name': cert_name, 'cert': cert, 'cert_chain': cert_chain, 'private_key': private_key}))
 
-    def upload_proof(self, project_id: str, cert_id: str, type: str, name: str, content: bytes) -> types.Requested:
+    def upload_proof(self, project_id: str, cert_id: str, type: str, name: str, content: bytes) -> shapes.Requested:
         """A document for the officers (ORG-1): `BL` a bank account opening permit, `TL` a business license.
 
         Args:
@@ -3233,7 +3016,7 @@ class V2:
             cert_id: Id of the certificate: scs and 13 digits.
             type: The type.
         """
-        return cast('types.Requested', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/info/{type}/upload_authentication', project_id, cert_id, type), file=(name, content)))
+        return cast('shapes.Requested', self._transport.call('POST', self._transport.path('/v2/{project_id}/scm/cert/{cert_id}/info/{type}/upload_authentication', project_id, cert_id, type), file=(name, content)))
 
 
 class Views:
@@ -3242,41 +3025,41 @@ class Views:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, *, name: str, query: dict[str, Any] | None = None, shared: bool | None = None) -> types.SavedView:
+    def create(self, *, name: str, query: dict[str, Any] | None = None, shared: bool | None = None) -> shapes.SavedView:
         """Keeps filters and order under a name; `shared` shows it to the account and needs scm:cert:shareView.
 
         Args:
             name: The name.
         """
-        return cast('types.SavedView', self._transport.call('POST', '/v3/scm/certificate-views', body={'name': name, 'query': query, 'shared': shared}))
+        return cast('shapes.SavedView', self._transport.call('POST', '/v3/scm/certificate-views', body={'name': name, 'query': query, 'shared': shared}))
 
     def delete(self, view_id: str) -> None:
         """Deletes one's own view; another's shared view needs scm:cert:shareView."""
         self._transport.call('DELETE', self._transport.path('/v3/scm/certificate-views/{view_id}', view_id))
 
-    def list(self) -> types.SavedViews:
+    def list(self) -> shapes.SavedViews:
         """One's own views and the shared ones of the account, by name."""
-        return cast('types.SavedViews', self._transport.call('GET', '/v3/scm/certificate-views'))
+        return cast('shapes.SavedViews', self._transport.call('GET', '/v3/scm/certificate-views'))
 
-    def set_settings(self, *, columns: builtins.list[str] | None = None, default_view: str | None = None) -> types.ListSettings:
+    def set_settings(self, *, columns: builtins.list[str] | None = None, default_view: str | None = None) -> shapes.ListSettings:
         """Remembers them; what is left out stays."""
-        return cast('types.ListSettings', self._transport.call('PUT', '/v3/scm/certificate-list', body={'columns': columns, 'default_view': default_view}))
+        return cast('shapes.ListSettings', self._transport.call('PUT', '/v3/scm/certificate-list', body={'columns': columns, 'default_view': default_view}))
 
-    def show(self, view_id: str) -> types.SavedView:
+    def show(self, view_id: str) -> shapes.SavedView:
         """One view."""
-        return cast('types.SavedView', self._transport.call('GET', self._transport.path('/v3/scm/certificate-views/{view_id}', view_id)))
+        return cast('shapes.SavedView', self._transport.call('GET', self._transport.path('/v3/scm/certificate-views/{view_id}', view_id)))
 
-    def show_settings(self) -> types.ListSettings:
+    def show_settings(self) -> shapes.ListSettings:
         """The columns of one's list in the console, and the view that it opens with."""
-        return cast('types.ListSettings', self._transport.call('GET', '/v3/scm/certificate-list'))
+        return cast('shapes.ListSettings', self._transport.call('GET', '/v3/scm/certificate-list'))
 
-    def update(self, view_id: str, *, name: str | None = None, query: dict[str, Any] | None = None, shared: bool | None = None) -> types.SavedView:
+    def update(self, view_id: str, *, name: str | None = None, query: dict[str, Any] | None = None, shared: bool | None = None) -> shapes.SavedView:
         """Another name, other filters, shared or not; another's shared view needs scm:cert:shareView.
 
         Args:
             name: The name.
         """
-        return cast('types.SavedView', self._transport.call('PUT', self._transport.path('/v3/scm/certificate-views/{view_id}', view_id), body={'name': name, 'query': query, 'shared': shared}))
+        return cast('shapes.SavedView', self._transport.call('PUT', self._transport.path('/v3/scm/certificate-views/{view_id}', view_id), body={'name': name, 'query': query, 'shared': shared}))
 
 
 class Chapters:
@@ -3287,7 +3070,6 @@ class Chapters:
         self.accounts = Accounts(transport)
         self.acme_credentials = AcmeCredentials(transport)
         self.agencies = Agencies(transport)
-        self.agents = Agents(transport)
         self.approvals = Approvals(transport)
         self.audit = Audit(transport)
         self.balance = Balance(transport)
@@ -3302,7 +3084,6 @@ class Chapters:
         self.deployments = Deployments(transport)
         self.dns_connections = DnsConnections(transport)
         self.domains = Domains(transport)
-        self.endpoints = Endpoints(transport)
         self.groups = Groups(transport)
         self.identity = Identity(transport)
         self.messages = Messages(transport)
@@ -3319,7 +3100,6 @@ class Chapters:
         self.projects = Projects(transport)
         self.recordsets = Recordsets(transport)
         self.renewals = Renewals(transport)
-        self.scans = Scans(transport)
         self.tags = Tags(transport)
         self.targets = Targets(transport)
         self.tokens = Tokens(transport)

@@ -123,7 +123,7 @@ def _body(content: Schema) -> tuple[str, list[tuple[str, Schema, bool]]]:
     return "fields", [(name, part, name in needed) for name, part in schema.get("properties", {}).items()]
 
 
-def hint(schema: Schema, *, closed: bool = True, module: str = "types.") -> str:
+def hint(schema: Schema, *, closed: bool = True, module: str = "shapes.") -> str:
     """The Python type of a schema. `closed`: closed sets as Literal."""
     if "$ref" in schema:
         return f"{module}{schema['$ref'].rpartition('/')[2]}"
@@ -184,7 +184,7 @@ def chapters_text() -> str:
     lines = [
         HEAD.format("One class a chapter of the API, one method an operation."),
         "import builtins\nfrom collections.abc import Iterator\nfrom typing import Any, Literal, cast\n\n"
-        "from certdesk.client.transport import Download, Transport\n\nfrom . import types\n",
+        "from certdesk.client.transport import Download, Transport\n\nfrom . import types as shapes\n",
     ]
     found = calls()
     for chapter in sorted({one.chapter for one in found}):
