@@ -13,8 +13,10 @@ from certdesk.foundation.approvals.models import Rule
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam.models import Group, User
 from certdesk.foundation.jobs.models import Job
+from certdesk.lifecycle.campaigns.models import Campaign, Item
+from certdesk.lifecycle.campaigns.rules import KEY_OF_A_CSR
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.enrolment import advice, credentials, finalizing, nonces
+from certdesk.lifecycle.enrolment import credentials, finalizing, nonces
 from certdesk.lifecycle.enrolment.models import Credential, Order, UsedNonce
 from certdesk.lifecycle.orders.models import Order as Purchase
 from certdesk.lifecycle.validation.models import Evidence
@@ -232,6 +234,22 @@ def cert_id(certificate: x509.Certificate) -> str:
     return f"{b64(held)}.{b64(serial.to_bytes((serial.bit_length() + 8) // 8, 'big'))}"
 
 
+def incident(house: House, certificate: Certificate) -> Campaign:
+    """A campaign that has this certificate on its list."""
+    alice, now = house.desk.alice, clock.now()
+    columns: dict[str, Any] = {"query": {}, "per_minute": 0, "round": 1, "action": "REPLACE"}
+    made = Campaign.objects.create(
+        id="c" * 32, account_id=alice.account_id, name="incident", state="READY",
+        created_by=alice.user_id, created_at=now,
+        **columns,
+    )  # fmt: skip
+    Item.objects.create(
+        campaign=made, round=1, certificate=certificate, owner_id=alice.user_id, domain="a.example.com",
+        issuer="builtin", serial="1", version=1, places=0, state="WAITING",
+    )  # fmt: skip
+    return made
+
+
 def window(acme: Acme, certificate: x509.Certificate) -> tuple[str, str]:
     answer = acme.http.get(f"/acme/renewal-info/{cert_id(certificate)}")
     assert answer.status_code == 200, answer.content
@@ -253,9 +271,19 @@ def test_renewal_information_and_what_an_order_replaces(house: House) -> None:
     assert renewed.json()["replaces"] == cert_id(held)
     assert problem(acme.order("a.example.com", replaces=cert_id(held))) == "alreadyReplaced"
     assert problem(acme.order("b.example.com", replaces=cert_id(held))) == "malformed"
-    assert advice.hurry([Certificate.objects.get().id], "incident") == 1
+    campaign = incident(house, Certificate.objects.get())
+    assert window(acme, held)[0] > now  # a list that was looked up only
+    Campaign.objects.update(state="RUNNING")
     start, end = window(acme, held)
     assert start < end < now
+    Item.objects.update(version=7)  # of another version of it
+    assert window(acme, held)[0] > now
+    Item.objects.update(version=1, state="CANNOT", why="Not yours.")
+    assert window(acme, held)[0] > now
+    Item.objects.update(why=KEY_OF_A_CSR)
+    assert window(acme, held)[0] < now
+    Campaign.objects.filter(id=campaign.id).update(action="DRILL")
+    assert window(acme, held)[0] > now
     unknown = f"{cert_id(held).partition('.')[0]}.{b64(bytes(16)[:15] + b'7')}"
     assert acme.http.get(f"/acme/renewal-info/{unknown}").status_code == 404
 

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
 from certdesk.foundation.common import clock
+from certdesk.lifecycle.campaigns import queries as campaigns
 from certdesk.lifecycle.enrolment import advice, authorizations, finalizing, orders, revoking
 from certdesk.lifecycle.enrolment.errors import malformed
 from certdesk.lifecycle.enrolment.models import Challenge, ChallengeState, Order, OrderState
@@ -37,7 +38,7 @@ def new_nonce(request: HttpRequest) -> Answer:
 @resource("GET")
 def renewal_info(request: HttpRequest, certificate: str) -> Answer:
     """RFC 9773 §4.1; nobody has to sign: it tells no more than the certificate does."""
-    found = advice.window(certificate, clock.now())
+    found = advice.window(certificate, clock.now(), campaigns.wants_replaced)
     window = {"start": documents.moment(found.start), "end": documents.moment(found.end)}
     headers = {"Retry-After": str(advice.ASK_AGAIN)}
     return json_answer({"suggestedWindow": window}, base_of(request), headers=headers)

@@ -20,8 +20,8 @@ from certdesk.pki.authority.queries import Listing
 
 from .errors import NoCampaign
 from .models import Campaign, Item
-from .rules import Query
-from .states import UNDER_WAY, ItemState
+from .rules import KEY_OF_A_CSR, Action, Query
+from .states import STARTED, UNDER_WAY, ItemState
 
 LIST, GET = "scm:campaign:list", "scm:campaign:get"
 SEE = "scm:cert:get"
@@ -138,6 +138,16 @@ def items(campaign: Campaign, state: str = "") -> QuerySet[Item]:
     """The frozen list, by id; the whole of it, or what stands in one state."""
     found = Item.objects.filter(campaign=campaign, round=campaign.round)
     return (found.filter(state=state) if state else found).order_by("id")
+
+
+def wants_replaced(account_id: str, certificate_id: str, version: int) -> bool:
+    """Whether a campaign that was started wants this very version replaced or revoked, by the service or,
+    where its key is elsewhere, by whoever has it."""
+    started = Campaign.objects.filter(account_id=account_id, state__in=STARTED).exclude(action=Action.DRILL)
+    mine = Q(state__in=(ItemState.WAITING, *UNDER_WAY, ItemState.DONE)) | Q(why=KEY_OF_A_CSR)
+    return any(
+        items(one).filter(mine, certificate_id=certificate_id, version=version).exists() for one in started
+    )
 
 
 def begun_since(campaign: Campaign, since: datetime, issuer: str = "") -> int:

@@ -29,6 +29,7 @@ class ItemState(StrEnum):
 
 
 C = CampaignState
+STARTED = frozenset({CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.DONE})
 UNDER_WAY = frozenset({ItemState.REPLACING, ItemState.DEPLOYING, ItemState.REVOKING})
 NEVER_STARTED = frozenset({C.DRAFT, C.PREVIEWING, C.READY})
 OVER = frozenset({C.DONE, C.CANCELLED})

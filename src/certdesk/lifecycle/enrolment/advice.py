@@ -1,12 +1,11 @@
 """When to renew (ACME Renewal Information, RFC 9773), and which certificate an order replaces."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
 
-from certdesk.foundation.common import clock
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuance.models import Placement
@@ -14,8 +13,9 @@ from certdesk.pki.authority import queries as authority
 
 from . import rules
 from .errors import AcmeError, malformed, not_found
-from .models import Account, Hurry, Order, OrderState
+from .models import Account, Order, OrderState
 
+Wanted = Callable[[str, str, int], bool]
 ASK_AGAIN = 6 * 3600  # seconds
 _HURRY = (State.REVOKING, State.REVOKING_DOMAIN, State.REVOKED, State.DELETED)
 
@@ -47,8 +47,11 @@ def _key_identifier(der: bytes) -> bytes:
     return found or b""
 
 
-def window(text: str, now: datetime) -> Window:
+def window(text: str, now: datetime, wanted: Wanted) -> Window:
     """The suggested window of the certificate with this certID; a past one means: at once.
+
+    Args:
+        wanted: whether an incident wants a version replaced: of which account, certificate, version number.
 
     Raises:
         AcmeError: malformed; 404 for a certificate that is not known.
@@ -61,28 +64,10 @@ def window(text: str, now: datetime) -> Window:
         version.revoked_at is not None
         or certificate is None
         or certificate.state in _HURRY
-        or in_hurry(version.certificate_id)
+        or wanted(certificate.account_id, certificate.id, version.number)
     )
     start, end = rules.renewal_window(version.not_before, version.not_after, now=now, hurry=hurry)
     return Window(start, end)
-
-
-def in_hurry(certificate_id: str) -> bool:
-    """Whether an incident wants it replaced at once."""
-    return Hurry.objects.filter(certificate_id=certificate_id).exists()
-
-
-def hurry(certificate_ids: Sequence[str], why: str) -> int:
-    """Moves the windows of these certificates into the past, in the caller's transaction (RFC 9773 §4.2).
-
-    Args:
-        why: for the record, e.g. a campaign.
-    """
-    now = clock.now()
-    made = Hurry.objects.bulk_create(
-        [Hurry(certificate_id=one, why=why[:64], at=now) for one in certificate_ids], ignore_conflicts=True
-    )
-    return len(made)
 
 
 def replaced(account: Account, given: object, names: Sequence[str]) -> str:

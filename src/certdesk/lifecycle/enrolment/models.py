@@ -153,17 +153,6 @@ class Order(models.Model):
         return f"{self.id} {self.state}"
 
 
-class Hurry(models.Model):
-    """A certificate that has to be replaced at once, so that its window of renewal is moved (RFC 9773)."""
-
-    certificate_id = models.CharField(primary_key=True, max_length=16)
-    why = models.CharField(max_length=64)
-    at = MomentField()
-
-    def __str__(self) -> str:
-        return f"{self.certificate_id}: {self.why}"
-
-
 class UsedNonce(models.Model):
     """A nonce that has been used; kept as long as it would be good otherwise."""
 
