@@ -1,0 +1,89 @@
+"""The page of ACME credentials and the operations behind it."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from certdesk.foundation.common import clock
+from certdesk.foundation.common.errors import BadParameter, CertdeskError, Forbidden, NotFound
+from certdesk.foundation.iam.models import User
+from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.operations.registry import call
+from certdesk.lifecycle.enrolment import credentials
+from certdesk.lifecycle.enrolment.models import Credential
+from tests.support.acme import Acme
+from tests.support.acme_house import House
+
+
+def test_a_credential_is_made_with_commands_shown_again_without_its_key_and_taken_back(house: House) -> None:
+    browser = Client()
+    browser.force_login(User.objects.get(id=house.desk.alice.user_id))
+    assert b"No ACME credentials" in browser.get("/acme").content
+    assert browser.get("/acme-credentials/add").status_code == 200
+    form = {"label": "shop", "names": "*.shop.example.com\nshop.example.com", "quota": "9"}
+    made = browser.post("/acme-credentials/add", form).content.decode()
+    one = Credential.objects.get()
+    key = credentials.key_of(one)
+    assert (one.names, one.quota) == (["*.shop.example.com", "shop.example.com"], 9)
+    for client in ("certbot", "lego", "acme.sh", "Caddy", "Traefik", "cert-manager", "win-acme"):
+        assert f'data-client="{client}"' in made
+    shown = made.split("data-hmac-key>")[1].split("<")[0]
+    assert Acme().register(one.id, shown).status_code == 201
+    again = browser.get(f"/acme-credentials/{one.id}").content.decode()
+    assert one.id in again
+    assert shown not in again
+    assert "9" in browser.get("/acme").content.decode()
+    assert len(key) == 32
+    assert browser.post("/acme-credentials/add", {"names": "a..b"}).status_code == 422
+    assert browser.get(f"/acme-credentials/{one.id}/delete").status_code == 200
+    browser.post(f"/acme-credentials/{one.id}/delete")
+    assert browser.get(f"/acme-credentials/{one.id}").status_code == 404
+
+
+def ask(name: str, principal: Principal, **given: Any) -> Any:
+    return call(name, principal, **given)[1]
+
+
+def test_the_operations_and_who_may_not(house: House) -> None:
+    desk = house.desk
+    kid = ask("acme_credentials.create", desk.alice, body={"label": "a", "names": ["*.example.com"]})["kid"]
+    assert "hmac_key" not in ask("acme_credentials.show", desk.alice, id=kid)
+    changed = ask("acme_credentials.update", desk.alice, id=kid, body={"quota": 3, "names": []})
+    assert (changed["quota"], changed["names"], changed["label"]) == (3, [], "a")
+    assert ask("acme_credentials.update", desk.alice, id=kid, body={"quota": 0})["quota"] is None
+    bob = desk.someone("bob", "scm:cert:list")
+    with pytest.raises(Forbidden):
+        ask("acme_credentials.create", bob, body={})
+    assert credentials.listed(bob) == []
+    assert len(ask("acme_credentials.list", desk.alice, query={})["items"]) == 1
+    with pytest.raises(BadParameter):
+        ask("acme_credentials.list", desk.alice, query={"marker": "x"})
+    assert ask("acme_credentials.list", desk.alice, query={"marker": kid})["items"] == []
+    ask("acme_credentials.delete", desk.alice, id=kid)
+    with pytest.raises(NotFound):
+        ask("acme_credentials.show", desk.alice, id=kid)
+
+
+def test_limits_of_a_credential(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(**given: Any) -> None:
+        credentials.create(house.desk.alice, clock.now(), **given)
+
+    make(label="x" * 64, names=["a.example.com"] * 100, quota=credentials.MOST_QUOTA)
+    wrong: list[dict[str, Any]] = [
+        {"label": "x" * 65},
+        {"names": ["a.example.com"] * 101},
+        {"names": ["a..b"]},
+        {"quota": 0},
+        {"quota": credentials.MOST_QUOTA + 1},
+        {"types": ["DV_SSL_CERT"]},
+        {"issuer": "NOBODY", "types": ["DV_SSL_CERT"]},
+        {"issuer": "GEOTRUST"},
+        {"issuer": "GEOTRUST", "types": ["GOLD"]},
+    ]
+    for given in wrong:
+        with pytest.raises(CertdeskError):
+            make(**given)
+    monkeypatch.setattr(credentials, "MOST", 1)
+    with pytest.raises(CertdeskError, match="already"):
+        make()
