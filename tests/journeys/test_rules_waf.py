@@ -91,7 +91,7 @@ def test_by_the_api_to_the_firewall(firewall: Firewall) -> None:
     (failure,) = firewall.deploy(certificate_id, bound[PLAIN]["id"])["failure_list"]
     assert "without HTTPS" in str(failure)
     (failure,) = firewall.deploy(certificate_id, "0" * 32)["failure_list"]
-    assert "no such resource" in str(failure)
+    assert "WAF has no such domain" in str(failure)
     assert firewall.served() != sha1(certificate_id)
     answer = firewall.deploy(certificate_id, bound[WWW]["id"], enterprise_project_id="0")
     assert answer["failure_list"] == []

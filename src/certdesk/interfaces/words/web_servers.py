@@ -59,5 +59,6 @@ SHAPES = (
     _("Give each certificate a key file of its own in the configuration."),
     _("This service may not write in %(path)s."),
     _("Let its user write there: certificates are switched beside the old ones."),
+    _("WAF has no such domain. Add it there first, with HTTPS and any certificate, then deploy."),
     _("WAF has this domain without HTTPS. Configure a certificate for it there first, then deploy."),
 )

@@ -125,7 +125,7 @@ def _chosen(
     if binding is None or not principal.may(
         queries.LIST_BINDINGS, queries.binding_resource(binding.account_id, binding.id)
     ):
-        return None, "There is no such resource there."
+        return None, rules.NO_DOMAIN if service == "WAF" else rules.NO_RESOURCE
     why = rules.refusal(service, wanted, binding.names, binding.listeners)
     return (None, why) if why else (binding, "")
 

@@ -23,6 +23,8 @@ OTHER_PROJECT = (
 )
 NO_NAMES = "No domain name is associated with this certificate on the load balancer."
 NO_LISTENER = "No listener is known for it, so nobody could check what is served."
+NO_RESOURCE = "There is no such resource there."
+NO_DOMAIN = "WAF has no such domain. Add it there first, with HTTPS and any certificate, then deploy."
 NO_HTTPS = "WAF has this domain without HTTPS. Configure a certificate for it there first, then deploy."
 USUAL_LOOK = 900.0
 PAUSES = (60.0, 120.0, 300.0, 900.0, 3600.0)
