@@ -25,6 +25,8 @@ CLIENTS = 2
 STREAM = 48 * 1024 * 1024
 """Bytes of the long download: more than any buffer between the server and a client that reads slowly."""
 CHUNK = 64 * 1024
+EACH = 256 * 1024
+"""Bytes that the client reads after each swap: a server ends a download that stands still for a minute."""
 
 
 def any_certificate() -> ssl.SSLContext:
@@ -103,7 +105,9 @@ class Stream:
             assert " 200 " in self._head()
             assert self.connection.recv(6) == b"hello\n"
         else:
-            self._take(CHUNK)
+            until = self.rest - EACH
+            while self.rest > until:
+                self._take(self.rest - until)
 
     def _take(self, most: int) -> None:
         found = len(self.connection.recv(min(most, self.rest)))
