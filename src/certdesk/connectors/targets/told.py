@@ -6,17 +6,16 @@ the way back is the account's own copy of what is served there (`returning`), se
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import pydantic
 
 from certdesk.connectors import serving, starttls
 from certdesk.connectors.protocol import ConnectorError
 from certdesk.connectors.targets import placed, returning
-from certdesk.connectors.targets.options import Outside, TargetOptions
+from certdesk.connectors.targets.options import Outside
 from certdesk.connectors.targets.placed import LISTENERS, Listeners
 from certdesk.connectors.targets.protocol import Bundle, Reason, Resource, Snapshot, TargetCheck, TargetError
-from certdesk.connectors.targets.returning import WithoutWayBack
 from certdesk.pki.x509.certificates import CertificateFacts, facts
 
 RESOURCE = "certificate"
@@ -26,22 +25,37 @@ DnsName = Annotated[str, pydantic.Field(pattern=r"^(\*\.)?[A-Za-z0-9_.-]{1,250}$
 Message = Mapping[str, Any]
 
 
-class ToldOptions(TargetOptions):
-    """What every receiver has."""
-
-    listeners: Listeners = pydantic.Field(
+ToldListeners = Annotated[
+    Listeners,
+    pydantic.Field(
         title="Listeners",
         description=f"{LISTENERS}; with smtp://, imap://, pop3:// or postgresql:// in front where TLS begins "
         "later.",
         examples=["10.0.0.5:443"],
-    )
-    names: Annotated[tuple[DnsName, ...], pydantic.Field(max_length=100)] = pydantic.Field(
-        (),
+    ),
+]
+ToldNames = Annotated[
+    tuple[DnsName, ...],
+    pydantic.Field(
+        max_length=100,
         title="Domain names",
         description="The names served there. Empty: those of the certificate that is served.",
         examples=["www.example.com"],
-    )
-    without_way_back: WithoutWayBack = False
+    ),
+]
+
+
+class ToldOptions(Protocol):
+    """What every receiver's options have; each kind says where they stand among its own."""
+
+    @property
+    def listeners(self) -> tuple[str, ...]: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def without_way_back(self) -> bool: ...
 
 
 class Told:

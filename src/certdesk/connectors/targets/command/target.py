@@ -16,16 +16,17 @@ from typing import Annotated, ClassVar, Literal
 import pydantic
 
 from certdesk.connectors.targets import running
-from certdesk.connectors.targets.options import Outside
+from certdesk.connectors.targets.options import Outside, TargetOptions
 from certdesk.connectors.targets.placed import COMMAND, LINES, Argument
 from certdesk.connectors.targets.protocol import TargetCheck, TargetError, without_blanks
-from certdesk.connectors.targets.told import Message, Told, ToldOptions, written
+from certdesk.connectors.targets.returning import WithoutWayBack
+from certdesk.connectors.targets.told import Message, Told, ToldListeners, ToldNames, written
 
 FOLDER = "{folder}"
 """What stands in an argument for the folder."""
 
 
-class CommandOptions(ToldOptions):
+class CommandOptions(TargetOptions):
     """The program, and how it gets the certificate."""
 
     label: ClassVar[str] = "Command"
@@ -42,6 +43,9 @@ class CommandOptions(ToldOptions):
         description="files: fullchain.pem, certificate.pem, chain.pem, key.pem and message.json in a private "
         "folder that {folder} in an argument stands for. stdin: one JSON message with all of it.",
     )
+    listeners: ToldListeners
+    names: ToldNames = ()
+    without_way_back: WithoutWayBack = False
 
 
 class Command(Told):

@@ -13,15 +13,16 @@ import pydantic
 from certdesk.connectors.channels.webhook import signed, web_address
 from certdesk.connectors.dns.providers.options import NO_SECRET, Secret
 from certdesk.connectors.targets import calling
-from certdesk.connectors.targets.options import Outside
+from certdesk.connectors.targets.options import Outside, TargetOptions
 from certdesk.connectors.targets.protocol import TargetError
-from certdesk.connectors.targets.told import Message, Told, ToldOptions, written
+from certdesk.connectors.targets.returning import WithoutWayBack
+from certdesk.connectors.targets.told import Message, Told, ToldListeners, ToldNames, written
 
 PAUSES = (0.5, 1.5)
 """Seconds between the tries of one delivery."""
 
 
-class WebhookTargetOptions(ToldOptions):
+class WebhookTargetOptions(TargetOptions):
     """Where to post, how it is signed, and whether the key goes with it."""
 
     label: ClassVar[str] = "Webhook"
@@ -37,6 +38,9 @@ class WebhookTargetOptions(ToldOptions):
         title="Send the private key",
         description="Only over https, and signed. Without it the receiver has to hold the key already.",
     )
+    listeners: ToldListeners
+    names: ToldNames = ()
+    without_way_back: WithoutWayBack = False
 
     @pydantic.model_validator(mode="after")
     def _safe(self) -> "WebhookTargetOptions":
