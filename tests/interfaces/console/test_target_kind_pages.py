@@ -11,7 +11,9 @@ from django.test import Client
 
 from certdesk.connectors.targets.registry import KINDS
 from certdesk.foundation.common import settings
-from certdesk.lifecycle.deployment import work
+from certdesk.foundation.iam.principal import Via
+from certdesk.foundation.iam.queries import principal_of
+from certdesk.lifecycle.deployment import queries, work
 from certdesk.lifecycle.deployment.models import Binding, Step, Target
 from tests.support.office import Office, open_office
 from tests.support.placed import NAME, Rereading, together
@@ -111,6 +113,12 @@ def test_a_reload_that_fails_brings_the_old_one_back(office: Office, site: Rerea
     step = Step.objects.get()
     assert (step.state, "did not reload the server: status 1" in step.reason) == ("FAILED", True)
     assert site.file.read_bytes() == together(site.first.bundle)
+    shown = text(alice, f"/targets/{binding.target_id}")
+    assert f'data-step-id="{step.id}"' in shown
+    assert "did not reload the server: status 1" in shown
+    assert f'href="/certificates/{certificate_id}/deploy?service=OTHER&amp;region=office"' in shown
+    rita = principal_of(office.people["rita"], Via.CONSOLE)  # may not deploy, so sees no deployment
+    assert queries.latest_of_target(rita, Target.objects.get()) == []
 
 
 # rule: IAM-5

@@ -273,6 +273,13 @@ def steps(deployment: Deployment) -> list[Step]:
     return list(Step.objects.filter(deployment=deployment).select_related("binding__target").order_by("id"))
 
 
+def latest_of_target(principal: Principal, target: Target) -> list[Step]:
+    """What was sent to the target last, newest first, of certificates that the principal may deploy."""
+    found = Step.objects.filter(binding__target=target).select_related("deployment", "binding")
+    rows = found.order_by("-id")[:LATEST_PUSHES]
+    return [step for step in rows if may_see(principal, step.deployment)]
+
+
 def pushes(certificate_id: str) -> list[PushRecord]:
     """The latest 10 push records, newest first (PSH-4)."""
     return list(PushRecord.objects.filter(certificate_id=certificate_id).order_by("-id")[:LATEST_PUSHES])

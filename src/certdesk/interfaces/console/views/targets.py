@@ -22,6 +22,7 @@ from . import places
 from .deploying import SERVICES, STATES, served
 from .page import alert, back_to, code_of, page, tell
 from .target_kinds import grouped, hint, setup
+from .target_sent import latest
 
 
 @page(LIST)
@@ -169,6 +170,7 @@ def shown(request: HttpRequest, principal: Principal, target_id: str) -> HttpRes
         "notes": [say(one) for one in target.notes],
         "lines": [_bound(one) for one in queries.of_target(target)] if may_bindings else [],
         "facts": _facts(target),
+        "sent": latest(principal, target),
         "may_discover": principal.may(DISCOVER, resource),
         "may_edit": principal.may(UPDATE, resource),
         "may_remove": principal.may(DELETE, resource),
