@@ -276,8 +276,10 @@ def steps(deployment: Deployment) -> list[Step]:
 def latest_of_target(principal: Principal, target: Target) -> list[Step]:
     """What was sent to the target last, newest first, of certificates that the principal may deploy."""
     found = Step.objects.filter(binding__target=target).select_related("deployment", "binding")
-    rows = found.order_by("-id")[:LATEST_PUSHES]
-    return [step for step in rows if may_see(principal, step.deployment)]
+    rows = list(found.order_by("-id")[:LATEST_PUSHES])
+    known = Certificate.objects.in_bulk({step.deployment.certificate_id for step in rows})
+    seen = {one.id for one in known.values() if principal.may(DEPLOY, certificate_rules.resource_of(one))}
+    return [step for step in rows if step.deployment.certificate_id in seen]
 
 
 def pushes(certificate_id: str) -> list[PushRecord]:
