@@ -10,7 +10,8 @@ from typing import Any
 from certdesk.connectors.targets import registry
 from certdesk.connectors.targets.options import Outside
 from certdesk.connectors.targets.protocol import Reason, Target
-from tests.support import cluster, huawei_cloud, tls, vault
+from tests.support import aws, cluster, huawei_cloud, tls, vault
+from tests.support.aws import AwsStub
 from tests.support.cluster import Cluster
 from tests.support.huawei_cloud import PROJECT, CdnStub, ElbStub, HuaweiCloud, WafStub
 from tests.support.stub_http import Stub, running
@@ -139,5 +140,20 @@ def kept_in_vault() -> Iterator[Case]:
         )  # fmt: skip
 
 
+@contextmanager
+def aws_acm() -> Iterator[Case]:
+    first = tls.make(NAME)
+    with running(AwsStub()) as stub:
+        arn = stub.add(first.bundle.leaf, first.bundle.key)
+        stub.users[arn] = [aws.BALANCER]
+        stub.listeners = [("l1", "HTTP", 80, []), ("l2", "HTTPS", 443, ["other", arn])]
+        keys = {"access_key": aws.ACCESS_KEY, "secret_key": aws.SECRET_KEY}
+        options = {**keys, "region": "eu-west-1", "service_url": stub.url}
+        yield Case(
+            "aws-acm", stub, options, arn, first, lambda: str(stub.certificates[arn]["pem"]),
+            shows_keys=False, changing="POST", unknown=f"{aws.ACCOUNT}/none", secrets=(aws.SECRET_KEY,),
+        )  # fmt: skip
+
+
 CASES: dict[str, Callable[[], Any]] = {"huawei-elb": elb, "huawei-waf": waf, "huawei-cdn": cdn}
-CASES |= {"kubernetes": kubernetes, "vault": kept_in_vault}
+CASES |= {"kubernetes": kubernetes, "vault": kept_in_vault, "aws-acm": aws_acm}

@@ -31,6 +31,7 @@ PIECES: dict[str, tuple[str, ...]] = {
     ),
     "connectors/targets/webserver/material.py": ("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----",),
     "connectors/targets/webserver/target.py": ("PRIVATE KEY",),
+    "connectors/targets/aws/api.py": ("application/x-www-form-urlencoded; charset=utf-8", "a document type"),
     "connectors/targets/huawei/cdn.py": ("PRIVATE KEY",),
     "connectors/targets/huawei/elb.py": ("PRIVATE KEY",),
     "connectors/targets/returning.py": ("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----",),

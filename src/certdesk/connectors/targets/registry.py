@@ -9,6 +9,8 @@ from certdesk.connectors.targets.apache.target import Apache, ApacheOptions
 from certdesk.connectors.targets.caddy.target import Caddy, CaddyOptions
 from certdesk.connectors.targets.command.target import Command, CommandOptions
 from certdesk.connectors.targets.envoy.target import Envoy, EnvoyOptions
+from certdesk.connectors.targets.aws.api import AwsOptions
+from certdesk.connectors.targets.aws.target import Aws
 from certdesk.connectors.targets.haproxy.target import HaProxy, HaProxyOptions
 from certdesk.connectors.targets.huawei.cdn import Cdn, CdnOptions
 from certdesk.connectors.targets.huawei.elb import Elb, ElbOptions
@@ -55,6 +57,7 @@ KINDS = {
         Kind("huawei-elb", ElbOptions, Elb, patience=30.0, keeps_keys=True),
         Kind("huawei-waf", WafOptions, Waf, patience=120.0),
         Kind("huawei-cdn", CdnOptions, Cdn, patience=600.0, keeps_keys=True),
+        Kind("aws-acm", AwsOptions, Aws, patience=300.0, keeps_keys=True),
         Kind("kubernetes", KubernetesOptions, Kubernetes, patience=60.0),
         Kind("vault", VaultOptions, Vault, patience=60.0),
         Kind("postfix", PostfixOptions, Postfix),

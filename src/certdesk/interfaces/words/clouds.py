@@ -110,4 +110,17 @@ SHAPES = (
     _("Field of the certificate"),
     _("It holds the certificate and those above it, in PEM."),
     _("Field of the private key"),
+    _("AWS Certificate Manager"),
+    _("CloudFront takes certificates of us-east-1 alone."),
+    _("Access key id"),
+    _("Secret access key"),
+    _("Session token"),
+    _("Only with temporary keys."),
+    _("Empty: the region's own. One address for all three services."),
+    _(
+        "host:port where clients connect, each looked at after a deployment. Empty: the load "
+        "balancers and distributions that use the certificate."
+    ),
+    _("The look at a distribution"),
+    _("%(what)s failed: AWS answered %(code)s."),
 )

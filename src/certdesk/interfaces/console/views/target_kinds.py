@@ -101,6 +101,16 @@ def clouds() -> dict[str, Words]:
                 "their HTTPS. Changes take minutes to reach all nodes: a deployment waits for ten."
             ),
         ),
+        "aws-acm": Words(
+            "cloud",
+            _("Imported certificates of ACM, as load balancers and CloudFront use them."),
+            _(
+                "Use the access key of a user for this alone with acm:ListCertificates, "
+                "acm:DescribeCertificate, acm:GetCertificate, acm:ImportCertificate, "
+                "elasticloadbalancing:Describe* and cloudfront:GetDistribution. Only imported "
+                "certificates are replaced, each under its ARN."
+            ),
+        ),
         "kubernetes": Words(
             "cloud",
             _("TLS Secrets of a cluster, as Ingresses use them."),
