@@ -69,7 +69,6 @@ def add(request: HttpRequest, principal: Principal) -> HttpResponse:
         "title": _("Enrol a host"),
         "crumbs": _crumbs(),
         "back": reverse("hosts"),
-        "until": made.code_expires_at if made else None,
         "commands": _commands(code) if made else [],
         "example": _EXAMPLE,
         "https": _server().startswith("https://"),
@@ -132,7 +131,7 @@ def shown(request: HttpRequest, principal: Principal, agent_id: str) -> HttpResp
     standing = queries.standing(agent)
     context = {
         "title": _name(agent),
-        "subtitle": agent.host,
+        "subtitle": agent.host if agent.host != agent.label else "",
         "crumbs": _crumbs(),
         "agent": agent,
         "tone": TONES[standing],
