@@ -331,6 +331,70 @@ class Agencies:
         return cast('shapes.AgencyAnswer', self._transport.call('PUT', self._transport.path('/v3.0/OS-AGENCY/agencies/{id}', id), body={'trust_domain_id': trust_domain_id, 'trust_domain_name': trust_domain_name, 'trust_users': trust_users, 'description': description, 'duration': duration}))
 
 
+class Agents:
+    """Host agents."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(self, *, label: str | None = None) -> shapes.AgentCode:
+        """A host by its name, with the code that enrols it within 15 minutes; it is told this once.
+
+        Args:
+            label: A name of your own.
+        """
+        return cast('shapes.AgentCode', self._transport.call('POST', '/v3/scm/agents', body={'label': label}))
+
+    def delete(self, id: str) -> None:
+        """Its credential is dead at once; what the host serves stays as it is.
+
+        Args:
+            id: The id.
+        """
+        self._transport.call('DELETE', self._transport.path('/v3/scm/agents/{id}', id))
+
+    def enrolment_code(self) -> shapes.AgentCode:
+        """A code that enrols one host, once, within 15 minutes; it is told this once."""
+        return cast('shapes.AgentCode', self._transport.call('POST', '/v3/scm/agents/enrolment-codes'))
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.AgentPage:
+        """The account's hosts, oldest first.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            status: Only those in this state.
+        """
+        return cast('shapes.AgentPage', self._transport.call('GET', '/v3/scm/agents', query={'limit': limit, 'marker': marker, 'status': status}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.AgentInfo]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, status=status, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def show(self, id: str) -> shapes.AgentDetail:
+        """One host with its places.
+
+        Args:
+            id: The id.
+        """
+        return cast('shapes.AgentDetail', self._transport.call('GET', self._transport.path('/v3/scm/agents/{id}', id)))
+
+    def update(self, id: str, *, label: str) -> shapes.AgentInfo:
+        """Another name.
+
+        Args:
+            id: The id.
+            label: A name of your own.
+        """
+        return cast('shapes.AgentInfo', self._transport.call('PUT', self._transport.path('/v3/scm/agents/{id}', id), body={'label': label}))
+
+
 class Approvals:
     """The two-person rule."""
 
@@ -478,7 +542,7 @@ class Bindings:
                 return
             marker = page['next_marker']
 
-    def update(self, id: str, *, certificate_id: str | None = None, policy: str | None = None) -> shapes.BindingInfo:
+    def update(self, id: str, *, certificate_id: str | None = None, policy: str | None = None, exempt: builtins.list[str] | None = None) -> shapes.BindingInfo:
         """What it should serve, REPORT or MEND; a deployment is started by `deploy` alone.
 
         Args:
@@ -486,7 +550,7 @@ class Bindings:
             certificate_id: Id of the certificate: scs and 13 digits.
             policy: The policy's document.
         """
-        return cast('shapes.BindingInfo', self._transport.call('PUT', self._transport.path('/v3/scm/bindings/{id}', id), body={'certificate_id': certificate_id, 'policy': policy}))
+        return cast('shapes.BindingInfo', self._transport.call('PUT', self._transport.path('/v3/scm/bindings/{id}', id), body={'certificate_id': certificate_id, 'policy': policy, 'exempt': exempt}))
 
 
 class Bulk:
@@ -854,7 +918,7 @@ class Certificates:
         """
         self._transport.call('DELETE', self._transport.path('/v3/scm/certificates/{certificate_id}', certificate_id), query={'force': force})
 
-    def deploy(self, certificate_id: str, *, service_name: str, resources: builtins.list[shapes.DeployResource], project_name: str | None = None) -> shapes.DeployAnswer:
+    def deploy(self, certificate_id: str, *, service_name: str, resources: builtins.list[shapes.DeployResource], project_name: str | None = None, rollout: shapes.Rollout | None = None) -> shapes.DeployAnswer:
         """Deploys and waits up to 25 s; what failed, or is not over, stands in the answer (DEP-1..9).
 
         Args:
@@ -863,7 +927,7 @@ class Certificates:
             project_name: Region or project; none for CDN.
             resources: Where to deploy: ids of bindings, for CDN domain names.
         """
-        return cast('shapes.DeployAnswer', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/deploy', certificate_id), body={'service_name': service_name, 'project_name': project_name, 'resources': resources}))
+        return cast('shapes.DeployAnswer', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/deploy', certificate_id), body={'service_name': service_name, 'project_name': project_name, 'resources': resources, 'rollout': rollout}))
 
     def deployed_resources(self, *, certificate_ids: builtins.list[str], service_names: builtins.list[str]) -> shapes.PlacedAnswer:
         """Where certificates are served as far as is known, by service and region (API §1.6).
@@ -1395,6 +1459,14 @@ class Deployments:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    def cancel(self, id: str) -> shapes.DeploymentInfo:
+        """Gives up the places that have not begun; the others stay as they are.
+
+        Args:
+            id: The id.
+        """
+        return cast('shapes.DeploymentInfo', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/cancel', id)))
+
     def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, certificate: str | None = None) -> shapes.DeploymentPage:
         """Deployments, newest first.
 
@@ -1414,6 +1486,22 @@ class Deployments:
             if not page['next_marker']:
                 return
             marker = page['next_marker']
+
+    def pause(self, id: str) -> shapes.DeploymentInfo:
+        """Begins no further place until it is resumed; what has begun is ended.
+
+        Args:
+            id: The id.
+        """
+        return cast('shapes.DeploymentInfo', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/pause', id)))
+
+    def resume(self, id: str) -> shapes.DeploymentInfo:
+        """Goes on with what a person or a stop rule has held.
+
+        Args:
+            id: The id.
+        """
+        return cast('shapes.DeploymentInfo', self._transport.call('POST', self._transport.path('/v3/scm/deployments/{id}/resume', id)))
 
     def retry(self, id: str) -> shapes.DeploymentInfo:
         """Tries what failed again; what is deployed stays.
@@ -1590,6 +1678,45 @@ class Domains:
             name: The name.
         """
         return cast('shapes.DomainSeen', self._transport.call('GET', self._transport.path('/v3/scm/domains/{name}', name)))
+
+
+class Endpoints:
+    """What scans found."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def adopt(self, id: str, *, mode: Literal['UPLOAD', 'REISSUE'], name: str | None = None, enterprise_project_id: str | None = None, certificate_id: str | None = None, agree_privacy_protection: bool | None = None) -> shapes.Adopted:
+        """UPLOAD: the certificate is hosted without its key and watched. REISSUE: an application with its
+
+        Args:
+            id: The id.
+            name: The name.
+            enterprise_project_id: Id of the enterprise project; 0 is the default one.
+            certificate_id: Id of the certificate: scs and 13 digits.
+            agree_privacy_protection: The privacy statement is accepted; must be true.
+        """
+        return cast('shapes.Adopted', self._transport.call('POST', self._transport.path('/v3/scm/endpoints/{id}/adopt', id), body={'mode': mode, 'name': name, 'enterprise_project_id': enterprise_project_id, 'certificate_id': certificate_id, 'agree_privacy_protection': agree_privacy_protection}))
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, verdict: Literal['', 'REVOKED', 'EXPIRED', 'MISMATCHED', 'EXPIRING', 'SELF_SIGNED', 'CHAIN', 'OLD', 'UNKNOWN', 'GOOD', 'GONE'] | None = None, scan: str | None = None, search: str | None = None) -> shapes.EndpointPage:
+        """What is served where, what ends first first; what is gone only with `verdict=GONE`.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            scan: Id of a scan.
+        """
+        return cast('shapes.EndpointPage', self._transport.call('GET', '/v3/scm/endpoints', query={'limit': limit, 'marker': marker, 'verdict': verdict, 'scan': scan, 'search': search}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, verdict: Literal['', 'REVOKED', 'EXPIRED', 'MISMATCHED', 'EXPIRING', 'SELF_SIGNED', 'CHAIN', 'OLD', 'UNKNOWN', 'GOOD', 'GONE'] | None = None, scan: str | None = None, search: str | None = None) -> Iterator[shapes.EndpointInfo]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, verdict=verdict, scan=scan, search=search, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
 
 
 class Groups:
@@ -2444,6 +2571,96 @@ class Renewals:
             marker = page['next_marker']
 
 
+class Scans:
+    """Scans of networks."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def cancel(self, id: str) -> shapes.ScanInfo:
+        """Stops a run; what was found stays.
+
+        Args:
+            id: The id.
+        """
+        return cast('shapes.ScanInfo', self._transport.call('POST', self._transport.path('/v3/scm/scans/{id}/cancel', id)))
+
+    def create(self, *, name: str, ranges: builtins.list[str] | None = None, ports: builtins.list[str] | None = None, sni: builtins.list[str] | None = None, protocol: Literal['TLS', 'SMTP', 'IMAP', 'POP3', 'POSTGRESQL', 'LDAP'] | None = None, targets: bool | None = None, per_second: int | None = None, repeat: Literal['ONCE', 'DAILY', 'WEEKLY'] | None = None) -> shapes.Made:
+        """Keeps a scan of hosts and networks that the operator allows; nothing is looked at before it is run,
+
+        Args:
+            name: The name.
+            ranges: Host names, addresses and networks.
+            ports: Numbers or spans; none = the protocol's usual one.
+            sni: Names to ask for; none = a host's own.
+            protocol: What the server speaks; all but TLS begin in plain.
+            targets: Also what connected targets serve.
+            per_second: Places begun in a second.
+            repeat: How often it runs by itself.
+        """
+        return cast('shapes.Made', self._transport.call('POST', '/v3/scm/scans', body={'name': name, 'ranges': ranges, 'ports': ports, 'sni': sni, 'protocol': protocol, 'targets': targets, 'per_second': per_second, 'repeat': repeat}))
+
+    def delete(self, id: str) -> None:
+        """Forgets a scan with all that it found.
+
+        Args:
+            id: The id.
+        """
+        self._transport.call('DELETE', self._transport.path('/v3/scm/scans/{id}', id))
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.ScanPage:
+        """The account's scans, newest first.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            status: Only those in this state.
+        """
+        return cast('shapes.ScanPage', self._transport.call('GET', '/v3/scm/scans', query={'limit': limit, 'marker': marker, 'status': status}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.ScanInfo]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, status=status, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def run(self, id: str) -> shapes.ScanInfo:
+        """Begins to look; `looked` of `total` says how far it is.
+
+        Args:
+            id: The id.
+        """
+        return cast('shapes.ScanInfo', self._transport.call('POST', self._transport.path('/v3/scm/scans/{id}/run', id)))
+
+    def show(self, id: str) -> shapes.ScanInfo:
+        """One scan, and how far its present or last run is.
+
+        Args:
+            id: The id.
+        """
+        return cast('shapes.ScanInfo', self._transport.call('GET', self._transport.path('/v3/scm/scans/{id}', id)))
+
+    def update(self, id: str, *, name: str, ranges: builtins.list[str] | None = None, ports: builtins.list[str] | None = None, sni: builtins.list[str] | None = None, protocol: Literal['TLS', 'SMTP', 'IMAP', 'POP3', 'POSTGRESQL', 'LDAP'] | None = None, targets: bool | None = None, per_second: int | None = None, repeat: Literal['ONCE', 'DAILY', 'WEEKLY'] | None = None) -> shapes.ScanInfo:
+        """All of a scan that is not running.
+
+        Args:
+            id: The id.
+            name: The name.
+            ranges: Host names, addresses and networks.
+            ports: Numbers or spans; none = the protocol's usual one.
+            sni: Names to ask for; none = a host's own.
+            protocol: What the server speaks; all but TLS begin in plain.
+            targets: Also what connected targets serve.
+            per_second: Places begun in a second.
+            repeat: How often it runs by itself.
+        """
+        return cast('shapes.ScanInfo', self._transport.call('PUT', self._transport.path('/v3/scm/scans/{id}', id), body={'name': name, 'ranges': ranges, 'ports': ports, 'sni': sni, 'protocol': protocol, 'targets': targets, 'per_second': per_second, 'repeat': repeat}))
+
+
 class Tags:
     """Tags of certificates."""
 
@@ -2504,7 +2721,7 @@ class Targets:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, *, service: str, kind: str, region: str, options: dict[str, Any], project: str | None = None, label: str | None = None) -> shapes.Made:
+    def create(self, *, service: str, kind: str, region: str, options: dict[str, Any], project: str | None = None, label: str | None = None, window: shapes.Window | None = None) -> shapes.Made:
         """Connects a target; nothing is asked before test or discover. Kind: haproxy.
 
         Args:
@@ -2515,7 +2732,7 @@ class Targets:
             label: A name of your own.
             options: Options of the provider; *** keeps a stored secret.
         """
-        return cast('shapes.Made', self._transport.call('POST', '/v3/scm/targets', body={'service': service, 'kind': kind, 'region': region, 'project': project, 'label': label, 'options': options}))
+        return cast('shapes.Made', self._transport.call('POST', '/v3/scm/targets', body={'service': service, 'kind': kind, 'region': region, 'project': project, 'label': label, 'window': window, 'options': options}))
 
     def delete(self, id: str) -> None:
         """Forgets a target and its bindings; what it serves stays as it is.
@@ -2569,7 +2786,7 @@ class Targets:
         """
         return cast('shapes.TargetTested', self._transport.call('POST', self._transport.path('/v3/scm/targets/{id}/test', id)))
 
-    def update(self, id: str, *, region: str | None = None, project: str | None = None, label: str | None = None, options: dict[str, Any] | None = None) -> shapes.TargetInfo:
+    def update(self, id: str, *, region: str | None = None, project: str | None = None, label: str | None = None, window: shapes.Window | None = None, options: dict[str, Any] | None = None) -> shapes.TargetInfo:
         """New label, region, project or options.
 
         Args:
@@ -2579,7 +2796,7 @@ class Targets:
             label: A name of your own.
             options: Options of the provider; *** keeps a stored secret.
         """
-        return cast('shapes.TargetInfo', self._transport.call('PUT', self._transport.path('/v3/scm/targets/{id}', id), body={'region': region, 'project': project, 'label': label, 'options': options}))
+        return cast('shapes.TargetInfo', self._transport.call('PUT', self._transport.path('/v3/scm/targets/{id}', id), body={'region': region, 'project': project, 'label': label, 'window': window, 'options': options}))
 
 
 class Tokens:
@@ -3070,6 +3287,7 @@ class Chapters:
         self.accounts = Accounts(transport)
         self.acme_credentials = AcmeCredentials(transport)
         self.agencies = Agencies(transport)
+        self.agents = Agents(transport)
         self.approvals = Approvals(transport)
         self.audit = Audit(transport)
         self.balance = Balance(transport)
@@ -3084,6 +3302,7 @@ class Chapters:
         self.deployments = Deployments(transport)
         self.dns_connections = DnsConnections(transport)
         self.domains = Domains(transport)
+        self.endpoints = Endpoints(transport)
         self.groups = Groups(transport)
         self.identity = Identity(transport)
         self.messages = Messages(transport)
@@ -3100,6 +3319,7 @@ class Chapters:
         self.projects = Projects(transport)
         self.recordsets = Recordsets(transport)
         self.renewals = Renewals(transport)
+        self.scans = Scans(transport)
         self.tags = Tags(transport)
         self.targets = Targets(transport)
         self.tokens = Tokens(transport)

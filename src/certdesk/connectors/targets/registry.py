@@ -6,11 +6,11 @@ from typing import Any
 
 from certdesk.connectors.targets import options as option_models
 from certdesk.connectors.targets.apache.target import Apache, ApacheOptions
+from certdesk.connectors.targets.aws.api import AwsOptions
+from certdesk.connectors.targets.aws.target import Aws
 from certdesk.connectors.targets.caddy.target import Caddy, CaddyOptions
 from certdesk.connectors.targets.command.target import Command, CommandOptions
 from certdesk.connectors.targets.envoy.target import Envoy, EnvoyOptions
-from certdesk.connectors.targets.aws.api import AwsOptions
-from certdesk.connectors.targets.aws.target import Aws
 from certdesk.connectors.targets.haproxy.target import HaProxy, HaProxyOptions
 from certdesk.connectors.targets.huawei.cdn import Cdn, CdnOptions
 from certdesk.connectors.targets.huawei.elb import Elb, ElbOptions
@@ -23,9 +23,9 @@ from certdesk.connectors.targets.pem.target import Pem, PemOptions
 from certdesk.connectors.targets.postfix.target import Postfix, PostfixOptions
 from certdesk.connectors.targets.postgresql.target import Postgresql, PostgresqlOptions
 from certdesk.connectors.targets.protocol import Reason, Target, TargetError
+from certdesk.connectors.targets.ssh.target import SshHost, SshOptions
 from certdesk.connectors.targets.vault.target import Vault, VaultOptions
 from certdesk.connectors.targets.webhook.target import WebhookTarget, WebhookTargetOptions
-from certdesk.connectors.targets.ssh.target import SshHost, SshOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,6 @@ KINDS = {
         Kind("pem", PemOptions, Pem),
         Kind("webhook", WebhookTargetOptions, WebhookTarget),
         Kind("command", CommandOptions, Command),
-    )
-    kind.name: kind for kind in (Kind("haproxy", HaProxyOptions, HaProxy), Kind("ssh", SshOptions, SshHost))
         Kind("ssh", SshOptions, SshHost),
     )
 }
