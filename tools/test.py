@@ -43,8 +43,6 @@ PROGRAMS = {
     "dehydrated": "dehydrated",
     "uacme": "uacme",
     "acme-tiny": "acme-tiny",
-    "caddy": "caddy",
-    "apache2": "apache2-bin",
 }
 
 

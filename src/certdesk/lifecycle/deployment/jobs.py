@@ -48,7 +48,7 @@ def _place(binding: Binding) -> Place:
         tuple(binding.names),
         tuple(one for one in binding.listeners if one not in binding.exempt),
         dialing.options_of(target),
-        frozenset(binding.exempt),
+        exempt=frozenset(binding.exempt),
     )
 
 

@@ -153,7 +153,7 @@ def _place(one: Place) -> dict[str, Any]:
     return {
         "place": one,
         "binding": one.binding,
-        "served": served(one.binding.served_certificate_id),
+        "served": served(one.binding.served_certificate_id, one.binding.served),
         "tone": tone,
         "label": label,
         "code": state.value,

@@ -127,7 +127,7 @@ def shown(request: HttpRequest, principal: Principal, binding_id: str) -> HttpRe
 
 
 def _facts(one: Binding, line: dict[str, Any]) -> list[dict[str, Any]]:
-    there = served(one.served_certificate_id)
+    there = served(one.served_certificate_id, one.served)
     return [
         {
             "label": _("Should serve"),
