@@ -8,6 +8,7 @@ import json
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,68 @@ def test_the_test_of_caddy(caddy: RealCaddy) -> None:
         "CERTDESK_ALLOW_NETWORKS" in run(registry.connect("caddy", caddy.options, Outside()).test()).next_step
     )
     assert not run(of_caddy(caddy, url=f"http://127.0.0.1:{free_port()}").test()).ok
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (400, b'{"error":"invalid traversal path"}', "no certificate that was loaded as PEM"),
+        (200, b"null", "no certificate that was loaded as PEM"),
+        (200, b'[{"certificate": "no PEM"}]', "no certificate that was loaded as PEM"),
+        (200, b'{"a": 1}', "did not answer as its kind of target does"),
+        (200, b"[1]", "did not answer as its kind of target does"),
+        (500, b"", "answered 500"),
+    ],
+)
+def test_a_caddy_that_answers_otherwise(status: int, body: bytes, told: str) -> None:
+    with answering(status, body) as url:
+        options = {"url": url, "listeners": ["127.0.0.1:1"]}
+        target = registry.connect("caddy", options, Outside(seconds=20, allow_networks=LOOPBACK))
+        assert told in run(target.test()).problem
+
+
+def test_a_caddy_that_does_not_show_keys_or_repeats_them() -> None:
+    bundle = tls.make(NAME).bundle
+    entry = {"certificate": bundle.leaf, "tags": ["site"]}
+    outside = Outside(seconds=20, allow_networks=LOOPBACK)
+    for broken in ("", '{"error": "bad: BEGIN PRIVATE KEY"}', "no JSON"):
+        with answering(200, json.dumps([entry]).encode(), 400, broken.encode()) as url:
+            target = registry.connect("caddy", {"url": url, "listeners": ["127.0.0.1:1"]}, outside)
+            assert refused(target.snapshot("tag:site")).reason is Reason.NO_WAY_BACK
+            error = refused(target.install("tag:site", bundle))
+        assert (error.reason, "PRIVATE" in error.message) == (Reason.REFUSED, False)
+    assert registry.read_options("caddy", {"listeners": ["a:1"]}).endpoint() == ("127.0.0.1", 2019)
+
+
+@contextmanager
+def answering(status: int, body: bytes, change: int = 200, words: bytes = b"") -> Iterator[str]:
+    """A server with one answer to GET, and one to PATCH; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.answer(status, body)
+
+        def do_PATCH(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(change, words)
+
+        def answer(self, code: int, text: bytes) -> None:
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 class Receiver:

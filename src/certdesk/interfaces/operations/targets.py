@@ -80,7 +80,7 @@ def listed(principal: Principal, query: PageQuery) -> Shape:
 
 @operation("targets.create", "POST", BASE, f"{T}:create", request=NewTarget, success=201)
 def create(principal: Principal, body: NewTarget) -> Shape:
-    """Connects a target; nothing is asked before test or discover. Kind: haproxy."""
+    """Connects a target; nothing is asked before test or discover."""
     made = targets.add(
         principal,
         service=body.service,
