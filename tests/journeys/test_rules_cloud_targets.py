@@ -174,6 +174,8 @@ def test_forms_of_every_cloud_kind_draw_themselves(cloud: Cloud) -> None:
     for kind in clouds.CASES:
         assert f"/targets/add?kind={kind}" in kinds
         assert client.get(f"/targets/add?kind={kind}").status_code == 200
+    cdn = client.get("/targets/add?kind=huawei-cdn").content.decode()
+    assert '<option value="CDN" selected>' in cdn
     form = {
         "label": "edge", "service": "CDN", "region": REGION, "o_region": REGION, "o_access_key": "AK",
         "o_secret_key": "s3cret", "o_service_url": cloud.cdn.url, "o_listeners": "",

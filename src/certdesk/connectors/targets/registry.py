@@ -69,6 +69,8 @@ KINDS = {
         Kind("webhook", WebhookTargetOptions, WebhookTarget),
         Kind("command", CommandOptions, Command),
         Kind("ssh", SshOptions, SshHost),
+        Kind("kubernetes", KubernetesOptions, Kubernetes, patience=60.0),
+        Kind("vault", VaultOptions, Vault, patience=60.0),
     )
 }
 

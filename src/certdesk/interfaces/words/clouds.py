@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_noop as _
 
 SHAPES = (
+    _("Cloud region"),
     _("Check the key of this target, and the clocks."),
     _("Give the key of this target the right to do that."),
     _("Read the server's words; correct the target or the certificate."),

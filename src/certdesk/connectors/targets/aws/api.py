@@ -33,7 +33,7 @@ class AwsOptions(TargetOptions):
     region: str = pydantic.Field(
         "us-east-1",
         pattern=r"^[a-z0-9-]{1,40}$",
-        title="Region",
+        title="Cloud region",
         description="CloudFront takes certificates of us-east-1 alone.",
     )
     access_key: str = pydantic.Field(pattern=r"^[A-Za-z0-9_-]{1,128}$", title="Access key id")

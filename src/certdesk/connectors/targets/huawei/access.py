@@ -23,7 +23,7 @@ class HuaweiOptions(TargetOptions):
 
     host: ClassVar[str]
 
-    region: str = pydantic.Field("cn-north-4", pattern=r"^[a-z0-9-]{1,40}$", title="Region")
+    region: str = pydantic.Field("cn-north-4", pattern=r"^[a-z0-9-]{1,40}$", title="Cloud region")
     access_key: str = pydantic.Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", title="Access key (AK)")
     secret_key: Secret = pydantic.Field(title="Secret key (SK)")
     service_url: ServerUrl | None = pydantic.Field(

@@ -28,6 +28,7 @@ class CdnOptions(HuaweiOptions):
     """As every service, and where clients connect."""
 
     label: ClassVar[str] = "Huawei Cloud CDN"
+    usual_service: ClassVar[str] = "CDN"
     host: ClassVar[str] = "cdn.myhuaweicloud.com"
 
     listeners: Listeners = pydantic.Field(

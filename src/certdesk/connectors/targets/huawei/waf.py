@@ -32,6 +32,7 @@ class WafOptions(ProjectOptions):
     """As every service with a project, which WAF it is, and where clients connect."""
 
     label: ClassVar[str] = "Huawei Cloud WAF"
+    usual_service: ClassVar[str] = "WAF"
     host: ClassVar[str] = "waf.{region}.myhuaweicloud.com"
 
     edition: Literal["cloud", "premium"] = pydantic.Field(

@@ -33,6 +33,7 @@ class KubernetesOptions(ServerOptions):
     """Whose Secrets, and how the API server knows us."""
 
     label: ClassVar[str] = "Kubernetes TLS secrets"
+    usual_service: ClassVar[str] = "OTHER"
 
     token: Secret = pydantic.Field(
         NO_SECRET, title="Bearer token", description="Of a service account. Empty with a client certificate."

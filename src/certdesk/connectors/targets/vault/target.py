@@ -29,6 +29,7 @@ class VaultOptions(ServerOptions):
     """Where in the store, and how it knows us."""
 
     label: ClassVar[str] = "OpenBao or Vault"
+    usual_service: ClassVar[str] = "OTHER"
 
     token: Secret = pydantic.Field(NO_SECRET, title="Token", description="Empty with an AppRole.")
     role_id: str = pydantic.Field("", max_length=200, pattern=r"^[\x21-\x7e]*$", title="AppRole: role id")
