@@ -18,6 +18,8 @@ from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.deployment import actions, dialing, jobs, looking, reconcile_jobs, reconciling, work
 from certdesk.lifecycle.deployment.models import Binding, Deployment, Step
 from certdesk.lifecycle.issuance import followup
+from certdesk.lifecycle.renewal import succeeding
+from certdesk.lifecycle.renewal.models import Renewal
 from tests.support.farm import Field, name_of, open_field
 from tests.support.office import Office
 
@@ -299,6 +301,32 @@ def test_a_look_is_not_written_over_what_changed_meanwhile(field: Field) -> None
     Binding.objects.filter(id=field.places[P0]).update(seen_at=clock.real_now())
     reconciling.keep(found, clock.real_now())
     assert field.binding(P0)["drift"] == ""
+
+
+# rule: REN-3
+def test_a_bought_successor_takes_the_place_where_the_policy_says_so(field: Field) -> None:
+    old = placed(field, P0, P1)
+    field.alice("bindings.update", id=field.places[P0], body={"policy": "MEND"})
+    new = field.wildcard()
+    assert succeeding.begin(new) == 0  # it renews nothing
+    Certificate.objects.filter(id=new).update(renews_id=old)
+    now = clock.now()
+    renewal = Renewal.objects.create(
+        certificate_id=old,
+        account_id=field.office.desk.account.id,
+        kind="BUY",
+        version=1,
+        new_id=new,
+        next_at=now + timedelta(days=9),
+        begun_at=now,
+    )
+    assert succeeding.begin(new) == 0  # the machine bought it, and deploys it as its switch says
+    renewal.delete()
+    enqueue("renewal.succeed", {"subject": new}, subject=new)
+    testing.run_due(100, strict=True)
+    assert field.farm.sha1(P0) == sha1(new)
+    assert field.farm.sha1(P1) == sha1(old)  # REPORT: both are independent
+    assert succeeding.begin("nothing") == 0
 
 
 def test_topic_of_replacement_is_not_that_of_a_first_issue(field: Field) -> None:

@@ -123,7 +123,7 @@ def run_tour(**environment: str) -> "subprocess.CompletedProcess[str]":
 def test_the_tour_holds() -> None:
     done = run_tour()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "All 20 steps held" in done.stdout
+    assert "All 22 steps held" in done.stdout
     assert "openssl verify OK" in done.stdout
 
 

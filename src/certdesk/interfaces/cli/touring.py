@@ -14,6 +14,7 @@ from typing import Any
 from .client import ApiRefused, Client
 from .installation import Installation
 from .touring_balancer import take_to_balancer
+from .touring_replacing import take_to_replacing
 from .touring_revocation import take_to_revocation
 from .touring_steps import Steps, TourFailed, expect
 
@@ -69,7 +70,9 @@ def _run(folder: Path, steps: Steps) -> None:
             _roots(home) as roots,
         ):
             single = _domain_validated(admin, dns, steps, roots)
-            take_to_balancer(admin, elb, steps, roots, single, f"www.{DOMAIN}")
+            name = f"www.{DOMAIN}"
+            take_to_balancer(admin, elb, steps, roots, single, name)
+            take_to_replacing(admin, elb, steps, roots, name, single, lambda one: _prove(admin, dns, one))
             _organization_validated(admin, officer, dns, steps, roots)
             issued = _issue_now(admin, steps, roots)
             take_to_revocation(admin, steps, roots, issued)
