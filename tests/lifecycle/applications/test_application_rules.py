@@ -27,6 +27,7 @@ class Product:
     methods: tuple[str, ...] = ("DNS", "FILE")
     wildcard_in_multi: bool = False
     allow_internal: bool = False
+    allow_ip: bool = False
 
 
 @dataclass
