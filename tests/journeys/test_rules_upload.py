@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
 from certdesk.foundation.audit.models import Event
-from certdesk.foundation.common import clock, settings
+from certdesk.foundation.common import clock, ids, settings
 from certdesk.foundation.common.errors import Forbidden
 from certdesk.foundation.iam.models import EnterpriseProject
 from certdesk.foundation.sealing.models import Secret
@@ -353,3 +353,99 @@ def test_private_keys_never_show(world: World, alice: Caller) -> None:
     )
     assert "key" not in repr(found)
     assert isinstance(x509.load_der_x509_certificate(found.leaf), x509.Certificate)
+
+
+BATCH = "certificates.batch_import"
+
+
+def batch(caller: Caller, *bodies: dict[str, object]) -> list[dict[str, object]]:
+    answer = caller(BATCH, body={"items": list(bodies)})
+    items: list[dict[str, object]] = answer["items"]
+    assert answer["hosted"] == sum("certificate_id" in one for one in items)
+    assert answer["refused"] == len(items) - answer["hosted"]
+    return items
+
+
+def test_many_at_once_are_each_as_if_alone(world: World, alice: Caller) -> None:
+    # rule: UPL-1
+    # rule: UPL-7
+    many = [
+        world.leaf((f"www{number}.example.com", "*.example.com"), serial=number + 1) for number in range(33)
+    ]
+    bodies = [world.body(leaf, name=f"many-{number}") for number, leaf in enumerate(many)]
+    bodies[3]["certificate"], bodies[20]["private_key"] = "nothing", key_pem(key_of(99))
+    bodies[21]["enc_certificate"] = pem(many[21])
+    items = batch(alice, *bodies)
+    assert [one["name"] for one in items] == [f"many-{number}" for number in range(33)]
+    refused = {number: one["error_code"] for number, one in enumerate(items) if "error_code" in one}
+    assert refused == {3: "SCM.0053", 20: "SCM.0014", 21: "SCM.0005"}
+    assert all(one["error_msg"] for one in items if "error_code" in one)
+    hosted = [
+        (number, str(one["certificate_id"])) for number, one in enumerate(items) if number not in refused
+    ]
+    for number, certificate_id in hosted[::7]:
+        shown = alice.show(certificate_id)
+        assert (shown["status"], shown["name"]) == ("UPLOAD", f"many-{number}")
+        assert (shown["domain"], shown["sans"]) == (f"www{number}.example.com", "*.example.com")
+        exported = alice("certificates.export", certificate_id)
+        assert exported["certificate"] == pem(many[number])
+        assert exported["private_key"] == key_pem(world.leaf_key)
+    assert Certificate.objects.filter(state="UPLOAD").count() == Version.objects.count() == 30
+    assert Event.objects.filter(action="certificate.uploaded").count() == 30
+    found = alice("certificates.list", query={"content": "www32.exam", "status": "UPLOAD"})["certificates"]
+    assert [one["id"] for one in found] == [hosted[-1][1]]
+
+
+def test_a_batch_knows_what_is_there_and_what_came_before(world: World, alice: Caller) -> None:
+    # rule: UPL-8
+    first = upload(alice, world.body())
+    other = world.leaf(("other.example.com",), serial=2)
+    checked = {"duplicate_check": True}
+    items = batch(
+        alice,
+        world.body(**checked),
+        world.body(other, **checked),
+        world.body(other, **checked),
+        world.body(other),
+    )
+    assert (items[0]["error_code"], items[2]["error_code"]) == ("SCM.9062", "SCM.9062")
+    assert first in str(items[0]["error_msg"])
+    assert str(items[1]["certificate_id"]) in str(items[2]["error_msg"])
+    assert items[3]["certificate_id"] != items[1]["certificate_id"]
+
+
+def test_a_batch_fills_the_quota_and_no_more(
+    world: World, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # rule: UPL-8
+    before = (Key.objects.count(), Secret.objects.count())
+    few = settings.get().model_copy(update={"upload_quota": 2})
+    monkeypatch.setattr(settings, "get", lambda: few)
+    bodies = [world.body(world.leaf(serial=number + 1)) for number in range(4)]
+    bodies[1]["private_key"] = "nothing"
+    items = batch(alice, *bodies)
+    assert ["certificate_id" in one for one in items] == [True, False, True, False]
+    assert items[3]["error_code"] == "SCM.9063"
+    assert Certificate.objects.count() == 2
+    assert (Key.objects.count(), Secret.objects.count()) == (before[0] + 2, before[1] + 2)
+
+
+def test_a_batch_wants_the_right_and_a_sensible_length(world: World, alice: Caller, desk: Desk) -> None:
+    # rule: IAM-5
+    reader = Caller(desk.someone("rita", "scm:cert:get", "scm:cert:list"))
+    assert isinstance(reader.refused(BATCH, body={"items": [world.body()]}), Forbidden)
+    for bodies in ([], [world.body()] * 101):
+        assert alice.refused(BATCH, body={"items": bodies}).field == "items"
+    other = batch(alice, world.body(enterprise_project_id="f" * 32), world.body())
+    assert (other[0]["error_code"], "certificate_id" in other[1]) == ("SCM.0005", True)
+
+
+def test_a_number_that_was_taken_meanwhile_is_made_anew(
+    world: World, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = upload(alice, world.body())
+    real, given = ids.certificate_id, iter([taken])
+    monkeypatch.setattr(ids, "certificate_id", lambda: next(given, None) or real())
+    (item,) = batch(alice, world.body())
+    assert item["certificate_id"] != taken
+    assert Certificate.objects.count() == 2

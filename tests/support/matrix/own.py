@@ -213,6 +213,11 @@ def _import(side: Side) -> Ask:
     return Ask(body=_elsewhere().body())
 
 
+@own("certificates.batch_import")
+def _import_batch(side: Side) -> Ask:
+    return Ask(body={"items": [_elsewhere().body()] * 2})
+
+
 @own("v2.upload")
 def _import_v2(side: Side) -> Ask:
     given = _elsewhere().body()

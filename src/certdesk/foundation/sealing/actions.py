@@ -1,7 +1,9 @@
 """Seal, unseal, destroy, rotate: the only writers of sealed secrets (law 10)."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from certdesk.foundation.common import clock, ids, settings, sql
 
@@ -38,29 +40,41 @@ class RotationReport:
 
 def seal(tenant: str, purpose: str, plaintext: bytes) -> str:
     """Store a secret sealed; answers its id. Joins the caller's transaction."""
-    label = Label(tenant, ids.hex32(), purpose)
+    return seal_many(tenant, purpose, [plaintext])[0]
+
+
+def seal_many(tenant: str, purpose: str, plaintexts: Sequence[bytes]) -> list[str]:
+    """As `seal` for several, in one INSERT; answers their ids in the same order."""
+    labelled = [(Label(tenant, ids.hex32(), purpose), plaintext) for plaintext in plaintexts]
     with sql.short_transaction():
         ring = kek.load()
-        _insert(label, envelope.close(label, plaintext, ring))
-        # A rotation may have begun since the ring was read. The row is in the table now, so the
-        # rotation's last count either sees it or this check sees the rotation.
+        _insert(labelled, ring)
+        # A rotation may have begun since the ring was read. The rows are in the table now, so the
+        # rotation's last count either sees them or this check sees the rotation.
         while (newer := kek.load()).current != ring.current:
             ring = newer
-            Secret.objects.filter(id=label.id).delete()
-            _insert(label, envelope.close(label, plaintext, ring))
-    return label.id
+            Secret.objects.filter(id__in=[label.id for label, _ in labelled]).delete()
+            _insert(labelled, ring)
+    return [label.id for label, _ in labelled]
 
 
-def _insert(label: Label, sealed: Sealed) -> None:
-    Secret.objects.create(
-        id=label.id,
-        tenant=label.tenant,
-        purpose=label.purpose,
-        kek_version=sealed.kek_version,
-        wrapped_key=sealed.wrapped_key,
-        ciphertext=sealed.ciphertext,
-        created_at=clock.real_now(),
+def _insert(labelled: Sequence[tuple[Label, bytes]], ring: KeyRing) -> None:
+    now = clock.real_now()
+    sql.insert(
+        "sealing_secret", [_row(label, envelope.close(label, text, ring), now) for label, text in labelled]
     )
+
+
+def _row(label: Label, sealed: Sealed, now: datetime) -> dict[str, object]:
+    return {
+        "id": label.id,
+        "tenant": label.tenant,
+        "purpose": label.purpose,
+        "kek_version": sealed.kek_version,
+        "wrapped_key": sealed.wrapped_key,
+        "ciphertext": sealed.ciphertext,
+        "created_at": now,
+    }
 
 
 def unseal(secret_id: str, tenant: str, purpose: str) -> bytes:

@@ -1,14 +1,14 @@
 """Certificates from elsewhere (API §1 #3, §1.12)."""
 
 from certdesk.foundation.common import clock
-from certdesk.foundation.common.errors import BadParameter
+from certdesk.foundation.common.errors import BadParameter, CertdeskError
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates import uploading
-from certdesk.lifecycle.certificates.uploading import UPLOAD, Given
+from certdesk.lifecycle.certificates.uploading import UPLOAD, Given, Uploaded
 
-from . import shapes
-from .registry import operation
-from .schemas import Import, ImportV2
+from . import errors, shapes
+from .registry import MAX_BATCH_BODY, operation
+from .schemas import Import, ImportBatch, ImportV2
 from .shapes import Shape
 from .v2_buying import V2, check_project
 
@@ -16,28 +16,62 @@ from .v2_buying import V2, check_project
 @operation("certificates.import", "POST", "/v3/scm/certificates/import", UPLOAD, request=Import)
 def import_certificate(principal: Principal, body: Import) -> Shape:
     """Hosts a certificate from elsewhere with its chain and key (UPL-1..8); `findings` is ours."""
-    if body.enc_certificate or body.enc_private_key:
-        raise BadParameter(
-            "SM2 certificates with a second pair for encryption are not hosted.",
-            next_step="Leave enc_certificate and enc_private_key out.",
-            field="enc_certificate",
-        )
-    made = uploading.upload(
-        principal,
-        Given(
-            name=body.name.strip(),
-            certificate=body.certificate,
-            private_key=body.private_key,
-            chain=body.certificate_chain,
-            duplicate_check=body.duplicate_check,
-            enterprise_project_id=body.enterprise_project_id,
-        ),
-        clock.now(),
+    if _has_second_pair(body):
+        raise _second_pair()
+    return _imported(uploading.upload(principal, _given(body), clock.now()))
+
+
+@operation(
+    "certificates.batch_import",
+    "POST",
+    "/v3/scm/certificates/batch-import",
+    UPLOAD,
+    request=ImportBatch,
+    max_body=MAX_BATCH_BODY,
+)
+def batch_import(principal: Principal, body: ImportBatch) -> Shape:
+    """As import, for up to 100, each by itself: one that is refused hinders no other, and says why."""
+    given = [_given(one) for one in body.items if not _has_second_pair(one)]
+    outcomes = iter(uploading.upload_many(principal, given, clock.now()))
+    items = [_item(one, _second_pair() if _has_second_pair(one) else next(outcomes)) for one in body.items]
+    hosted = sum("certificate_id" in one for one in items)
+    return {"items": items, "hosted": hosted, "refused": len(items) - hosted}
+
+
+def _second_pair() -> BadParameter:
+    return BadParameter(
+        "SM2 certificates with a second pair for encryption are not hosted.",
+        next_step="Leave enc_certificate and enc_private_key out.",
+        field="enc_certificate",
     )
-    return {
-        "certificate_id": made.certificate_id,
-        "findings": [shapes.finding(one) for one in made.findings],
-    }
+
+
+def _has_second_pair(body: Import) -> bool:
+    return bool(body.enc_certificate or body.enc_private_key)
+
+
+def _given(body: Import) -> Given:
+    return Given(
+        name=body.name.strip(),
+        certificate=body.certificate,
+        private_key=body.private_key,
+        chain=body.certificate_chain,
+        duplicate_check=body.duplicate_check,
+        enterprise_project_id=body.enterprise_project_id,
+    )
+
+
+def _imported(made: Uploaded) -> Shape:
+    findings = [shapes.finding(one) for one in made.findings]
+    return {"certificate_id": made.certificate_id, "findings": findings}
+
+
+def _item(given: Import, outcome: Uploaded | CertdeskError) -> Shape:
+    """What became of one, in the order of asking; a refusal in the words of a refused request."""
+    if isinstance(outcome, Uploaded):
+        return {"name": given.name.strip(), **_imported(outcome)}
+    refusal = errors.refusal(outcome, about_certificate=False)
+    return {"name": given.name.strip(), **refusal.body}
 
 
 @operation("v2.upload", "POST", f"{V2}/cert/upload", UPLOAD, request=ImportV2)

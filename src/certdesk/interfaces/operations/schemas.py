@@ -325,6 +325,10 @@ class Import(Body):
     enc_private_key: str = ""
 
 
+class ImportBatch(Body):
+    items: Annotated[list[Import], Field(min_length=1, max_length=100)]
+
+
 class ImportV2(Body):
     """The older API's upload (API §1.12)."""
 

@@ -16,6 +16,7 @@ from .states import Event, State, Step, Via
 from .versions import add_version, set_names
 
 __all__ = [
+    "Hosted",
     "Issued",
     "Known",
     "New",
@@ -35,6 +36,8 @@ BOUGHT = "certificate.bought"
 
 UPLOADED = "certificate.uploaded"
 """The first event of a certificate that came from elsewhere; it stands in Hosted from its first moment."""
+
+_TABLE = "certificates_certificate"
 
 SETTABLE = frozenset(
     {
@@ -70,6 +73,21 @@ class New:
     names: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """A certificate from elsewhere.
+
+    Attributes:
+        name: as `editing.check_name` passed it.
+        notes: for the audit, beside serial and fingerprint; no personal data.
+    """
+
+    name: str
+    kind: Bought
+    facts: VersionFacts
+    notes: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,39 +159,54 @@ def _insert_new(
     return [one for certificate_id, (one, _) in rows.items() if certificate_id not in mine]
 
 
-def create_hosted(
-    principal: Principal,
-    name: str,
-    kind: Bought,
-    facts: VersionFacts,
-    notes: Mapping[str, object],
-    now: datetime,
-) -> str:
-    """A certificate from elsewhere with its first version, Hosted; in the caller's transaction (UPL-7).
+def create_hosted(principal: Principal, hosted: Sequence[Hosted], now: datetime) -> list[str]:
+    """Certificates from elsewhere with their first versions, Hosted; in the caller's transaction (UPL-7).
 
-    Args:
-        name: as `editing.check_name` passed it.
-        notes: for the audit, beside serial and fingerprint; no personal data.
+    One INSERT for each table, however many there are; answers the ids in the same order.
     """
-    row = _new_row(principal, New("", kind), now) | {
-        "name": name,
+    rows = [_hosted_row(principal, one, now) for one in hosted]
+    missing = rows
+    while missing := _insert_missing(missing):
+        for row in missing:  # another process has just taken this id
+            row["id"] = ids.certificate_id()
+    made = [str(row["id"]) for row in rows]
+    pairs = list(zip(made, hosted, strict=True))
+    sql.insert("certificates_version", [versions.version_row(each, 1, one.facts, now) for each, one in pairs])
+    versions.insert_names(
+        [(each, principal.account_id, name) for each, one in pairs for name in one.facts.names]
+    )
+    lines = [audit.Line(UPLOADED, f"cert:{each}", _uploaded(one)) for each, one in pairs]
+    audit.record_many(principal, lines, account_id=principal.account_id)
+    for each in made:
+        jobs.emit(f"certificate.{State.UPLOAD.value.lower()}", each, event=UPLOADED)
+    return made
+
+
+def _hosted_row(principal: Principal, one: Hosted, now: datetime) -> dict[str, object]:
+    return {
+        **_new_row(principal, New("", one.kind), now),
+        **rules.version_columns(one.facts, 1),
+        "first_issued_at": one.facts.not_before,
+        "name": one.name,
         "source": "UPLOADED",
         "state": State.UPLOAD.value,
     }
-    while not sql.insert("certificates_certificate", [row], "ON CONFLICT (id) DO NOTHING"):
-        row["id"] = ids.certificate_id()
-    certificate_id = str(row["id"])
-    versions.add_version(certificate_id, facts, now)
-    details = {"to": State.UPLOAD.value, "serial": facts.serial, "sha256": facts.fingerprint_sha256, **notes}
-    audit.record(
-        principal,
-        UPLOADED,
-        resource=f"cert:{certificate_id}",
-        details=details,
-        account_id=principal.account_id,
-    )
-    jobs.emit(f"certificate.{State.UPLOAD.value.lower()}", certificate_id, event=UPLOADED)
-    return certificate_id
+
+
+def _insert_missing(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """One INSERT; answers the rows whose id was there already."""
+    columns = tuple(rows[0]) if rows else ()
+    if not columns:
+        return []
+    text = sql.insert_text(_TABLE, columns, len(rows), "ON CONFLICT (id) DO NOTHING RETURNING id")
+    went = {row[0] for row in sql.rows(text, sql.flat(columns, rows))}
+    return [row for row in rows if row["id"] not in went]
+
+
+def _uploaded(one: Hosted) -> dict[str, object]:
+    facts = one.facts
+    found = {"to": State.UPLOAD.value, "serial": facts.serial, "sha256": facts.fingerprint_sha256}
+    return {**found, **one.notes}
 
 
 def _owned(rows: Mapping[str, tuple[New, Mapping[str, object]]]) -> set[str]:

@@ -1,10 +1,13 @@
 """Hosting a certificate from elsewhere (§5.6)."""
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from certdesk.foundation.common import settings, sql
-from certdesk.foundation.common.errors import BadParameter
+from certdesk.foundation.common.baton import baton
+from certdesk.foundation.common.errors import BadParameter, CertdeskError
 from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.pki.keystore import actions as keystore
@@ -12,7 +15,7 @@ from certdesk.pki.keystore import queries as keys
 from certdesk.pki.x509 import uploads
 from certdesk.pki.x509.certificates import chain_to_pem
 from certdesk.pki.x509.findings import Finding
-from certdesk.pki.x509.uploads import Public
+from certdesk.pki.x509.uploads import Public, Upload
 
 from . import actions, editing, queries
 from .errors import SameCertificate, UploadQuota
@@ -20,6 +23,8 @@ from .models import Certificate
 from .rules import Bought, VersionFacts
 
 UPLOAD = "scm:cert:upload"
+AT_ONCE = 16  # certificates a transaction: each has six rows and more
+PAUSE = 0.002  # seconds between them, for other writers
 _DAYS_A_MONTH = 365.25 / 12
 
 
@@ -51,6 +56,19 @@ class Uploaded:
     findings: tuple[Finding, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A certificate that may be hosted, as far as it says itself."""
+
+    given: Given
+    found: Upload
+    project: str
+
+
+_Place = tuple[int, _Checked]
+"""Where it stands in what was given."""
+
+
 def upload(principal: Principal, given: Given, now: datetime) -> Uploaded:
     """Checks certificate, chain and key, seals the key and hosts the certificate (UPL-1..8).
 
@@ -59,30 +77,96 @@ def upload(principal: Principal, given: Given, now: datetime) -> Uploaded:
         BadParameter: name or project; UploadRefused: certificate, chain or key, with field and code.
         SameCertificate, UploadQuota: what their names say.
     """
-    project = given.enterprise_project_id or "0"
+    outcome = upload_many(principal, [given], now)[0]
+    if isinstance(outcome, CertdeskError):
+        raise outcome
+    return outcome
+
+
+def upload_many(
+    principal: Principal, given: Sequence[Given], now: datetime
+) -> list[Uploaded | CertdeskError]:
+    """As `upload` for several, each by itself: one that is refused hinders no other.
+
+    Written by `AT_ONCE` a transaction, with a pause after each but the last (law 13).
+
+    Returns:
+        An outcome each, in the same order; a refusal is what `upload` would raise.
+
+    Raises:
+        Forbidden: no `scm:cert:upload` anywhere.
+    """
     principal.require(UPLOAD)
-    editing.check_name(given.name)
-    found = uploads.check_upload(
-        given.certificate, given.chain, given.private_key, now, blocked=keys.is_blocked
-    )
-    names = tuple(name.text for name in found.names)
-    new = Resource("cert", "", principal.account_id, project, principal.user_id, names)
-    principal.require(UPLOAD, new)
-    _check_project(principal, project)
-    with sql.short_transaction():
-        _check_room(principal.account_id)
-        if given.duplicate_check:
-            _refuse_same(principal.account_id, found)
-        key = keystore.store_made(principal.account_id, found.key)
-        certificate_id = actions.create_hosted(
-            principal,
-            given.name,
-            _kind(found, project),
-            _version(found, key.id),
-            {"findings": sorted({one.code for one in found.findings})},
-            now,
+    outcomes: list[Uploaded | CertdeskError | _Checked] = [_checked(principal, one, now) for one in given]
+    ready = [(place, one) for place, one in enumerate(outcomes) if isinstance(one, _Checked)]
+    while ready:
+        chunk, ready = _chunk(ready)
+        hosted = _host(principal, [one for _, one in chunk], now)
+        for (place, _), outcome in zip(chunk, hosted, strict=True):
+            outcomes[place] = outcome
+        if ready:
+            with baton.aside():
+                time.sleep(PAUSE)
+    return [one for one in outcomes if not isinstance(one, _Checked)]
+
+
+def _checked(principal: Principal, given: Given, now: datetime) -> _Checked | CertdeskError:
+    """What can be said without the account's other certificates."""
+    project = given.enterprise_project_id or "0"
+    try:
+        editing.check_name(given.name)
+        found = uploads.check_upload(
+            given.certificate, given.chain, given.private_key, now, blocked=keys.is_blocked
         )
-    return Uploaded(certificate_id, found.findings)
+        names = tuple(name.text for name in found.names)
+        principal.require(
+            UPLOAD, Resource("cert", "", principal.account_id, project, principal.user_id, names)
+        )
+        _check_project(principal, project)
+    except CertdeskError as refused:
+        return refused
+    return _Checked(given, found, project)
+
+
+def _chunk(ready: list[_Place]) -> tuple[list[_Place], list[_Place]]:
+    """The first ones, for one transaction, and the rest. Nothing stands twice in a chunk, so that whoever
+    asks for it hears of the first by its id."""
+    seen = set[str]()
+    for taken, (_, one) in enumerate(ready[:AT_ONCE]):
+        if one.found.facts.sha256 in seen:
+            return ready[:taken], ready[taken:]
+        seen.add(one.found.facts.sha256)
+    return ready[:AT_ONCE], ready[AT_ONCE:]
+
+
+def _host(principal: Principal, checked: Sequence[_Checked], now: datetime) -> list[Uploaded | CertdeskError]:
+    """One transaction; none is in it twice."""
+    account_id = principal.account_id
+    with sql.short_transaction():
+        room, outcomes = _room(account_id), list[CertdeskError | None]()
+        for one in checked:
+            refused = _refused(account_id, one, room - outcomes.count(None))
+            outcomes.append(refused)
+        kept = [one for one, refused in zip(checked, outcomes, strict=True) if refused is None]
+        key_ids = keystore.store_many(account_id, [one.found.key for one in kept])
+        hosted = [_hosted(one, key_id) for one, key_id in zip(kept, key_ids, strict=True)]
+        made = iter(actions.create_hosted(principal, hosted, now))
+    findings = iter([one.found.findings for one in kept])
+    return [refused or Uploaded(next(made), next(findings)) for refused in outcomes]
+
+
+def _refused(account_id: str, one: _Checked, room: int) -> CertdeskError | None:
+    if room <= 0:
+        return UploadQuota(settings.get().upload_quota)
+    if not one.given.duplicate_check:
+        return None
+    same = queries.same_certificate(account_id, one.found.names[0].text, one.found.facts.sha256)
+    return SameCertificate(same) if same else None
+
+
+def _hosted(one: _Checked, key_id: str) -> actions.Hosted:
+    notes = {"findings": sorted({each.code for each in one.found.findings})}
+    return actions.Hosted(one.given.name, _kind(one.found, one.project), _version(one.found, key_id), notes)
 
 
 def watch(
@@ -104,13 +188,20 @@ def watch(
     names = tuple(one.text for one in found.names)
     principal.require(UPLOAD, Resource("cert", "", principal.account_id, project, principal.user_id, names))
     _check_project(principal, project)
+    notes = {"findings": sorted({one.code for one in found.findings}), "key": "absent"}
+    hosted = actions.Hosted(name, _kind(found, project), _version(found, ""), notes)
     with sql.short_transaction():
-        _check_room(principal.account_id)
+        if _room(principal.account_id) <= 0:
+            raise UploadQuota(settings.get().upload_quota)
         _refuse_same(principal.account_id, found)
-        notes = {"findings": sorted({one.code for one in found.findings}), "key": "absent"}
-        kind, version = _kind(found, project), _version(found, "")
-        certificate_id = actions.create_hosted(principal, name, kind, version, notes, now)
+        certificate_id = actions.create_hosted(principal, [hosted], now)[0]
     return Uploaded(certificate_id, found.findings)
+
+
+def _refuse_same(account_id: str, found: Public) -> None:
+    same = queries.same_certificate(account_id, found.names[0].text, found.facts.sha256)
+    if same:
+        raise SameCertificate(same)
 
 
 def findings_of(certificate: Certificate, now: datetime) -> tuple[Finding, ...]:
@@ -133,19 +224,13 @@ def _check_project(principal: Principal, project: str) -> None:
         )
 
 
-def _check_room(account_id: str) -> None:
-    """UPL-8. The account's row is held, so two uploads at once cannot share the last place."""
+def _room(account_id: str) -> int:
+    """UPL-8: how many more may come. The account's row is held, so two uploads at once cannot share the
+    last place."""
     quota = settings.get().upload_quota
     if not sql.is_sqlite():  # whose writers come one at a time anyway
         sql.row("SELECT 1 FROM iam_account WHERE id = %s FOR UPDATE", [account_id])
-    if queries.hosted_count(account_id, quota) >= quota:
-        raise UploadQuota(quota)
-
-
-def _refuse_same(account_id: str, found: Public) -> None:
-    same = queries.same_certificate(account_id, found.names[0].text, found.facts.sha256)
-    if same:
-        raise SameCertificate(same)
+    return quota - queries.hosted_count(account_id, quota)
 
 
 def _kind(found: Public, project: str) -> Bought:

@@ -7,6 +7,7 @@ certificate (1 = leaf) and one sentence; old private CAs have many, so they are 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -48,7 +49,7 @@ def findings(chain: Chain, names: Sequence[HostName], now: datetime) -> tuple[Fi
     found = [
         Finding(code, place, sentence)
         for place, certificate in enumerate(chain, start=1)
-        for code, sentence in _of_one(certificate, place, chain)
+        for code, sentence in (_above if place > 1 else _of_one)(certificate, place, _issuer(chain, place))
     ]
     found += [Finding(code, 1, sentence) for code, sentence in _of_leaf(chain[0], names)]
     said = strict_refusal(chain, names, now)
@@ -60,7 +61,7 @@ def findings(chain: Chain, names: Sequence[HostName], now: datetime) -> tuple[Fi
 def alone(chain: Chain, place: int) -> Iterator[Finding]:
     """What is odd about one certificate of any chain, also of one that does not hold."""
     certificate = chain[place - 1]
-    for code, sentence in _of_one(certificate, place, chain):
+    for code, sentence in _of_one(certificate, place, _issuer(chain, place)):
         yield Finding(code, place, sentence)
     constraints = extension(certificate, x509.BasicConstraints)
     if place > 1 or (constraints is not None and constraints.value.ca):
@@ -71,8 +72,17 @@ def alone(chain: Chain, place: int) -> Iterator[Finding]:
         yield Finding(code, place, sentence)
 
 
-def _of_one(certificate: x509.Certificate, place: int, chain: Chain) -> Iterator[Fault]:
-    issuer = chain[place] if place < len(chain) else None
+def _issuer(chain: Chain, place: int) -> x509.Certificate | None:
+    return chain[place] if place < len(chain) else None
+
+
+@lru_cache(maxsize=256)
+def _above(certificate: x509.Certificate, place: int, issuer: x509.Certificate | None) -> tuple[Fault, ...]:
+    """Of a CA's certificate, which comes again with each upload of what the CA issued."""
+    return tuple(_of_one(certificate, place, issuer))
+
+
+def _of_one(certificate: x509.Certificate, place: int, issuer: x509.Certificate | None) -> Iterator[Fault]:
     for check in _EACH:
         yield from check(certificate)
     yield from _issuer_key(certificate, issuer)

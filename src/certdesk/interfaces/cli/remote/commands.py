@@ -14,6 +14,8 @@ from .table import Remote, Spec
 PANEL = "Over the API"
 TYPES: dict[str, Any] = {"integer": int, "boolean": bool, "texts": list[str]}
 WAITING = frozenset({"certificates.apply", "certificates.issue"})
+_EXTRA = ("import-folder", "wait")
+"""Commands that are no single operation."""
 ProfileName = Annotated[str, typer.Option("--profile", help="Profile of config.toml.")]
 
 
@@ -25,12 +27,12 @@ class ChapterGroup(TyperGroup):
         self.chapter = chapter
 
     def list_commands(self, ctx: Any) -> list[str]:
-        extra = ["wait"] if self.chapter == "certificates" else []
+        extra = _EXTRA if self.chapter == "certificates" else ()
         return sorted([*table.of_chapter(self.chapter), *extra])
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if self.chapter == "certificates" and cmd_name == "wait":
-            return wait_command()
+        if self.chapter == "certificates" and cmd_name in _EXTRA:
+            return wait_command() if cmd_name == "wait" else import_folder_command()
         found = table.of_chapter(self.chapter).get(cmd_name)
         return None if found is None else command_of(found)
 
@@ -59,6 +61,26 @@ def wait_command() -> TyperCommand:
         *_common(),
     ]
     return _made("wait", "Waits until a certificate is issued, and shows who must act.", run, parameters)
+
+
+def import_folder_command() -> TyperCommand:
+    def run(**given: Any) -> None:
+        from . import running
+
+        running.import_folder(**given)
+
+    folder = typer.Argument(
+        metavar="FOLDER",
+        help="NAME.crt and NAME.key, NAME.pem with both, or folders of fullchain.pem and privkey.pem.",
+    )
+    project = typer.Option("--enterprise-project-id", help="Where they belong; 0 is the default project.")
+    parameters = [
+        _parameter("folder", Annotated[str, folder]),
+        _parameter("project", Annotated[str, project], "0"),
+        *_common(),
+    ]
+    text = "Hosts all certificates of a folder with their keys; a repeat takes only what is missing."
+    return _made("import-folder", text, run, parameters)
 
 
 def _made(name: str, doc: str, run: Callable[..., None], given: list[inspect.Parameter]) -> TyperCommand:

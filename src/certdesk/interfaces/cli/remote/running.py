@@ -8,6 +8,7 @@ import json
 import os
 import stat
 import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,7 +17,7 @@ import typer
 
 from certdesk.client import Certdesk, ClientError, Download, Refused, Waiting
 
-from . import profiles, showing, waiting
+from . import importing, profiles, showing, waiting
 from .commands import python_name
 from .table import Remote, Spec
 
@@ -55,6 +56,30 @@ def wait(certificate_id: str, timeout: float, as_json: bool, profile: str) -> No
         end(str(refused), 2)
     except (ClientError, waiting.NotIssued) as refused:
         end(sentence(refused), 1)
+
+
+def import_folder(folder: str, project: str, as_json: bool, profile: str) -> None:
+    """`certdesk certificates import-folder`."""
+    lines: list[importing.Line] = []
+    try:
+        with client(profile) as desk:
+            for line in importing.send(desk, importing.pairs(Path(folder).expanduser()), project):
+                lines.append(line)
+                if not as_json:
+                    print(f"{line.outcome:<8} {line.file}  {line.certificate_id or line.why}", flush=True)
+    except profiles.ProfileRefused as refused:
+        end(str(refused), 2)
+    except OSError as error:
+        end(f"{folder} cannot be read: {error.strerror}. Check the folder.", 2)
+    except ClientError as refused:
+        end(f"{sentence(refused)} {len(lines)} were done; run it again for the rest.", 1)
+    counts = {name: sum(one.outcome == name for one in lines) for name in ("hosted", "there", "refused")}
+    if as_json:
+        print(json.dumps({**counts, "lines": [asdict(one) for one in lines]}, indent=2, ensure_ascii=False))
+    else:
+        print("{hosted} hosted, {there} were there already, {refused} refused.".format(**counts))
+    if counts["refused"]:
+        raise typer.Exit(1)
 
 
 class WrongUse(Exception):

@@ -254,6 +254,22 @@ class Imported(TypedDict):
     findings: list[ChainFinding]
 
 
+class ImportedOne(TypedDict):
+    """Hosted, with its id and findings; or refused, with code and text."""
+
+    name: str
+    certificate_id: NotRequired[CertificateId]
+    findings: NotRequired[list[ChainFinding]]
+    error_code: NotRequired[str]
+    error_msg: NotRequired[str]
+
+
+class ImportedBatch(TypedDict):
+    items: list[ImportedOne]
+    hosted: int
+    refused: int
+
+
 class Issued(TypedDict):
     """The certificate, where every name was proved already; else why it is not paid, if it is not."""
 
@@ -389,6 +405,7 @@ ANSWERS: dict[str, object] = {
     "views.set_settings": ListSettings,
     "certificates.download": FileAnswer("application/zip"),
     "certificates.import": Imported,
+    "certificates.batch_import": ImportedBatch,
     "certificates.apply": Requested,
     "certificates.cancel": Done,
     "certificates.reopen": NewStatus,
