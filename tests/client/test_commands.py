@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from certdesk.foundation.common import clock
 from certdesk.interfaces.cli.installation import Installation, free_port
 from certdesk.interfaces.cli.remote import table
+from tests.support.uploads import World, key_of, key_pem, pem
 
 ROOT = Path(__file__).resolve().parents[2]
 Done = subprocess.CompletedProcess[str]
@@ -247,3 +249,36 @@ def test_the_table_is_that_of_the_registry() -> None:
 
     names = {one.name for chapter in table.chapters() for one in table.of_chapter(chapter).values()}
     assert names == {name for name, one in OPERATIONS.items() if not one.later}
+
+
+@pytest.mark.slow
+def test_a_folder_is_hosted_and_a_repeat_takes_what_is_missing(run: Command, tmp_path: Path) -> None:
+    # rule: UPL-7
+    world, folder = World(clock.real_now()), tmp_path / "certificates"
+    folder.mkdir()
+    chain = pem(world.issuing) + pem(world.root)
+    for number in range(3):
+        leaf = world.leaf((f"folder{number}.example.com",), serial=number + 1)
+        (folder / f"shop-{number}.crt").write_text(pem(leaf) + chain)
+        (folder / f"shop-{number}.key").write_text(key_pem(world.leaf_key))
+    (folder / "shop-1.key").write_text(key_pem(key_of(99)))
+    first = run("certificates", "import-folder", str(folder))
+    assert first.returncode == 1, first.stderr
+    assert [line.split()[:2] for line in first.stdout.splitlines()] == [
+        ["hosted", "shop-0.crt"],
+        ["refused", "shop-1.crt"],
+        ["hosted", "shop-2.crt"],
+        ["2", "hosted,"],
+    ]
+    assert "does not match the private key" in first.stdout
+    (folder / "shop-1.key").write_text(key_pem(world.leaf_key))
+    again = json.loads(run("certificates", "import-folder", str(folder), "--json").stdout)
+    assert (again["hosted"], again["there"], again["refused"]) == (1, 2, 0)
+    shown = run("certificates", "show", again["lines"][1]["certificate_id"], "--json")
+    assert json.loads(shown.stdout)["domain"] == "folder1.example.com"
+    nowhere = run("certificates", "import-folder", str(folder / "none"))
+    assert (nowhere.returncode, "Check the folder" in nowhere.stderr) == (2, True)
+    unheard = run("certificates", "import-folder", str(folder), "--profile", "nowhere")
+    assert (unheard.returncode, "run it again" in unheard.stderr) == (1, True)
+    other = run("certificates", "import-folder", str(folder), "--profile", "other")
+    assert other.returncode == 2

@@ -1,18 +1,13 @@
 """Hosting a whole folder: what makes a pair, what is sent together, and what a person reads about it."""
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from certdesk.foundation.common import clock
 from certdesk.interfaces.cli.remote import importing
 from certdesk.interfaces.cli.remote.importing import Line, Pair
-from tests.support.uploads import World, key_of, key_pem, pem
-
-from .test_commands import Command, run  # noqa: F401  # a fixture
 
 CHAIN = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 KEY = "-----BEGIN EC PRIVATE KEY-----\nBBBB\n-----END EC PRIVATE KEY-----\n"
@@ -92,36 +87,3 @@ def test_no_request_is_too_long_or_too_large(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_lacks_something_is_not_sent() -> None:
     sizes, lines = sent(Pair("a.crt", "a", lacks="No key."), Pair("b.crt", "bbb", CHAIN, KEY))
     assert (sizes, [line.outcome for line in lines]) == ([1], ["refused", "hosted"])
-
-
-@pytest.mark.slow
-def test_a_folder_is_hosted_and_a_repeat_takes_what_is_missing(run: Command, tmp_path: Path) -> None:
-    # rule: UPL-7
-    world, folder = World(clock.real_now()), tmp_path / "certificates"
-    folder.mkdir()
-    chain = pem(world.issuing) + pem(world.root)
-    for number in range(3):
-        leaf = world.leaf((f"folder{number}.example.com",), serial=number + 1)
-        (folder / f"shop-{number}.crt").write_text(pem(leaf) + chain)
-        (folder / f"shop-{number}.key").write_text(key_pem(world.leaf_key))
-    (folder / "shop-1.key").write_text(key_pem(key_of(99)))
-    first = run("certificates", "import-folder", str(folder))
-    assert first.returncode == 1, first.stderr
-    assert [line.split()[:2] for line in first.stdout.splitlines()] == [
-        ["hosted", "shop-0.crt"],
-        ["refused", "shop-1.crt"],
-        ["hosted", "shop-2.crt"],
-        ["2", "hosted,"],
-    ]
-    assert "does not match the private key" in first.stdout
-    (folder / "shop-1.key").write_text(key_pem(world.leaf_key))
-    again = json.loads(run("certificates", "import-folder", str(folder), "--json").stdout)
-    assert (again["hosted"], again["there"], again["refused"]) == (1, 2, 0)
-    shown = run("certificates", "show", again["lines"][1]["certificate_id"], "--json")
-    assert json.loads(shown.stdout)["domain"] == "folder1.example.com"
-    nowhere = run("certificates", "import-folder", str(folder / "none"))
-    assert (nowhere.returncode, "Check the folder" in nowhere.stderr) == (2, True)
-    unheard = run("certificates", "import-folder", str(folder), "--profile", "nowhere")
-    assert (unheard.returncode, "run it again" in unheard.stderr) == (1, True)
-    other = run("certificates", "import-folder", str(folder), "--profile", "other")
-    assert other.returncode == 2

@@ -95,6 +95,7 @@ def upload_many(
 
     Raises:
         Forbidden: no `scm:cert:upload` anywhere.
+        BadParameter: a project that there is not; then none is hosted.
     """
     principal.require(UPLOAD)
     outcomes: list[Uploaded | CertdeskError | _Checked] = [_checked(principal, one, now) for one in given]
@@ -122,9 +123,9 @@ def _checked(principal: Principal, given: Given, now: datetime) -> _Checked | Ce
         principal.require(
             UPLOAD, Resource("cert", "", principal.account_id, project, principal.user_id, names)
         )
-        _check_project(principal, project)
     except CertdeskError as refused:
         return refused
+    _check_project(principal, project)
     return _Checked(given, found, project)
 
 
