@@ -61,6 +61,7 @@ KINDS: Mapping[str, str] = {
     "agent_id": "agents",
     "scan_id": "scans",
     "endpoint_id": "endpoints",
+    "credential_id": "acme-credentials",
 }
 """Part of an address -> kind of thing (tests/support/matrix/things.py)."""
 EVERYBODYS = {"name", "zone", "product_id", "token", "passkey_id"}
