@@ -179,6 +179,10 @@ class AcmeCredentials:
 
         Args:
             label: A name of your own.
+            names: Names that it may ask for; none = any that proves itself.
+            types: Certificate types that it may ask for; none = any.
+            issuer: Who issued it, as a version names it, e.g. builtin or builtin:dv-p256.
+            quota: Certificates that it may have in all; none = no limit.
         """
         return cast('shapes.AcmeCredentialMade', self._transport.call('POST', '/v3/scm/acme-credentials', body={'label': label, 'names': names, 'types': types, 'issuer': issuer, 'quota': quota}))
 
@@ -224,6 +228,10 @@ class AcmeCredentials:
         Args:
             id: The id.
             label: A name of your own.
+            names: Names that it may ask for; none = any that proves itself.
+            types: Certificate types that it may ask for; none = any.
+            issuer: Who issued it, as a version names it, e.g. builtin or builtin:dv-p256.
+            quota: Certificates that it may have in all; none = no limit.
         """
         return cast('shapes.AcmeCredential', self._transport.call('PUT', self._transport.path('/v3/scm/acme-credentials/{id}', id), body={'label': label, 'names': names, 'types': types, 'issuer': issuer, 'quota': quota}))
 
@@ -549,6 +557,7 @@ class Bindings:
             id: The id.
             certificate_id: Id of the certificate: scs and 13 digits.
             policy: The policy's document.
+            exempt: Listeners, or listener and name, that need not serve it.
         """
         return cast('shapes.BindingInfo', self._transport.call('PUT', self._transport.path('/v3/scm/bindings/{id}', id), body={'certificate_id': certificate_id, 'policy': policy, 'exempt': exempt}))
 
@@ -560,7 +569,11 @@ class Bulk:
         self._transport = transport
 
     def cancel(self, bulk_id: str) -> shapes.BulkAction:
-        """Stops it; what was done stays done."""
+        """Stops it; what was done stays done.
+
+        Args:
+            bulk_id: Id of the bulk action.
+        """
         return cast('shapes.BulkAction', self._transport.call('POST', self._transport.path('/v3/scm/bulk-actions/{bulk_id}/cancel', bulk_id)))
 
     def create(self, *, action: Literal['TAG', 'UNTAG', 'OWNER', 'PROJECT', 'NOTICES', 'RENEWAL', 'DELETE'], options: dict[str, Any] | None = None, certificate_ids: builtins.list[str] | None = None, filters: dict[str, Any] | None = None) -> shapes.BulkAction:
@@ -597,6 +610,8 @@ class Bulk:
         """What will happen to each certificate, or has happened, and why one was refused.
 
         Args:
+            bulk_id: Id of the bulk action.
+            verdict: Only those with this verdict.
             limit: Rows a page.
             marker: next_marker of the page before; empty = the first page.
         """
@@ -613,11 +628,19 @@ class Bulk:
             marker = page['next_marker']
 
     def show(self, bulk_id: str) -> shapes.BulkAction:
-        """How far it is."""
+        """How far it is.
+
+        Args:
+            bulk_id: Id of the bulk action.
+        """
         return cast('shapes.BulkAction', self._transport.call('GET', self._transport.path('/v3/scm/bulk-actions/{bulk_id}', bulk_id)))
 
     def start(self, bulk_id: str) -> shapes.BulkAction:
-        """Does what the preview says; the rights of whoever starts it are asked again for each certificate."""
+        """Does what the preview says; the rights of whoever starts it are asked again for each certificate.
+
+        Args:
+            bulk_id: Id of the bulk action.
+        """
         return cast('shapes.BulkAction', self._transport.call('POST', self._transport.path('/v3/scm/bulk-actions/{bulk_id}/start', bulk_id)))
 
 
@@ -643,6 +666,8 @@ class Campaigns:
             action: What to do.
             reason_code: Why it is revoked.
             reason: Why.
+            per_minute: Certificates begun a minute.
+            issuer_per_minute: The same of one issuer; 0 sets no limit of its own.
         """
         return cast('shapes.Made', self._transport.call('POST', '/v3/scm/campaigns', body={'name': name, 'query': query, 'action': action, 'reason_code': reason_code, 'reason': reason, 'per_minute': per_minute, 'issuer_per_minute': issuer_per_minute}))
 
@@ -744,6 +769,8 @@ class Campaigns:
             action: What to do.
             reason_code: Why it is revoked.
             reason: Why.
+            per_minute: Certificates begun a minute.
+            issuer_per_minute: The same of one issuer; 0 sets no limit of its own.
         """
         return cast('shapes.CampaignInfo', self._transport.call('PUT', self._transport.path('/v3/scm/campaigns/{id}', id), body={'name': name, 'query': query, 'action': action, 'reason_code': reason_code, 'reason': reason, 'per_minute': per_minute, 'issuer_per_minute': issuer_per_minute}))
 
@@ -851,6 +878,14 @@ class Certificates:
         """
         return cast('shapes.Requested', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/apply', certificate_id), body={'domain': domain, 'sans': sans, 'csr': csr, 'csr_id': csr_id, 'company_name': company_name, 'company_unit': company_unit, 'company_province': company_province, 'company_city': company_city, 'country': country, 'applicant_name': applicant_name, 'applicant_phone': applicant_phone, 'applicant_email': applicant_email, 'contact_name': contact_name, 'contact_phone': contact_phone, 'contact_email': contact_email, 'auto_dns_auth': auto_dns_auth, 'agree_privacy_protection': agree_privacy_protection, 'domain_method': domain_method, 'key_algorithm': key_algorithm, 'ca_hash_algorithm': ca_hash_algorithm, 'registration_number': registration_number, 'jurisdiction_country': jurisdiction_country, 'business_category': business_category}))
 
+    def batch_import(self, *, items: builtins.list[shapes.Import]) -> shapes.ImportedBatch:
+        """As import, for up to 100, each by itself: one that is refused hinders no other, and says why.
+
+        Args:
+            items: The applications, each with what to buy for it.
+        """
+        return cast('shapes.ImportedBatch', self._transport.call('POST', '/v3/scm/certificates/batch-import', body={'items': items}))
+
     def batch_issue(self, *, items: builtins.list[shapes.Issue], idempotency_key: str = "") -> shapes.IssuedBatch:
         """As issue, for up to 100; one that is refused refuses them all before anything is bought.
 
@@ -926,6 +961,7 @@ class Certificates:
             service_name: ELB, WAF, CDN or OTHER.
             project_name: Region or project; none for CDN.
             resources: Where to deploy: ids of bindings, for CDN domain names.
+            rollout: Trial and waves of a deployment to many places, and what stops it.
         """
         return cast('shapes.DeployAnswer', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/deploy', certificate_id), body={'service_name': service_name, 'project_name': project_name, 'resources': resources, 'rollout': rollout}))
 
@@ -963,6 +999,7 @@ class Certificates:
             name: The name.
             description: A text of your own.
             owner: Id of the user who owns it.
+            owner_group: Id of the group that owns it; empty for none.
         """
         return cast('shapes.Certificate', self._transport.call('PATCH', self._transport.path('/v3/scm/certificates/{certificate_id}', certificate_id), body={'name': name, 'description': description, 'owner': owner, 'owner_group': owner_group}))
 
@@ -1006,6 +1043,7 @@ class Certificates:
             brand: The brand.
             expires_before: Only what expires before this time or date (UTC).
             owner: Id of the user who owns it.
+            owner_group: Id of the group that owns it; empty for none.
             project: Its project there.
             sort: Latest change first, or soonest expiry first.
         """
@@ -1022,6 +1060,7 @@ class Certificates:
             brand: The brand.
             expires_before: Only what expires before this time or date (UTC).
             owner: Id of the user who owns it.
+            owner_group: Id of the group that owns it; empty for none.
             project: Its project there.
             sort: Latest change first, or soonest expiry first.
         """
@@ -1220,6 +1259,7 @@ class Certificates:
             brand: The brand.
             expires_before: Only what expires before this time or date (UTC).
             owner: Id of the user who owns it.
+            owner_group: Id of the group that owns it; empty for none.
             project: Its project there.
             sort: Latest change first, or soonest expiry first.
             limit: Rows a page.
@@ -1691,6 +1731,7 @@ class Endpoints:
 
         Args:
             id: The id.
+            mode: UPLOAD watches it as it is; REISSUE starts an application with its names.
             name: The name.
             enterprise_project_id: Id of the enterprise project; 0 is the default one.
             certificate_id: Id of the certificate: scs and 13 digits.
@@ -1704,6 +1745,7 @@ class Endpoints:
         Args:
             limit: Rows a page.
             marker: next_marker of the page before; empty = the first page.
+            verdict: Only those with this verdict.
             scan: Id of a scan.
         """
         return cast('shapes.EndpointPage', self._transport.call('GET', '/v3/scm/endpoints', query={'limit': limit, 'marker': marker, 'verdict': verdict, 'scan': scan, 'search': search}))
@@ -2722,7 +2764,7 @@ class Targets:
         self._transport = transport
 
     def create(self, *, service: str, kind: str, region: str, options: dict[str, Any], project: str | None = None, label: str | None = None, window: shapes.Window | None = None) -> shapes.Made:
-        """Connects a target; nothing is asked before test or discover. Kind: haproxy.
+        """Connects a target; nothing is asked before test or discover.
 
         Args:
             service: ELB, WAF, CDN or OTHER.
@@ -2730,6 +2772,7 @@ class Targets:
             region: Where the target stands.
             project: Its project there.
             label: A name of your own.
+            window: When the target may be changed, in its own time zone; none = at any time.
             options: Options of the provider; *** keeps a stored secret.
         """
         return cast('shapes.Made', self._transport.call('POST', '/v3/scm/targets', body={'service': service, 'kind': kind, 'region': region, 'project': project, 'label': label, 'window': window, 'options': options}))
@@ -2794,6 +2837,7 @@ class Targets:
             region: Where the target stands.
             project: Its project there.
             label: A name of your own.
+            window: When the target may be changed, in its own time zone; none = at any time.
             options: Options of the provider; *** keeps a stored secret.
         """
         return cast('shapes.TargetInfo', self._transport.call('PUT', self._transport.path('/v3/scm/targets/{id}', id), body={'region': region, 'project': project, 'label': label, 'window': window, 'options': options}))
@@ -3251,7 +3295,11 @@ class Views:
         return cast('shapes.SavedView', self._transport.call('POST', '/v3/scm/certificate-views', body={'name': name, 'query': query, 'shared': shared}))
 
     def delete(self, view_id: str) -> None:
-        """Deletes one's own view; another's shared view needs scm:cert:shareView."""
+        """Deletes one's own view; another's shared view needs scm:cert:shareView.
+
+        Args:
+            view_id: Id of the saved view.
+        """
         self._transport.call('DELETE', self._transport.path('/v3/scm/certificate-views/{view_id}', view_id))
 
     def list(self) -> shapes.SavedViews:
@@ -3259,11 +3307,19 @@ class Views:
         return cast('shapes.SavedViews', self._transport.call('GET', '/v3/scm/certificate-views'))
 
     def set_settings(self, *, columns: builtins.list[str] | None = None, default_view: str | None = None) -> shapes.ListSettings:
-        """Remembers them; what is left out stays."""
+        """Remembers them; what is left out stays.
+
+        Args:
+            columns: Columns of the list, in their order.
+        """
         return cast('shapes.ListSettings', self._transport.call('PUT', '/v3/scm/certificate-list', body={'columns': columns, 'default_view': default_view}))
 
     def show(self, view_id: str) -> shapes.SavedView:
-        """One view."""
+        """One view.
+
+        Args:
+            view_id: Id of the saved view.
+        """
         return cast('shapes.SavedView', self._transport.call('GET', self._transport.path('/v3/scm/certificate-views/{view_id}', view_id)))
 
     def show_settings(self) -> shapes.ListSettings:
@@ -3274,6 +3330,7 @@ class Views:
         """Another name, other filters, shared or not; another's shared view needs scm:cert:shareView.
 
         Args:
+            view_id: Id of the saved view.
             name: The name.
         """
         return cast('shapes.SavedView', self._transport.call('PUT', self._transport.path('/v3/scm/certificate-views/{view_id}', view_id), body={'name': name, 'query': query, 'shared': shared}))

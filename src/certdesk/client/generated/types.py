@@ -1714,6 +1714,10 @@ class Import(TypedDict):
     enc_private_key: NotRequired['str']
 
 
+class ImportBatch(TypedDict):
+    items: 'builtins.list[Import]'
+
+
 class ImportV2(TypedDict):
     """The older API's upload (API §1.12)."""
 
@@ -1726,6 +1730,22 @@ class ImportV2(TypedDict):
 class Imported(TypedDict):
     certificate_id: 'str'
     findings: 'builtins.list[ChainFinding]'
+
+
+class ImportedBatch(TypedDict):
+    items: 'builtins.list[ImportedOne]'
+    hosted: 'int'
+    refused: 'int'
+
+
+class ImportedOne(TypedDict):
+    """Hosted, with its id and findings; or refused, with code and text."""
+
+    name: 'str'
+    certificate_id: NotRequired['str']
+    findings: NotRequired['builtins.list[ChainFinding]']
+    error_code: NotRequired['str']
+    error_msg: NotRequired['str']
 
 
 class InventoryItem(TypedDict):

@@ -82,6 +82,21 @@ CHAPTERS = {
 }
 
 FIELDS = {
+    "exempt": "Listeners, or listener and name, that need not serve it.",
+    "rollout": "Trial and waves of a deployment to many places, and what stops it.",
+    "window": "When the target may be changed, in its own time zone; none = at any time.",
+    "issuer": "Who issued it, as a version names it, e.g. builtin or builtin:dv-p256.",
+    "per_minute": "Certificates begun a minute.",
+    "issuer_per_minute": "The same of one issuer; 0 sets no limit of its own.",
+    "names": "Names that it may ask for; none = any that proves itself.",
+    "types": "Certificate types that it may ask for; none = any.",
+    "quota": "Certificates that it may have in all; none = no limit.",
+    "mode": "UPLOAD watches it as it is; REISSUE starts an application with its names.",
+    "columns": "Columns of the list, in their order.",
+    "verdict": "Only those with this verdict.",
+    "view_id": "Id of the saved view.",
+    "bulk_id": "Id of the bulk action.",
+    "owner_group": "Id of the group that owns it; empty for none.",
     "after_days": "0 = at once; else days after a stage that nobody acknowledged.",
     "digest_at": "Hour of the one message a person gets, e.g. 08:00; empty = one a certificate.",
     "quiet_from": "Beginning of the quiet hours, e.g. 22:00; empty = none.",
