@@ -1,14 +1,17 @@
 """What every request is held against first: rates, lengths of address and headers, size of the body."""
 
+import time
 from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.test import Client
 
 from certdesk.foundation.common import settings
 from certdesk.foundation.common.errors import BadParameter
+from certdesk.foundation.iam import rates
 from certdesk.interfaces.api import bodies, limits
 from tests.support.signed import Person, account, person
 
@@ -23,8 +26,10 @@ def alice() -> Person:
 
 
 @pytest.fixture
-def slow(tmp_path: Path) -> Iterator[None]:
-    """One a second; the bursts are five and ten."""
+def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One a second, and no second passes; the bursts are five and ten."""
+    now = time.time_ns()
+    monkeypatch.setattr(rates, "time", SimpleNamespace(time_ns=lambda: now))
     before = settings.get()
     update = {"data": tmp_path, "kek_file": before.kek_path, "rate_key": 1}
     update |= {"rate_address": 4, "rate_sign_in": 1, "trusted_proxies": (ip_network("10.0.0.0/8"),)}
