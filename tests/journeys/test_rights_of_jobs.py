@@ -121,7 +121,7 @@ def test_a_job_with_a_user_in_its_payload_is_one_for_users() -> None:
         "foundation/approvals/actions.py",
         "lifecycle/bulk/actions.py",
         "lifecycle/campaigns/actions.py",
-        "lifecycle/deployment/actions.py",
+        "lifecycle/deployment/stepping.py",
         "lifecycle/deployment/following.py",
         "lifecycle/discovery/scans.py",
         "lifecycle/enrolment/authorizations.py",

@@ -13,7 +13,7 @@ from certdesk.foundation.jobs.models import Job
 from certdesk.lab.elb import haproxy
 from certdesk.lab.elb_small import Fault
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.deployment import actions, dialing, jobs, material, targets, waiting, work
+from certdesk.lifecycle.deployment import actions, dialing, jobs, material, stepping, targets, waiting, work
 from certdesk.lifecycle.deployment.models import Binding, Deployment, PushRecord, Step, Target
 from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.x509 import csr_making, keys
@@ -266,7 +266,7 @@ async def _only_install(loaded: work.ToInstall) -> None:
 
 
 def _waiting() -> Job:
-    return Job.objects.filter(kind=actions.INSTALL, state="READY").get()
+    return Job.objects.filter(kind=stepping.INSTALL, state="READY").get()
 
 
 def _run_one() -> None:
@@ -475,8 +475,8 @@ def test_jobs_of_steps_that_are_over_do_nothing(elb: Balancer) -> None:
     certificate_id = elb.office.desk.issued(SHOP)
     deployment = elb.deploy(certificate_id, SHOP)["deployment_id"]
     step = Step.objects.get(deployment_id=deployment)
-    for kind in (actions.PREPARE, actions.INSTALL, actions.RESTORE):
-        actions.send(kind, step, elb.alice.principal.user_id)
+    for kind in (stepping.PREPARE, stepping.INSTALL, stepping.RESTORE):
+        stepping.send(kind, step, elb.alice.principal.user_id)
     elb.office.desk.run()
     late = Job(payload={"step": step.id})
     place = work.Place("haproxy", "r", (), (), {})
@@ -487,13 +487,13 @@ def test_jobs_of_steps_that_are_over_do_nothing(elb: Balancer) -> None:
     assert Deployment.objects.get(id=deployment).state == "COMMITTED"
 
 
-@pytest.mark.parametrize("kind", [actions.PREPARE, actions.INSTALL, actions.RESTORE])
+@pytest.mark.parametrize("kind", [stepping.PREPARE, stepping.INSTALL, stepping.RESTORE])
 def test_a_step_whose_binding_has_gone_ends(elb: Balancer, kind: str) -> None:
     certificate_id = elb.office.desk.issued(SHOP)
     deployment = elb.deploy(certificate_id, SHOP)["deployment_id"]
-    state = "PLANNED" if kind == actions.PREPARE else "RUNNING"
-    Step.objects.update(binding=None, state=state, back=kind == actions.RESTORE)
-    actions.send(kind, Step.objects.get(deployment_id=deployment), elb.alice.principal.user_id)
+    state = "PLANNED" if kind == stepping.PREPARE else "RUNNING"
+    Step.objects.update(binding=None, state=state, back=kind == stepping.RESTORE)
+    stepping.send(kind, Step.objects.get(deployment_id=deployment), elb.alice.principal.user_id)
     elb.office.desk.run()
     shown = elb.alice("deployments.show", id=deployment)
     assert (shown["state"], shown["bindings"][0]["reason"]) == ("FAILED", "The target was removed.")

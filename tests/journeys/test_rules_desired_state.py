@@ -15,7 +15,16 @@ from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.outbox.models import Message
 from certdesk.lab.elb_site import self_signed
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.deployment import actions, dialing, jobs, looking, reconcile_jobs, reconciling, work
+from certdesk.lifecycle.deployment import (
+    actions,
+    dialing,
+    jobs,
+    looking,
+    reconcile_jobs,
+    reconciling,
+    stepping,
+    work,
+)
 from certdesk.lifecycle.deployment.models import Binding, Deployment, Step
 from certdesk.lifecycle.issuance import followup
 from certdesk.lifecycle.renewal import succeeding
@@ -259,12 +268,12 @@ def test_a_worker_that_dies_at_any_step_is_settled(
     if kill != "snapshot":
         assert testing.run_due(1, strict=True) == 1
     if kill in ("install", "keep", "wrote"):
-        loaded = jobs.Install().load(Job.objects.get(kind=actions.INSTALL, state="READY"))
+        loaded = jobs.Install().load(Job.objects.get(kind=stepping.INSTALL, state="READY"))
         assert loaded is not None
         asyncio.run(_until(kill, loaded))
     assert field.farm.sha1(P0) in (before, sha1(certificate_id))  # old or new, never none
     Job.objects.filter(kind__startswith="deployment.").delete()  # whoever ran it is gone, with its jobs
-    enqueue(actions.SETTLE)
+    enqueue(stepping.SETTLE)
     field.office.desk.run()
     assert Deployment.objects.get(id=started.deployment.id).state == "COMMITTED"  # type: ignore[union-attr]
     assert field.farm.sha1(P0) == sha1(certificate_id)

@@ -14,7 +14,7 @@ from certdesk.foundation.iam.queries import principal_of
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.actions import enqueue
 from certdesk.foundation.jobs.models import Job
-from certdesk.lifecycle.deployment import actions, windows
+from certdesk.lifecycle.deployment import actions, stepping, windows
 from certdesk.lifecycle.deployment.models import Binding, Deployment, Step
 from certdesk.lifecycle.deployment.rollout import Rollout
 from tests.support.farm import REGION, Field, name_of, open_field
@@ -85,7 +85,7 @@ def test_the_broken_ones_are_named_with_their_causes_and_block_no_other(
 
 def test_a_wave_begins_when_the_one_before_is_over(field: Field) -> None:
     deployment = begin(field, TRIAL)
-    assert Job.objects.filter(kind=actions.PREPARE, state="READY").count() == 1
+    assert Job.objects.filter(kind=stepping.PREPARE, state="READY").count() == 1
     assert testing.run_due(2, strict=True) == 2
     assert states_of(deployment) == ["DEPLOYED", *["PLANNED"] * 4]
     assert Deployment.objects.get(id=deployment).wave == 2
@@ -100,7 +100,7 @@ def test_a_worker_that_died_between_two_waves_is_settled(field: Field) -> None:
     testing.run_due(2, strict=True)
     Job.objects.filter(kind__startswith="deployment.").delete()
     Deployment.objects.filter(id=deployment).update(wave=1)
-    enqueue(actions.SETTLE)
+    enqueue(stepping.SETTLE)
     field.office.desk.run()
     assert Deployment.objects.get(id=deployment).state == "COMMITTED"
 
@@ -203,7 +203,7 @@ def test_outside_its_window_a_target_waits(field: Field) -> None:
     (step,) = field.alice("deployments.show", id=deployment)["bindings"]
     assert step["state"] == "PLANNED"
     assert "10:00:00" in step["waits_until"]
-    enqueue(actions.SETTLE)
+    enqueue(stepping.SETTLE)
     field.office.desk.run()
     assert field.farm.calls == []
     field.alice("deployments.cancel", id=deployment)

@@ -22,13 +22,13 @@ from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates import states as certificate_states
 from certdesk.lifecycle.certificates.models import Version
 
-from . import actions, dialing, material, previous, queries, rules, states, windows, work
+from . import dialing, material, previous, queries, rules, states, stepping, windows, work
 from . import reconcile_jobs as reconcile_jobs  # its handlers belong to this room too
 from .models import Binding, Deployment, Step
 from .states import StepState
 from .work import Failed, Outcome, Place, ToInstall, ToRestore
 
-SETTLE = actions.SETTLE
+SETTLE = stepping.SETTLE
 _GONE = Outcome(
     False, reason="The target was removed.", next_step="Connect it again, then deploy.", lasting=True
 )
@@ -56,7 +56,7 @@ def _shut(job: Job, step: Step, binding: Binding) -> bool:
     """Outside the target's maintenance window the same job comes again when that opens."""
     until = windows.opens(windows.read(binding.target.window), clock.real_now())
     if until is not None:
-        actions.waits(step, job.kind, str(job.payload.get("user_id", "")), until)
+        stepping.waits(step, job.kind, str(job.payload.get("user_id", "")), until)
     return until is not None
 
 
@@ -68,10 +68,10 @@ def _given_up(job: Job, error: BaseException) -> None:
             str(error) if isinstance(error, CertdeskError | Permanent) else "The worker could not finish it."
         )
         lasting = isinstance(error, CertdeskError | Permanent)  # the right, the state: not ours to change
-        actions.finished(step, Outcome(False, reason=told, next_step="Try again.", lasting=lasting))
+        stepping.finished(step, Outcome(False, reason=told, next_step="Try again.", lasting=lasting))
 
 
-@handler(actions.PREPARE, max_attempts=5)
+@handler(stepping.PREPARE, max_attempts=5)
 class Prepare(Handler[Place, Snapshot | Failed]):
     """Stores the way back; nothing is touched yet."""
 
@@ -80,7 +80,7 @@ class Prepare(Handler[Place, Snapshot | Failed]):
         if step is None or step.deployment.paused:
             return None
         if step.binding is None:
-            actions.finished(step, _GONE)
+            stepping.finished(step, _GONE)
             return None
         if _shut(job, step, step.binding):
             return None
@@ -95,15 +95,15 @@ class Prepare(Handler[Place, Snapshot | Failed]):
             return
         if isinstance(result, Failed):
             told = Outcome(False, reason=result.reason, next_step=result.next_step, lasting=result.lasting)
-            actions.finished(step, told)
+            stepping.finished(step, told)
         else:
-            actions.prepared(step, result, str(job.payload.get("user_id", "")))
+            stepping.prepared(step, result, str(job.payload.get("user_id", "")))
 
     def failed(self, job: Job, error: BaseException) -> None:
         _given_up(job, error)
 
 
-@handler(actions.INSTALL, max_attempts=5)
+@handler(stepping.INSTALL, max_attempts=5)
 class Install(Handler[ToInstall, Outcome]):
     """Installs, looks, keeps; or puts the previous certificate back (DEP-6)."""
 
@@ -112,7 +112,7 @@ class Install(Handler[ToInstall, Outcome]):
         if step is None or step.back:
             return None
         if step.binding is None:
-            actions.finished(step, _GONE)
+            stepping.finished(step, _GONE)
             return None
         return None if _shut(job, step, step.binding) else _to_install(job, step, step.binding)
 
@@ -122,7 +122,7 @@ class Install(Handler[ToInstall, Outcome]):
     def store(self, job: Job, work_: ToInstall, result: Outcome) -> None:
         step = _step(job, StepState.RUNNING)
         if step is not None and not step.back:
-            actions.finished(step, result)
+            stepping.finished(step, result)
 
     def failed(self, job: Job, error: BaseException) -> None:
         _given_up(job, error)
@@ -146,11 +146,11 @@ def _to_install(job: Job, step: Step, binding: Binding) -> ToInstall:
 
 
 def _snapshot(step: Step) -> Snapshot:
-    plain = sealing.unseal(step.snapshot_id, step.deployment.account_id, actions.snapshot_purpose(step))
-    return actions.unpacked(plain)
+    plain = sealing.unseal(step.snapshot_id, step.deployment.account_id, stepping.snapshot_purpose(step))
+    return stepping.unpacked(plain)
 
 
-@handler(actions.RESTORE, max_attempts=5)
+@handler(stepping.RESTORE, max_attempts=5)
 class Restore(Handler[ToRestore, Outcome]):
     """Puts back what was served before a deployment that somebody takes back."""
 
@@ -159,7 +159,7 @@ class Restore(Handler[ToRestore, Outcome]):
         if step is None or not step.back:
             return None
         if step.binding is None:
-            actions.finished(step, _GONE)
+            stepping.finished(step, _GONE)
             return None
         principal = rights.principal_for(job)
         certificates.fetch(principal, queries.DEPLOY, step.deployment.certificate_id)
@@ -174,7 +174,7 @@ class Restore(Handler[ToRestore, Outcome]):
     def store(self, job: Job, work_: ToRestore, result: Outcome) -> None:
         step = _step(job, StepState.RUNNING)
         if step is not None and step.back:
-            actions.finished(step, result)
+            stepping.finished(step, result)
 
     def failed(self, job: Job, error: BaseException) -> None:
         _given_up(job, error)
@@ -196,7 +196,7 @@ class Settle(Handler[bool, None]):
                 payload__step=step.id,
             )
             if not alive.exists():
-                actions.send(kind, step, step.deployment.created_by)
+                stepping.send(kind, step, step.deployment.created_by)
         _settle_waves()
         return None
 
@@ -205,23 +205,23 @@ def _settle_waves() -> None:
     """A wave whose turn has come begins, also when whoever ended the one before died just then."""
     ahead = Step.objects.filter(state=StepState.PLANNED, wave__gt=F("deployment__wave"))
     for found in ahead.values_list("deployment_id", flat=True).distinct()[:100]:
-        actions.settle(Deployment.objects.get(id=found))
+        stepping.settle(Deployment.objects.get(id=found))
 
 
 def _kind(step: Step) -> str:
     if step.state == StepState.PLANNED:
-        return actions.PREPARE
-    return actions.RESTORE if step.back else actions.INSTALL
+        return stepping.PREPARE
+    return stepping.RESTORE if step.back else stepping.INSTALL
 
 
-@handler(actions.RETRY, max_attempts=5)
+@handler(stepping.RETRY, max_attempts=5)
 class Retry(Handler[bool, None]):
     """A step that failed is tried again, while its place still should serve just that."""
 
     def load(self, job: Job) -> bool | None:
         step = _step(job, StepState.FAILED)
         if step is not None and step.retry_at is not None and _still_wanted(step):
-            actions.again(step)
+            stepping.again(step)
         return None
 
 

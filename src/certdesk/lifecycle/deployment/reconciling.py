@@ -30,7 +30,7 @@ REPORTED = "Deploy again, or set its policy to MEND so that this is done by itse
 MENDING = "The certificate is being deployed there again."
 _DUE = (
     "SELECT id, target_id FROM deployment_binding WHERE certificate_id <> '' AND NOT gone"
-    " AND (look_at IS NULL OR look_at <= %s) ORDER BY look_at, id LIMIT %s"
+    " AND (look_at IS NULL OR look_at <= %s) ORDER BY look_at NULLS FIRST, id LIMIT %s"
 )
 
 

@@ -7,7 +7,7 @@ from certdesk.foundation.common.errors import WrongState
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
 
-from . import actions
+from . import actions, stepping
 from .models import Binding, Deployment, Step
 from .states import OPEN, StepState
 
@@ -29,7 +29,7 @@ def pause(principal: Principal, deployment_id: str) -> Deployment:
         if now.paused:
             raise WrongState("This deployment is paused already.", next_step="Resume or cancel it.")
         Deployment.objects.filter(id=now.id).update(paused=True, pause_reason=BY_A_PERSON)
-        actions.settle(now)
+        stepping.settle(now)
         actions.note(principal, "deployment.pause", now, _waiting(now).count())
     return deployment
 
@@ -49,9 +49,9 @@ def resume(principal: Principal, deployment_id: str) -> Deployment:
         ruled = now.pause_reason != BY_A_PERSON
         rules = {"canary": 0, "stop_after": 0, "stop_percent": 0} if ruled else {}
         Deployment.objects.filter(id=now.id).update(paused=False, pause_reason="", **rules)
-        sent = actions.send_waiting(now, principal.user_id)
-        actions.plan_tries(now)
-        actions.settle(now)
+        sent = stepping.send_waiting(now, principal.user_id)
+        stepping.plan_tries(now)
+        stepping.settle(now)
         actions.note(principal, "deployment.resume", now, sent)
     return deployment
 
@@ -77,7 +77,7 @@ def cancel(principal: Principal, deployment_id: str) -> Deployment:
             state=StepState.CANCELLED, waits_until=None, updated_at=clock.real_now()
         )
         Deployment.objects.filter(id=now.id).update(paused=False, pause_reason="")
-        actions.settle(now)
+        stepping.settle(now)
         actions.note(principal, "deployment.cancel", now, len(waiting))
     return deployment
 
