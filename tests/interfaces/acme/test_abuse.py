@@ -321,6 +321,13 @@ def finalizing() -> Iterator[Case]:
     for name, der in wrong.items():
         yield f"a CSR with {name}", "badCSR", csr_of(b64(der))
     yield (
+        "a CSR with the account's own key",
+        "badCSR",
+        lambda one: one.alice.post(
+            one.order["finalize"], {"csr": b64(csr("mine.example.com", key=one.alice.key))}
+        ),
+    )
+    yield (
         "an order that is pending",
         "orderNotReady",
         lambda one: one.alice.post(one.pending["finalize"], {"csr": b64(csr("other.example.com"))}),

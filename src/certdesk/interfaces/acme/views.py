@@ -72,7 +72,7 @@ def finalize(request: HttpRequest, order_id: str) -> Answer:
     call = open_call(request, by_jwk=False)
     found = orders.of(call.known, order_id)
     der = unb64(call.wanted.get("csr"), "csr")
-    done = finalizing.finalize(call.known, found, der, call.now, call.source)
+    done = finalizing.finalize(call.known, found, der, call.now, call.source, signed_by=call.key.spki)
     return _order(done, call.base, call.now)
 
 

@@ -40,11 +40,14 @@ LOST = "The server was stopped while it worked on this order; nothing was issued
 _FAILED = (State.UNPASSED, State.DELETED, State.PAID, State.CANCELCHECKING)
 
 
-def finalize(account: Account, order: Order, der: bytes, now: datetime, source: str = "") -> Order:
+def finalize(
+    account: Account, order: Order, der: bytes, now: datetime, source: str = "", *, signed_by: bytes = b""
+) -> Order:
     """Issues, at once where the issuer does (RFC 8555 §7.4).
 
     Args:
         der: the CSR.
+        signed_by: SPKI of the account's key, which is for no certificate (RFC 8555 §11.1).
 
     Raises:
         AcmeError: orderNotReady, badCSR, or what buying, policy and issuer refuse; the order stays ready.
@@ -53,6 +56,8 @@ def finalize(account: Account, order: Order, der: bytes, now: datetime, source: 
     if state != OrderState.READY:
         raise AcmeError("orderNotReady", f"The order is {state}, so it cannot be finalized.", status=403)
     csr = _read(der)
+    if csr.spki == signed_by:
+        raise AcmeError("badCSR", "The CSR holds the account's own key: a certificate has a key of its own.")
     _check_names(order, csr)
     product = products.product_for(account.credential, order.profile, order.names)
     _check_proved(account, order, product, now)
