@@ -208,6 +208,10 @@ class Catalogue:
             raise self._missing(brand, type_code, domain_type, free)
         return found
 
+    def takes_addresses(self, brand: str) -> bool:
+        """Whether IP addresses may be among the names of one of its products (RFC 8738)."""
+        return any(product.allow_ip for product in self._index.values() if product.brand == brand)
+
     def _missing(self, brand: str, type_code: str, domain_type: str, free: bool) -> NoSuchProduct:
         for value, known, name in (
             (brand, list(self.brands), "cert_brand"),

@@ -117,7 +117,7 @@ def _check(principal: Principal, request: IssueRequest, applicant: Applicant, no
     """The rules of buying and applying, before anything is written."""
     chosen = stored.chosen(principal, request.form)
     form = stored.filled(request.form, chosen)
-    csr = _csr_of(form.csr)
+    csr = _csr_of(form.csr, allow_ip=catalogue().takes_addresses(request.cert_brand))
     quantities = _quantities(form, csr)
     product = catalogue().product(
         request.cert_brand, request.cert_type, quantities.domain_type, free=request.free
@@ -147,9 +147,10 @@ def _check(principal: Principal, request: IssueRequest, applicant: Applicant, no
     return Wanted(purchase, product, checked, request_id=principal.request_id)
 
 
-def _csr_of(text: str) -> ParsedCsr | None:
-    """Whatever names it has: the gate for them follows."""
-    return parse_csr(text, allow_internal=True, allow_ip=True) if text.strip() else None
+def _csr_of(text: str, *, allow_ip: bool) -> ParsedCsr | None:
+    """Whatever names it has: the gate for them follows. Where no product takes addresses, those in a CSR are
+    left out like all else that it may not decide."""
+    return parse_csr(text, allow_internal=True, allow_ip=allow_ip) if text.strip() else None
 
 
 def _quantities(form: ApplicationForm, csr: ParsedCsr | None) -> _Quantities:
