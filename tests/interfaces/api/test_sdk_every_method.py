@@ -293,7 +293,7 @@ TABLE: dict[str, Row] = {
         (
             NO_CERTIFICATE,
             ({"body": deployment()}, 400, "SCM.0005"),
-            ({"body": deployment(*[{"id": "x"}] * 101)}, 400, "SCM.0005"),
+            ({"body": deployment(*[{"id": "x"}] * 501)}, 400, "SCM.0005"),
             ({"body": {**deployment({"id": "x"}), "service_name": "VOD"}}, 400, "SCM.0005"),
             ({"certificate_id": PAID}, 400, "SCM.0010"),
         ),
