@@ -96,7 +96,7 @@ def test_every_page_and_the_next(run: Command) -> None:
         run("certificates", "list", "--limit", "10", "--offset", "1", "--all", "--json").stdout
     )
     assert [row["id"] for row in behind["certificates"]] == ids[1:]
-    assert run("domains", "list").stdout == "Nothing found.\n"
+    assert run("campaigns", "list").stdout == "Nothing found.\n"
 
 
 @pytest.mark.slow
