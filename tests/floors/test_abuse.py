@@ -27,7 +27,7 @@ FULL = os.environ.get("CERTDESK_SIZE") == "full"
 SLOWEST = 2.0
 SAID_ON_PURPOSE = (b"SCM.9001", b"SCM.9503")
 """501 and 503 in the contract's form: a capability to come, an outside service that does not answer."""
-SHOWN_ONCE = "/iam/keys/add"
+SHOWN_ONCE = ("/iam/keys/add", "/acme-credentials")
 """The page that shows a new secret key, that one time (IAM-7)."""
 HIT = abuse.SCRIPT.partition("=")[0]
 
@@ -173,5 +173,7 @@ def test_no_secret_is_kept_or_said(attacked: Attacker) -> None:
     flock = Flock()
     plant(flock, attacked.home, attacked.key, attacked.second)
     kept = places(attacked.home)
-    answers = b"\n".join(one.body for one in attacked.results if SHOWN_ONCE not in one.what)
+    answers = b"\n".join(
+        one.body for one in attacked.results if not any(path in one.what for path in SHOWN_ONCE)
+    )
     assert flock.hits({**kept, "answers": answers}) == []
