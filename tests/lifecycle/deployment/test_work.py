@@ -64,6 +64,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(dialing, "connector", lambda *_: made.target)
     monkeypatch.setattr(probe, "look", made.look)
     monkeypatch.setattr(work, "PATIENCE", 0.0)
+    monkeypatch.setattr(work, "AGAIN", 0.0)
     return made
 
 
@@ -75,7 +76,14 @@ def install(place: Place = PLACE) -> work.Outcome:
 def test_kept_only_once_every_listener_serves_it(world: World) -> None:
     outcome = install()
     assert (outcome.ok, world.target.done) == (True, ["install", "keep"])
-    assert world.asked == [("::1", 443), ("h", 8443)]
+    assert world.asked == [("::1", 443), ("h", 8443)] * 2
+
+
+# rule: DEP-6
+def test_one_good_look_is_none_while_old_and_new_processes_answer_in_turn(world: World) -> None:
+    world.verdicts[:] = [Verdict.NEW, Verdict.NEW, Verdict.PREVIOUS, Verdict.NEW]
+    outcome = install()
+    assert (outcome.ok, outcome.back, outcome.verdict) == (False, True, Verdict.PREVIOUS)
 
 
 # rule: DEP-6

@@ -17,6 +17,8 @@ from . import dialing, previous, rules
 PATIENCE = 5.0
 """Seconds after which a target that took a certificate must serve it: some need a moment for their reload."""
 PAUSE = 0.2
+AGAIN = 0.25
+"""Between two good looks, which both count: while a server reloads, old and new processes answer in turn."""
 _LOOKS = 100
 """At most so many while a slow target takes its time."""
 
@@ -160,7 +162,7 @@ async def restore(work: ToRestore) -> Outcome:
 async def _seen(
     place: Place, names: Sequence[str], expected: Expected, *, any_name: bool = False
 ) -> tuple[Seen, ...]:
-    """Looks until every listener serves the expected one for every name, or patience ends.
+    """Looks until every listener serves the expected one for every name twice in a row, or patience ends.
 
     Args:
         any_name: a certificate that does not cover its names was there before: that counts as seen.
@@ -170,14 +172,16 @@ async def _seen(
     """
     patience = dialing.patience(place.kind)
     until = time.monotonic() + max(PATIENCE, patience)
+    seen = False
     while True:
         looks = await _looks(place, names, expected)
-        wrong = [one for one in looks if not _good(one, any_name)]
-        if looks and not wrong:
+        good = bool(looks) and all(_good(one, any_name) for one in looks)
+        if good and seen:
             return looks
-        if time.monotonic() > until:
+        if not good and time.monotonic() > until:
             raise _NotServed(looks or (_nobody(place),))
-        await asyncio.sleep(max(PAUSE, patience / _LOOKS))
+        await asyncio.sleep(AGAIN if good else max(PAUSE, patience / _LOOKS))
+        seen = good
 
 
 def _good(one: Seen, any_name: bool) -> bool:
