@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from certdesk.foundation.common.errors import Kind
+from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.actions import enqueue
 from certdesk.foundation.jobs.models import Job
@@ -504,7 +505,8 @@ def test_a_worker_that_cannot_go_on_says_so(elb: Balancer) -> None:
     wanted = [actions.Wanted(elb.binding(SHOP)["id"])]
     actions.deploy(elb.alice.principal, certificate_id, "ELB", REGION, wanted)
     step = Step.objects.get()
-    jobs.Prepare().failed(Job(payload={"step": step.id}), ValueError("secret detail"))
+    with short_transaction():
+        jobs.Prepare().failed(Job(payload={"step": step.id}), ValueError("secret detail"))
     bound = elb.binding(SHOP)
     assert (bound["deployment"], bound["reason"]) == ("FAILED", "The worker could not finish it.")
 

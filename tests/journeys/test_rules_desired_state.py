@@ -8,6 +8,7 @@ import pytest
 
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
+from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.actions import enqueue
@@ -308,7 +309,8 @@ def test_a_look_is_not_written_over_what_changed_meanwhile(field: Field) -> None
     field.farm.add(P0, self_signed([P0]))
     (found,) = asyncio.run(looking.look(loaded))
     Binding.objects.filter(id=field.places[P0]).update(seen_at=clock.real_now())
-    reconciling.keep(found, clock.real_now())
+    with short_transaction():
+        reconciling.keep(found, clock.real_now())
     assert field.binding(P0)["drift"] == ""
 
 
