@@ -7,7 +7,7 @@ import pytest
 
 from certdesk.lifecycle.certificates import docs, endings, rules, states
 from certdesk.lifecycle.certificates.errors import NotExportable
-from certdesk.lifecycle.certificates.rules import LATER, Operation
+from certdesk.lifecycle.certificates.rules import Operation
 from certdesk.lifecycle.certificates.states import TABLE, State
 from tests.support.inventory import NOW
 
@@ -47,8 +47,8 @@ def test_every_operation_of_the_table_has_a_name_here():
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.EXPIRED])
-def test_offered_is_what_the_table_lists_without_what_comes_later(state):
-    expected = [name for name in states.ROWS[state].operations if Operation(name) not in LATER]
+def test_offered_is_what_the_table_lists(state):
+    expected = list(states.ROWS[state].operations)
     if state is State.PAID:  # a paid one is unsubscribed from, a free one deleted (DEL-1)
         assert sorted(rules.offered(Thing(state, free=True), NOW)) == ["apply", "delete", "privacy"]
         expected.remove("delete")
@@ -63,9 +63,7 @@ def test_offered_is_what_the_table_lists_without_what_comes_later(state):
 def test_what_is_not_offered_says_why(state):
     for offer in rules.offers(Thing(state), NOW):
         assert offer.offered is (offer.why_not == "")
-        if offer.operation in LATER:
-            assert "does not have this operation yet" in offer.why_not
-        elif not offer.offered and not offer.special:
+        if not offer.offered and not offer.special:
             assert offer.why_not.startswith("Possible only while the certificate is: ")
 
 
@@ -104,7 +102,6 @@ def test_the_page_of_the_table_holds_every_line():
     for state, event, via in TABLE:
         way = via.value or "–"
         assert f"| {state.value} | {event.value} | {way} | {TABLE[state, event, via].value} |" in page
-    assert all(f"{one.value}*" in page for one in LATER)
 
 
 # rule: DEL-1

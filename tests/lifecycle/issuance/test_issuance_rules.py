@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certdesk.lifecycle.issuance import rules
-from certdesk.lifecycle.issuance.errors import NotProved
+from certdesk.lifecycle.issuance.errors import NotProved, PeriodOver
 from certdesk.lifecycle.issuance.rules import Approvals, Proof
 
 NOW = datetime(2026, 11, 23, 12, 30, 15, 999, tzinfo=UTC)
@@ -127,3 +127,12 @@ def test_what_is_open_goes_stale_also_when_the_clock_was_set_back():
     assert rules.is_stale(NOW, NOW + timedelta(seconds=5), 5)
     assert not rules.is_stale(NOW, NOW - timedelta(seconds=5), 5)
     assert rules.is_stale(NOW, NOW - timedelta(seconds=5.1), 5)
+
+
+# rule: CAT-7
+def test_a_further_version_never_outlasts_what_was_paid() -> None:
+    now = datetime(2027, 1, 1, 12, tzinfo=UTC)
+    second = timedelta(seconds=1)
+    assert rules.validity(now, 12, 398, now + second) == (now, now + second)
+    with pytest.raises(PeriodOver):
+        rules.validity(now, 12, 398, now)

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from certdesk.interfaces.words.say import say
-from certdesk.lifecycle.certificates.rules import LATER, Offer, Operation
+from certdesk.lifecycle.certificates.rules import Offer, Operation
 from certdesk.lifecycle.certificates.states import ROWS
 
 NEEDS = {
@@ -132,7 +132,7 @@ def buttons(
     refusals = []
     for offer in offers:
         operation = offer.operation
-        if operation in LATER or not may(NEEDS[operation]):
+        if not may(NEEDS[operation]):
             continue
         label = str(LABELS[operation])
         if not offer.offered:

@@ -1,7 +1,6 @@
 """The page of the state table for `docs/`, made from the table itself so that it cannot drift."""
 
 from . import states
-from .rules import LATER
 from .states import TABLE, Event, State
 
 _HEAD = """# States of a certificate
@@ -29,12 +28,11 @@ def _states() -> list[str]:
         progress = "–" if row.progress is None else f"{row.progress} %"
         cells = (state.value, row.title, progress, row.next_actor, row.next_step, _operations(state))
         lines.append(_line(cells))
-    return [*lines, "", "Operations marked * belong to a later release: their routes answer `SCM.9001`."]
+    return lines
 
 
 def _operations(state: State) -> str:
-    later = {operation.value for operation in LATER}
-    return ", ".join(f"{name}*" if name in later else name for name in states.ROWS[state].operations)
+    return ", ".join(states.ROWS[state].operations)
 
 
 def _transitions() -> list[str]:

@@ -42,9 +42,6 @@ class Operation(StrEnum):
     UPLOAD = "upload"
 
 
-LATER: frozenset[Operation] = frozenset()
-"""Operations whose room is still empty in this release: never offered, their routes answer SCM.9001."""
-
 # These end the application with the words of whoever refused it; the words stay on the certificate.
 FAILURES = frozenset(
     {
@@ -221,8 +218,6 @@ def offered(certificate: Offerable, now: datetime, *, in_console: bool = False) 
 def _offer(
     operation: Operation, certificate: Offerable, state: State, now: datetime, in_console: bool
 ) -> Offer:
-    if operation in LATER:
-        return Offer(operation, False, "This release of Certdesk does not have this operation yet.")
     bar = endings.bar(operation.value, certificate, state, now, in_console=in_console)
     if bar:
         return Offer(operation, False, bar, special=True)
