@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from certdesk.connectors.targets import registry
-from certdesk.connectors.targets.haproxy import files, listing
+from certdesk.connectors.targets import disk, registry
+from certdesk.connectors.targets.haproxy import listing
 from certdesk.connectors.targets.haproxy.runtime import Runtime
 from certdesk.connectors.targets.options import Outside
 from certdesk.connectors.targets.protocol import Reason, TargetError
@@ -134,23 +134,23 @@ def test_files_that_cannot_be_had(tmp_path: Path) -> None:
     outside = Outside(folders=(tmp_path,), max_bytes=10)
     (tmp_path / "folder").mkdir()
     (tmp_path / "long").write_text("x" * 11, encoding="ascii")
-    assert files.read(outside, str(tmp_path / "none")) is None
+    assert disk.read_text(outside, str(tmp_path / "none")) is None
     for name, told in (("folder", "cannot be read"), ("long", "longer than 10 bytes")):
         with pytest.raises(TargetError, match=told):
-            files.read(outside, str(tmp_path / name))
+            disk.read_text(outside, str(tmp_path / name))
     for name in ("folder", "nowhere/file"):
         with pytest.raises(TargetError, match="cannot be written"):
-            files.write(outside, str(tmp_path / name), "text")
+            disk.write_text(outside, str(tmp_path / name), "text")
     assert {one.name for one in tmp_path.iterdir()} == {"folder", "long"}
     with pytest.raises(TargetError, match="no folder that targets may use"):
-        files.write(outside, str(tmp_path / ".." / "file"), "text")
+        disk.write_text(outside, str(tmp_path / ".." / "file"), "text")
 
 
 def test_a_replaced_file_keeps_its_mode(tmp_path: Path) -> None:
     file = tmp_path / "a.pem"
     file.write_text("old", encoding="ascii")
     file.chmod(0o640)
-    files.write(Outside(folders=(tmp_path,)), str(file), "new")
+    disk.write_text(Outside(folders=(tmp_path,)), str(file), "new")
     assert (file.read_text(encoding="ascii"), file.stat().st_mode & 0o777) == ("new", 0o640)
 
 

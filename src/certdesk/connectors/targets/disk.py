@@ -55,6 +55,17 @@ def write(outside: Outside, name: str, content: bytes) -> None:
         ) from None
 
 
+def read_text(outside: Outside, name: str) -> str | None:
+    """As `read`; what is no UTF-8 is replaced."""
+    content = read(outside, name)
+    return None if content is None else content.decode("utf-8", "replace")
+
+
+def write_text(outside: Outside, name: str, text: str) -> None:
+    """As `write`."""
+    write(outside, name, text.encode())
+
+
 def check_writable(outside: Outside, name: str) -> None:
     """Whether `write` could replace it, as far as that shows without a change.
 

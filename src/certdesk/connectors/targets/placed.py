@@ -7,21 +7,16 @@ before is the way back, so a server whose files hold no readable certificate is 
 import asyncio
 import base64
 import json
-import re
 from collections.abc import Mapping, Sequence
-from ssl import PEM_cert_to_DER_cert
 from typing import Annotated
 
 import pydantic
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import JsonValue
 
-from certdesk.connectors.targets import disk, running
+from certdesk.connectors.targets import disk, material, running
 from certdesk.connectors.targets.options import Outside, TargetOptions
 from certdesk.connectors.targets.protocol import Bundle, Reason, Resource, Snapshot, TargetCheck, TargetError
-from certdesk.pki.x509.certificates import CertificateFacts, facts
-from certdesk.pki.x509.errors import BadCertificate
+from certdesk.pki.x509.certificates import CertificateFacts
 
 PathText = Annotated[str, pydantic.Field(pattern=r"^/[\x21-\x7e]{1,250}$")]
 Argument = Annotated[str, pydantic.Field(min_length=1, max_length=1000)]
@@ -34,8 +29,6 @@ Listeners = Annotated[tuple[Listener, ...], pydantic.Field(min_length=1, max_len
 LISTENERS = "host:port where clients connect, each looked at after a deployment"
 COMMAND = "One argument a line, the program first, no shell. It must be named in CERTDESK_TARGET_PROGRAMS. "
 LINES: dict[str, JsonValue] = {"kind": "lines"}
-
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
 
 
 class PlacedOptions(TargetOptions):
@@ -61,7 +54,7 @@ class Placed:
 
     def leaf(self, content: bytes) -> CertificateFacts | None:
         """Of the certificate in the first file; None when there is none that can be read."""
-        return leaf_of(content)
+        return material.leaf_of(content.decode("ascii", "replace"))
 
     async def told(self) -> None:
         """Makes the server read its files again; nothing where it looks by itself.
@@ -101,7 +94,7 @@ class Placed:
 
     async def install(self, resource_id: str, bundle: Bundle) -> None:
         self._known(resource_id)
-        check_pair(bundle)
+        material.check_pair(bundle)
         await self._replace(self.rendered(bundle))
 
     async def keep(self, resource_id: str, bundle: Bundle) -> None:
@@ -172,33 +165,3 @@ def reloadable(outside: Outside, command: Sequence[str]) -> tuple[str, ...]:
         return ("There is no command: the server has to see the new file by itself within seconds.",)
     running.program(outside, command[0], "reload")
     return ()
-
-
-def leaf_of(content: bytes) -> CertificateFacts | None:
-    """Of the first certificate in PEM text; None when there is none that can be read."""
-    found = _CERTIFICATE.search(content)
-    if found is None:
-        return None
-    try:
-        return facts(PEM_cert_to_DER_cert(found[0].decode("ascii")))
-    except (ValueError, BadCertificate):
-        return None
-
-
-def check_pair(bundle: Bundle) -> None:
-    """Before anything is written: a machine that restarts just then must find a pair that belongs together.
-
-    Raises:
-        TargetError: REFUSED.
-    """
-    try:
-        key = load_pem_private_key(bundle.key.encode(), None)
-        fits = x509.load_pem_x509_certificate(bundle.leaf.encode()).public_key() == key.public_key()
-    except (ValueError, TypeError):
-        fits = False
-    if not fits:
-        raise TargetError(
-            Reason.REFUSED,
-            "The private key does not belong to the certificate, so nothing was changed.",
-            "Deploy a certificate whose key belongs to it.",
-        )

@@ -6,7 +6,6 @@ deployment is refused, or done without a way back where the options say so.
 """
 
 import json
-import re
 from dataclasses import asdict
 from ssl import PEM_cert_to_DER_cert
 from typing import Annotated, Protocol, runtime_checkable
@@ -15,9 +14,6 @@ import pydantic
 
 from certdesk.connectors.targets.protocol import Bundle, Reason, Snapshot, TargetError
 from certdesk.pki.x509.certificates import CertificateFacts, facts
-from certdesk.pki.x509.errors import BadCertificate
-
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
 
 WithoutWayBack = Annotated[
     bool,
@@ -87,14 +83,3 @@ def same(current: str, previous: Bundle) -> None:
             "The target serves another certificate than this account knows of.",
             "Let the target be looked at again (discover).",
         )
-
-
-def leaf_of(pem: str) -> CertificateFacts | None:
-    """Of the first certificate in the text; None when there is none that can be read."""
-    found = _CERTIFICATE.search(pem)
-    if found is None:
-        return None
-    try:
-        return facts(PEM_cert_to_DER_cert(found[0]))
-    except (ValueError, BadCertificate):
-        return None

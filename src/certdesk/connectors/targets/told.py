@@ -12,7 +12,7 @@ import pydantic
 
 from certdesk.connectors import serving, starttls
 from certdesk.connectors.protocol import ConnectorError
-from certdesk.connectors.targets import placed, returning
+from certdesk.connectors.targets import material, returning
 from certdesk.connectors.targets.options import Outside
 from certdesk.connectors.targets.placed import LISTENERS, Listeners
 from certdesk.connectors.targets.protocol import Bundle, Reason, Resource, Snapshot, TargetCheck, TargetError
@@ -92,7 +92,7 @@ class Told:
 
     async def install(self, resource_id: str, bundle: Bundle) -> None:
         self._known(resource_id)
-        placed.check_pair(bundle)
+        material.check_pair(bundle)
         await self.deliver(
             INSTALL,
             {

@@ -52,15 +52,9 @@ def key_shape(key: AccessKey) -> Shape:
 def roles(principal: Principal, query: PageQuery) -> Shape:
     """System policies first, then the account's own, each by name."""
     found = list(policies.listed(principal))
-    start = 0
-    if query.marker:
-        places = [place for place, one in enumerate(found) if one.id == query.marker]
-        if not places:
-            raise paging.unknown_marker()
-        start = places[0] + 1
-    rows, more = paging.cut(found[start:], query.limit)
+    rows, behind = paging.after(found, query.limit, query.marker)
     items = [policy_shape(one) for one in rows]
-    return {"items": items, "roles": items, "next_marker": rows[-1].id if more else None}
+    return {"items": items, "roles": items, "next_marker": behind}
 
 
 @operation("policies.create", "POST", ROLES, policies.CREATE, request=schemas.NewPolicy, success=201)

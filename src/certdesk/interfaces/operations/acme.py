@@ -37,14 +37,8 @@ def _shape(one: Credential) -> Shape:
 def listed(principal: Principal, query: PageQuery) -> Shape:
     """The account's ACME credentials, oldest first; without their keys."""
     found = credentials.listed(principal)
-    start = 0
-    if query.marker:
-        places = [place for place, one in enumerate(found) if one.id == query.marker]
-        if not places:
-            raise paging.unknown_marker()
-        start = places[0] + 1
-    rows, more = paging.cut(found[start:], query.limit)
-    return {"items": [_shape(one) for one in rows], "next_marker": rows[-1].id if more else None}
+    rows, behind = paging.after(found, query.limit, query.marker)
+    return {"items": [_shape(one) for one in rows], "next_marker": behind}
 
 
 @operation("acme_credentials.create", "POST", BASE, credentials.CREATE, request=NewCredential, success=201)

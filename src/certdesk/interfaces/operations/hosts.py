@@ -68,14 +68,8 @@ def enrolment_code(principal: Principal) -> Shape:
 def listed(principal: Principal, query: PageQuery) -> Shape:
     """The account's hosts, oldest first."""
     found = queries.listed(principal)
-    start = 0
-    if query.marker:
-        places = [place for place, one in enumerate(found) if one.id == query.marker]
-        if not places:
-            raise paging.unknown_marker()
-        start = places[0] + 1
-    rows, more = paging.cut(found[start:], query.limit)
-    return {"items": [shape(one) for one in rows], "next_marker": rows[-1].id if more else None}
+    rows, behind = paging.after(found, query.limit, query.marker)
+    return {"items": [shape(one) for one in rows], "next_marker": behind}
 
 
 @operation("agents.create", "POST", BASE, f"{A}:create", request=NewAgent, success=201)

@@ -1,6 +1,5 @@
 """Buying and paying: buy, orders, products, prices, balance (API §1 #10, §10)."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from certdesk.foundation.common import clock
@@ -9,7 +8,7 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.catalogue import prices
 from certdesk.lifecycle.catalogue.queries import brand_title, catalogue
-from certdesk.lifecycle.catalogue.rules import Product, amount_text
+from certdesk.lifecycle.catalogue.rules import amount_text
 from certdesk.lifecycle.orders import actions, means, queries, rules
 from certdesk.lifecycle.orders.filters import OrderFilters
 from certdesk.lifecycle.orders.models import Order, Share
@@ -186,19 +185,9 @@ def _share(found: Share, digits: int) -> Shape:
 def products(principal: Principal, query: PageQuery) -> Shape:
     """Everything that is or could be for sale, with the reason where it is not (CAT-6)."""
     book = catalogue()
-    page, more = paging.cut(_after(prices.current_all(clock.now()), query.marker), query.limit)
+    page, behind = paging.after(prices.current_all(clock.now()), query.limit, query.marker)
     items = [shapes.product(one, book.types[one.type], dict(book.currencies)) for one in page]
-    return {"items": items, "next_marker": page[-1].id if more else None}
-
-
-def _after(found: Sequence[Product], marker: str) -> Sequence[Product]:
-    """Those behind the product that the marker names."""
-    if not marker:
-        return found
-    places = [place for place, one in enumerate(found, start=1) if one.id == marker]
-    if not places:
-        raise paging.unknown_marker()
-    return found[places[0] :]
+    return {"items": items, "next_marker": behind}
 
 
 @operation("catalogue.price", "POST", "/v3/scm/prices", "scm:certProduct:get", request=Price)

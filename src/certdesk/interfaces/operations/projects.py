@@ -54,19 +54,13 @@ def _shape(one: EnterpriseProject) -> Shape:
 def listed(principal: Principal, query: PageQuery) -> Shape:
     """The projects that one may see: default first, then by name."""
     found = projects.listed(principal)
-    start = 0
-    if query.marker:
-        places = [place for place, one in enumerate(found) if one.id == query.marker]
-        if not places:
-            raise paging.unknown_marker()
-        start = places[0] + 1
-    rows, more = paging.cut(found[start:], query.limit)
+    rows, behind = paging.after(found, query.limit, query.marker)
     items = [_shape(one) for one in rows]
     return {
         "items": items,
         "enterprise_projects": items,
         "total_count": len(found),
-        "next_marker": rows[-1].id if more else None,
+        "next_marker": behind,
     }
 
 

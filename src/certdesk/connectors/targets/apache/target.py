@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pydantic
 
-from certdesk.connectors.targets.haproxy import files
+from certdesk.connectors.targets import disk
 from certdesk.connectors.targets.options import Outside
 from certdesk.connectors.targets.webserver import commands
 from certdesk.connectors.targets.webserver.options import PathText, WebServerOptions
@@ -54,7 +54,7 @@ class _Apache:
         return config.read(await self._run(what, "-t", "-D", "DUMP_VHOSTS", "-D", "DUMP_RUN_CFG"))
 
     def _file(self, name: str) -> str:
-        return files.read(self._outside, name) or ""
+        return disk.read_text(self._outside, name) or ""
 
     async def check(self) -> None:
         await self._run("Apache's test of its configuration (apachectl -t)", "-t")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from certdesk.connectors.targets import calling, returning
+from certdesk.connectors.targets import calling, material, returning
 from certdesk.connectors.targets.calling import BadShape
 from certdesk.connectors.targets.options import LONGEST, Outside
 from certdesk.connectors.targets.protocol import Bundle, Resource, Snapshot, TargetCheck, TargetError
@@ -62,7 +62,7 @@ class Aws:
             users = [str(one) for one in described["Certificate"].get("InUseBy") or ()]
         except BadShape:
             raise calling.no_such_api(self._api.host("acm")) from None
-        leaf = returning.leaf_of(await self._pem(arn))
+        leaf = material.leaf_of(await self._pem(arn))
         listeners = list(self._options.listeners) if users else []
         for user in users if not self._options.listeners else ():
             if user not in edges:
@@ -102,11 +102,11 @@ class Aws:
         return str(found.get("Certificate") or "")
 
     async def snapshot(self, resource_id: str) -> Snapshot:
-        leaf = returning.leaf_of(await self._pem(resource_id))
+        leaf = material.leaf_of(await self._pem(resource_id))
         return returning.one_way(leaf, leaf.names if leaf else (), self._options.without_way_back)
 
     async def snapshot_of(self, resource_id: str, previous: Bundle) -> Snapshot:
-        leaf = returning.leaf_of(await self._pem(resource_id))
+        leaf = material.leaf_of(await self._pem(resource_id))
         returning.same(leaf.sha1 if leaf else "", previous)
         return returning.packed(previous)
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pydantic
 
-from certdesk.connectors.targets import calling, placed
+from certdesk.connectors.targets import calling, material
 from certdesk.connectors.targets.calling import BadShape
 from certdesk.connectors.targets.options import Outside, TargetOptions
 from certdesk.connectors.targets.placed import LISTENERS, Listeners
@@ -65,7 +65,7 @@ class Caddy:
         entries, _ = await self._entries()
         found = []
         for place, one in enumerate(entries):
-            leaf = placed.leaf_of(str(one.get("certificate", "")).encode())
+            leaf = material.leaf_of(str(one.get("certificate", "")))
             if leaf is not None:
                 found.append(Resource(_id(place, one), leaf.names, self._options.listeners, leaf.sha1))
         return tuple(found)
@@ -73,7 +73,7 @@ class Caddy:
     async def snapshot(self, resource_id: str) -> Snapshot:
         entries, _ = await self._entries()
         one = entries[_place(resource_id, entries)]
-        leaf = placed.leaf_of(str(one.get("certificate", "")).encode())
+        leaf = material.leaf_of(str(one.get("certificate", "")))
         if leaf is None or not one.get("key"):
             raise TargetError(
                 Reason.NO_WAY_BACK,
@@ -83,7 +83,7 @@ class Caddy:
         return Snapshot(json.dumps(one).encode(), leaf.sha256, leaf.names)
 
     async def install(self, resource_id: str, bundle: Bundle) -> None:
-        placed.check_pair(bundle)
+        material.check_pair(bundle)
         pem = {
             "certificate": without_blanks(f"{bundle.leaf}\n{bundle.chain}"),
             "key": without_blanks(bundle.key),

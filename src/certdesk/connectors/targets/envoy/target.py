@@ -10,9 +10,9 @@ from typing import Annotated, Any, ClassVar
 
 import pydantic
 
-from certdesk.connectors.targets import disk
+from certdesk.connectors.targets import disk, material
 from certdesk.connectors.targets.options import Outside
-from certdesk.connectors.targets.placed import LISTENERS, Listeners, PathText, Placed, PlacedOptions, leaf_of
+from certdesk.connectors.targets.placed import LISTENERS, Listeners, PathText, Placed, PlacedOptions
 from certdesk.connectors.targets.protocol import Bundle, Reason, TargetError, without_blanks
 from certdesk.pki.x509.certificates import CertificateFacts
 
@@ -74,7 +74,7 @@ class Envoy(Placed):
                 held = one.get("tls_certificate")
                 chain = held.get("certificate_chain") if isinstance(held, dict) else None
                 text = chain.get("inline_string") if isinstance(chain, dict) else None
-                return leaf_of(text.encode()) if isinstance(text, str) else None
+                return material.leaf_of(text) if isinstance(text, str) else None
         return None
 
 

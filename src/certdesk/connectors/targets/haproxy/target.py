@@ -6,12 +6,11 @@ one is really served, a restart brings the old one back, and the file is the sna
 
 import asyncio
 import json
-import re
-from ssl import PEM_cert_to_DER_cert
 from typing import Annotated, ClassVar
 
 import pydantic
 
+from certdesk.connectors.targets import disk, material
 from certdesk.connectors.targets.options import LONGEST, Outside, TargetOptions
 from certdesk.connectors.targets.protocol import (
     Bundle,
@@ -22,15 +21,12 @@ from certdesk.connectors.targets.protocol import (
     TargetError,
     without_blanks,
 )
-from certdesk.pki.x509.certificates import CertificateFacts, facts
-from certdesk.pki.x509.errors import BadCertificate
 
-from . import files, listing
+from . import listing
 from .runtime import Runtime
 
 PathText = Annotated[str, pydantic.Field(pattern=r"^/[\x21-\x7e]{1,254}$")]
 Listener = Annotated[str, pydantic.Field(pattern=r"^[^\s=]{1,250}:[0-9]{1,5}(=/[\x21-\x7e]{1,254})?$")]
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
 
 
 class HaProxyOptions(TargetOptions):
@@ -83,8 +79,8 @@ class HaProxy:
     async def snapshot(self, resource_id: str) -> Snapshot:
         """The files behind the certificate, once it is sure that they hold what is served."""
         stored = await self._known(resource_id)
-        text = await asyncio.to_thread(files.read, self._outside, resource_id)
-        known = _leaf_facts(text or "")
+        text = await asyncio.to_thread(disk.read_text, self._outside, resource_id)
+        known = material.leaf_of(text or "")
         if text is None or known is None or known.sha1 != stored.sha1:
             raise TargetError(
                 Reason.NO_WAY_BACK,
@@ -100,7 +96,7 @@ class HaProxy:
         lists: dict[str, str] = {}
         names: list[str] = []
         for file in await self._runtime.lists():
-            text = await asyncio.to_thread(files.read, self._outside, file)
+            text = await asyncio.to_thread(disk.read_text, self._outside, file)
             filters = listing.filters_of(text or "", path)
             if text is not None and filters:
                 lists[file] = text
@@ -116,20 +112,20 @@ class HaProxy:
         for file, found in (await self._runtime.lists()).items():
             if any(one.path == resource_id and one.filters for one in found):
                 await asyncio.to_thread(self._rewrite, file, resource_id, bundle.names)
-        await asyncio.to_thread(files.write, self._outside, resource_id, bundle.whole)
+        await asyncio.to_thread(disk.write_text, self._outside, resource_id, bundle.whole)
 
     def _rewrite(self, file: str, path: str, names: tuple[str, ...]) -> None:
-        text = files.read(self._outside, file)
+        text = disk.read_text(self._outside, file)
         if text is not None:
             changed = listing.rewritten(text, path, names)
             if changed != text:
-                files.write(self._outside, file, changed)
+                disk.write_text(self._outside, file, changed)
 
     async def restore(self, resource_id: str, snapshot: Snapshot) -> None:
         saved = json.loads(snapshot.content)
         for file, text in {**saved["lists"], resource_id: saved["pem"]}.items():
-            if await asyncio.to_thread(files.read, self._outside, file) != text:
-                await asyncio.to_thread(files.write, self._outside, file, text)
+            if await asyncio.to_thread(disk.read_text, self._outside, file) != text:
+                await asyncio.to_thread(disk.write_text, self._outside, file, text)
         await self._runtime.replace(resource_id, without_blanks(saved["pem"]))
         if saved["names"]:
             await self._runtime.rename(resource_id, tuple(saved["names"]))
@@ -142,7 +138,7 @@ class HaProxy:
                 "Name one in its options, or deploy instead.",
             )
         path = f"{self._options.folder.rstrip('/')}/{name[:LONGEST]}.pem"
-        await asyncio.to_thread(files.write, self._outside, path, bundle.whole)
+        await asyncio.to_thread(disk.write_text, self._outside, path, bundle.whole)
         await self._runtime.create(path, bundle.whole)
         return Resource(path, (), (), bundle.fingerprint_sha1)
 
@@ -158,7 +154,7 @@ class HaProxy:
     def _writable(self, found: tuple[Resource, ...]) -> None:
         """Whether what is served could be put back: the files are where they must be."""
         for one in found:
-            files.read(self._outside, one.id)
+            disk.read_text(self._outside, one.id)
         if self._options.folder and not self._outside.inside(self._options.folder, "folder").is_dir():
             raise TargetError(
                 Reason.NOT_THERE, f"{self._options.folder} is no folder.", "Make it, or name another one."
@@ -173,14 +169,3 @@ class HaProxy:
                 "Let the target be looked at again (discover).",
             )
         return stored
-
-
-def _leaf_facts(text: str) -> CertificateFacts | None:
-    """Of the first certificate in the text; None when there is none that can be read."""
-    found = _CERTIFICATE.search(text)
-    if found is None:
-        return None
-    try:
-        return facts(PEM_cert_to_DER_cert(found[0]))
-    except (ValueError, BadCertificate):
-        return None

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pydantic
 
-from certdesk.connectors.targets import calling, returning
+from certdesk.connectors.targets import calling, material, returning
 from certdesk.connectors.targets.options import LONGEST, Outside
 from certdesk.connectors.targets.protocol import Bundle, Reason, Resource, Snapshot, TargetCheck, TargetError
 from certdesk.connectors.targets.returning import WithoutWayBack
@@ -55,14 +55,14 @@ class Cdn:
         path, found = "/v1.0/cdn/domains", []
         async for row in self._api.numbered("The list", path, "domains", _PAGE, _PAGING):
             name = str(row.get("domain_name") or "")
-            leaf = returning.leaf_of(str(https.get(name, {}).get("certificate") or ""))
+            leaf = material.leaf_of(str(https.get(name, {}).get("certificate") or ""))
             where = self._options.listeners or (f"{name.replace('*', 'www', 1)}:443",)
             found.append(Resource(name, (name,), where, leaf.sha1 if leaf else ""))
         return tuple(found)
 
     async def snapshot(self, resource_id: str) -> Snapshot:
         row = await self._one(resource_id)
-        leaf = returning.leaf_of(str(row.get("certificate") or ""))
+        leaf = material.leaf_of(str(row.get("certificate") or ""))
         if "PRIVATE KEY" not in str(row.get("private_key")):
             return returning.one_way(leaf, (resource_id,), self._options.without_way_back)
         kept = _https(str(row.get("cert_name") or ""), str(row["certificate"]), str(row["private_key"]))
@@ -70,7 +70,7 @@ class Cdn:
 
     async def snapshot_of(self, resource_id: str, previous: Bundle) -> Snapshot:
         row = await self._one(resource_id)
-        leaf = returning.leaf_of(str(row.get("certificate") or ""))
+        leaf = material.leaf_of(str(row.get("certificate") or ""))
         returning.same(leaf.sha1 if leaf else "", previous)
         kept = _https(str(row.get("cert_name") or ""), previous.leaf + previous.chain, previous.key)
         return Snapshot(json.dumps(kept).encode(), leaf.sha256 if leaf else "", (resource_id,))

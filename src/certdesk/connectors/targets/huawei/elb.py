@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pydantic
 
-from certdesk.connectors.targets import calling, returning
+from certdesk.connectors.targets import calling, material, returning
 from certdesk.connectors.targets.calling import BadShape
 from certdesk.connectors.targets.options import LONGEST, Outside
 from certdesk.connectors.targets.protocol import Bundle, Resource, Snapshot, TargetCheck, TargetError
@@ -69,7 +69,7 @@ class Elb:
 
     def _resource(self, row: Any, listeners: Sequence[str] | None, default: bool) -> Resource:
         """A default certificate is served for its own names; one by SNI for those that ELB was told."""
-        leaf = returning.leaf_of(row.get("certificate") or "")
+        leaf = material.leaf_of(row.get("certificate") or "")
         sha1 = leaf.sha1 if leaf else ""
         if listeners is None:
             return Resource(str(row["id"]), (), (), sha1)
@@ -115,7 +115,7 @@ class Elb:
 
     async def snapshot(self, resource_id: str) -> Snapshot:
         row = await self._one(resource_id)
-        leaf = returning.leaf_of(row.get("certificate") or "")
+        leaf = material.leaf_of(row.get("certificate") or "")
         names = _domains(row) or (leaf.names if leaf else ())
         if "PRIVATE KEY" not in str(row.get("private_key")):
             return returning.one_way(leaf, names, self._options.without_way_back)
@@ -124,7 +124,7 @@ class Elb:
 
     async def snapshot_of(self, resource_id: str, previous: Bundle) -> Snapshot:
         row = await self._one(resource_id)
-        leaf = returning.leaf_of(row.get("certificate") or "")
+        leaf = material.leaf_of(row.get("certificate") or "")
         returning.same(leaf.sha1 if leaf else "", previous)
         kept = {**_fields(previous), "domain": row.get("domain") or ""}
         return Snapshot(json.dumps(kept).encode(), leaf.sha256 if leaf else "", previous.names)

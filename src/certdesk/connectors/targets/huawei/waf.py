@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pydantic
 
-from certdesk.connectors.targets import calling, returning
+from certdesk.connectors.targets import calling, material
 from certdesk.connectors.targets.calling import BadShape
 from certdesk.connectors.targets.options import LONGEST, Outside
 from certdesk.connectors.targets.protocol import Bundle, Reason, Resource, Snapshot, TargetCheck, TargetError
@@ -81,7 +81,7 @@ class Waf:
 
     async def _sha1(self, certificate: str) -> str:
         row = await self._one(f"{self._certificates}/{quote(certificate, safe='')}")
-        leaf = returning.leaf_of(str(row.get("content") or ""))
+        leaf = material.leaf_of(str(row.get("content") or ""))
         return leaf.sha1 if leaf else ""
 
     async def snapshot(self, resource_id: str) -> Snapshot:
@@ -89,7 +89,7 @@ class Waf:
         _check_https(host)
         held = str(host.get("certificateid") or "")
         row = await self._one(f"{self._certificates}/{quote(held, safe='')}")
-        leaf = returning.leaf_of(str(row.get("content") or ""))
+        leaf = material.leaf_of(str(row.get("content") or ""))
         if leaf is None:
             raise TargetError(
                 Reason.NO_WAY_BACK,

@@ -14,7 +14,7 @@ import pydantic
 
 from certdesk.connectors.dns.providers.options import NO_SECRET, Secret
 from certdesk.connectors.http import Fetched
-from certdesk.connectors.targets import calling, returning, servers
+from certdesk.connectors.targets import calling, material, servers
 from certdesk.connectors.targets.calling import BadShape
 from certdesk.connectors.targets.options import LONGEST, Outside
 from certdesk.connectors.targets.protocol import Bundle, Reason, Resource, Snapshot, TargetCheck, TargetError
@@ -92,7 +92,7 @@ class Kubernetes:
         try:
             name = str(row["metadata"]["name"])
             pushed = _PUSHED in (row["metadata"].get("labels") or {})
-            leaf = returning.leaf_of(_text(row.get("data") or {}, _CERTIFICATE))
+            leaf = material.leaf_of(_text(row.get("data") or {}, _CERTIFICATE))
         except BadShape:
             raise calling.no_such_api(self._host) from None
         own = leaf.names if leaf and not pushed else ()
@@ -136,7 +136,7 @@ class Kubernetes:
         row = await self._read(resource_id)
         try:
             kept = {name: str(row["data"][name]) for name in (_CERTIFICATE, _KEY)}
-            leaf = returning.leaf_of(_text(kept, _CERTIFICATE))
+            leaf = material.leaf_of(_text(kept, _CERTIFICATE))
         except BadShape:
             leaf = None
         if leaf is None:

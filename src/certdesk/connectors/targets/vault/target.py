@@ -13,7 +13,7 @@ import pydantic
 
 from certdesk.connectors.dns.providers.options import NO_SECRET, Secret
 from certdesk.connectors.http import Fetched
-from certdesk.connectors.targets import calling, returning, servers
+from certdesk.connectors.targets import calling, material, servers
 from certdesk.connectors.targets.calling import BadShape
 from certdesk.connectors.targets.options import LONGEST, Outside
 from certdesk.connectors.targets.protocol import Bundle, Reason, Resource, Snapshot, TargetCheck, TargetError
@@ -82,7 +82,7 @@ class Vault:
         return tuple(self._resource(name, row) for name, row in rows if row is not None)
 
     def _resource(self, name: str, row: dict[str, Any]) -> Resource:
-        leaf = returning.leaf_of(self._certificate(row))
+        leaf = material.leaf_of(self._certificate(row))
         mark = (row["metadata"].get("custom_metadata") or {}).get(_MARK)
         names = leaf.names if leaf and mark != _PUSHED else ()
         return Resource(name, names, self._options.listeners if names else (), leaf.sha1 if leaf else "")
@@ -92,7 +92,7 @@ class Vault:
 
     async def snapshot(self, resource_id: str) -> Snapshot:
         row = await self._known(resource_id)
-        leaf = returning.leaf_of(self._certificate(row))
+        leaf = material.leaf_of(self._certificate(row))
         if leaf is None or not row["data"].get(self._options.key_field):
             raise TargetError(
                 Reason.NO_WAY_BACK,

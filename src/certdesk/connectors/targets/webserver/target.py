@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from certdesk.connectors.targets.haproxy import files
+from certdesk.connectors.targets import disk, material
 from certdesk.connectors.targets.options import LONGEST, Outside
 from certdesk.connectors.targets.protocol import (
     Bundle,
@@ -23,7 +23,7 @@ from certdesk.connectors.targets.protocol import (
     TargetError,
 )
 
-from . import commands, layout, material, places
+from . import commands, layout, places
 from .options import WebServerOptions
 from .places import Pair, PlaceOfPair, Site
 
@@ -130,7 +130,7 @@ class WebServer:
                 Reason.REFUSED, f"{pair.certificate} is in use.", "Deploy to it instead of pushing."
             )
         for path, text in zip(pair.paths, pair.contents(bundle), strict=True):
-            await asyncio.to_thread(files.write, self._outside, path, text)
+            await asyncio.to_thread(disk.write_text, self._outside, path, text)
         return Resource(pair.certificate, (), (), bundle.fingerprint_sha1)
 
     async def test(self) -> TargetCheck:
@@ -173,7 +173,7 @@ class WebServer:
         folder = self._outside.inside(self._options.folder, "folder")
         made = []
         for path in sorted(folder.glob("*.pem"))[:500]:
-            known = material.leaf_of(files.read(self._outside, str(path)) or "")
+            known = material.leaf_of(disk.read_text(self._outside, str(path)) or "")
             if known is not None and path.with_suffix(".key").exists():
                 made.append(Resource(f"{self._options.folder.rstrip('/')}/{path.name}", (), (), known.sha1))
         return made

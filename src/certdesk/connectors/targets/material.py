@@ -1,4 +1,4 @@
-"""Certificates as the files hold them, and whether a new one may go there at all."""
+"""Certificates as targets hold them in PEM, and whether a new one may go there at all."""
 
 import re
 import ssl
@@ -25,7 +25,7 @@ def leaf_of(text: str) -> CertificateFacts | None:
 
 
 def check_pair(bundle: Bundle) -> None:
-    """Before anything is written: a machine that restarts in the middle must find a pair that fits.
+    """Before anything is written: a machine that restarts just then must find a pair that belongs together.
 
     Raises:
         TargetError: REFUSED.
