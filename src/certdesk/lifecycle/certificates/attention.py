@@ -14,6 +14,7 @@ from certdesk.foundation.iam.principal import Principal
 
 from . import rules, selecting, states
 from .filters import Marker, SearchFilters, check_limit, read_marker
+from .models import NO_EXPIRY
 from .rows import (
     COLUMNS,
     EXPIRY,
@@ -44,7 +45,13 @@ class Tab(StrEnum):
 
 @dataclass(frozen=True)
 class Group:
-    """One branch: certificates of one tab in one order; `counted` = the condition that counts fastest."""
+    """One branch: certificates of one tab in one order.
+
+    Attributes:
+        counted: the condition that counts fastest, where it is another one than `where`.
+        states: those of the certificates. Each is read by itself: of a list of states a database believes
+            that it holds most certificates, and then reads them all.
+    """
 
     name: str
     tab: Tab
@@ -53,6 +60,11 @@ class Group:
     column: str
     descending: bool = True
     counted: str = ""
+    states: tuple[State, ...] = ()
+
+    def conditions(self, where: str) -> list[str]:
+        """`where` once for each state."""
+        return [f"{where} AND c.state = '{one.value}'" for one in self.states] or [where]
 
 
 @dataclass(frozen=True)
@@ -64,26 +76,25 @@ class ConsolePage:
 def groups(now: datetime) -> tuple[Group, ...]:
     """The branches in the order of the page; together they hold every certificate once."""
     micros, soon = clock.to_micros(now), clock.to_micros(now + rules.REMINDER)
-    yours, waiting = _in(Tone.YOU, Tone.BAD), _in(Tone.WAIT)
     not_over = f"(c.state NOT IN ({_codes(states.EXPIRING)}) OR {EXPIRY_UNINDEXED} >= %s)"
     in_force = "c.state IN ('ISSUED', 'UPLOAD')"
     # Most certificates are good: read them in the order of the page, by neither state nor expiry.
     good = f"(c.state || '') IN ('ISSUED', 'UPLOAD') AND {EXPIRY_UNINDEXED} > %s"
-    good_counted = f"{in_force} AND {EXPIRY_UNINDEXED} > %s"
+    good_counted = f"{in_force} AND {EXPIRY} > %s AND {EXPIRY} < {NO_EXPIRY}"
     near = f"{in_force} AND {EXPIRY} >= %s AND {EXPIRY} <= %s"
     return (
         Group("soon", Tab.YOU, near, (micros, soon), EXPIRY, False),
-        Group("you", Tab.YOU, f"{yours} AND {not_over}", (micros,), "c.updated_at"),
-        Group("waiting", Tab.WAITING, f"{waiting} AND {not_over}", (micros,), "c.updated_at"),
+        Group("you", Tab.YOU, not_over, (micros,), "c.updated_at", states=_of(Tone.YOU, Tone.BAD)),
+        Group("waiting", Tab.WAITING, not_over, (micros,), "c.updated_at", states=_of(Tone.WAIT)),
         Group("good", Tab.GOOD, good, (soon,), "c.updated_at", True, good_counted),
         Group("revoked", Tab.ENDED, "c.state = 'REVOKED'", (), "c.updated_at"),
         Group("expired", Tab.ENDED, *_expired(now), EXPIRY),
     )  # fmt: skip
 
 
-def _in(*tones: Tone) -> str:
+def _of(*tones: Tone) -> tuple[State, ...]:
     stored = [state for state, row in states.ROWS.items() if row.tone in tones and state is not State.EXPIRED]
-    return f"c.state IN ({_codes(stored)})"
+    return tuple(sorted(stored))
 
 
 def _codes(found: Collection[State]) -> str:
@@ -136,21 +147,29 @@ def console_page(
     parts: list[str] = []
     values: list[object] = []
     for place, group in enumerate(wanted):
-        text, given = _branch(group, base, params, last if place == 0 else None)
-        parts.append(f"SELECT * FROM ({text} LIMIT {limit + 1}) g{place}")
+        text, given = _branch(group, base, params, last if place == 0 else None, limit + 1)
+        parts.append(f"SELECT * FROM ({text}) g{place}")
         values += given
     found = sql.rows(f"SELECT * FROM ({' UNION ALL '.join(parts)}) t LIMIT {limit + 1}", values)
     return _page(found, wanted, limit, now)
 
 
-def _branch(group: Group, base: str, params: list[object], last: Marker | None) -> tuple[str, list[object]]:
+def _branch(
+    group: Group, base: str, params: list[object], last: Marker | None, limit: int
+) -> tuple[str, list[object]]:
     where, values = f"{base} AND {group.where}", [*params, *group.params]
     if last:
         where += f" AND ({group.column}, c.id) {'<' if group.descending else '>'} (%s, %s)"
         values += [last.value, last.id]
     direction = "DESC" if group.descending else "ASC"
     order = f"{group.column} {direction}, c.id {direction}"
-    return select(where, order, f", '{group.name}' AS part, {group.column} AS place"), values
+    also = f", '{group.name}' AS part, {group.column} AS place"
+    found = [f"{select(one, order, also)} LIMIT {limit}" for one in group.conditions(where)]
+    if len(found) == 1:
+        return found[0], values
+    each = " UNION ALL ".join(f"SELECT * FROM ({one}) s{place}" for place, one in enumerate(found))
+    ordered = f"SELECT * FROM ({each}) e ORDER BY place {direction}, id {direction} LIMIT {limit}"
+    return ordered, values * len(found)
 
 
 def _page(found: list[sql.Row], wanted: list[Group], limit: int, now: datetime) -> ConsolePage:
@@ -164,6 +183,9 @@ def _page(found: list[sql.Row], wanted: list[Group], limit: int, now: datetime) 
     return ConsolePage(items, Marker(end[-2], end[-1], end[0]).text())
 
 
+_FEW = f"(SELECT COUNT(*) FROM (SELECT 1 FROM certificates_certificate c WHERE {{}} LIMIT {COUNT_UP_TO}) few)"
+
+
 def counts(principal: Principal, now: datetime | None = None) -> dict[Tab, int]:
     """How many certificates stand under each tab, counted up to `COUNT_UP_TO`; one SQL statement."""
     now = now or clock.now()
@@ -172,10 +194,9 @@ def counts(principal: Principal, now: datetime | None = None) -> dict[Tab, int]:
     values: list[object] = []
     found = groups(now)
     for group in found:
-        where = f"{base} AND {group.counted or group.where}"
-        few = f"SELECT 1 FROM certificates_certificate c WHERE {where} LIMIT {COUNT_UP_TO}"
-        parts.append(f"(SELECT COUNT(*) FROM ({few}) few)")
-        values += [*params, *group.params]
+        counted = group.conditions(f"{base} AND {group.counted or group.where}")
+        parts.append(" + ".join(_FEW.format(one) for one in counted))
+        values += [*params, *group.params] * len(counted)
     numbers = sql.row(f"SELECT {', '.join(parts)}", values) or ()
     totals = dict.fromkeys(Tab, 0)
     for group, number in zip(found, numbers, strict=True):
