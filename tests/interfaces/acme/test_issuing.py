@@ -1,8 +1,24 @@
 """From the directory to a certificate of the inventory, in this process."""
 
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
 from cryptography import x509
 
+from certdesk.foundation.common import clock
+from certdesk.foundation.iam.principal import Via
+from certdesk.interfaces.operations.orders import price
+from certdesk.interfaces.operations.schemas import Price
+from certdesk.lifecycle.applications.form import ApplicationForm
+from certdesk.lifecycle.catalogue.errors import NotForSale
 from certdesk.lifecycle.certificates.models import Certificate, Version
+from certdesk.lifecycle.issuance.issue_now import IssueRequest, issue_now
+from certdesk.lifecycle.orders import actions as orders
+from certdesk.lifecycle.orders.models import Order
+from certdesk.lifecycle.orders.rules import BuyRequest
+from certdesk.lifecycle.renewal.actions import Wish, renew
+from certdesk.lifecycle.validation.preflight import Question, look
 from tests.support.acme import Acme, b64, csr
 from tests.support.acme_house import House
 
@@ -37,3 +53,26 @@ def test_the_directory_and_the_first_nonce_need_no_account(house: House) -> None
     assert found["meta"]["externalAccountRequired"] is True
     assert acme.http.get("/acme/new-nonce").status_code == 204
     assert acme.http.head("/acme/new-nonce").status_code == 200
+
+
+def test_what_clients_get_free_of_charge_is_for_nobody_else(house: House) -> None:
+    """Neither bought, nor issued at once, nor priced, nor renewed by hand."""
+    alice, now = house.desk.alice, clock.now()
+    asked = BuyRequest("BUILTIN", "DV_SSL_CERT", "SINGLE_DOMAIN", agree_privacy_protection=True)
+    form = ApplicationForm(domain="a.example.com", key_algorithm="EC_P256", agree_privacy_protection=True)
+    for via in (Via.API, Via.CONSOLE, Via.JOB):
+        someone = replace(alice, via=via)
+        with pytest.raises(NotForSale, match="ACME clients alone"):
+            orders.buy(someone, asked, now, auto_pay=True)
+        with pytest.raises(NotForSale):
+            issue_now(someone, IssueRequest("BUILTIN", "DV_SSL_CERT", form), now)
+    with pytest.raises(NotForSale):
+        price(alice, Price(cert_brand="BUILTIN", cert_type="DV_SSL_CERT", domain_type="SINGLE_DOMAIN"))
+    question = Question(("a.example.com",), brand="BUILTIN", cert_type="DV_SSL_CERT")
+    assert [one.code for one in look(alice, question).problems] == ["NOT_FOR_SALE"]
+    house.issued(house.client(), "a.example.com", csr=csr("a.example.com"))
+    held = Certificate.objects.get()
+    late = held.not_after - timedelta(days=1)
+    with pytest.raises(NotForSale):
+        renew(alice, held.id, Wish(None, True), late, auto_pay=True)
+    assert Certificate.objects.count() == Order.objects.count() == 1

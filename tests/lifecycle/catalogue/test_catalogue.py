@@ -327,3 +327,11 @@ def test_lines_are_found_for_keys_without_a_table_of_their_own():
 def test_refusals_of_buyers_are_bad_parameters():
     for refusal in (NoSuchProduct, NotForSale, NoPrice):
         assert refusal.kind == BadParameter.kind
+
+
+def test_what_acme_clients_get_free_of_charge_is_for_them_alone():
+    free, paid = BOOK.enrolment[0], PAID[0]
+    BOOK.check_buyer(free, by_acme=True)
+    BOOK.check_buyer(paid, by_acme=False)
+    with pytest.raises(NotForSale, match="ACME clients alone"):
+        BOOK.check_buyer(free, by_acme=False)

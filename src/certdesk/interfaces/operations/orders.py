@@ -195,6 +195,7 @@ def price(principal: Principal, body: Price) -> Shape:
     """What a purchase would cost (CAT-8); nothing is written."""
     asked = replace(_request(body), agree_privacy_protection=True)
     product = catalogue().product(asked.cert_brand, asked.cert_type, asked.domain_type, free=asked.free)
+    catalogue().check_buyer(product, by_acme=False)
     account = queries.account_facts(principal.account_id)
     if not product.available:
         return {"available": False, "reason": say(product.reason), "amount": "", "currency": account.currency}

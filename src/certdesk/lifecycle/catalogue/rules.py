@@ -208,6 +208,19 @@ class Catalogue:
             raise self._missing(brand, type_code, domain_type, free)
         return found
 
+    def check_buyer(self, product: Product, *, by_acme: bool) -> None:
+        """What costs nothing because an ACME client proves each name is for these clients alone.
+
+        Raises:
+            NotForSale: somebody else asks for it.
+        """
+        if not by_acme and product in self.enrolment:
+            raise NotForSale(
+                "Certificates of the built-in CA that are free of charge are for ACME clients alone.",
+                next_step="Have an ACME client ask for it, or buy one of the list of products.",
+                field="cert_brand",
+            )
+
     def takes_addresses(self, brand: str) -> bool:
         """Whether IP addresses may be among the names of one of its products (RFC 8738)."""
         return any(product.allow_ip for product in self._index.values() if product.brand == brand)

@@ -11,7 +11,7 @@ from datetime import datetime
 from certdesk.foundation.common import ids
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.common.sql import short_transaction
-from certdesk.foundation.iam.principal import Principal
+from certdesk.foundation.iam.principal import Principal, Via
 from certdesk.lifecycle.applications import queries as application_queries
 from certdesk.lifecycle.applications import stored
 from certdesk.lifecycle.applications.form import ApplicationForm, from_mapping
@@ -122,6 +122,7 @@ def _check(principal: Principal, request: IssueRequest, applicant: Applicant, no
     product = catalogue().product(
         request.cert_brand, request.cert_type, quantities.domain_type, free=request.free
     )
+    catalogue().check_buyer(product, by_acme=principal.via is Via.ACME)
     if product.needs_organization:
         form = _with_last_details(principal, form)
     ended = catalogue().ended_methods(product, now.date())

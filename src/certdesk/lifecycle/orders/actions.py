@@ -8,7 +8,7 @@ from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import ids, sql
 from certdesk.foundation.common.errors import BadParameter
 from certdesk.foundation.iam import queries as iam
-from certdesk.foundation.iam.principal import Principal, Resource
+from certdesk.foundation.iam.principal import Principal, Resource, Via
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.catalogue import prices
 from certdesk.lifecycle.catalogue.queries import catalogue
@@ -113,6 +113,7 @@ def _place(
     for purchase in purchases:
         asked = purchase.request
         product = book.product(asked.cert_brand, asked.cert_type, asked.domain_type, free=asked.free)
+        book.check_buyer(product, by_acme=principal.via is Via.ACME)
         if account.repriced:
             product = prices.current(product, now)
         checked = rules.check_buy(asked, product, account)

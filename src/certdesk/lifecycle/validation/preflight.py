@@ -114,6 +114,7 @@ def _product(question: Question) -> tuple[Product | None, list[Problem]]:
     kind = "MULTI_DOMAIN" if len(plain) > 1 else "WILDCARD" if plain[0].startswith("*.") else "SINGLE_DOMAIN"
     try:
         product = catalogue().product(question.brand, question.cert_type, kind, free=question.free)
+        catalogue().check_buyer(product, by_acme=False)
         check_for_sale(product)
     except CertdeskError as error:
         return None, [_of(error, "NOT_FOR_SALE")]
