@@ -96,6 +96,8 @@ def by_account(account: Account, der: bytes, reason: Code, now: datetime, source
 def by_key(jwk_spki: bytes, der: bytes, reason: Code, now: datetime) -> None:
     """Asked for with the certificate's own key: nobody else has to be asked.
 
+    It confirms a revocation that waits for the mail of the organisation; until then the certificate is good.
+
     Raises:
         AcmeError: it is another key, or the certificate is revoked already.
     """
@@ -105,7 +107,8 @@ def by_key(jwk_spki: bytes, der: bytes, reason: Code, now: datetime) -> None:
     certificate = Certificate.objects.filter(id=version.certificate_id).first()
     if certificate is None:
         raise not_found("certificate")
-    _refuse_revoked(certificate, version)
+    if version.revoked_at is not None or certificate.state == State.REVOKED:
+        raise _already_revoked()
     if version.number != certificate.current_version:
         _end_old(system_principal(certificate.account_id, BY_KEY), certificate, version, reason, now)
         return
@@ -128,13 +131,18 @@ def _holds_all(account: Account, version: Version, now: datetime) -> bool:
 
 
 def _refuse_revoked(certificate: Certificate, version: Version) -> None:
+    """For whoever could only ask once more, also while it waits to be revoked."""
     asked = version.number == certificate.current_version and certificate.state in (
         State.REVOKED,
         State.REVOKING,
         State.REVOKING_DOMAIN,
     )
     if version.revoked_at is not None or asked:
-        raise AcmeError("alreadyRevoked", "The certificate is revoked already.")
+        raise _already_revoked()
+
+
+def _already_revoked() -> AcmeError:
+    return AcmeError("alreadyRevoked", "The certificate is revoked already.")
 
 
 @contextmanager

@@ -1,0 +1,39 @@
+"""Revocation by the certificate's own key, whatever else is under way."""
+
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from certdesk.foundation.common import clock
+from certdesk.lifecycle.certificates.models import Certificate, Version
+from certdesk.lifecycle.issuance import revoking
+from certdesk.lifecycle.issuance.revoking import Wish
+from certdesk.pki.x509 import pem
+from tests.support.acme import Acme, b64, csr
+from tests.support.acme_house import House
+
+from .test_protocol import problem
+
+
+def by_key(key: Any, certificate_id: str, reason: int = 0) -> Any:
+    held = bytes(Version.objects.get(certificate_id=certificate_id, number=1).der)
+    return Acme(key).post("/acme/revoke-cert", {"certificate": b64(held), "reason": reason})
+
+
+def issued(house: House, key: Any, name: str = "www.example.com") -> str:
+    """Bought, and certified for a CSR with that key."""
+    return house.desk.issued(name, csr=pem.write_block("CERTIFICATE REQUEST", csr(name, key=key)))
+
+
+def test_the_key_confirms_a_revocation_that_waits_for_the_mail(house: House) -> None:
+    # rule: REV-9
+    key = ec.generate_private_key(ec.SECP256R1())
+    held = issued(house, key)
+    Certificate.objects.update(level="OV")
+    revoking.request(house.desk.alice, held, Wish(), clock.now())
+    house.desk.run()
+    assert house.desk.state(held) == "REVOKING"
+    assert by_key(key, held).status_code == 200
+    house.desk.run()
+    assert house.desk.state(held) == "REVOKED"
+    assert problem(by_key(key, held)) == "alreadyRevoked"
