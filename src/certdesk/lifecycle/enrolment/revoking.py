@@ -109,11 +109,13 @@ def by_key(jwk_spki: bytes, der: bytes, reason: Code, now: datetime) -> None:
         raise not_found("certificate")
     if version.revoked_at is not None or certificate.state == State.REVOKED:
         raise _already_revoked()
+    proved = reason is Code.KEY_COMPROMISE
     if version.number != certificate.current_version:
-        _end_old(system_principal(certificate.account_id, BY_KEY), certificate, version, reason, now)
+        who = system_principal(certificate.account_id, BY_KEY)
+        _end_old(who, certificate, version, reason, now, proved=proved)
         return
     with _plain_conflicts():
-        revoking.revoke_now(certificate, reason, WORDS, now, who=BY_KEY)
+        revoking.revoke_now(certificate, reason, WORDS, now, who=BY_KEY, proved=proved)
 
 
 def _issued_by(account: Account, version: Version) -> bool:
@@ -154,10 +156,24 @@ def _plain_conflicts() -> Iterator[None]:
         raise unauthorized(error.message, error.next_step) from error
 
 
-def _end_old(who: Principal, certificate: Certificate, version: Version, reason: Code, now: datetime) -> None:
-    """A version that another one has replaced."""
+def _end_old(
+    who: Principal,
+    certificate: Certificate,
+    version: Version,
+    reason: Code,
+    now: datetime,
+    *,
+    proved: bool = False,
+) -> None:
+    """A version that another one has replaced.
+
+    Args:
+        proved: its key itself said that it is compromised.
+    """
     with short_transaction():
         revoking.end_version(version, _number(reason), now)
+        if proved:
+            revoking.distrust_key(version, now)
         audit.record(
             who,
             REVOKED,

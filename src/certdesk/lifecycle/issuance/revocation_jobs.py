@@ -22,15 +22,14 @@ from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.rules import state_of
 from certdesk.lifecycle.certificates.states import EXPIRING, Event, State
 from certdesk.lifecycle.validation import mails
-from certdesk.pki.keystore import actions as keystore
 
 from . import privacy, queries, revoking
 from . import revocation_rules as rules
 from .models import Outcome, RevocationRequest
 from .revoking import SETTLE
+from .revoking import SPREAD as SPREAD
 
 WATCH = "issuance.revocations"
-SPREAD = "issuance.compromised"
 LAPSED = "The revocation was not confirmed within 30 days, so the certificate stays in force."
 EXPIRED = "The certificate expired before its revocation was confirmed."
 FOR_EVER = 1_000_000
@@ -63,8 +62,7 @@ def _revoke(principal: Principal, certificate: Certificate, asked: RevocationReq
     for version in versions.in_force(certificate.id, now):
         revoking.end_version(version, asked.reason, now, many=many)
         if asked.proved:
-            keystore.block(version.spki_sha256, f"compromise:{certificate.id}", now)
-            jobs.enqueue(SPREAD, {"spki_sha256": version.spki_sha256}, subject=certificate.id)
+            revoking.distrust_key(version, now)
     certificates.move(certificate.id, Event.REVOKED, now, principal=principal)
     _end(asked, Outcome.DONE, now)
     privacy.forget_messages(certificate.id)  # REV-8: all but the last one, which is still to be sent

@@ -23,6 +23,7 @@ from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.rules import state_of
 from certdesk.lifecycle.certificates.states import Event, State, check_not_expired, step
 from certdesk.lifecycle.validation import mails
+from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.x509 import key_proofs
 
 from . import followup, issuers
@@ -32,6 +33,7 @@ from .revocation_rules import Code
 
 REVOKE = "scm:cert:revoke"
 SETTLE = "issuance.revocation"
+SPREAD = "issuance.compromised"
 CONFIRMED = "certificate.revocation_confirmed"
 CAMPAIGN = "campaign"
 """Who asks for many at a time: the lists of the CA are published for several together."""
@@ -179,8 +181,13 @@ def open_request(certificate_id: str) -> RevocationRequest | None:
     return RevocationRequest.objects.filter(certificate_id=certificate_id, outcome=Outcome.OPEN).first()
 
 
-def revoke_now(certificate: Certificate, code: Code, words: str, now: datetime, *, who: str) -> State:
+def revoke_now(
+    certificate: Certificate, code: Code, words: str, now: datetime, *, who: str, proved: bool = False
+) -> State:
     """Without a subscriber: from the host, a campaign, or because the key is known (REV-6). Own transaction.
+
+    Args:
+        proved: the key itself said that it is compromised; that counts for a request that is open, too.
 
     Raises:
         WrongState, Conflict: as `request`, but for the month before the end and the confirmation.
@@ -199,8 +206,11 @@ def revoke_now(certificate: Certificate, code: Code, words: str, now: datetime, 
                 requested_by=who,
                 reason=rules.NUMBERS[code],
                 words=words,
+                proved=proved,
                 made_at=now,
             )
+        elif proved:
+            RevocationRequest.objects.filter(id=asked.id).update(reason=rules.NUMBERS[code], proved=True)
         confirm_open(principal, asked, now, by=who)
     return State.REVOKING
 
@@ -215,6 +225,13 @@ def end_version(version: Version, reason: int, now: datetime, *, many: bool = Fa
     issuer = issuers.find(version.issuer.partition(":")[0])
     issuer.revoke(version.serial, reason, now, many=many)
     versions.note_revoked(version.id, now)
+
+
+def distrust_key(version: Version, now: datetime) -> None:
+    """REV-6: the key of the version is refused for ever, and whoever else has a certificate of it loses it.
+    In the caller's transaction."""
+    keystore.block(version.spki_sha256, f"compromise:{version.certificate_id}", now)
+    jobs.enqueue(SPREAD, {"spki_sha256": version.spki_sha256}, subject=version.certificate_id)
 
 
 def revoke_versions(
