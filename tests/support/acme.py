@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from django.http import HttpResponse
 from django.test import Client as Browser
 
-BASE = "http://testserver"
+HOST = "localhost"
+BASE = f"http://{HOST}"
 JOSE = "application/jose+json"
 
 
@@ -94,7 +95,7 @@ class Acme:
 
     key: Any = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     kid: str = ""
-    http: Browser = field(default_factory=Browser)
+    http: Browser = field(default_factory=lambda: Browser(headers={"host": HOST}))
 
     def nonce(self) -> str:
         return str(self.http.head("/acme/new-nonce").headers["Replay-Nonce"])

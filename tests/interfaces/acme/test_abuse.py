@@ -10,7 +10,7 @@ from django.http import HttpResponse
 
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.enrolment.models import Account, Challenge, Order
-from tests.support.acme import BASE, Acme, b64, csr, jwk_of, jws
+from tests.support.acme import BASE, HOST, Acme, b64, csr, jwk_of, jws
 from tests.support.acme_house import House
 
 URN = "urn:ietf:params:acme:error:"
@@ -97,7 +97,7 @@ def headers() -> Iterator[Case]:
     for bad in (None, 7, [], {}, True):
         yield f"alg {bad!r}", "malformed", header(alg=bad)
         yield f"url {bad!r}", "malformed", header(url=bad)
-    for url in ("", "/acme/new-order", "https://testserver/acme/new-order", "http://evil/acme/new-order"):
+    for url in ("", "/acme/new-order", f"https://{HOST}/acme/new-order", "http://evil/acme/new-order"):
         yield f"url {url!r}", "unauthorized", header(url=url)
     for url in (f"{BASE}/acme/new-authz", f"{BASE}/acme/new-order?x=1", f"{BASE}/acme/new-order/"):
         yield f"url {url!r}", "unauthorized", header(url=url)

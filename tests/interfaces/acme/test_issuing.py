@@ -19,7 +19,7 @@ from certdesk.lifecycle.orders.models import Order
 from certdesk.lifecycle.orders.rules import BuyRequest
 from certdesk.lifecycle.renewal.actions import Wish, renew
 from certdesk.lifecycle.validation.preflight import Question, look
-from tests.support.acme import Acme, b64, csr
+from tests.support.acme import BASE, Acme, b64, csr
 from tests.support.acme_house import House
 
 
@@ -49,7 +49,7 @@ def test_a_name_that_proves_itself_is_issued_and_stands_in_the_inventory(house: 
 def test_the_directory_and_the_first_nonce_need_no_account(house: House) -> None:
     acme = Acme()
     found = acme.http.get("/acme/directory").json()
-    assert found["newOrder"] == "http://testserver/acme/new-order"
+    assert found["newOrder"] == f"{BASE}/acme/new-order"
     assert found["meta"]["externalAccountRequired"] is True
     assert acme.http.get("/acme/new-nonce").status_code == 204
     assert acme.http.head("/acme/new-nonce").status_code == 200

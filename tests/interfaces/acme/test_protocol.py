@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certdesk.foundation.approvals.models import Rule
-from certdesk.foundation.common import clock
+from certdesk.foundation.common import clock, settings
 from certdesk.foundation.iam.models import Group, User
 from certdesk.foundation.jobs.models import Job
 from certdesk.lifecycle.campaigns.models import Campaign, Item
@@ -391,3 +391,33 @@ def test_a_fault_of_the_server_is_a_bland_problem(house: House, monkeypatch: pyt
     assert (answer.status_code, problem(answer)) == (500, "serverInternal")
     assert b"division" not in answer.content
     assert acme.http.get("/acme/directory", headers={"host": "a b"}).json()["type"].endswith(":malformed")
+
+
+def test_what_was_signed_for_another_host_is_not_taken_from_whoever_passes_it_on(house: House) -> None:
+    """RFC 8555 §6.4: the Host that a stranger writes makes his address no address of ours."""
+    acme = house.client()
+    path = "/acme/new-order"
+
+    def passed_on(host: str) -> Any:
+        base = f"http://{host}"
+        header = acme.header(path, url=base + path, kid=acme.kid.replace(BASE, base))
+        wanted = {"identifiers": [{"type": "dns", "value": "www.example.com"}]}
+        body = json.dumps(jws(acme.key, header, wanted))
+        return acme.http.post(path, body, content_type="application/jose+json", headers={"host": host})
+
+    def links(host: str) -> str:
+        return str(acme.http.get("/acme/directory", headers={"host": host}).json()["newOrder"])
+
+    before = settings.get()
+    try:
+        settings.install(before.model_copy(update={"external_url": "https://desk.example.net"}))
+        assert problem(passed_on("relay.example.org")) == "unauthorized"
+        assert links("relay.example.org") == links("desk.example.net") == f"https://desk.example.net{path}"
+        for ours in ("127.0.0.1:8080", "localhost:18080", "[::1]:8443", "desk.example.net:8443"):
+            assert passed_on(ours).status_code == 201, ours
+            assert links(ours) == f"http://{ours}{path}"
+        everywhere = {"external_url": "", "http": "0.0.0.0:8080"}  # it was told no name
+        settings.install(before.model_copy(update=everywhere))
+        assert passed_on("desk.intranet:8080").status_code == 201
+    finally:
+        settings.install(before)

@@ -24,6 +24,8 @@ from .keys import Key
 
 CONTENT_TYPE = "application/jose+json"
 ROOT = "/acme"
+THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 compared with, not listened on
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +72,27 @@ View = Callable[..., HttpResponse]
 
 
 def base_of(request: HttpRequest) -> str:
-    """Where the client believes to be: the address of the settings, or the one that it really came by.
+    """Where the client believes to be: the address of the settings, or a host of our own that it came by.
 
-    A proxy may end TLS before us without telling: for the host of the settings their scheme stands.
+    A proxy may end TLS before us without telling: for the host of the settings their scheme stands. Any other
+    Host may be that of somebody who passes on what was signed for him (RFC 8555 §6.4): it counts for nothing.
     """
     own = settings.get().base_url
     try:
         host = request.get_host()
     except DisallowedHost:
         raise malformed("The Host of the request is no host.") from None
-    if host == urlsplit(own).netloc:
+    if host == urlsplit(own).netloc or not _is_ours(host):
         return own
     return f"{request.scheme}://{host}"
+
+
+def _is_ours(host: str) -> bool:
+    """A name of this desk, at any port. One that listens everywhere and was told no name is known by any."""
+    one = settings.get()
+    named = urlsplit(one.base_url).hostname or ""
+    listening = (urlsplit(f"//{each}").hostname for each in (one.http, one.https))
+    return named in EVERYWHERE or urlsplit(f"//{host}").hostname in (named, *listening, *THIS_MACHINE)
 
 
 def open_call(request: HttpRequest, *, by_jwk: bool | None) -> Call:
