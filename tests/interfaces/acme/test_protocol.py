@@ -421,3 +421,19 @@ def test_what_was_signed_for_another_host_is_not_taken_from_whoever_passes_it_on
         assert passed_on("desk.intranet:8080").status_code == 201
     finally:
         settings.install(before)
+
+
+def test_a_credential_that_was_narrowed_finalizes_no_older_order(house: House) -> None:
+    acme = house.client()
+    placed = acme.order("www.example.com", "b.example.org")
+    house.prove(acme, placed.json())
+    assert acme.read(placed.headers["Location"])["status"] == "ready"
+    wanted = {"csr": b64(csr("www.example.com", "b.example.org"))}
+    held = Credential.objects.get().id
+    credentials.edit(house.desk.alice, held, clock.now(), names=["*.example.com"])
+    refused = acme.post(placed.json()["finalize"], wanted)
+    assert problem(refused) == "rejectedIdentifier"
+    assert "b.example.org" in str(json.loads(refused.content))
+    assert Certificate.objects.count() == 0
+    credentials.edit(house.desk.alice, held, clock.now(), names=["*.example.com", "b.example.org"])
+    assert acme.post(placed.json()["finalize"], wanted).json()["status"] == "valid"

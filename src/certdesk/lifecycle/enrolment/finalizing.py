@@ -30,6 +30,7 @@ from certdesk.pki.x509.names import parse_name
 from . import accounts, orders, products
 from .errors import AcmeError, malformed, unauthorized
 from .models import Account, Credential, Order, OrderState
+from .rules import Asked
 
 SETTLE = "enrolment.settle"
 FINALIZED = "acme.order_finalized"
@@ -60,7 +61,9 @@ def finalize(
         raise AcmeError("badCSR", "The CSR holds the account's own key: a certificate has a key of its own.")
     _check_names(order, csr)
     product = products.product_for(account.credential, order.profile, order.names)
-    _check_proved(account, order, product, now)
+    asked = _asked(order)
+    products.check_names(account.credential, asked)  # it may have been narrowed since the order was placed
+    _check_proved(account, asked, product, now)
     who = accounts.principal(account, source)
     _begin(account, order)
     try:
@@ -89,14 +92,20 @@ def _check_names(order: Order, csr: ParsedCsr) -> None:
         raise AcmeError("badCSR", f"The CSR does not ask for {missing[0]}, which is a name of the order.")
 
 
-def _check_proved(account: Account, order: Order, product: Product, now: datetime) -> None:
+def _asked(order: Order) -> list[Asked]:
+    return [
+        Asked(kind, parse_name(text, allow_internal=True, allow_ip=True))
+        for kind, text in zip(order.kinds, order.names, strict=True)
+    ]
+
+
+def _check_proved(account: Account, asked: Sequence[Asked], product: Product, now: datetime) -> None:
     """Nothing is bought for names whose proof is void by now; the pipeline asks again before it signs."""
-    for text in order.names:
-        name = parse_name(text, allow_internal=True, allow_ip=True)
-        if enrolled.known(account.credential.account_id, name, product, now) is None:
+    for one in asked:
+        if enrolled.known(account.credential.account_id, one.name, product, now) is None:
             raise AcmeError(
                 "orderNotReady",
-                f"The proof of control of {text} does not count any more.",
+                f"The proof of control of {one.text} does not count any more.",
                 status=403,
                 next_step="Place a new order.",
             )
