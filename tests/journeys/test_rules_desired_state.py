@@ -18,15 +18,18 @@ from certdesk.lab.elb_site import self_signed
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.deployment import (
     actions,
+    bindings,
     dialing,
     jobs,
     looking,
+    queries,
     reconcile_jobs,
     reconciling,
+    rules,
     stepping,
     work,
 )
-from certdesk.lifecycle.deployment.models import Binding, Deployment, Step
+from certdesk.lifecycle.deployment.models import Binding, Deployment, Step, Target
 from certdesk.lifecycle.issuance import followup
 from certdesk.lifecycle.renewal import succeeding
 from certdesk.lifecycle.renewal.models import Renewal
@@ -312,6 +315,39 @@ def test_a_look_is_not_written_over_what_changed_meanwhile(field: Field) -> None
     with short_transaction():
         reconciling.keep(found, clock.real_now())
     assert field.binding(P0)["drift"] == ""
+
+
+# rule: DEP-6
+@pytest.mark.parametrize("asked", [True, False])
+def test_where_nobody_can_look_nothing_counts_as_deployed(
+    field: Field, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    placed(field, P0)
+    Binding.objects.filter(id=field.places[P0]).update(deployment="NOT_DEPLOYED", listeners=[])
+    if not asked:
+        monkeypatch.setattr(looking, "_held", _silent)
+    look(field)
+    bound = field.binding(P0)
+    assert (bound["deployment"], bound["drift"]) == ("NOT_DEPLOYED", "UNREACHABLE")
+    assert bound["reason"] == rules.NO_LISTENER
+
+
+async def _silent(_work: looking.ToLook) -> tuple[dict[str, str], bool]:
+    return {}, False
+
+
+# rule: DEP-6
+def test_nothing_is_wanted_of_a_place_that_nobody_can_see(field: Field) -> None:
+    certificate_id = field.wildcard()
+    wish = {"certificate_id": certificate_id}
+    Binding.objects.filter(id=field.places[P0]).update(listeners=[])
+    assert field.alice.refused("bindings.update", id=field.places[P0], body=wish).message == rules.NO_LISTENER
+    hosted = Target.objects.get(id=field.targets[0])
+    hosted.kind = queries.HOSTED
+    hosted.save()
+    refused = field.alice.refused("bindings.update", id=field.places[P1], body=wish)
+    assert refused.message == bindings.HOST_CHOOSES
+    assert not Binding.objects.exclude(certificate_id="").exists()
 
 
 # rule: REN-3

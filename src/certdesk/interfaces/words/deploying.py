@@ -128,4 +128,7 @@ SHAPES = (
     _("The previous certificate could not be put back: %(why)s"),
     _("The previous certificate was put back and is served."),
     _("Nobody could look at what is served."),
+    _("Its host takes the certificates that fit its own CSRs; no other can be put there."),
+    _("Apply for a certificate with the host's CSR."),
+    _("Change that at the target, look it through again, then go on."),
 )

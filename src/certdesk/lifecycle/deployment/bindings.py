@@ -7,12 +7,14 @@ from certdesk.foundation.common.errors import BadParameter, WrongState
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
 
-from . import material, queries, states
+from . import material, queries, rules, states
+from .errors import NotDeployable
 from .models import Binding, Step
 from .states import BindingState
 
 REPORT, MEND = "REPORT", "MEND"
 POLICIES = (REPORT, MEND)
+HOST_CHOOSES = "Its host takes the certificates that fit its own CSRs; no other can be put there."
 
 
 def change(
@@ -28,7 +30,7 @@ def change(
 
     Raises:
         NoBinding, Forbidden: as `queries.fetch_binding` with `scm:binding:update`.
-        NoCertificate, NotDeployable: as `material.checked`.
+        NoCertificate, NotDeployable: as `material.checked`; or nothing can be deployed there.
         BadParameter: an unknown policy, or an exemption that is not of the binding or leaves nothing to see.
         WrongState: a deployment to it is under way.
     """
@@ -41,6 +43,7 @@ def change(
     if exempt is not None:
         values["exempt"] = _exempt(binding, exempt)
     if certificate_id:
+        _check_place(binding)
         certificate, version = material.checked(principal, queries.DEPLOY, certificate_id)
         values |= {
             "certificate_id": certificate.id,
@@ -68,6 +71,16 @@ def change(
             },
         )
     return queries.fetch_binding(principal, queries.UPDATE_BINDING, binding_id)
+
+
+def _check_place(binding: Binding) -> None:
+    """Nothing is wanted of a place where nobody could see that it is served (DEP-6)."""
+    if binding.target.kind == queries.HOSTED:
+        raise NotDeployable(HOST_CHOOSES, next_step="Apply for a certificate with the host's CSR.")
+    wanted = rules.Wanted(binding.id)
+    why = rules.refusal(binding.target.service, wanted, binding.names, binding.listeners)
+    if why:
+        raise NotDeployable(why, next_step="Change that at the target, look it through again, then go on.")
 
 
 def _exempt(binding: Binding, given: Sequence[str]) -> list[str]:

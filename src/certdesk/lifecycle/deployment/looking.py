@@ -92,4 +92,6 @@ def judge(found: Found) -> tuple[Drift | None, str, str]:
         return Drift(wrong.verdict.value), wrong.verdict.value, wrong.sentence
     if found.asked and found.held != found.place.fingerprint:
         return Drift.HELD, Verdict.NEW.value if found.looks else "", HELD
-    return None, Verdict.NEW.value if found.looks else "", ""
+    if not found.looks:  # the target's word alone proves nothing
+        return Drift.UNREACHABLE, "", rules.NO_LISTENER if found.place.names else rules.NO_NAMES
+    return None, Verdict.NEW.value, ""
