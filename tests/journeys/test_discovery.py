@@ -13,6 +13,7 @@ import pytest
 
 from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import CertdeskError, Forbidden, NotFound
+from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Via
 from certdesk.foundation.iam.queries import principal_of
@@ -21,6 +22,7 @@ from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.outbox.models import Message
 from certdesk.lifecycle.applications import drafts
 from certdesk.lifecycle.certificates.models import Version
+from certdesk.lifecycle.deployment import actions as deployment
 from certdesk.lifecycle.deployment import material
 from certdesk.lifecycle.deployment.queries import DEPLOY
 from certdesk.lifecycle.discovery import actions, jobs, scans
@@ -311,7 +313,17 @@ def test_a_successor_is_deployed_where_the_old_one_was(
         office.desk.publish(bought)
         office.desk.run()
         assert office.desk.state(bought) == "ISSUED"
-        jobs.Look().load(Job(kind=jobs.LOOK, payload={}))
+        other = office.desk.issued("shop.example.com")
+        held = deployment.deploy_to(office.desk.alice, other, [str(one["binding_id"])])
+        assert held.deployment is not None
+        alice("deployments.pause", id=held.deployment.id)
+        with short_transaction():
+            jobs.Look().load(Job(kind=jobs.LOOK, payload={}))
+        office.desk.run()
+        assert Endpoint.objects.filter(successor_id=bought).exists()  # its place is busy: it is waited for
+        alice("deployments.cancel", id=held.deployment.id)
+        with short_transaction():
+            jobs.Look().load(Job(kind=jobs.LOOK, payload={}))
         office.desk.run()
         assert balancer.binding("shop.example.com")["deployment"] == "DEPLOYED"
         alice("scans.run", id=made)

@@ -97,6 +97,55 @@ def test_a_reissued_version_goes_where_the_old_one_is_served(field: Field) -> No
     assert followed.created_by == field.office.desk.alice.user_id
 
 
+def held(field: Field, certificate_id: str) -> str:
+    """A deployment to the first place that somebody holds before it has begun."""
+    started = actions.deploy_to(field.office.desk.alice, certificate_id, [field.places[P0]])
+    assert started.deployment is not None
+    field.alice("deployments.pause", id=started.deployment.id)
+    return started.deployment.id
+
+
+# rule: REI-8
+@pytest.mark.parametrize("verb", ["cancel", "resume"])
+def test_a_version_that_comes_while_a_place_is_busy_follows_afterwards(field: Field, verb: str) -> None:
+    certificate_id = placed(field, P0)
+    deployment = held(field, certificate_id)
+    reissued(field, certificate_id)
+    assert field.farm.sha1(P0) != sha1(certificate_id)
+    field.alice(f"deployments.{verb}", id=deployment)
+    testing.run_due(100)
+    assert field.farm.sha1(P0) == sha1(certificate_id)
+    assert field.binding(P0)["deployment"] == "DEPLOYED"
+
+
+# rule: REN-3
+def test_a_successor_waits_for_the_place_that_is_busy(field: Field) -> None:
+    old = placed(field, P0)
+    field.alice("bindings.update", id=field.places[P0], body={"policy": "MEND"})
+    deployment, new = held(field, old), field.wildcard()
+    Certificate.objects.filter(id=new).update(renews_id=old)
+    enqueue("renewal.succeed", {"subject": new}, subject=new)
+    testing.run_due(100, strict=True)
+    field.alice("deployments.cancel", id=deployment)
+    testing.run_due(100, strict=True)
+    assert field.farm.sha1(P0) == sha1(old)
+    testing.run_all(MINUTE * 6, 100)
+    assert field.farm.sha1(P0) == sha1(new)
+
+
+def test_a_look_finds_what_was_left_on_an_older_version(field: Field) -> None:
+    certificate_id = placed(field, P0, P1)
+    Binding.objects.update(gone=True)
+    reissued(field, certificate_id)
+    Binding.objects.update(gone=False, deployment="FAILED", reason="Nobody may.")
+    look(field)
+    assert field.binding(P0)["reason"] == "Nobody may."  # that it serves the old one is not all well
+    assert field.farm.sha1(P0) != sha1(certificate_id)
+    Binding.objects.update(deployment="NOT_DEPLOYED")
+    look(field)
+    assert {field.farm.sha1(name) for name in (P0, P1)} == {sha1(certificate_id)}
+
+
 def test_who_lost_the_right_is_not_acted_for(field: Field) -> None:
     certificate_id = placed(field, P0)
     old = field.farm.sha1(P0)

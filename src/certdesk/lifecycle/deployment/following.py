@@ -4,23 +4,27 @@ Each place is redeployed with the right of whoever deployed there last, which it
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import QuerySet
+
 from certdesk.foundation.audit import actions as audit
+from certdesk.foundation.common import clock, settings
 from certdesk.foundation.iam.principal import system_principal
 from certdesk.foundation.jobs.actions import enqueue
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates.models import Certificate
 
-from . import material, states
+from . import material, rules, states
 from .bindings import MEND
 from .models import Binding, Step
 from .states import BindingState, Cause
 
 FOLLOW, REDEPLOY = "deployment.follow", "deployment.redeploy"
 CHUNK = 100  # law 13
+BUSY_PAUSE = 2  # of rules.PAUSES
 NO_KEY = "The new version cannot be deployed from here: its key was made by you with the CSR."
 
 
@@ -70,6 +74,34 @@ def send(
     return sum(map(len, groups.values()))
 
 
+def later(payload: Mapping[str, Any], busy: Sequence[str]) -> None:
+    """The same job again for places that another deployment holds just now; in the caller's transaction."""
+    pause = rules.pause(BUSY_PAUSE, settings.get().look_seconds)
+    enqueue(
+        REDEPLOY,
+        {**payload, "bindings": list(busy)},
+        subject=str(payload["certificate"]),
+        run_at=clock.real_now() + timedelta(seconds=pause),
+        dedupe_key=f"{REDEPLOY}:{payload['certificate']}:{len(busy)}:{busy[0]}:{busy[-1]}",
+    )
+
+
+def catch_up(binding_ids: Iterable[str]) -> None:
+    """Sends the newer version that came while these places were busy or gone; in the caller's transaction."""
+    for each in newer(binding_ids):
+        enqueue(FOLLOW, {"subject": each}, subject=each, dedupe_key=f"{FOLLOW}:{each}")
+
+
+def newer(binding_ids: Iterable[str]) -> list[str]:
+    """Certificates that have a newer version than one of these places should serve."""
+    rows = Binding.objects.filter(id__in=binding_ids, version__gt=0, gone=False).exclude(certificate_id="")
+    oldest: dict[str, int] = {}
+    for certificate_id, version in rows.values_list("certificate_id", "version"):
+        oldest[certificate_id] = min(version, oldest.get(certificate_id, version))
+    found = Certificate.objects.filter(id__in=oldest, state__in=rules.DEPLOYABLE)
+    return [one.id for one in found if one.current_version > oldest[one.id]]
+
+
 def possible(certificate: Certificate, places: list[Binding]) -> bool:
     """Whether the newest version can go there; where the key is not ours, the places say so."""
     version = certificates.current_version(certificate)
@@ -80,20 +112,25 @@ def possible(certificate: Certificate, places: list[Binding]) -> bool:
     return False
 
 
-def still(payload: Mapping[str, Any]) -> list[str]:
-    """Of the places that a job was to redeploy, those for which that is still wanted."""
+def still(payload: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Of the places that a job was to redeploy, those for which that is still wanted: free ones, and those
+    that another deployment holds."""
     certificate = Certificate.objects.filter(id=payload["certificate"]).first()
     if certificate is None:
-        return []
-    rows = Binding.objects.filter(id__in=payload["bindings"], gone=False)
-    free = rows.exclude(steps__state__in=states.OPEN)
-    if payload["cause"] == Cause.MEND:
-        wanted = free.filter(certificate_id=certificate.id, policy=MEND).exclude(
-            deployment=BindingState.DEPLOYED, drift=""
-        )
-    else:
-        wanted = free.filter(certificate_id__in=[certificate.id, certificate.renews_id or certificate.id])
-    return list(wanted.order_by("id").values_list("id", flat=True))
+        return [], []
+    rows = Binding.objects.filter(id__in=payload["bindings"], gone=False).order_by("id")
+    held = Step.objects.filter(binding_id__in=payload["bindings"], state__in=states.OPEN)
+    busy = set(held.values_list("binding_id", flat=True))
+    if payload["cause"] == Cause.MEND:  # what is held now is looked at again when that is over
+        mine = rows.filter(certificate_id=certificate.id, policy=MEND).exclude(id__in=busy)
+        return _ids(mine.exclude(deployment=BindingState.DEPLOYED, drift="")), []
+    mine = rows.filter(certificate_id__in=[certificate.id, certificate.renews_id or certificate.id])
+    wanted = _ids(mine.exclude(certificate_id=certificate.id, version__gte=certificate.current_version))
+    return [one for one in wanted if one not in busy], [one for one in wanted if one in busy]
+
+
+def _ids(rows: QuerySet[Binding]) -> list[str]:
+    return list(rows.values_list("id", flat=True))
 
 
 def refused(payload: Mapping[str, Any], why: str) -> None:

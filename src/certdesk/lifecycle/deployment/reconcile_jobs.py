@@ -38,12 +38,15 @@ class Redeploy(Handler[bool, None]):
     """Deploys for whoever deployed there last, if he still may."""
 
     def load(self, job: Job) -> bool | None:
-        places = following.still(job.payload)
+        places, busy = following.still(job.payload)
         if places:
             principal = rights.principal_for(job)
-            actions.deploy_to(
+            started = actions.deploy_to(
                 principal, str(job.payload["certificate"]), places, cause=Cause(job.payload["cause"])
             )
+            busy += [one for one, why in started.refused if why == actions.BUSY]
+        if busy:
+            following.later(job.payload, busy)
         return None
 
     def failed(self, job: Job, error: BaseException) -> None:

@@ -109,11 +109,15 @@ def keep(found: Found, now: datetime) -> None:
         binding.served = found.held or ""
         binding.served_certificate_id = queries.ours(binding.account_id, binding.names, binding.served)
     binding.seen_at, binding.verdict = now, verdict
-    if drift is None:
+    if binding.deployment == BindingState.FAILED and following.newer([binding.id]):
+        pass  # the newer version could not follow: it goes on saying why
+    elif drift is None:
         _all_well(binding, now)
     else:
         _differs(binding, drift, sentence, now)
     binding.save()
+    if binding.deployment != BindingState.FAILED:
+        following.catch_up([binding.id])
 
 
 def _all_well(binding: Binding, now: datetime) -> None:

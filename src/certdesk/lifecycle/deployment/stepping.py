@@ -15,7 +15,7 @@ from certdesk.foundation.jobs.actions import enqueue
 from certdesk.foundation.sealing import actions as sealing
 from certdesk.lifecycle.certificates.models import Version
 
-from . import rollout, rules, states
+from . import following, rollout, rules, states
 from .models import Binding, Deployment, Step
 from .rollout import Rollout
 from .states import BindingState, StepState
@@ -137,6 +137,7 @@ def finished(step: Step, outcome: Outcome) -> None:
     _write(step, done if outcome.ok else StepState.FAILED, outcome)
     if step.binding is not None:
         _write_binding(step, step.binding, outcome)
+        following.catch_up([step.binding.id])
     if outcome.ok:
         _forget_older(step)
     elif outcome.back:  # what was served before is served: the next try takes its own way back

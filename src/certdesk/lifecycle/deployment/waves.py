@@ -7,7 +7,7 @@ from certdesk.foundation.common.errors import WrongState
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
 
-from . import actions, stepping
+from . import actions, following, stepping
 from .models import Binding, Deployment, Step
 from .states import OPEN, StepState
 
@@ -78,6 +78,7 @@ def cancel(principal: Principal, deployment_id: str) -> Deployment:
         )
         Deployment.objects.filter(id=now.id).update(paused=False, pause_reason="")
         stepping.settle(now)
+        following.catch_up(str(one.binding_id) for one in waiting)
         actions.note(principal, "deployment.cancel", now, len(waiting))
     return deployment
 

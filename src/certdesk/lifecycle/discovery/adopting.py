@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common.errors import BadParameter, WrongState
 from certdesk.foundation.common.sql import short_transaction
@@ -124,7 +126,11 @@ def ready() -> list[str]:
 
 def forget(certificate_id: str) -> None:
     """It cannot be deployed: nobody waits for it any more, in the caller's transaction."""
-    Endpoint.objects.filter(successor_id=certificate_id).update(successor_id="", adopted_by="")
+    _no_more(Endpoint.objects.filter(successor_id=certificate_id))
+
+
+def _no_more(waiting: QuerySet[Endpoint]) -> None:
+    waiting.update(successor_id="", adopted_by="")
 
 
 def waiting(certificate_id: str) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -137,9 +143,12 @@ def waiting(certificate_id: str) -> list[tuple[str, str, tuple[str, ...]]]:
 
 
 def deploy(principal: Principal, certificate_id: str, binding_ids: tuple[str, ...]) -> None:
-    """Plans the deployment, once; how it goes is on the page of deployments."""
-    deployment.deploy_to(principal, certificate_id, binding_ids)
-    forget(certificate_id)
+    """Plans the deployment, once; how it goes is on the page of deployments. What another deployment holds
+    is waited for."""
+    started = deployment.deploy_to(principal, certificate_id, binding_ids)
+    busy = {one for one, why in started.refused if why == deployment.BUSY}
+    begun = ["", *(one for one in binding_ids if one not in busy)]
+    _no_more(Endpoint.objects.filter(successor_id=certificate_id, binding_id__in=begun))
 
 
 def _note(principal: Principal, endpoint: Endpoint, mode: str, certificate_id: str) -> None:
