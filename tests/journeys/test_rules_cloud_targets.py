@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from certdesk.connectors.targets.command.target import Command
+from certdesk.connectors.targets.told import INSTALL, Message, Told
 from certdesk.foundation.common import settings
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.lifecycle.certificates.models import Version
@@ -39,6 +41,9 @@ class Cloud:
     def connect(self, service: str, kind: str, **more: Any) -> str:
         stub = self.cdn if kind == "huawei-cdn" else self.elb
         options = huawei(stub, listeners=[f"127.0.0.1:{self.front.port}"], **more)
+        return self.add(service, kind, options)
+
+    def add(self, service: str, kind: str, options: dict[str, Any]) -> str:
         body = {"service": service, "kind": kind, "region": REGION, "options": options}
         made: str = self.alice("targets.create", body=body)["id"]
         self.alice("targets.discover", id=made)
@@ -72,7 +77,8 @@ def cloud(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         one = elb.add(pem(first), first.bundle.key, NAME)
         row = {"id": "l1", "protocol": "HTTPS", "protocol_port": 443, "loadbalancers": []}
         elb.listeners = [{**row, "default_tls_container_ref": one, "sni_container_refs": []}]
-        settings.install(before.model_copy(update={"allow_networks": LOOPBACK}))
+        opened = {"allow_networks": LOOPBACK, "target_programs": (Path("/usr/bin/true"),)}
+        settings.install(before.model_copy(update=opened))
         stack.callback(settings.install, before)
         yield Cloud(office, cdn, elb, front, Caller(office.desk.alice))
 
@@ -116,6 +122,29 @@ def test_the_previous_one_comes_back_from_the_account(cloud: Cloud) -> None:
         cloud.front.deaf = False
         assert (bound["deployment"], bound["served"]["fingerprint"]) == ("FAILED", sha1(first))
         assert "The previous certificate was put back and is served." in bound["reason"]
+
+
+# rule: DEP-6
+def test_a_receiver_that_is_only_told_goes_back_to_the_accounts_own(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the stand-in's server shows is changed by the message alone; the first one is foreign."""
+
+    async def deliver(_: Told, event: str, message: Message) -> None:
+        if event == INSTALL:
+            cloud.front.use(f"{message['certificate']}{message['chain']}", message["key"])
+
+    monkeypatch.setattr(Command, "deliver", deliver)
+    first, second = (cloud.office.desk.issued(NAME) for _ in range(2))
+    options = {"command": ["/usr/bin/true"], "listeners": [f"127.0.0.1:{cloud.front.port}"]}
+    target = cloud.add("OTHER", "command", {**options, "without_way_back": True})
+    assert cloud.deploy(target, first)["deployment"] == "DEPLOYED"
+    cloud.alice("targets.update", id=target, body={"options": {**options, "without_way_back": False}})
+    cloud.front.deaf = True
+    bound = cloud.deploy(target, second)
+    assert "The previous certificate was put back and is served." in bound["reason"]
+    cloud.front.deaf = False
+    assert cloud.deploy(target, second)["deployment"] == "DEPLOYED"
 
 
 # rule: DEP-6

@@ -34,18 +34,21 @@ class Kind:
 
     Attributes:
         patience: seconds that a change may take until it is served, beside what every target is given.
-        keeps_keys: it does not give out the private keys of what it serves, or not always: see `returning`.
     """
 
     name: str
     options: type[TargetOptions]
     make: Callable[[Any, Outside], Target]
     patience: float = 0.0
-    keeps_keys: bool = False
 
     @property
     def label(self) -> str:
         return self.options.label
+
+    @property
+    def keeps_keys(self) -> bool:
+        """It does not give out the private keys of what it serves, or not always: see `returning`."""
+        return hasattr(self.make, "snapshot_of")
 
 
 KINDS = {
@@ -54,10 +57,10 @@ KINDS = {
         Kind("haproxy", HaProxyOptions, HaProxy),
         Kind("nginx", NginxOptions, Nginx),
         Kind("apache", ApacheOptions, Apache),
-        Kind("huawei-elb", ElbOptions, Elb, patience=30.0, keeps_keys=True),
+        Kind("huawei-elb", ElbOptions, Elb, patience=30.0),
         Kind("huawei-waf", WafOptions, Waf, patience=120.0),
-        Kind("huawei-cdn", CdnOptions, Cdn, patience=600.0, keeps_keys=True),
-        Kind("aws-acm", AwsOptions, Aws, patience=300.0, keeps_keys=True),
+        Kind("huawei-cdn", CdnOptions, Cdn, patience=600.0),
+        Kind("aws-acm", AwsOptions, Aws, patience=300.0),
         Kind("kubernetes", KubernetesOptions, Kubernetes, patience=60.0),
         Kind("vault", VaultOptions, Vault, patience=60.0),
         Kind("postfix", PostfixOptions, Postfix),
@@ -69,8 +72,6 @@ KINDS = {
         Kind("webhook", WebhookTargetOptions, WebhookTarget),
         Kind("command", CommandOptions, Command),
         Kind("ssh", SshOptions, SshHost),
-        Kind("kubernetes", KubernetesOptions, Kubernetes, patience=60.0),
-        Kind("vault", VaultOptions, Vault, patience=60.0),
     )
 }
 
