@@ -18,6 +18,7 @@ from certdesk.connectors import http
 from certdesk.connectors.channels.options import ChannelOptions
 from certdesk.connectors.channels.protocol import ChannelError, Notice, Outside, Reason
 from certdesk.connectors.dns.providers.options import NO_SECRET, Secret
+from certdesk.connectors.dns.providers.urls import endpoint_of
 from certdesk.connectors.http import Sent
 from certdesk.connectors.protocol import ConnectorError, EgressRefused
 
@@ -52,9 +53,8 @@ class WebhookOptions(ChannelOptions):
         NO_SECRET, title="Key of the signature", description="Shared with the receiver; empty: not signed."
     )
 
-    def endpoint(self) -> tuple[str, int] | None:
-        parts = urlsplit(self.url.get_secret_value())
-        return (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    def endpoint(self) -> tuple[str, int]:
+        return endpoint_of(self.url.get_secret_value())
 
 
 class Webhook:

@@ -5,11 +5,12 @@ the new one is no good. The list is written with its ETag, so that nobody's chan
 """
 
 import json
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import pydantic
 
+from certdesk.connectors.dns.providers.urls import ServerUrl, endpoint_of
 from certdesk.connectors.targets import calling, material
 from certdesk.connectors.targets.calling import BadShape
 from certdesk.connectors.targets.options import Outside, TargetOptions
@@ -39,7 +40,7 @@ class CaddyOptions(TargetOptions):
 
     label: ClassVar[str] = "Caddy"
 
-    url: Annotated[str, pydantic.Field(pattern=r"^https?://[^/?#@\s]{1,250}$")] = pydantic.Field(
+    url: ServerUrl = pydantic.Field(
         "http://127.0.0.1:2019",
         title="Address of the admin API",
         description="As in Caddy's global option admin. The operator must have allowed it "
@@ -49,9 +50,8 @@ class CaddyOptions(TargetOptions):
         title="Listeners", description=f"{LISTENERS}.", examples=["10.0.0.5:443"]
     )
 
-    def endpoint(self) -> tuple[str, int] | None:
-        parts = urlsplit(self.url)
-        return (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    def endpoint(self) -> tuple[str, int]:
+        return endpoint_of(self.url)
 
 
 class Caddy:

@@ -77,6 +77,9 @@ class PostgresqlOptions(PairOptions):
             raise ValueError("give the folder of the socket or a command, and not both")
         return self
 
+    def endpoint(self) -> tuple[str, int]:
+        return self.socket or "", self.port
+
 
 class Postgresql(Pair):
     """One server of this machine."""

@@ -62,6 +62,9 @@ class SshOptions(TargetOptions):
         description="host:port where clients connect, looked at after deploying; empty = as the host says.",
     )
 
+    def endpoint(self) -> tuple[str, int]:
+        return self.host.lower(), self.port
+
 
 class SshHost:
     """One host."""

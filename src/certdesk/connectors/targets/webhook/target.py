@@ -12,6 +12,7 @@ import pydantic
 
 from certdesk.connectors.channels.webhook import signed, web_address
 from certdesk.connectors.dns.providers.options import NO_SECRET, Secret
+from certdesk.connectors.dns.providers.urls import endpoint_of
 from certdesk.connectors.targets import calling
 from certdesk.connectors.targets.options import Outside, TargetOptions
 from certdesk.connectors.targets.protocol import TargetError
@@ -49,9 +50,8 @@ class WebhookTargetOptions(TargetOptions):
             raise ValueError("a private key is sent over https alone, and only signed")
         return self
 
-    def endpoint(self) -> tuple[str, int] | None:
-        parts = urlsplit(self.url.get_secret_value())
-        return (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    def endpoint(self) -> tuple[str, int]:
+        return endpoint_of(self.url.get_secret_value())
 
 
 class WebhookTarget(Told):
