@@ -37,6 +37,7 @@ def certificate(
     critical: bool = True,
     held: bool = True,
     san: bool = True,
+    more: x509.ExtensionType | None = None,
 ) -> bytes:
     now = datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "challenge")])
@@ -55,10 +56,18 @@ def certificate(
             for one in names or (NAME,)
         ]
         builder = builder.add_extension(x509.SubjectAlternativeName(found), critical=False)
+    if more:
+        builder = builder.add_extension(more, critical=False)
     if held:
         extension = x509.UnrecognizedExtension(acme_proofs.IDENTIFIER, value)
         builder = builder.add_extension(extension, critical=critical)
     return builder.sign(KEY, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+X400_NAME = x509.UnrecognizedExtension(
+    x509.ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes.fromhex("3004a3023000")
+)
+UNKNOWN_VERSION = certificate().replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020107"), 1)
 
 
 def test_what_the_certificate_of_a_challenge_must_hold() -> None:
@@ -70,7 +79,7 @@ def test_what_the_certificate_of_a_challenge_must_hold() -> None:
         "critical": [certificate(critical=False)],
         "lacks": [certificate(held=False), certificate(san=False)],
         "another key": [certificate(value=b"\x04\x20" + bytes(32)), certificate(value=DIGEST)],
-        "cannot be read": [b"", b"x"],
+        "cannot be read": [b"", b"x", UNKNOWN_VERSION, certificate(san=False, more=X400_NAME)],
     }
     for words, found in wrong.items():
         for der in found:

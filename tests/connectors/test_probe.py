@@ -172,6 +172,13 @@ def test_unreadable_bytes_are_told_as_such() -> None:
     assert "cannot be read" in sentence
 
 
+def test_unreadable_bytes_above_the_new_certificate_are_no_chain() -> None:
+    made = tls.make(NAME)
+    served = Served(made.leaf, (b"\x30\x00", made.intermediate))
+    verdict, sentence = probe.judge(served, Expected(made.sha256, chain=made.chain), NAME)
+    assert (verdict, "wrong order" in sentence) == (Verdict.WRONG_CHAIN, True)
+
+
 def test_a_connector_error_of_the_resolver_is_a_look_too() -> None:
     async def refused(_: str) -> Sequence[str]:
         raise ConnectorError("The resolver is away.", permanent=False)

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from certdesk.connectors import probe
+from certdesk.connectors import probe, serving
 from certdesk.connectors.probe import Expected, Verdict
+from certdesk.connectors.serving import Serving
 from certdesk.connectors.targets import registry
 from certdesk.connectors.targets.options import Outside
 from certdesk.connectors.targets.protocol import Reason, Target, TargetError
@@ -313,6 +314,17 @@ def test_what_cannot_be_put_back_is_replaced_only_where_that_is_allowed(
     assert refused(target.install("other", other.bundle)).reason is Reason.NOT_THERE
     assert refused(target.push("scs16", other.bundle)).reason is Reason.OPTIONS
     assert receiver.got == []
+
+
+def test_a_served_certificate_that_cannot_be_read_is_told(
+    receiver: Receiver, site: Rereading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask(*_: object, **__: object) -> tuple[Serving, ...]:
+        return (Serving("127.0.0.1:1", (b"\x30\x00",)),)
+
+    monkeypatch.setattr(serving, "ask", ask)
+    error = refused(hook(receiver, site).resources())
+    assert (error.reason, "127.0.0.1:1 serves cannot be read" in error.message) == (Reason.BAD_ANSWER, True)
 
 
 def test_the_test_of_a_webhook(receiver: Receiver, site: Rereading) -> None:

@@ -27,6 +27,13 @@ PROTOCOL = "acme-tls/1"
 IDENTIFIER = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.31")
 _OCTETS = b"\x04\x20"  # DER of an OCTET STRING of 32 bytes
 _TLS, _PLAIN = 443, 80
+_UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 class ProofAnswer(StrEnum):
@@ -170,7 +177,7 @@ def fault_of(leaf: bytes, name: str, digest: bytes) -> str:
         certificate = x509.load_der_x509_certificate(leaf)
         names = list(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
         held = certificate.extensions.get_extension_for_oid(IDENTIFIER)
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension):
+    except _UNREADABLE:
         return "cannot be read"
     except x509.ExtensionNotFound as missing:
         return f"lacks the extension {missing.oid.dotted_string}"

@@ -17,6 +17,7 @@ from certdesk.connectors.targets.options import Outside
 from certdesk.connectors.targets.placed import LISTENERS, Listeners
 from certdesk.connectors.targets.protocol import Bundle, Reason, Resource, Snapshot, TargetCheck, TargetError
 from certdesk.pki.x509.certificates import CertificateFacts, facts
+from certdesk.pki.x509.errors import BadCertificate
 
 RESOURCE = "certificate"
 INSTALL, TEST = "install", "test"
@@ -130,7 +131,7 @@ class Told:
         """What the first listener shows, for the first name.
 
         Raises:
-            TargetError: NOT_ALLOWED or UNREACHABLE.
+            TargetError: NOT_ALLOWED, UNREACHABLE or BAD_ANSWER.
         """
         text = self._told.listeners[0]
         where, _, port = text.rpartition(":")
@@ -152,7 +153,14 @@ class Told:
                 found[0].sentence,
                 "Check that the server runs and can be reached from here.",
             )
-        return facts(seen.chain[0])
+        try:
+            return facts(seen.chain[0])
+        except BadCertificate:
+            raise TargetError(
+                Reason.BAD_ANSWER,
+                f"The certificate that {seen.address} serves cannot be read.",
+                "Let the server serve a certificate that its clients can read, then try again.",
+            ) from None
 
     def _known(self, resource_id: str) -> None:
         if resource_id != RESOURCE:
