@@ -205,6 +205,8 @@ def test_a_new_key_stands_beside_the_old_one(host: Host) -> None:
         '{"places": {"UPPER": {}}}',
         '{"places": {"a": {"names": ["x"], "folder": "relative", "listeners": ["h:1"]}}}',
         '{"places": {"a": {"names": ["x"], "folder": "/f", "listeners": ["nowhere"]}}}',
+        '{"places": {"a": {"names": ["x"], "folder": "/f", "listeners": ["h:65536"]}}}',
+        '{"places": {"a": {"names": ["x"], "folder": "/f", "listeners": ["h:0"]}}}',
         '{"places": {"a": {"names": ["x"], "folder": "/f", "listeners": ["h:1"], "reload": "rm -rf"}}}',
         '{"places": {"a": {"names": ["x"], "folder": "/f", "listeners": ["h:1"], "shell": "x"}}}',
     ],

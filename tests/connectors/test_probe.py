@@ -179,6 +179,11 @@ def test_unreadable_bytes_above_the_new_certificate_are_no_chain() -> None:
     assert (verdict, "wrong order" in sentence) == (Verdict.WRONG_CHAIN, True)
 
 
+def test_a_port_that_does_not_exist_is_a_look_too() -> None:
+    seen = one(65536, Expected("0"))
+    assert (seen.verdict, "there is no port 65536" in seen.sentence) == (Verdict.UNREACHABLE, True)
+
+
 def test_a_connector_error_of_the_resolver_is_a_look_too() -> None:
     async def refused(_: str) -> Sequence[str]:
         raise ConnectorError("The resolver is away.", permanent=False)

@@ -138,8 +138,13 @@ def test_networks_that_nobody_allowed_are_not_reached(world: World) -> None:
     assert world.refused(closed.resources()).field == "host"
 
 
+BAD_PORT = (
+    '{"ok": true, "places": [{"name": "a", "names": ["x"], "listeners": ["h:65536"], "fingerprint": ""}]}'
+)
+
+
 def test_what_is_no_helper_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    for text in ("Welcome!", '{"ok": true}', "[1]", '{"ok": true, "places": [{}]}'):
+    for text in ("Welcome!", '{"ok": true}', "[1]", '{"ok": true, "places": [{}]}', BAD_PORT):
         monkeypatch.setattr(shell, "run", _says(text))
         assert world.refused(world.target().resources()).reason is Reason.BAD_ANSWER
     monkeypatch.setattr(shell, "run", _says('{"ok": true}'))

@@ -36,3 +36,29 @@ def test_an_address_of_caddy_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(TargetError) as error:
         registry.read_options("caddy", {"url": url, "listeners": ["a:1"]})
     assert (error.value.reason, "url" in error.value.message) == (Reason.OPTIONS, True)
+
+
+LISTENING = {
+    "haproxy": {"socket": "/run/h.sock"},
+    "ssh": {"host": "h", "key": KEY},
+    "pem": {"path": "/a/server.pem"},
+    "nginx": {"config": "/etc/nginx/nginx.conf"},
+    "vault": {"server_url": "https://v:8200", "token": "t"},
+    "huawei-waf": {"access_key": "a", "secret_key": "s", "project_id": "0" * 32},
+}
+
+
+@pytest.mark.parametrize("kind", LISTENING)
+def test_a_port_that_does_not_exist_is_refused_before_anything_is_changed(kind: str) -> None:
+    for good in ("h.example.com:65535", "[::1]:443", "::1:1", "smtp://h:25"):
+        registry.read_options(kind, {**LISTENING[kind], "listeners": [good]})
+    for wrong in ("h:0", "h:65536", "[::1]:99999", "h"):
+        with pytest.raises(TargetError, match="listeners"):
+            registry.read_options(kind, {**LISTENING[kind], "listeners": [wrong]})
+
+
+def test_haproxys_listeners_may_name_a_list() -> None:
+    given = {**LISTENING["haproxy"], "listeners": ["h:443=/a/list"]}
+    assert registry.read_options("haproxy", given).listeners == ("h:443=/a/list",)
+    with pytest.raises(TargetError, match="between 1 and 65535"):
+        registry.read_options("haproxy", {**given, "listeners": ["h:65536=/a/list:443"]})

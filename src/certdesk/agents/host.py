@@ -158,7 +158,10 @@ def _place(name: str, given: Mapping[str, Any]) -> Place:
 
 
 def host_port(text: str) -> tuple[str, int]:
+    """Raises ValueError where there is no such port."""
     host, _, port = text.rpartition(":")
+    if not 1 <= int(port) <= 65535:
+        raise ValueError(f"{text[:80]!r}: a port lies between 1 and 65535")
     return host.strip("[]"), int(port)
 
 

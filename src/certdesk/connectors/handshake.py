@@ -122,6 +122,8 @@ async def meet(
         return Met(why=Why.CLOSED)
     except OSError as error:
         return Met(why=Why.NO_CONNECTION, told=str(error.strerror or error))
+    except OverflowError:
+        return Met(why=Why.NO_CONNECTION, told=f"there is no port {port}")
     except ValueError:  # no server can be asked for such a name
         return Met(why=Why.HANDSHAKE, told="INVALID_NAME")
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import pydantic
 
@@ -14,6 +14,24 @@ from certdesk.connectors.targets.protocol import Reason, TargetError
 
 LONGEST = 64
 """Characters of a push's name inside a target."""
+_HOST = r"([^\s=/\[\]:]{1,250}|\[[0-9a-fA-F:.]{2,45}\]|[0-9a-fA-F:.]{2,45})"
+LISTENER = rf"([a-z]{{3,12}}://)?{_HOST}:[0-9]{{1,5}}"
+"""host:port, with a protocol of `starttls` in front where TLS begins later."""
+
+
+def in_range(listener: str) -> str:
+    """The same, if its port exists: else the look after a deployment would be the first to find out.
+
+    Raises:
+        ValueError: it does not.
+    """
+    port = listener.partition("=")[0].rpartition(":")[2]
+    if not 1 <= int(port) <= 65535:
+        raise ValueError("a port lies between 1 and 65535")
+    return listener
+
+
+Listener = Annotated[str, pydantic.Field(pattern=f"^{LISTENER}$"), pydantic.AfterValidator(in_range)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,17 +14,13 @@ import pydantic
 from pydantic import JsonValue
 
 from certdesk.connectors.targets import disk, material, running
-from certdesk.connectors.targets.options import Outside, TargetOptions
+from certdesk.connectors.targets.options import Listener, Outside, TargetOptions
 from certdesk.connectors.targets.protocol import Bundle, Reason, Resource, Snapshot, TargetCheck, TargetError
 from certdesk.pki.x509.certificates import CertificateFacts
 
 PathText = Annotated[str, pydantic.Field(pattern=r"^/[\x21-\x7e]{1,250}$")]
 Argument = Annotated[str, pydantic.Field(min_length=1, max_length=1000)]
 Command = Annotated[tuple[Argument, ...], pydantic.Field(max_length=16)]
-Listener = Annotated[
-    str,
-    pydantic.Field(pattern=r"^([a-z]{3,12}://)?([^\s=/\[\]:]{1,250}|\[[0-9a-fA-F:.]{2,45}\]):[0-9]{1,5}$"),
-]
 Listeners = Annotated[tuple[Listener, ...], pydantic.Field(min_length=1, max_length=20)]
 LISTENERS = "host:port where clients connect, each looked at after a deployment"
 COMMAND = "One argument a line, the program first, no shell. It must be named in CERTDESK_TARGET_PROGRAMS. "

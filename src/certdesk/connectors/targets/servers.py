@@ -10,10 +10,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import SecretStr
 
 from certdesk.connectors.dns.providers.urls import ServerUrl, endpoint_of
-from certdesk.connectors.targets.options import TargetOptions
+from certdesk.connectors.targets.options import Listener, TargetOptions
 from certdesk.connectors.targets.protocol import Bundle, Reason, TargetError
-
-Listener = Annotated[str, pydantic.Field(pattern=r"^[^\s=]{1,250}:[0-9]{1,5}$")]
 
 
 def _certificates(text: str) -> str:

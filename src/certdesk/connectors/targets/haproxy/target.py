@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 import pydantic
 
 from certdesk.connectors.targets import disk, material
-from certdesk.connectors.targets.options import LONGEST, Outside, TargetOptions
+from certdesk.connectors.targets.options import LISTENER, LONGEST, Outside, TargetOptions, in_range
 from certdesk.connectors.targets.protocol import (
     Bundle,
     Reason,
@@ -26,7 +26,11 @@ from . import listing
 from .runtime import Runtime
 
 PathText = Annotated[str, pydantic.Field(pattern=r"^/[\x21-\x7e]{1,254}$")]
-Listener = Annotated[str, pydantic.Field(pattern=r"^[^\s=]{1,250}:[0-9]{1,5}(=/[\x21-\x7e]{1,254})?$")]
+Listener = Annotated[
+    str,
+    pydantic.Field(pattern=rf"^{LISTENER}(=/[\x21-\x7e]{{1,254}})?$"),
+    pydantic.AfterValidator(in_range),
+]
 
 
 class HaProxyOptions(TargetOptions):

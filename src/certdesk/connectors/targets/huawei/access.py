@@ -11,10 +11,9 @@ import pydantic
 from certdesk.connectors.dns.providers.options import Secret
 from certdesk.connectors.dns.providers.urls import ServerUrl, endpoint_of
 from certdesk.connectors.targets import calling
-from certdesk.connectors.targets.options import Outside, TargetOptions
+from certdesk.connectors.targets.options import Listener, Outside, TargetOptions
 from certdesk.foundation.common.sdk_signature import sign
 
-Listener = Annotated[str, pydantic.Field(pattern=r"^[^\s=]{1,250}:[0-9]{1,5}$")]
 Listeners = Annotated[tuple[Listener, ...], pydantic.Field(max_length=20)]
 
 

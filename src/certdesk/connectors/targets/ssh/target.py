@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 import pydantic
 from pydantic import SecretStr
 
-from certdesk.connectors.targets.options import Outside, TargetOptions
+from certdesk.connectors.targets.options import Listener, Outside, TargetOptions
 from certdesk.connectors.targets.protocol import Bundle, Reason, Resource, Snapshot, TargetCheck, TargetError
 
 from . import shell
@@ -21,7 +21,7 @@ _PIN = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 MOST_KEY = 16 * 1024
 Host = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$")]
 User = Annotated[str, pydantic.Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
-Listener = Annotated[str, pydantic.Field(pattern=r"^[^\s=]{1,250}:[0-9]{1,5}$")]
+_LISTENERS = pydantic.TypeAdapter(tuple[Listener, ...])
 
 
 def _private_key(secret: SecretStr) -> SecretStr:
@@ -78,11 +78,11 @@ class SshHost:
         answer = await self._ask("list")
         try:
             return tuple(self._resource(one) for one in answer["places"])
-        except (KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError):
             raise _strange() from None
 
     def _resource(self, place: dict[str, Any]) -> Resource:
-        listeners = self._options.listeners or tuple(map(str, place["listeners"]))
+        listeners = self._options.listeners or _LISTENERS.validate_python(place["listeners"])
         names = tuple(map(str, place["names"]))
         return Resource(str(place["name"]), names, listeners, str(place["fingerprint"]))
 

@@ -4,13 +4,12 @@ from typing import Annotated, ClassVar
 
 import pydantic
 
-from certdesk.connectors.targets.options import TargetOptions
+from certdesk.connectors.targets.options import Listener, TargetOptions
 
 PathText = Annotated[str, pydantic.Field(pattern=r"^/[\x21-\x7e]{1,250}$")]
 PairText = Annotated[
     str, pydantic.Field(pattern=r"^/[\x21-\x3c\x3e-\x7e]{1,250}=/[\x21-\x3c\x3e-\x7e]{1,250}$")
 ]
-Listener = Annotated[str, pydantic.Field(pattern=r"^[^\s=]{1,250}:[0-9]{1,5}$")]
 Unit = Annotated[
     str, pydantic.Field(pattern=r"^(nginx|openresty|apache2|httpd)(@[A-Za-z0-9_.-]{1,60})?(\.service)?$")
 ]
