@@ -137,11 +137,15 @@ def shown(request: HttpRequest, principal: Principal, agent_id: str) -> HttpResp
         "tone": TONES[standing],
         "label": _words(standing),
         "silent": standing is Standing.SILENT,
+        "waiting": standing is Standing.WAITING,
+        "expired": standing is Standing.EXPIRED,
         "lines": [_place(one) for one in queries.places(agent)],
         "facts": [
             {"label": _("Machine"), "value": agent.host, "mono": True},
             {"label": _("Version of the agent"), "value": agent.release},
-        ],
+        ]
+        if agent.enrolled_at
+        else [],
         "may_remove": principal.may(DELETE, queries.resource_of(agent.account_id, agent.id)),
     }
     return render(request, "console/host.html", context)
