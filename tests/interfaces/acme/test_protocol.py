@@ -10,7 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certdesk.foundation.approvals.models import Rule
+from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock, settings
+from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.models import Group, User
 from certdesk.foundation.jobs.models import Job
 from certdesk.lifecycle.campaigns.models import Campaign, Item
@@ -18,6 +20,7 @@ from certdesk.lifecycle.campaigns.rules import KEY_OF_A_CSR
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.enrolment import credentials, finalizing, nonces
 from certdesk.lifecycle.enrolment.models import Credential, Order, UsedNonce
+from certdesk.lifecycle.issuance.issue_now import issue_now
 from certdesk.lifecycle.orders.models import Order as Purchase
 from certdesk.lifecycle.validation.models import Evidence
 from tests.support.acme import BASE, Acme, b64, csr, jwk_of, jws
@@ -325,13 +328,43 @@ def test_a_brand_is_paid_from_the_balance_by_profile(house: House) -> None:
 def test_without_money_the_order_ends_and_says_why(house: House) -> None:
     from certdesk.lifecycle.orders.models import Balance
 
-    acme = house.client(issuer="GEOTRUST", types=["DV_SSL_CERT"])
+    acme = house.client(issuer="GEOTRUST", types=["DV_SSL_CERT"], quota=1)
     placed = acme.order("www.example.com", profile="DV_SSL_CERT")
     house.prove(acme, placed.json())
     Balance.objects.update(cash=0)
     done = acme.post(placed.json()["finalize"], {"csr": b64(csr("www.example.com"))})
     assert done.json()["status"] == "invalid"
     assert "balance" in done.json()["error"]["detail"]
+    assert Credential.objects.get().issued == 0
+    assert not Event.objects.filter(action=finalizing.FINALIZED).exists()
+    unpaid = Purchase.objects.get()
+    assert (unpaid.state, "balance" in unpaid.unpaid_reason) == ("CANCELLED", True)
+    house.desk.run(finalizing.PATIENCE + timedelta(seconds=1))
+    assert Credential.objects.get().issued == 0
+
+
+def test_an_order_that_was_given_up_buys_nothing_afterwards(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process was only slow: what a worker has given back is not bought all the same."""
+    acme = house.client(quota=1)
+    placed = acme.order("www.example.com")
+    house.prove(acme, placed.json())
+
+    def slow(*given: Any, **more: Any) -> Any:
+        with short_transaction():
+            finalizing.give_up(Order.objects.get().id)
+        return issue_now(*given, **more)
+
+    monkeypatch.setattr(finalizing, "issue_now", slow)
+    done = acme.post(placed.json()["finalize"], {"csr": b64(csr("www.example.com"))})
+    assert done.status_code == 409
+    assert acme.read(placed.headers["Location"])["status"] == "invalid"
+    assert (Certificate.objects.count(), Purchase.objects.count(), Credential.objects.get().issued) == (
+        0,
+        0,
+        0,
+    )
 
 
 def test_nonces_are_good_once_after_a_restart_and_for_a_day(db: None) -> None:

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock
+from certdesk.foundation.common.errors import Conflict
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.jobs import actions as jobs
@@ -20,6 +21,7 @@ from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuance.issue_now import IssueRequest, IssueResult, issue_now
+from certdesk.lifecycle.orders import actions as purchases
 from certdesk.lifecycle.validation import enrolled
 from certdesk.pki.x509 import pem
 from certdesk.pki.x509.certificates import to_pem
@@ -71,7 +73,7 @@ def finalize(
     except BaseException:
         _back(account, order)
         raise
-    _end(order, result)
+    _end(who, order, result)
     return orders.of(account, order.id)
 
 
@@ -161,7 +163,13 @@ class _Bought:
 
     def __call__(self, results: Sequence[IssueResult]) -> None:
         certificate_id = results[0].certificate_id
-        Order.objects.filter(id=self.order.id).update(certificate_id=certificate_id)
+        if not certificate_id:
+            return  # nothing was bought for lack of money
+        mine = Order.objects.filter(id=self.order.id, state=OrderState.PROCESSING)
+        if not mine.update(certificate_id=certificate_id):
+            raise Conflict(
+                "The order was given up meanwhile, so nothing was bought.", next_step="Place a new order."
+            )
         audit.record(
             self.principal,
             FINALIZED,
@@ -171,12 +179,21 @@ class _Bought:
         )
 
 
-def _end(order: Order, result: IssueResult) -> None:
-    mine = Order.objects.filter(id=order.id, state=OrderState.PROCESSING)
+def _end(who: Principal, order: Order, result: IssueResult) -> None:
     if result.issued:
-        mine.update(state=OrderState.VALID)
+        Order.objects.filter(id=order.id, state=OrderState.PROCESSING).update(state=OrderState.VALID)
     elif not result.certificate_id:
-        mine.update(state=OrderState.INVALID, error=unauthorized(result.reason).document)
+        with short_transaction():
+            _void(order, unauthorized(result.reason))
+            purchases.close(who, result.order_id, who.account_id, result.reason)  # nobody is to pay it later
+
+
+def _void(order: Order, error: AcmeError) -> None:
+    """Nothing was bought, and nothing will be: the place in the quota is given back. In the caller's
+    transaction."""
+    mine = Order.objects.filter(id=order.id, state=OrderState.PROCESSING, certificate_id="")
+    if mine.update(state=OrderState.INVALID, error=error.document):
+        Credential.objects.filter(id=order.account.credential_id).update(issued=F("issued") - 1)
 
 
 def settle(order: Order, now: datetime) -> Order:
@@ -201,13 +218,8 @@ def _refused(words: str) -> dict[str, Any]:
 def give_up(order_id: str) -> None:
     """An order whose process ended before anything was bought. In the caller's transaction."""
     order = Order.objects.select_related("account").filter(id=order_id).first()
-    if order is None or order.state != OrderState.PROCESSING or order.certificate_id:
-        return
-    error = AcmeError("serverInternal", LOST, status=500).document
-    if Order.objects.filter(id=order.id, state=OrderState.PROCESSING, certificate_id="").update(
-        state=OrderState.INVALID, error=error
-    ):
-        Credential.objects.filter(id=order.account.credential_id).update(issued=F("issued") - 1)
+    if order is not None:
+        _void(order, AcmeError("serverInternal", LOST, status=500))
 
 
 def chain(order: Order) -> str:
