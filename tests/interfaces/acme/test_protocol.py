@@ -470,3 +470,18 @@ def test_a_credential_that_was_narrowed_finalizes_no_older_order(house: House) -
     assert Certificate.objects.count() == 0
     credentials.edit(house.desk.alice, held, clock.now(), names=["*.example.com", "b.example.org"])
     assert acme.post(placed.json()["finalize"], wanted).json()["status"] == "valid"
+
+
+def test_an_order_that_failed_or_lapsed_does_not_bar_the_next_replacement(house: House) -> None:
+    """RFC 9773 §5."""
+    acme = house.client()
+    held = certificate_of(acme, house.issued(acme, "a.example.com", csr=csr("a.example.com")))
+    failed = acme.order("a.example.com", "b.example.com", replaces=cert_id(held))
+    (url,) = [one for one in failed.json()["authorizations"] if acme.read(one)["status"] == "pending"]
+    acme.post(url, {"status": "deactivated"})
+    assert acme.read(failed.headers["Location"])["status"] == "invalid"
+    lapsed = acme.order("a.example.com", replaces=cert_id(held))
+    assert lapsed.status_code == 201
+    assert problem(acme.order("a.example.com", replaces=cert_id(held))) == "alreadyReplaced"
+    Order.objects.filter(id=lapsed.headers["Location"].rpartition("/")[2]).update(expires_at=clock.now())
+    assert acme.order("a.example.com", replaces=cert_id(held)).status_code == 201

@@ -12,8 +12,8 @@ from certdesk.lifecycle.issuance.models import Placement
 from certdesk.pki.authority import queries as authority
 
 from . import rules
-from .errors import AcmeError, malformed, not_found
-from .models import Account, Order, OrderState
+from .errors import malformed, not_found
+from .models import Account, Order
 
 Wanted = Callable[[str, str, int], bool]
 ASK_AGAIN = 6 * 3600  # seconds
@@ -74,7 +74,7 @@ def replaced(account: Account, given: object, names: Sequence[str]) -> str:
     """The checked certID of `replaces`; empty when there is none (RFC 9773 §5).
 
     Raises:
-        AcmeError: malformed, or 409 alreadyReplaced.
+        AcmeError: malformed.
     """
     if given is None:
         return ""
@@ -92,6 +92,4 @@ def replaced(account: Account, given: object, names: Sequence[str]) -> str:
         raise malformed("replaces is no certificate of this account.")
     if not set(version.names.split(";")) & set(names):
         raise malformed("replaces is a certificate for other names.")
-    if Order.objects.filter(replaces=given).exclude(state=OrderState.INVALID).exists():
-        raise AcmeError("alreadyReplaced", "Another order replaces that certificate already.", status=409)
     return given

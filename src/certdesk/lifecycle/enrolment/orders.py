@@ -12,7 +12,7 @@ from certdesk.foundation.iam.principal import Resource
 
 from . import accounts, advice, authorizations, products, rules, states
 from .errors import AcmeError, malformed, not_found
-from .models import Account, Order
+from .models import Account, Order, OrderState
 from .rules import Asked
 
 APPLY = "scm:cert:apply"
@@ -52,6 +52,7 @@ def place(account: Account, wanted: Mapping[str, Any], now: datetime, source: st
     products.check_names(account.credential, asked)
     _require(account, asked, product.type, source)
     replaces = advice.replaced(account, wanted.get("replaces"), [one.text for one in asked])
+    _check_first(replaces, now)
     try:
         with short_transaction():
             order = Order.objects.create(
@@ -66,10 +67,29 @@ def place(account: Account, wanted: Mapping[str, Any], now: datetime, source: st
             )
             order.authorizations.set([authorizations.obtain(account, one, product, now) for one in asked])
     except IntegrityError:
-        raise AcmeError(
-            "alreadyReplaced", "Another order replaces that certificate already.", status=409
-        ) from None
+        raise _replaced_already() from None
     return order
+
+
+def _check_first(replaces: str, now: datetime) -> None:
+    """One order at a time replaces a certificate; one that failed or lapsed stands in nobody's way.
+
+    Raises:
+        AcmeError: 409 alreadyReplaced (RFC 9773 §5).
+    """
+    if not replaces:
+        return
+    earlier = Order.objects.filter(replaces=replaces).exclude(state=OrderState.INVALID).first()
+    if earlier is None:
+        return
+    if state_of(earlier, now) != OrderState.INVALID:
+        raise _replaced_already()
+    with short_transaction():
+        Order.objects.filter(id=earlier.id, state=OrderState.PENDING).update(state=OrderState.INVALID)
+
+
+def _replaced_already() -> AcmeError:
+    return AcmeError("alreadyReplaced", "Another order replaces that certificate already.", status=409)
 
 
 def _narrowed(asked: tuple[Asked, ...], allow_internal: bool, allow_ip: bool) -> tuple[Asked, ...]:
