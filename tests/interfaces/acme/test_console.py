@@ -1,12 +1,13 @@
 """The page of ACME credentials and the operations behind it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from certdesk.foundation.common import clock
-from certdesk.foundation.common.errors import BadParameter, CertdeskError, Forbidden, NotFound
+from certdesk.foundation.common.errors import BadParameter, CertdeskError, Forbidden, NotFound, WrongState
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations.registry import call
@@ -87,3 +88,10 @@ def test_limits_of_a_credential(house: House, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(credentials, "MOST", 1)
     with pytest.raises(CertdeskError, match="already"):
         make()
+
+
+def test_who_acts_by_an_agency_makes_no_credential_that_could_never_be_used(house: House) -> None:
+    guest = replace(house.desk.alice, user_id="g" * 32, agency="helpers")
+    with pytest.raises(WrongState, match="by an agency"):
+        credentials.create(guest, clock.now())
+    assert Credential.objects.count() == 0

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import ids, settings
-from certdesk.foundation.common.errors import BadParameter, CertdeskError, Kind, NotFound
+from certdesk.foundation.common.errors import BadParameter, CertdeskError, Kind, NotFound, WrongState
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.foundation.sealing import actions as sealing
@@ -76,8 +76,14 @@ def create(
 
     Raises:
         Forbidden: no `scm:acmeCredential:create`.
+        WrongState: by an agency; a user acts for clients in the account that is his own alone.
         BadParameter: a pattern, type, brand or number that does not fit.
     """
+    if principal.agency:
+        raise WrongState(
+            "An ACME credential belongs to a user of this account, and you act in it by an agency.",
+            next_step="Ask a user of this account to make it.",
+        )
     owner = user_id or principal.user_id
     principal.require(CREATE, resource_of(principal.account_id, "", owner))
     types = _types(types, issuer)
