@@ -18,11 +18,13 @@ from certdesk.foundation.jobs.models import Job
 from certdesk.lifecycle.campaigns.models import Campaign, Item
 from certdesk.lifecycle.campaigns.rules import KEY_OF_A_CSR
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.enrolment import credentials, finalizing, nonces
-from certdesk.lifecycle.enrolment.models import Credential, Order, UsedNonce
+from certdesk.lifecycle.enrolment import authorizations, credentials, finalizing, nonces, validating
+from certdesk.lifecycle.enrolment.errors import AcmeError
+from certdesk.lifecycle.enrolment.models import Authorization, Credential, Order, UsedNonce
 from certdesk.lifecycle.issuance.issue_now import issue_now
 from certdesk.lifecycle.orders.models import Order as Purchase
 from certdesk.lifecycle.validation.models import Evidence
+from certdesk.lifecycle.validation.perspectives import MATCH, Sight
 from tests.support.acme import BASE, Acme, b64, csr, jwk_of, jws
 from tests.support.acme_house import House
 
@@ -485,3 +487,25 @@ def test_an_order_that_failed_or_lapsed_does_not_bar_the_next_replacement(house:
     assert problem(acme.order("a.example.com", replaces=cert_id(held))) == "alreadyReplaced"
     Order.objects.filter(id=lapsed.headers["Location"].rpartition("/")[2]).update(expires_at=clock.now())
     assert acme.order("a.example.com", replaces=cert_id(held)).status_code == 201
+
+
+def test_a_deactivated_authorization_stays_so_whatever_a_look_finds(house: House) -> None:
+    acme = house.client()
+    url = acme.order("a.example.com").json()["authorizations"][0]
+    owner, value, challenge = acme.record_of(acme.read(url))
+    house.desk.dns.set(owner, "TXT", [value])
+    acme.post(challenge, {})
+    with short_transaction():
+        looked = validating.open_challenge(challenge.rpartition("/")[2], clock.now())
+        assert looked is not None
+        assert acme.post(url, {"status": "deactivated"}).status_code == 200
+        validating.store(looked, [Sight(validating.look_of(looked), "here", MATCH, value, "")], clock.now())
+    assert acme.read(url)["status"] == "deactivated"
+    assert Evidence.objects.count() == 0
+    (told,) = Event.objects.filter(action=authorizations.DEACTIVATED)
+    assert (told.actor, told.resource) == (house.desk.alice.actor, "domain:a.example.com")
+    stale = Authorization.objects.get()
+    stale.state = "valid"
+    with pytest.raises(AcmeError, match="over already"):
+        authorizations.deactivate(stale, clock.now())
+    assert Event.objects.filter(action=authorizations.DEACTIVATED).count() == 1

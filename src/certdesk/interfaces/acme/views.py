@@ -100,7 +100,7 @@ def authz(request: HttpRequest, authz_id: str) -> Answer:
     if not call.message.is_get:
         if call.wanted != {"status": "deactivated"}:
             raise malformed("An authorization takes the status deactivated, and nothing else.")
-        found = authorizations.deactivate(found, call.now)
+        found = authorizations.deactivate(found, call.now, call.source)
     state = authorizations.state_of(found, call.now)
     headers = {"Retry-After": POLL} if state == "pending" and _is_looked_at(found) else {}
     return json_answer(documents.authorization(found, call.now, call.base), call.base, headers=headers)

@@ -3,13 +3,14 @@
 import secrets
 from datetime import datetime, timedelta
 
+from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock, ids, settings
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.validation import enrolled
 
-from . import rules, states
+from . import accounts, rules, states
 from .errors import AcmeError, malformed, not_found
 from .models import Account, Authorization, AuthorizationState, Challenge, ChallengeState
 from .rules import Asked
@@ -17,6 +18,8 @@ from .rules import Asked
 VALIDATE = "enrolment.validate"
 MOST_PENDING = 3000
 LONGEST_REUSE = timedelta(days=30)
+DEACTIVATED = "acme.authorization_deactivated"
+_OPEN = (AuthorizationState.PENDING, AuthorizationState.VALID)
 
 
 def of(account: Account, authorization_id: str) -> Authorization:
@@ -57,7 +60,7 @@ def obtain(account: Account, asked: Asked, product: Product, now: datetime) -> A
         account=account,
         value=asked.name.base,
         wildcard=asked.name.wildcard,
-        state__in=(AuthorizationState.PENDING, AuthorizationState.VALID),
+        state__in=_OPEN,
         expires_at__gt=now,
     ).order_by("-created_at")
     for one in open_ones:
@@ -151,14 +154,26 @@ def schedule(account: Account, challenge: Challenge, seconds: float) -> None:
     )
 
 
-def deactivate(one: Authorization, now: datetime) -> Authorization:
+def deactivate(one: Authorization, now: datetime, source: str = "") -> Authorization:
     """RFC 8555 §7.5.2. What was proved stays proved for the account; this client no longer relies on it.
 
     Raises:
         AcmeError: it is over already.
     """
-    if state_of(one, now) not in (AuthorizationState.PENDING, AuthorizationState.VALID):
+    if state_of(one, now) not in _OPEN:
         raise malformed("The authorization is over already.")
-    Authorization.objects.filter(id=one.id).update(state=AuthorizationState.DEACTIVATED)
+    who = accounts.principal(one.account, source)
+    with short_transaction():
+        if not Authorization.objects.filter(id=one.id, state__in=_OPEN).update(
+            state=AuthorizationState.DEACTIVATED
+        ):
+            raise malformed("The authorization is over already.")
+        audit.record(
+            who,
+            DEACTIVATED,
+            resource=f"domain:{one.value}",
+            account_id=who.account_id,
+            details={"acme_account": one.account_id, "authorization": one.id},
+        )
     one.state = AuthorizationState.DEACTIVATED
     return one

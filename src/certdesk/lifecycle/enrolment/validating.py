@@ -66,7 +66,12 @@ def store(challenge: Challenge, sights: Sequence[Sight], now: datetime) -> None:
 
 
 def _prove(challenge: Challenge, places: Sequence[str], seen: str, now: datetime) -> None:
+    """Nothing where the client has deactivated the authorisation meanwhile."""
     one = challenge.authorization
+    pending = Authorization.objects.filter(id=one.id, state=AuthorizationState.PENDING)
+    until = now + authorizations.LONGEST_REUSE
+    if not pending.update(state=AuthorizationState.VALID, expires_at=until):
+        return
     account_id = one.account.credential.account_id
     book = rules.BR_METHOD_OF_ADDRESS if one.kind == "ip" else rules.BR_METHOD
     evidence_id = enrolled.record(
@@ -80,11 +85,7 @@ def _prove(challenge: Challenge, places: Sequence[str], seen: str, now: datetime
         now=now,
     )
     Challenge.objects.filter(id=challenge.id).update(state=ChallengeState.VALID, validated_at=now, error=None)
-    Authorization.objects.filter(id=one.id).update(
-        state=AuthorizationState.VALID,
-        evidence_id=evidence_id,
-        expires_at=now + authorizations.LONGEST_REUSE,
-    )
+    Authorization.objects.filter(id=one.id).update(evidence_id=evidence_id)
     audit.record(
         system_principal(account_id, authorizations.VALIDATE),
         PROVED,

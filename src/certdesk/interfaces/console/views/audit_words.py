@@ -60,6 +60,7 @@ def _events() -> Mapping[str, str]:
         "acme.account_bound": _("ACME client registered"),
         "acme.account_deactivated": _("ACME client ended"),
         "acme.account_rekeyed": _("ACME client has another key"),
+        "acme.authorization_deactivated": _("Authorization given up by an ACME client"),
         "acme.name_proved": _("Domain name proved by an ACME client"),
         "acme.order_finalized": _("Certificate asked for by an ACME client"),
         "acme.version_revoked": _("Replaced version revoked over ACME"),
