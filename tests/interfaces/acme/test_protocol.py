@@ -12,14 +12,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from certdesk.foundation.approvals.models import Rule
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock, settings
+from certdesk.foundation.common.errors import Forbidden
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.models import Group, User
+from certdesk.foundation.jobs.errors import UserGone
 from certdesk.foundation.jobs.models import Job
 from certdesk.lifecycle.campaigns.models import Campaign, Item
 from certdesk.lifecycle.campaigns.rules import KEY_OF_A_CSR
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.enrolment import authorizations, credentials, finalizing, nonces, validating
 from certdesk.lifecycle.enrolment.errors import AcmeError
+from certdesk.lifecycle.enrolment.jobs import Validate
 from certdesk.lifecycle.enrolment.models import Authorization, Credential, Order, UsedNonce
 from certdesk.lifecycle.issuance.issue_now import issue_now
 from certdesk.lifecycle.orders.models import Order as Purchase
@@ -509,3 +512,23 @@ def test_a_deactivated_authorization_stays_so_whatever_a_look_finds(house: House
     with pytest.raises(AcmeError, match="over already"):
         authorizations.deactivate(stale, clock.now())
     assert Event.objects.filter(action=authorizations.DEACTIVATED).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (UserGone(), "unauthorized"),
+        (Forbidden("scm:cert:apply"), "unauthorized"),
+        (OSError(), "serverInternal"),
+    ],
+)
+def test_a_look_that_failed_says_whose_fault_it_was(house: House, error: Exception, said: str) -> None:
+    acme = house.client()
+    url = acme.order("a.example.com").json()["authorizations"][0]
+    challenge = acme.record_of(acme.read(url))[2]
+    acme.post(challenge, {})
+    with short_transaction():
+        Validate().failed(Job.objects.get(kind=authorizations.VALIDATE), error)
+    told = acme.read(challenge)
+    assert (told["status"], told["error"]["type"].rpartition(":")[2]) == ("invalid", said)
+    assert acme.read(url)["status"] == "invalid"

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from certdesk.foundation.common import clock
+from certdesk.foundation.common.errors import Forbidden
 from certdesk.foundation.iam.principal import Resource
 from certdesk.foundation.jobs import rights
+from certdesk.foundation.jobs.errors import UserGone
 from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.jobs.registry import Handler, handler, periodic
 from certdesk.lifecycle.validation.perspectives import Look, Sight, look_all
@@ -18,6 +20,8 @@ from .finalizing import SETTLE
 FORGET = "enrolment.forget"
 LOOK_SECONDS = 40.0
 GONE = "The user of this account's credential may not ask for certificates any more."
+
+FAULT = "The server failed while it looked at this name. Place a new order."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,14 @@ class Validate(Handler[Work, list[Sight]]):
     def failed(self, job: Job, error: BaseException) -> None:
         challenge = validating.open_challenge(str(job.payload["challenge"]), clock.now())
         if challenge is not None:
-            validating.fail(challenge, AcmeError("unauthorized", GONE, status=403))
+            validating.fail(challenge, _problem(error))
+
+
+def _problem(error: BaseException) -> AcmeError:
+    """What the client is told: that the user may not, or nothing of a fault that is ours."""
+    if isinstance(error, Forbidden | UserGone):
+        return AcmeError("unauthorized", GONE, status=403)
+    return AcmeError("serverInternal", FAULT, status=500)
 
 
 @handler(SETTLE, lock="enrolment-order:{order}")
