@@ -15,6 +15,8 @@ from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import Forbidden
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.models import Group, User
+from certdesk.foundation.jobs import testing
+from certdesk.foundation.jobs.actions import enqueue
 from certdesk.foundation.jobs.errors import UserGone
 from certdesk.foundation.jobs.models import Job
 from certdesk.lifecycle.campaigns.models import Campaign, Item
@@ -22,7 +24,7 @@ from certdesk.lifecycle.campaigns.rules import KEY_OF_A_CSR
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.enrolment import authorizations, credentials, finalizing, nonces, validating
 from certdesk.lifecycle.enrolment.errors import AcmeError
-from certdesk.lifecycle.enrolment.jobs import Validate
+from certdesk.lifecycle.enrolment.jobs import FORGET, Validate
 from certdesk.lifecycle.enrolment.models import Authorization, Credential, Order, UsedNonce
 from certdesk.lifecycle.issuance.issue_now import issue_now
 from certdesk.lifecycle.orders.models import Order as Purchase
@@ -532,3 +534,18 @@ def test_a_look_that_failed_says_whose_fault_it_was(house: House, error: Excepti
     told = acme.read(challenge)
     assert (told["status"], told["error"]["type"].rpartition(":")[2]) == ("invalid", said)
     assert acme.read(url)["status"] == "invalid"
+
+
+def test_however_many_nonces_were_used_the_old_ones_go_a_hundred_at_a_time(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_ago = clock.real_now() - nonces.LIFE - nonces.AHEAD - timedelta(minutes=1)
+    UsedNonce.objects.bulk_create(UsedNonce(digest=f"{one:043}", at=long_ago) for one in range(250))
+    fresh = UsedNonce.objects.create(digest="f" * 43, at=clock.real_now())
+    steps: list[int] = []
+    forget = nonces.forget
+    monkeypatch.setattr(nonces, "forget", lambda now: steps.append(forget(now)) or steps[-1])
+    enqueue(FORGET, dedupe_key=FORGET)
+    testing.run_all(timedelta(seconds=1))
+    assert steps == [100, 100, 50]
+    assert list(UsedNonce.objects.all()) == [fresh]

@@ -1,12 +1,13 @@
 """Workers of the ACME server: looking at challenges, settling what a crash left, forgetting what is over."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import Forbidden
 from certdesk.foundation.iam.principal import Resource
 from certdesk.foundation.jobs import rights
+from certdesk.foundation.jobs.actions import enqueue
 from certdesk.foundation.jobs.errors import UserGone
 from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.jobs.registry import Handler, handler, periodic
@@ -18,9 +19,9 @@ from .errors import AcmeError
 from .finalizing import SETTLE
 
 FORGET = "enrolment.forget"
+PAUSE = timedelta(milliseconds=2)
 LOOK_SECONDS = 40.0
 GONE = "The user of this account's credential may not ask for certificates any more."
-
 FAULT = "The server failed while it looked at this name. Place a new order."
 
 
@@ -78,11 +79,13 @@ class Settle(Handler[bool, None]):
 
 @handler(FORGET, lock=FORGET)
 class Forget(Handler[bool, None]):
-    """Nonces that are too old to be used again."""
+    """Nonces too old to be used again: 100 of them, then it adds itself again while there are more."""
 
     def load(self, job: Job) -> bool | None:
-        nonces.forget(clock.real_now())
-        return None
+        return nonces.forget(clock.real_now()) == nonces.CHUNK or None
+
+    def store(self, job: Job, work: bool, result: None) -> None:
+        enqueue(FORGET, run_at=clock.real_now() + PAUSE, dedupe_key=FORGET)
 
 
 periodic(FORGET, 300)

@@ -17,6 +17,7 @@ LIFE = timedelta(hours=24)
 """Real time. A client may wait that long for a person to set a record before it needs another one."""
 
 AHEAD = timedelta(minutes=5)  # how far the clocks of two nodes may differ
+CHUNK = 100  # rows of one transaction
 _BODY = struct.Struct(">Q16s")
 _MAC = 16
 
@@ -59,8 +60,8 @@ def use(nonce: str, now: datetime) -> bool:
     )
 
 
-def forget(now: datetime, most: int = 1000) -> int:
-    """Deletes what would be too old by now anyway; answers how many, at most `most`."""
+def forget(now: datetime, most: int = CHUNK) -> int:
+    """Deletes what would be too old by now anyway; answers how many, at most `most` (law 13)."""
     return sql.execute(
         "DELETE FROM enrolment_usednonce WHERE digest IN"
         " (SELECT digest FROM enrolment_usednonce WHERE at < %s LIMIT %s)",
