@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import CertdeskError
-from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal
+from certdesk.foundation.iam.queries import names_of
 from certdesk.lifecycle.catalogue.queries import brand_title, catalogue
 from certdesk.lifecycle.enrolment import credentials
 from certdesk.lifecycle.enrolment.credentials import CREATE, DELETE, GET, LIST
@@ -29,7 +29,7 @@ PLACEHOLDER = "HMAC-KEY"
 def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
     """The account's credentials, and where clients find the server."""
     found = credentials.listed(principal)
-    people = dict(User.objects.filter(id__in={one.user_id for one in found}).values_list("id", "name"))
+    people = names_of(principal.account_id, {one.user_id for one in found}, ())
     context = {
         "title": _("ACME"),
         "subtitle": _("Clients on your servers get and renew their certificates by themselves."),
