@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from certdesk.foundation.common import clock, settings
 from certdesk.interfaces.public import agents
-from certdesk.lifecycle.hosts import actions, exchange, rules
+from certdesk.lifecycle.deployment.models import Binding
+from certdesk.lifecycle.hosts import actions, exchange, queries, rules
 from certdesk.lifecycle.hosts.models import Agent
 from tests.support.crowd import csr
 from tests.support.office import Office, open_office
@@ -107,3 +111,23 @@ def test_who_may_what(office: Office) -> None:
     assert office.client("nils").get("/hosts").status_code == 403
     assert office.client("rita").post("/hosts/add").status_code == 403
     assert page(office, f"/hosts/{agent.id}", "bob").count('data-operation="host-remove"') == 1
+
+
+def test_the_list_counts_what_each_host_serves_in_one_read(
+    office: Office, django_assert_max_num_queries: Any
+) -> None:
+    first = enrolled(office)
+    Binding.objects.update(deployment="FAILED")
+    hosts = [first, *(enrolled(office) for _ in range(3))]
+    gone = enrolled(office)
+    Binding.objects.filter(id=gone.places.get().binding_id).update(gone=True)
+    expected = {one.id: (1, int(one is first)) for one in hosts}
+    assert queries.counts(office.desk.account.id) == expected
+    client = office.client()
+    client.get("/hosts")
+    with CaptureQueriesContext(connection) as before:
+        assert client.get("/hosts").content.decode().count("1 failed") == 1
+    for _ in range(3):
+        enrolled(office)
+    with django_assert_max_num_queries(len(before)):
+        client.get("/hosts")

@@ -1,12 +1,13 @@
 """Reads of hosts, and their certificates."""
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.deployment import rules as deployment_rules
+from certdesk.lifecycle.deployment.states import BindingState
 
 from . import rules
 from .errors import NoAgent
@@ -49,6 +50,14 @@ def places(agent: Agent) -> QuerySet[Place]:
     """What the host serves, by name."""
     found = Place.objects.filter(agent=agent, binding__gone=False).select_related("binding")
     return found.order_by("binding__resource")
+
+
+def counts(account_id: str) -> dict[str, tuple[int, int]]:
+    """How many places each host of the account serves, and how many failed; one without is left out."""
+    found = Place.objects.filter(agent__account_id=account_id, binding__gone=False).values("agent_id")
+    failed = Count("id", filter=Q(binding__deployment=BindingState.FAILED))
+    lines = found.annotate(all=Count("id"), failed=failed).values_list("agent_id", "all", "failed")
+    return {agent_id: (places, wrong) for agent_id, places, wrong in lines}
 
 
 def wanted(account_id: str, place: Place) -> Version | None:

@@ -40,24 +40,24 @@ def _words(standing: Standing) -> str:
 
 @page(LIST)
 def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
+    counts = queries.counts(principal.account_id)
     context = {
         "title": _("Hosts"),
-        "lines": [_line(one) for one in queries.listed(principal)],
+        "lines": [_line(one, *counts.get(one.id, (0, 0))) for one in queries.listed(principal)],
         "may_add": principal.may(CODE, queries.resource_of(principal.account_id)),
     }
     return render(request, "console/hosts.html", context)
 
 
-def _line(one: Agent) -> dict[str, Any]:
+def _line(one: Agent, places: int, wrong: int) -> dict[str, Any]:
     standing = queries.standing(one)
-    places = list(queries.places(one))
     return {
         "agent": one,
         "tone": TONES[standing],
         "label": _words(standing),
         "code": standing.value,
-        "places": len(places),
-        "wrong": sum(each.binding.deployment == BindingState.FAILED for each in places),
+        "places": places,
+        "wrong": wrong,
     }
 
 
