@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import pwd
 import socket
 from collections.abc import Awaitable, Iterator
 from pathlib import Path
@@ -179,6 +180,75 @@ def test_files_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(TargetError, match="cannot be written: Permission denied"):
         disk.check_writable(outside, str(tmp_path / "long"))
     assert {one.name for one in tmp_path.iterdir()} == {"folder", "long"}
+
+
+SERVER, READERS = 4711, 4712
+"""Ids of a server's user and of a group, in no list of this machine."""
+
+
+def nobody_gives(monkeypatch: pytest.MonkeyPatch, *mine: int) -> None:
+    """As for a service that is not root and belongs to these groups."""
+    real = os.chown
+
+    def chown(path: int | Path, user: int, group: int) -> None:
+        if user != -1 or group not in mine:
+            raise PermissionError(1, "Operation not permitted")
+        real(path, user, group)
+
+    monkeypatch.setattr(os, "chown", chown)
+    monkeypatch.setattr(os, "geteuid", lambda: 4713)
+    monkeypatch.setattr(os, "getgroups", lambda: list(mine))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+@pytest.mark.parametrize(
+    ("user", "mode", "mine", "fits"),
+    [
+        (0, 0o640, (READERS,), True),
+        (0, 0o640, (), False),
+        (0, 0o644, (), True),
+        (0, 0o600, (), True),
+        (SERVER, 0o640, (READERS,), False),
+        (SERVER, 0o600, (READERS,), False),
+        (SERVER, 0o644, (), True),
+    ],
+)
+def test_who_reads_a_file_reads_the_one_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, mode: int, mine: tuple[int, ...], fits: bool
+) -> None:
+    outside, path = Outside(folders=(tmp_path,)), tmp_path / "key"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    os.chown(path, user, READERS)
+    nobody_gives(monkeypatch, *mine)
+    if fits:
+        disk.check_writable(outside, str(path))
+        disk.write(outside, str(path), b"new")
+    else:
+        for ask in (
+            lambda: disk.check_writable(outside, str(path)),
+            lambda: disk.write(outside, str(path), b"new"),
+        ):
+            with pytest.raises(TargetError, match="could not read it after its next restart"):
+                ask()
+    assert path.read_bytes() == (b"new" if fits else b"old")
+    assert path.stat().st_mode & 0o777 == mode
+    assert (path.stat().st_gid == READERS) is (READERS in mine or not fits)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+def test_a_servers_user_in_the_files_group_reads_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside, path = Outside(folders=(tmp_path,)), tmp_path / "key"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    os.chown(path, pwd.getpwnam("daemon").pw_uid, pwd.getpwnam("daemon").pw_gid)
+    nobody_gives(monkeypatch, pwd.getpwnam("daemon").pw_gid)
+    disk.check_writable(outside, str(path))
+    disk.write(outside, str(path), b"new")
+    assert path.stat().st_gid == pwd.getpwnam("daemon").pw_gid
 
 
 @pytest.fixture(scope="module")

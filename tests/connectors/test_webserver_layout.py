@@ -203,3 +203,36 @@ def test_another_owner_that_may_not_be_given_is_no_fault(
     monkeypatch.setattr(layout.os, "chown", refuse)
     pair.switch(NEW)
     assert pair.read() == NEW
+
+
+def test_a_server_that_could_not_read_them_keeps_its_files(
+    pair: FileSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither owner nor group may be given away, and others may not read."""
+    tmp_path.chmod(0o700)
+    os.chown(tmp_path / "site.key", 4711, 4712)
+
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", refused)
+    for _ in range(2):
+        with pytest.raises(TargetError, match="could not read it after its next restart"):
+            pair.switch(NEW)
+    assert pair.read() == OLD
+    assert not list(pair.store.glob(".new*"))
+
+
+def test_a_folder_that_the_server_could_not_enter_is_not_left(
+    pair: FileSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o750)
+    os.chown(tmp_path, 4711, 4712)
+
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", refused)
+    with pytest.raises(TargetError, match="could not read it after its next restart"):
+        pair.switch(NEW)
+    assert not pair.store.exists()

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import pwd
+import stat
 from pathlib import Path
 
 from certdesk.connectors.targets.options import Outside
@@ -48,11 +50,12 @@ def write(outside: Outside, name: str, content: bytes) -> None:
         draft.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
         raise _cannot(
             "written", path, error.strerror or "", "Let this service write in the folder."
         ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def read_text(outside: Outside, name: str) -> str | None:
@@ -77,6 +80,34 @@ def check_writable(outside: Outside, name: str) -> None:
         raise TargetError(Reason.NOT_THERE, f"{folder} is no folder.", "Make it, or name another one.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise _cannot("written", folder, os.strerror(13), "Let this service write in the folder.")
+    check_owner(outside.inside(name))
+
+
+def check_owner(path: Path) -> None:
+    """Whether who reads the file could read what this service would put in its place.
+
+    Raises:
+        TargetError: REFUSED.
+    """
+    user, groups = os.geteuid(), {os.getegid(), *os.getgroups()}
+    if user and path.exists():  # root gives files to whom it wants
+        like = path.stat()
+        _check_readers(path, like, user, like.st_gid if like.st_gid in groups else -1)
+
+
+def give(new: int | Path, path: Path, like: os.stat_result) -> None:
+    """What was made for `path` gets the owner and group of `like`, without the right to that the group alone.
+
+    Raises:
+        TargetError: REFUSED, the server could not read it any more.
+    """
+    try:
+        os.chown(new, like.st_uid, like.st_gid)
+    except PermissionError:
+        with contextlib.suppress(PermissionError):
+            os.chown(new, -1, like.st_gid)
+        made = os.stat(new)  # noqa: PTH116 a handle or a path
+        _check_readers(path, like, made.st_uid, made.st_gid)
 
 
 def _as_before(path: Path, handle: int) -> None:
@@ -84,9 +115,32 @@ def _as_before(path: Path, handle: int) -> None:
         found = path.stat()
     except FileNotFoundError:
         return
-    with contextlib.suppress(PermissionError):  # another owner's file stays readable by its group's rights
-        os.fchown(handle, found.st_uid, found.st_gid)
+    give(handle, path, found)
     os.fchmod(handle, found.st_mode & 0o777)
+
+
+def _check_readers(path: Path, like: os.stat_result, user: int, group: int) -> None:
+    """`user` and `group` are those of the file that takes the place of `like`, with its mode."""
+    if like.st_mode & stat.S_IROTH:
+        return
+    by_group = bool(like.st_mode & stat.S_IRGRP)
+    owner_reads = like.st_uid in (user, 0) or (by_group and _belongs(like.st_uid, like.st_gid))
+    if not owner_reads or (by_group and group != like.st_gid):
+        raise _cannot(
+            "written",
+            path,
+            "this service may not give the new one to the same owner and group, so the server could not read "
+            "it after its next restart",
+            "Let the file's group read it, with the server's user and this service's in that group.",
+        )
+
+
+def _belongs(user: int, group: int) -> bool:
+    try:
+        found = pwd.getpwuid(user)
+    except KeyError:
+        return False
+    return group in os.getgrouplist(found.pw_name, found.pw_gid)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -92,6 +92,11 @@ SHAPES = (
     _("The certificate that %(address)s serves cannot be read."),
     _("Let the server serve a certificate that its clients can read, then try again."),
     _("there is no port %(port)s"),
+    _(
+        "this service may not give the new one to the same owner and group, so the server could not read it "
+        "after its next restart"
+    ),
+    _("Let the file's group read it, with the server's user and this service's in that group."),
     _("give the folder of the socket or a command, and not both"),
     _("a port lies between 1 and 65535"),
     _("The server does not speak TLS: its setting ssl is off."),

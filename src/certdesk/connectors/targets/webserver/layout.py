@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from certdesk.connectors.targets import disk
 from certdesk.connectors.targets.options import Outside
 from certdesk.connectors.targets.protocol import Reason, TargetError
 
@@ -58,6 +59,9 @@ class FileSet:
                 self._adopt()
             if self.read() != tuple(contents):
                 self._point(self._state_with(contents))
+        except TargetError:
+            self._forget_drafts()
+            raise
         except OSError as error:
             self._forget_drafts()
             told = error.strerror or str(error)
@@ -79,12 +83,19 @@ class FileSet:
         """Plain files become links to a state that holds the same."""
         parent = self.store.parent.stat()
         if not self.store.is_dir():
-            self.store.mkdir(mode=parent.st_mode & 0o777)
-            _give(self.store, parent)
+            self._make_store(parent)
         self._point(self._state_with(self.read()))
         for number, path in enumerate(self.paths):
             if path.exists() or path.is_symlink():
                 self._link(path, str(self._inside(number)))
+
+    def _make_store(self, parent: os.stat_result) -> None:
+        self.store.mkdir(mode=parent.st_mode & 0o777)
+        try:
+            disk.give(self.store, self.store, parent)
+        except (OSError, TargetError):  # the next try must not find one that the server cannot enter
+            self.store.rmdir()
+            raise
 
     def _linked(self, number: int) -> bool:
         path = self.paths[number]
@@ -116,7 +127,7 @@ class FileSet:
         draft = self.store / f"{_DRAFT}-{name}"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=self.store.stat().st_mode & 0o777)
-        _give(draft, self.store.stat())
+        disk.give(draft, draft, self.store.stat())
         for number, text in enumerate(contents):
             like = self.paths[number].stat() if self.paths[number].exists() else None
             _write(draft / self._name(number), text, like)
@@ -191,16 +202,11 @@ def _write(path: Path, text: str, like: os.stat_result | None) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         if like is not None:
-            _give(path, like)
+            disk.give(handle, path, like)
             os.fchmod(handle, like.st_mode & 0o777)
         file.write(text)
         file.flush()
         os.fsync(handle)
-
-
-def _give(path: Path, like: os.stat_result) -> None:
-    with contextlib.suppress(PermissionError):  # without the right to, the server reads it by the mode
-        os.chown(path, like.st_uid, like.st_gid)
 
 
 def _sync(folder: Path) -> None:

@@ -216,7 +216,9 @@ class WebServer:
         """Whether files could be put beside those that are there; nothing is written."""
         for one in found:
             if one.id.startswith("/"):
-                folder = layout.file_set(self._outside, (one.id,)).paths[0].parent
+                file = layout.file_set(self._outside, (one.id,)).paths[0]
+                folder = file.parent
+                disk.check_owner(file)
                 if not os.access(folder, os.W_OK | os.X_OK):
                     raise TargetError(
                         Reason.REFUSED,
