@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import subprocess
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -135,7 +135,17 @@ def test_who_is_not_let_in_and_what_is_not_there(world: World, tmp_path: Path) -
 
 def test_networks_that_nobody_allowed_are_not_reached(world: World) -> None:
     closed = registry.connect("ssh", world.sshd.options(), Outside(seconds=5))
-    assert world.refused(closed.resources()).field == "host"
+    error = world.refused(closed.resources())
+    assert (error.reason, error.field) == (Reason.NOT_ALLOWED, "host")
+
+
+def test_a_name_that_does_not_resolve_now_may_do_so_later(world: World) -> None:
+    async def none(_: str) -> Sequence[str]:
+        return ()
+
+    options = {**world.sshd.options(), "host": "web.example.test"}
+    error = world.refused(registry.connect("ssh", options, Outside(resolver=none)).resources())
+    assert (error.reason, error.permanent) == (Reason.UNREACHABLE, False)
 
 
 BAD_PORT = (

@@ -7,7 +7,7 @@ import ipaddress
 import json
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -325,6 +325,17 @@ def test_a_served_certificate_that_cannot_be_read_is_told(
     monkeypatch.setattr(serving, "ask", ask)
     error = refused(hook(receiver, site).resources())
     assert (error.reason, "127.0.0.1:1 serves cannot be read" in error.message) == (Reason.BAD_ANSWER, True)
+
+
+def test_a_listener_that_is_closed_is_another_matter_than_one_without_an_address() -> None:
+    async def none(_: str) -> Sequence[str]:
+        return ()
+
+    options = {"url": "https://x/", "listeners": ["www.example.test:443"]}
+    lost = refused(registry.connect("webhook", options, Outside(resolver=none)).resources())
+    assert (lost.reason, lost.permanent, lost.field) == (Reason.UNREACHABLE, False, "listeners")
+    options["listeners"] = ["127.0.0.1:443"]
+    assert refused(registry.connect("webhook", options, Outside()).resources()).reason is Reason.NOT_ALLOWED
 
 
 def test_the_test_of_a_webhook(receiver: Receiver, site: Rereading) -> None:

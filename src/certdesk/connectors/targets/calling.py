@@ -55,16 +55,18 @@ async def call(
             sent=Sent(method, headers, body),
             tls=tls,
         )
-    except EgressRefused as error:
-        raise TargetError(
-            Reason.NOT_ALLOWED,
-            error.message,
-            "Ask the operator to allow the address (CERTDESK_ALLOW_NETWORKS) or port.",
-        ) from None
     except ConnectorError as error:
-        reason = Reason.BAD_ANSWER if error.permanent else Reason.UNREACHABLE
-        next_step = "Check that the server runs and can be reached from here."
-        raise TargetError(reason, error.message, next_step) from None
+        raise refusal(error) from None
+
+
+def refusal(error: ConnectorError, field: str = "") -> TargetError:
+    """What the way out said, in a target's words: a closed place alone is a matter for the operator."""
+    if isinstance(error, EgressRefused):
+        next_step = "Ask the operator to allow the address (CERTDESK_ALLOW_NETWORKS) or port."
+        return TargetError(Reason.NOT_ALLOWED, error.message, next_step, field=field)
+    reason = Reason.BAD_ANSWER if error.permanent else Reason.UNREACHABLE
+    next_step = "Check that the server runs and can be reached from here."
+    return TargetError(reason, error.message, next_step, field=field)
 
 
 def _permission(outside: Outside, host: str, port: int) -> tuple[frozenset[int], Resolve | None]:

@@ -12,7 +12,7 @@ import pydantic
 
 from certdesk.connectors import serving, starttls
 from certdesk.connectors.protocol import ConnectorError
-from certdesk.connectors.targets import material, returning
+from certdesk.connectors.targets import calling, material, returning
 from certdesk.connectors.targets.options import Outside
 from certdesk.connectors.targets.placed import LISTENERS, Listeners
 from certdesk.connectors.targets.protocol import Bundle, Reason, Resource, Snapshot, TargetCheck, TargetError
@@ -144,8 +144,7 @@ class Told:
                 host, int(port), name, protocol, allow_networks=networks, resolver=resolver
             )
         except ConnectorError as error:
-            step = "Ask the operator to allow the address (CERTDESK_ALLOW_NETWORKS) or port."
-            raise TargetError(Reason.NOT_ALLOWED, error.message, step, field="listeners") from None
+            raise calling.refusal(error, "listeners") from None
         seen = next((one for one in found if one.chain), None)
         if seen is None:
             raise TargetError(

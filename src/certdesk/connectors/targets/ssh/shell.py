@@ -15,7 +15,7 @@ from pathlib import Path
 
 from certdesk.connectors import probe
 from certdesk.connectors.protocol import ConnectorError
-from certdesk.connectors.targets import running
+from certdesk.connectors.targets import calling, running
 from certdesk.connectors.targets.options import Outside
 from certdesk.connectors.targets.protocol import Reason, TargetError
 
@@ -149,9 +149,7 @@ async def _address(login: Login, outside: Outside) -> str:
     try:
         found = await probe.addresses(login.host, login.port, outside.allow_networks, outside.resolver, PORTS)
     except ConnectorError as error:
-        raise TargetError(
-            Reason.NOT_ALLOWED, error.message, "Ask the operator to allow its network.", field="host"
-        ) from error
+        raise calling.refusal(error, "host") from None
     return found[0]
 
 
