@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from certdesk.connectors import probe
+import pytest
+
+from certdesk.connectors import handshake, probe, starttls
 from certdesk.connectors.probe import Expected, Seen, Served, Verdict
 from certdesk.connectors.protocol import ConnectorError
 from certdesk.lab.background import LoopThread
@@ -164,6 +166,18 @@ def test_the_systems_own_resolver_is_the_default(tmp_path: Path) -> None:
             probe.look("localhost", port, NAME, Expected(made.sha256), allow_networks=LOOPBACK)
         )
     assert Verdict.NEW in [seen.verdict for seen in found]
+
+
+def test_a_public_address_is_asked_at_every_port_that_speaks_tls_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def meet(*_: object, **__: object) -> handshake.Met:
+        return handshake.Met(why=handshake.Why.CLOSED)
+
+    monkeypatch.setattr(handshake, "meet", meet)
+    for port in starttls.PORTS[starttls.Protocol.TLS]:
+        (seen,) = asyncio.run(probe.look("8.8.8.8", port, NAME, Expected("0")))
+        assert seen.verdict is Verdict.REFUSED, port
 
 
 def test_unreadable_bytes_are_told_as_such() -> None:

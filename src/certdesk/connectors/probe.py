@@ -22,7 +22,6 @@ from certdesk.pki.x509.errors import BadCertificate
 from certdesk.pki.x509.names import match
 
 SECONDS = 5.0
-USUAL_PORTS = frozenset({443, 8443})
 MOST_ADDRESSES = 8
 WILDCARD_LABEL = "certdesk-check"
 """What stands for `*` when a wildcard name is looked at."""
@@ -106,8 +105,7 @@ async def look(
     asked = name.replace("*", WILDCARD_LABEL, 1)
     try:
         protocol, host = starttls.split(host)
-        usual = USUAL_PORTS if protocol is Protocol.TLS else starttls.PORTS[protocol]
-        found = await addresses(host, port, tuple(allow_networks), resolver, usual)
+        found = await addresses(host, port, tuple(allow_networks), resolver, starttls.PORTS[protocol])
     except ConnectorError as error:
         return (Seen(f"{host}:{port}", asked, Verdict.UNREACHABLE, error.message),)
     places = [_Place(address, port, asked, protocol, seconds) for address in found]
@@ -270,7 +268,7 @@ async def addresses(
     port: int,
     networks: tuple[Network, ...],
     resolver: Resolve | None,
-    usual: Collection[int] = USUAL_PORTS,
+    usual: Collection[int],
 ) -> list[str]:
     """Resolved once; only what the gate lets through.
 

@@ -44,7 +44,6 @@ SHAPES = (
     _("Compare it on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub; then enter it."),
     _("%(host)s shows another host key than the pinned one: %(keys)s."),
     _("Somebody may stand between. Enter the new key only if you know why it changed."),
-    _("Ask the operator to allow its network."),
     _("The SSH server does not let %(user)s at %(host)s:%(port)s in."),
     _("Put the public key with its forced command into the user's authorized_keys."),
     _("The private key cannot be read."),
