@@ -237,6 +237,31 @@ def test_looks_tell_what_was_seen(host: Host, monkeypatch: pytest.MonkeyPatch) -
     assert agent.look(place, "x")[0]["verdict"] == "REFUSED"
 
 
+def test_one_good_round_is_none_while_old_and_new_processes_answer_in_turn(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # rule: DEP-6
+    answers = ["new", "old", "new", "old"]
+    monkeypatch.setattr(agent, "served", lambda *_: answers.pop(0) if len(answers) > 1 else answers[0])
+    monkeypatch.setattr(agent, "PATIENCE", 0.0)
+    monkeypatch.setattr(agent, "AGAIN", 0.0)
+    place = replace(host.place, names=(NAME,), listeners=("h:1",))
+    assert agent.until_served(place, "new", "old")[0]["verdict"] == "PREVIOUS"
+
+
+def test_of_very_many_looks_the_wrong_ones_are_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A desk refuses an exchange with more than it reads, and would refuse it for ever."""
+    held = agent.held(host.place, host.place.current)
+    monkeypatch.setattr(agent, "served", lambda _, name: "old" if name == "99.test" else held)
+    monkeypatch.setattr(agent, "PATIENCE", 0.0)
+    monkeypatch.setattr(agent, "AGAIN", 0.0)
+    names, listeners = (tuple(f"{n}.test" for n in range(100)), tuple(f"h:{n}" for n in range(1, 21)))
+    place = replace(host.place, names=names, listeners=listeners)
+    told = agent.change(place, place.current, "")["looks"]
+    assert len(told) == agent.MOST_LOOKS
+    assert [one["name"] for one in told[:21]] == ["99.test"] * 20 + ["0.test"]
+
+
 # --- the forced command ----------------------------------------------------------------------------------
 
 
