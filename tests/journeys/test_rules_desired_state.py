@@ -9,7 +9,9 @@ import pytest
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.sql import short_transaction
-from certdesk.foundation.iam.models import User
+from certdesk.foundation.iam.models import Policy, User
+from certdesk.foundation.iam.principal import Via
+from certdesk.foundation.iam.queries import principal_of
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.actions import enqueue
 from certdesk.foundation.jobs.models import Job
@@ -162,6 +164,30 @@ def test_who_lost_the_right_is_not_acted_for(field: Field) -> None:
     assert "gone or switched off" in bound["reason"]
     assert field.farm.sha1(P0) == old
     assert Event.objects.filter(action="deployment.not_begun").count() == 1
+
+
+# rule: IAM-5
+def test_a_place_that_somebody_may_not_list_is_not_deployed_to(field: Field) -> None:
+    certificate_id, alice = placed(field, P1), field.office.desk.alice
+    old, shut = field.farm.sha1(P0), f"scm:*:{alice.account_id}:binding:{field.places[P0]}"
+    statement = {"Effect": "Deny", "Action": ["scm:binding:list"], "Resource": [shut]}
+    policy = Policy.objects.create(
+        account_id=alice.account_id,
+        name="all places but one",
+        document={"Version": "1.1", "Statement": [statement]},
+    )
+    user = User.objects.get(id=alice.user_id)
+    user.groups.get().grants.create(policy=policy)
+    less = principal_of(user, Via.API)
+    started = actions.deploy_to(less, certificate_id, [field.places[P0], "nothing"])
+    assert started == actions.Started(
+        None, ((field.places[P0], rules.NO_RESOURCE), ("nothing", rules.NO_RESOURCE))
+    )
+    Binding.objects.filter(id=field.places[P0]).update(
+        certificate_id=certificate_id, version=1, wanted_by=alice.user_id, policy="MEND"
+    )
+    look(field)  # the machine has no more than the right of whoever deployed there
+    assert (field.binding(P0)["reason"], field.farm.sha1(P0)) == (rules.NO_RESOURCE, old)
 
 
 def test_a_key_that_is_not_ours_is_told_where_it_is_served(field: Field) -> None:

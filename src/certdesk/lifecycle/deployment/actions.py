@@ -70,7 +70,8 @@ def deploy_to(
     plan: Rollout = AT_ONCE,
     cause: Cause = Cause.REQUEST,
 ) -> Started:
-    """As `deploy`, for bindings of the account by their ids, whatever their service.
+    """As `deploy`, for bindings by their ids, whatever their service; those that the principal may not list
+    are refused as if they were not there (law 5).
 
     Raises:
         as `deploy`.
@@ -79,12 +80,15 @@ def deploy_to(
     rollout.check(plan)
     certificate, version = material.checked(principal, queries.DEPLOY, certificate_id)
     chosen, refused = list[tuple[str, Binding]](), list[tuple[str, str]]()
-    for one in queries.bindings(principal).filter(id__in=binding_ids):
-        why = rules.refusal(one.target.service, Wanted(one.id), one.names, one.listeners)
-        if why:
-            refused.append((one.id, why))
+    found = {one.id: one for one in queries.bindings(principal).filter(id__in=binding_ids)}
+    for key in dict.fromkeys(binding_ids):
+        one = found.get(key)
+        if one is None or not _listed(principal, one):
+            refused.append((key, rules.NO_RESOURCE))
+        elif why := rules.refusal(one.target.service, Wanted(key), one.names, one.listeners):
+            refused.append((key, why))
         else:
-            chosen.append((one.id, one))
+            chosen.append((key, one))
     new = _New(certificate, version, plan, cause)
     return Started(_start(principal, new, chosen, refused), tuple(refused))
 
@@ -112,12 +116,14 @@ def _chosen(
         binding = next((one for one in found if wanted.key in one.names), None)
     else:
         binding = found.filter(id=wanted.key).first()
-    if binding is None or not principal.may(
-        queries.LIST_BINDINGS, queries.binding_resource(binding.account_id, binding.id)
-    ):
+    if binding is None or not _listed(principal, binding):
         return None, rules.NO_DOMAIN if service == "WAF" else rules.NO_RESOURCE
     why = rules.refusal(service, wanted, binding.names, binding.listeners)
     return (None, why) if why else (binding, "")
+
+
+def _listed(principal: Principal, binding: Binding) -> bool:
+    return principal.may(queries.LIST_BINDINGS, queries.binding_resource(binding.account_id, binding.id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,9 @@ class Redeploy(Handler[bool, None]):
                 principal, str(job.payload["certificate"]), places, cause=Cause(job.payload["cause"])
             )
             busy += [one for one, why in started.refused if why == actions.BUSY]
+            for one, why in started.refused:
+                if why != actions.BUSY:
+                    following.refused({**job.payload, "bindings": [one]}, why)
         if busy:
             following.later(job.payload, busy)
         return None
