@@ -8,6 +8,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from certdesk.foundation.approvals.models import Rule
 from certdesk.foundation.audit.models import Event
@@ -19,6 +21,7 @@ from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.actions import enqueue
 from certdesk.foundation.jobs.errors import UserGone
 from certdesk.foundation.jobs.models import Job
+from certdesk.lifecycle.campaigns import queries
 from certdesk.lifecycle.campaigns.models import Campaign, Item
 from certdesk.lifecycle.campaigns.rules import KEY_OF_A_CSR
 from certdesk.lifecycle.certificates.models import Certificate, Version
@@ -286,6 +289,10 @@ def test_renewal_information_and_what_an_order_replaces(house: House) -> None:
     Campaign.objects.update(state="RUNNING")
     start, end = window(acme, held)
     assert start < end < now
+    account_id = Certificate.objects.get().account_id
+    with CaptureQueriesContext(connection) as asked:  # whatever the number of campaigns that ever ran
+        assert queries.wants_replaced(account_id, Certificate.objects.get().id, 1)
+    assert len([one for one in asked if "campaigns_" in one["sql"]]) == 1
     Item.objects.update(version=7)  # of another version of it
     assert window(acme, held)[0] > now
     Item.objects.update(version=1, state="CANNOT", why="Not yours.")

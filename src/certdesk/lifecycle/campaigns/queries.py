@@ -143,11 +143,16 @@ def items(campaign: Campaign, state: str = "") -> QuerySet[Item]:
 def wants_replaced(account_id: str, certificate_id: str, version: int) -> bool:
     """Whether a campaign that was started wants this very version replaced or revoked, by the service or,
     where its key is elsewhere, by whoever has it."""
-    started = Campaign.objects.filter(account_id=account_id, state__in=STARTED).exclude(action=Action.DRILL)
     mine = Q(state__in=(ItemState.WAITING, *UNDER_WAY, ItemState.DONE)) | Q(why=KEY_OF_A_CSR)
-    return any(
-        items(one).filter(mine, certificate_id=certificate_id, version=version).exists() for one in started
+    found = Item.objects.filter(
+        mine,
+        certificate_id=certificate_id,
+        version=version,
+        round=F("campaign__round"),
+        campaign__account_id=account_id,
+        campaign__state__in=STARTED,
     )
+    return found.exclude(campaign__action=Action.DRILL).exists()
 
 
 def begun_since(campaign: Campaign, since: datetime, issuer: str = "") -> int:
