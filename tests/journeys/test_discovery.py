@@ -171,8 +171,26 @@ def test_it_goes_on_where_a_kill_left_it_and_stops_when_told(
         assert "not running" in alice.refused("scans.cancel", id=made).message
         house.desk.run()
         assert Scan.objects.get(id=made).marker == 2
+        alice("scans.run", id=made)  # the page of the run that was stopped still waits, and is not its
+        alice("scans.cancel", id=made)
+        alice("scans.run", id=made)
+        testing.run_due(100, strict=True)
+        assert Scan.objects.get(id=made).state == ScanState.DONE
         alice("scans.delete", id=made)
+        testing.run_all(timedelta(seconds=1), strict=True)
         assert not Endpoint.objects.exists()
+
+
+def test_what_a_deleted_scan_found_goes_piece_by_piece(
+    house: Office, alice: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scans, "BATCH", 2)
+    with listeners(tmp_path, [tls.make(NAME).bundle.whole], 5) as open_:
+        scan = scanned(house, alice, ports=spans(open_))
+    alice("scans.delete", id=scan)
+    assert Endpoint.objects.count() == 3
+    testing.run_all(timedelta(seconds=1), strict=True)
+    assert not Endpoint.objects.exists()
 
 
 def test_it_runs_by_itself_in_its_rhythm(house: Office, alice: Caller, tmp_path: Path) -> None:

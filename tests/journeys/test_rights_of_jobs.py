@@ -59,6 +59,7 @@ FOR_THE_HOUSE = {
     "deployment.reconcile": "finds what is to be looked at",
     "deployment.retry": "sends a failed step again; its job then asks for the right",
     "deployment.settle": "settles what a crash left open",
+    "discovery.forget": "cleans up after a deletion that was decided",
     "discovery.look": "finds what is due; each scan then asks for its user's right",
     "discovery.tell": "a mail about a scan of the account",
     "authority.responders": "renews the OCSP responders' certificates",

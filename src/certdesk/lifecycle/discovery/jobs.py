@@ -62,7 +62,10 @@ class Look(Handler[bool, None]):
                 scans.put_off(scan, refused, now)
         for scan in Scan.objects.filter(state=ScanState.RUNNING):
             alive = Job.objects.filter(
-                kind=scans.PAGE, subject=scan.id, state__in=(JobState.READY, JobState.RUNNING)
+                kind=scans.PAGE,
+                subject=scan.id,
+                state__in=(JobState.READY, JobState.RUNNING),
+                payload__run=scan.run,
             )
             if not alive.exists():
                 scans.send(scan)
@@ -72,6 +75,15 @@ class Look(Handler[bool, None]):
                 subject=certificate_id,
                 dedupe_key=f"{adopting.DEPLOY}:{certificate_id}",
             )
+        return None
+
+
+@handler(scans.FORGET)
+class Forget(Handler[bool, None]):
+    """What a deleted scan found goes piece by piece, also when whoever deleted it died just then."""
+
+    def load(self, job: Job) -> bool | None:
+        scans.forget(job.subject)
         return None
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from certdesk.foundation.audit import actions as audit
-from certdesk.foundation.common import settings
+from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import BadParameter, CertdeskError, Kind, WrongState
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
@@ -17,7 +17,8 @@ from .work import Page
 
 CREATE, UPDATE, DELETE = "scm:scan:create", "scm:scan:update", "scm:scan:delete"
 RUN = "scm:scan:run"
-PAGE = "discovery.page"
+PAGE, FORGET = "discovery.page", "discovery.forget"
+PAUSE = timedelta(milliseconds=2)  # law 13
 MOST = 100
 BATCH = 100  # places, and so about as many rows, in one job (law 13)
 LONGEST_NAME = 64
@@ -90,15 +91,16 @@ def delete(principal: Principal, scan_id: str) -> None:
         if not Scan.objects.filter(id=scan.id).exclude(state=ScanState.RUNNING).delete()[0]:
             raise _running()
         _note(principal, DELETE, scan)
-    while _forgotten(scan):
-        pass
+        forget(scan.id)
 
 
-def _forgotten(scan: Scan) -> int:
-    """One piece of what the scan found (law 13)."""
-    with short_transaction():
-        some = list(Endpoint.objects.filter(scan_id=scan.id).values_list("id", flat=True)[:BATCH])
-        return Endpoint.objects.filter(id__in=some).delete()[0]
+def forget(scan_id: str) -> None:
+    """One piece of what a deleted scan found, and a job for more of it; in the caller's transaction."""
+    some = list(Endpoint.objects.filter(scan_id=scan_id).values_list("id", flat=True)[:BATCH])
+    Endpoint.objects.filter(id__in=some).delete()
+    if len(some) == BATCH:
+        run_at = clock.real_now() + PAUSE
+        enqueue(FORGET, subject=scan_id, dedupe_key=f"{FORGET}:{scan_id}", run_at=run_at)
 
 
 def run(principal: Principal, scan_id: str, now: datetime) -> Scan:
@@ -144,12 +146,12 @@ def begin(scan: Scan, user_id: str, now: datetime) -> None:
 
 
 def send(scan: Scan) -> None:
-    """The job for the next page; in the caller's transaction. One waits at most."""
+    """The job for the next page; in the caller's transaction. One of a run waits at most."""
     enqueue(
         PAGE,
         {"user_id": scan.runs_as, "account_id": scan.account_id, "run": scan.run},
         subject=scan.id,
-        dedupe_key=f"{PAGE}:{scan.id}",
+        dedupe_key=f"{PAGE}:{scan.id}:{scan.run}",
     )
 
 
