@@ -167,6 +167,29 @@ def test_paused_resumed_and_cancelled_by_a_person(field: Field) -> None:
     assert len(field.farm.calls) == done
 
 
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_a_place_that_was_tried_again_goes_back_to_what_it_should_serve_by_then(
+    field: Field, meanwhile: bool
+) -> None:
+    first, place = begin(field, TRIAL, 1), field.places[name_of(0)]
+    field.office.desk.run()
+    field.farm.faults[name_of(0)] = "frozen"
+    failed = begin(field, TRIAL, 1)
+    field.office.desk.run()
+    wanted = Deployment.objects.get(id=first)
+    field.farm.faults.clear()
+    if meanwhile:
+        wanted = Deployment.objects.get(id=begin(field, TRIAL, 1))
+        field.office.desk.run()
+    field.alice("deployments.retry", id=failed)
+    step = Step.objects.get(deployment=failed)
+    assert (step.state, step.before) == ("PLANNED", wanted.fingerprint)
+    field.alice("deployments.cancel", id=failed)
+    now = Binding.objects.get(id=place)
+    assert (now.certificate_id, now.fingerprint) == (wanted.certificate_id, wanted.fingerprint)
+    assert now.deployment == "DEPLOYED"
+
+
 def test_what_has_begun_cannot_be_cancelled(field: Field) -> None:
     deployment = begin(field, Rollout(), 1)
     testing.run_due(1, strict=True)

@@ -194,9 +194,8 @@ def _plan(deployment: Deployment, free: list[Binding], plan: Rollout, principal:
             wave=wave,
             title=f"{one.target.label}: {one.resource}",
             state=StepState.PLANNED,
-            before=one.served,
-            before_certificate_id=one.served_certificate_id,
-            undo=_undo(one),
+            undo=stepping.undo(one),
+            **stepping.before(one),
             exempt=one.exempt,
             updated_at=now,
         )
@@ -206,16 +205,6 @@ def _plan(deployment: Deployment, free: list[Binding], plan: Rollout, principal:
     for step in steps:
         if step.wave == 1:
             stepping.send(stepping.PREPARE, step, principal.user_id)
-
-
-def _undo(one: Binding) -> dict[str, object]:
-    return {
-        "certificate_id": one.certificate_id,
-        "version": one.version,
-        "fingerprint": one.fingerprint,
-        "deployment": one.deployment,
-        "wanted_by": one.wanted_by,
-    }
 
 
 def retry(principal: Principal, deployment_id: str) -> Deployment:

@@ -41,6 +41,22 @@ def want(deployment: Deployment, binding_ids: list[str], user_id: str) -> None:
         found.update(wanted_by=user_id)
 
 
+def undo(one: Binding) -> dict[str, object]:
+    """What it should serve now, to go back to where nothing is begun."""
+    return {
+        "certificate_id": one.certificate_id,
+        "version": one.version,
+        "fingerprint": one.fingerprint,
+        "deployment": one.deployment,
+        "wanted_by": one.wanted_by,
+    }
+
+
+def before(one: Binding) -> dict[str, str]:
+    """What it serves now, as far as is known."""
+    return {"before": one.served, "before_certificate_id": one.served_certificate_id}
+
+
 def send(kind: str, step: Step, user_id: str, run_at: datetime | None = None) -> None:
     """One job for the step; jobs of one target wait for each other, since it has one transaction."""
     target_id = step.binding.target_id if step.binding is not None else ""
@@ -66,6 +82,7 @@ def send_waiting(deployment: Deployment, user_id: str) -> int:
 
 def reopen(step: Step, deployment: Deployment, user_id: str, *, back: bool) -> None:
     state = StepState.RUNNING if back or step.snapshot_id else StepState.PLANNED
+    anew = _anew(step) if state is StepState.PLANNED else {}
     Step.objects.filter(id=step.id).update(
         state=state,
         back=back,
@@ -76,6 +93,7 @@ def reopen(step: Step, deployment: Deployment, user_id: str, *, back: bool) -> N
         retry_at=None,
         waits_until=None,
         updated_at=clock.real_now(),
+        **anew,
     )
     if back:
         Binding.objects.filter(id=step.binding_id).update(
@@ -84,6 +102,16 @@ def reopen(step: Step, deployment: Deployment, user_id: str, *, back: bool) -> N
     else:
         want(deployment, [str(step.binding_id)], "")
     send(RESTORE if back else INSTALL if step.snapshot_id else PREPARE, step, user_id)
+
+
+def _anew(step: Step) -> dict[str, object]:
+    """What the place serves, and should serve, may be another by now than when the step was planned."""
+    one, deployment = step.binding, step.deployment
+    if one is None:
+        return {}
+    if (one.certificate_id, one.version) == (deployment.certificate_id, deployment.version):
+        return {**before(one)}  # what it should serve before is what it was
+    return {**before(one), "undo": undo(one)}
 
 
 def again(step: Step) -> None:
