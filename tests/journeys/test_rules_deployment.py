@@ -247,7 +247,8 @@ def test_a_crash_after_the_install_is_settled_by_the_next_worker(elb: Balancer) 
     _run_one()  # the snapshot is stored, nothing is touched
     assert elb.discover()[SHOP]["served"]["fingerprint"] == before
     # dies after the target has taken the certificate, before anything is written
-    loaded = jobs.Install().load(_waiting())
+    with short_transaction():
+        loaded = jobs.Install().load(_waiting())
     assert loaded is not None
     asyncio.run(_only_install(loaded))
     assert elb.discover()[SHOP]["served"]["fingerprint"] == sha1(certificate_id)
@@ -482,8 +483,9 @@ def test_jobs_of_steps_that_are_over_do_nothing(elb: Balancer) -> None:
     late = Job(payload={"step": step.id})
     place = work.Place("haproxy", "r", (), (), {})
     for handler in (jobs.Prepare(), jobs.Install(), jobs.Restore()):
-        handler.store(late, place, work.Outcome(False, reason="late"))  # type: ignore[arg-type]
-        handler.failed(late, ValueError("late"))
+        with short_transaction():
+            handler.store(late, place, work.Outcome(False, reason="late"))  # type: ignore[arg-type]
+            handler.failed(late, ValueError("late"))
     assert elb.binding(SHOP)["deployment"] == "DEPLOYED"
     assert Deployment.objects.get(id=deployment).state == "COMMITTED"
 

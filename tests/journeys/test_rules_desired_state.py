@@ -347,7 +347,8 @@ def test_a_worker_that_dies_at_any_step_is_settled(
     if kill != "snapshot":
         assert testing.run_due(1, strict=True) == 1
     if kill in ("install", "keep", "wrote"):
-        loaded = jobs.Install().load(Job.objects.get(kind=stepping.INSTALL, state="READY"))
+        with short_transaction():
+            loaded = jobs.Install().load(Job.objects.get(kind=stepping.INSTALL, state="READY"))
         assert loaded is not None
         asyncio.run(_until(kill, loaded))
     assert field.farm.sha1(P0) in (before, sha1(certificate_id))  # old or new, never none

@@ -6,17 +6,22 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from certdesk.connectors.targets.protocol import Snapshot
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import Kind
+from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Via
 from certdesk.foundation.iam.queries import principal_of
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.actions import enqueue
 from certdesk.foundation.jobs.models import Job
-from certdesk.lifecycle.deployment import actions, stepping, windows
+from certdesk.lifecycle.deployment import actions, jobs, stepping, windows
 from certdesk.lifecycle.deployment.models import Binding, Deployment, Step
 from certdesk.lifecycle.deployment.rollout import Rollout
+from certdesk.lifecycle.deployment.work import Outcome
 from tests.support.farm import REGION, Field, name_of, open_field
 from tests.support.office import Office
 from tests.support.rulebook import Caller
@@ -165,6 +170,38 @@ def test_paused_resumed_and_cancelled_by_a_person(field: Field) -> None:
     done = len(field.farm.calls)
     field.office.desk.run()  # their jobs find nothing to do
     assert len(field.farm.calls) == done
+
+
+@pytest.mark.parametrize("late", ["prepared", "finished", "waits", "reopened"])
+def test_whoever_comes_late_writes_nothing_over_a_cancelled_place(field: Field, late: str) -> None:
+    """A worker that read the step before somebody cancelled it."""
+    deployment = begin(field, TRIAL, 1)
+    read = Step.objects.select_related("deployment", "binding__target").get(deployment=deployment)
+    field.alice("deployments.cancel", id=deployment)
+    bound, jobs_before = field.binding(name_of(0)), Job.objects.count()
+    with short_transaction():
+        if late == "prepared":
+            stepping.prepared(read, Snapshot(b"", "0" * 64, ()), "")
+        elif late == "finished":
+            stepping.finished(read, Outcome(False, reason="late"))
+        elif late == "waits":
+            stepping.waits(read, stepping.PREPARE, "", clock.real_now())
+        else:
+            stepping.reopen(read, read.deployment, "", back=False)
+    read.refresh_from_db()
+    assert (read.state, read.snapshot_id, read.waits_until) == ("CANCELLED", "", None)
+    assert (field.binding(name_of(0)), Job.objects.count()) == (bound, jobs_before)
+    assert Deployment.objects.get(id=deployment).state == "CANCELLED"
+
+
+def test_whoever_writes_a_step_holds_its_deployment_first(field: Field) -> None:
+    begin(field, TRIAL, 1)
+    job = Job.objects.get(kind=stepping.PREPARE)
+    with short_transaction(), CaptureQueriesContext(connection) as asked:
+        jobs.Prepare().load(job)
+    told = [one["sql"] for one in asked if "deployment_" in one["sql"]]
+    held = next(number for number, one in enumerate(told) if 'FROM "deployment_deployment"' in one)
+    assert held < next(number for number, one in enumerate(told) if '"deployment_step"."state"' in one)
 
 
 @pytest.mark.parametrize("meanwhile", [False, True])

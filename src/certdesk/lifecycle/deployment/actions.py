@@ -222,6 +222,7 @@ def retry(principal: Principal, deployment_id: str) -> Deployment:
             next_step="Deploy the certificate again.",
         )
     with short_transaction():
+        stepping.hold(deployment.id)
         failed = [one for one in _free(deployment, StepState.FAILED) if not one.back]
         if not failed:
             raise WrongState(
@@ -246,6 +247,7 @@ def roll_back(principal: Principal, deployment_id: str) -> Deployment:
     """
     deployment = fetch(principal, deployment_id)
     with short_transaction():
+        stepping.hold(deployment.id)
         kept = [one for one in _free(deployment, StepState.DEPLOYED, StepState.FAILED) if one.snapshot_id]
         wanted = [one for one in kept if one.state == StepState.DEPLOYED or one.back]
         if not wanted:

@@ -35,6 +35,9 @@ _GONE = Outcome(
 
 
 def _step(job: Job, *wanted: StepState) -> Step | None:
+    """The step as it is now, and held until the job's transaction ends; None in any other state."""
+    mine = Step.objects.filter(id=int(job.payload["step"])).values_list("deployment_id", flat=True)
+    stepping.hold(mine.first())
     found = Step.objects.select_related("deployment", "binding__target").filter(id=int(job.payload["step"]))
     step = found.first()
     return step if step is not None and step.state in wanted else None

@@ -80,10 +80,16 @@ def send_waiting(deployment: Deployment, user_id: str) -> int:
     return len(rows)
 
 
+def hold(deployment_id: str | None) -> None:
+    """Whoever writes steps holds their deployment first, then reads them: nobody then writes over a step that
+    another has just changed, and nobody waits for a step while he holds the deployment of another."""
+    Deployment.objects.select_for_update().filter(id=deployment_id).first()
+
+
 def reopen(step: Step, deployment: Deployment, user_id: str, *, back: bool) -> None:
     state = StepState.RUNNING if back or step.snapshot_id else StepState.PLANNED
     anew = _anew(step) if state is StepState.PLANNED else {}
-    Step.objects.filter(id=step.id).update(
+    changed = Step.objects.filter(id=step.id, state=step.state).update(
         state=state,
         back=back,
         verdict="",
@@ -95,6 +101,8 @@ def reopen(step: Step, deployment: Deployment, user_id: str, *, back: bool) -> N
         updated_at=clock.real_now(),
         **anew,
     )
+    if not changed:
+        return
     if back:
         Binding.objects.filter(id=step.binding_id).update(
             deployment=BindingState.DEPLOYING, verdict="", reason="", next_step=""
@@ -122,16 +130,20 @@ def again(step: Step) -> None:
 
 def waits(step: Step, kind: str, user_id: str, until: datetime) -> None:
     """The target's window is shut: the same job comes again when it opens; in the job's transaction."""
-    Step.objects.filter(id=step.id).update(waits_until=until, updated_at=clock.real_now())
-    send(kind, step, user_id, run_at=until)
+    found = Step.objects.filter(id=step.id, state=step.state)
+    if found.update(waits_until=until, updated_at=clock.real_now()):
+        send(kind, step, user_id, run_at=until)
 
 
 def prepared(step: Step, snapshot: Snapshot, user_id: str) -> None:
     """The way back is stored before anything is touched; in the job's transaction."""
     secret = sealing.seal(step.deployment.account_id, snapshot_purpose(step), _packed(snapshot))
-    Step.objects.filter(id=step.id).update(
+    begun = Step.objects.filter(id=step.id, state=StepState.PLANNED).update(
         state=StepState.RUNNING, snapshot_id=secret, waits_until=None, updated_at=clock.real_now()
     )
+    if not begun:  # cancelled meanwhile
+        sealing.destroy(secret)
+        return
     _remember_previous(step, snapshot)
     send(INSTALL, step, user_id)
     settle(step.deployment)
@@ -162,7 +174,8 @@ def unpacked(plain: bytes) -> Snapshot:
 def finished(step: Step, outcome: Outcome) -> None:
     """What became of a step that touched, or could not touch, its target; in the job's transaction."""
     done = StepState.ROLLED_BACK if step.back else StepState.DEPLOYED
-    _write(step, done if outcome.ok else StepState.FAILED, outcome)
+    if not _write(step, done if outcome.ok else StepState.FAILED, outcome):
+        return
     if step.binding is not None:
         _write_binding(step, step.binding, outcome)
         following.catch_up([step.binding.id])
@@ -173,13 +186,13 @@ def finished(step: Step, outcome: Outcome) -> None:
     settle(step.deployment)
 
 
-def _write(step: Step, state: StepState, outcome: Outcome) -> None:
+def _write(step: Step, state: StepState, outcome: Outcome) -> bool:
+    """Whether the step was still in the state that it ends from."""
     retry_at = None
     if state is StepState.FAILED and not step.back and not outcome.lasting and step.binding is not None:
         pause = rules.pause(step.attempts, settings.get().look_seconds)
         retry_at = clock.real_now() + timedelta(seconds=pause)
-        _plan_try(step, retry_at)
-    Step.objects.filter(id=step.id).update(
+    ended = Step.objects.filter(id=step.id, state=step.state).update(
         state=state,
         verdict=outcome.verdict,
         reason=outcome.reason,
@@ -190,6 +203,9 @@ def _write(step: Step, state: StepState, outcome: Outcome) -> None:
         waits_until=None,
         updated_at=clock.real_now(),
     )
+    if ended and retry_at is not None:
+        _plan_try(step, retry_at)
+    return bool(ended)
 
 
 def _plan_try(step: Step, at: datetime) -> None:

@@ -73,7 +73,7 @@ def cancel(principal: Principal, deployment_id: str) -> Deployment:
             )
         for step in waiting:
             Binding.objects.filter(id=step.binding_id).update(**step.undo)
-        Step.objects.filter(id__in=[one.id for one in waiting]).update(
+        Step.objects.filter(id__in=[one.id for one in waiting], state=StepState.PLANNED).update(
             state=StepState.CANCELLED, waits_until=None, updated_at=clock.real_now()
         )
         Deployment.objects.filter(id=now.id).update(paused=False, pause_reason="")
