@@ -52,6 +52,7 @@ PIECES: dict[str, tuple[str, ...]] = {
         "deleted in",
         "default certificate",
     ),
+    "connectors/issuers/options.py": ("Value error, ",),
     "connectors/targets/options.py": ("Value error, ",),
     "connectors/targets/caddy/target.py": ("PRIVATE KEY",),
     "connectors/targets/disk.py": ("… cannot be …: ….",),
