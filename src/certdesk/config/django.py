@@ -90,6 +90,7 @@ INSTALLED_APPS = [
     "certdesk.pki.authority",
     "certdesk.lifecycle.catalogue",
     "certdesk.lifecycle.certificates",
+    "certdesk.lifecycle.issuers",
     "certdesk.lifecycle.orders",
     "certdesk.lifecycle.applications",
     "certdesk.lifecycle.validation",

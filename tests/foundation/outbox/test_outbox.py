@@ -145,6 +145,13 @@ CONTEXTS: dict[str, dict[str, object]] = {
         "reason": "It costs 1,000.",
     },
     "deployment-drift": {"place": "front: example.com", "drift": "PREVIOUS", "mending": True},
+    "issuer-health": {
+        "name": "Public CA",
+        "down": True,
+        "reason": "No connection to ca.example.test.",
+        "next_step": "Try again later.",
+        "products": 2,
+    },
     "mail-test": {"sender": "ada"},
     "channel-test": {"sender": "ada"},
     "invitation": {"name": "ada", "login": "ada", "until": datetime(2027, 3, 1, 12, tzinfo=UTC)},

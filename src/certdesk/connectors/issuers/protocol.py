@@ -41,6 +41,8 @@ class IssuerError(ConnectorError):
             some (at most 500 characters of them). Holds no secret.
         next_step: one plain sentence: what the reader can do.
         field: the option that is refused.
+        sent: false only where this call surely sent nothing that could make an order there, e.g. because no
+            connection was made: another CA may then get the order.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class IssuerError(ConnectorError):
         *,
         retry_after: int | None = None,
         field: str = "",
+        sent: bool = True,
     ) -> None:
         super().__init__(message, reason not in _PASSING, retry_after)
         self.reason = reason
         self.next_step = next_step or ("Try again later." if reason in _PASSING else "")
         self.field = field
+        self.sent = sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class Capabilities:
         methods: of `dns-01`, `http-01`, `tls-alpn-01`, `email`; empty where it asks for no proof.
         longest_days: of validity that it gives.
         advises: it tells when to renew (ARI, RFC 9773).
+        harmless_until_proceed: it issues and bills nothing for an order before `proceed`, so an order that
+            was only placed may be left for one at another CA.
     """
 
     levels: frozenset[str] = frozenset({"DV"})
@@ -82,6 +88,7 @@ class Capabilities:
     methods: tuple[str, ...] = ()
     longest_days: int = 200
     advises: bool = False
+    harmless_until_proceed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

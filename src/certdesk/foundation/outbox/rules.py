@@ -51,6 +51,8 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
     ),
     # DEP-6; `drift` is one of lifecycle.deployment.states.Drift, `place` names target and names
     "deployment-drift": frozenset({"domain", "certificate_id", "place", "drift", "mending", "link"}),
+    # `reason` and `next_step`: what the certificate authority met last; `products` is a number
+    "issuer-health": frozenset({"name", "down", "reason", "next_step", "products", "link"}),
     "invitation": frozenset({"name", "login", "until", "link"}),
     "password-reset": frozenset({"name", "login", "until", "link"}),
     "second-factor-reset": frozenset({"name", "login", "by", "at", "link"}),

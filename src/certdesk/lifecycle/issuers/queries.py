@@ -1,0 +1,208 @@
+"""Reads: the issuers of the installation, who may serve a product, what is left of a week's orders."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from certdesk.connectors.issuers.protocol import Capabilities, IssuerConnector, IssuerError
+from certdesk.foundation.common import sql
+from certdesk.foundation.common.errors import NotFound
+from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.catalogue.rules import Product
+from certdesk.pki.x509.keys import KeyAlgorithm
+
+from . import dialing, rules
+from .errors import NotSetUp
+from .models import Issuer, Place
+from .rules import Candidate, Choice, Need
+from .states import State
+
+WEEK = timedelta(days=7)
+RULED_OUT = "It cannot take this order."
+BUILT_IN_TITLE = "Built-in private CA"
+BUILT_IN = Capabilities(
+    levels=frozenset({"DV", "OV", "EV"}),
+    ip=True,
+    most_names=250,
+    key_algorithms=frozenset(KeyAlgorithm),
+    longest_days=398,
+    advises=False,
+    harmless_until_proceed=True,
+)
+"""What it may issue beyond that is the catalogue's to say, product by product."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Orders of the last seven days; `limit` is 0 where none is known, `free_at` when one counts no more."""
+
+    used: int
+    limit: int
+    free_at: datetime | None = None
+
+
+def built_in() -> Issuer:
+    """The built-in CA as a line among the others; it stands in no table."""
+    return Issuer(
+        id=rules.BUILT_IN,
+        slug=rules.BUILT_IN,
+        kind=rules.BUILT_IN,
+        title=BUILT_IN_TITLE,
+        profile="private",
+        priority=0,
+        state=State.OK,
+        capabilities=dialing.stored(BUILT_IN),
+    )
+
+
+def find(slug: str) -> Issuer | None:
+    return Issuer.objects.filter(slug=slug).first()
+
+
+def connect(slug: str) -> IssuerConnector:
+    """The connector of an issuer, switched off or not: what is open there goes on. Asks nobody.
+
+    Raises:
+        NotSetUp: there is none of that slug, or its options cannot be used any more.
+    """
+    found = find(slug)
+    if found is None:
+        raise NotSetUp(slug)
+    try:
+        return dialing.connector(found)
+    except IssuerError:
+        raise NotSetUp(slug) from None
+
+
+def is_configured(slug: str) -> bool:
+    return rules.is_built_in(slug) or Issuer.objects.filter(slug=slug).exists()
+
+
+def capabilities(slug: str) -> Capabilities:
+    """As its connector told them last.
+
+    Raises:
+        NotSetUp: there is none of that slug.
+    """
+    if rules.is_built_in(slug):
+        return BUILT_IN
+    found = find(slug)
+    if found is None:
+        raise NotSetUp(slug)
+    return dialing.read(found.capabilities)
+
+
+def title(slug: str) -> str:
+    """As people read it; of one that is not there (any more), its slug."""
+    if rules.is_built_in(slug):
+        return BUILT_IN_TITLE
+    found = find(slug)
+    return found.title if found else slug
+
+
+def own_order(product_id: str) -> tuple[str, ...]:
+    """The operator's order of a product; empty where it is served as the catalogue says."""
+    found = sql.rows("SELECT slug FROM issuers_place WHERE product_id = %s ORDER BY position", [product_id])
+    return tuple(str(row[0]) for row in found)
+
+
+def order_of(product: Product) -> tuple[str, ...]:
+    """Who may serve a product, the first one first: the operator's own order, else the catalogue's issuer."""
+    return own_order(product.id) or ((product.issuer,) if product.issuer else ())
+
+
+def product_of(product_id: str) -> Product:
+    """Raises `NotFound`."""
+    lines = (*catalogue().products, *catalogue().enrolment)
+    found = next((one for one in lines if one.id == product_id), None)
+    if found is None:
+        raise NotFound(f"There is no product {product_id}.", next_step="Take one of the list of products.")
+    return found
+
+
+def products_of(slug: str) -> list[Product]:
+    """The lines of the catalogue that it may serve, whichever place it has in their order."""
+    own: dict[str, list[str]] = {}
+    for product_id, one in Place.objects.order_by("product_id", "position").values_list("product_id", "slug"):
+        own.setdefault(product_id, []).append(one)
+    return [one for one in catalogue().products if slug in own.get(one.id, [one.issuer])]
+
+
+def budget(issuer: Issuer, now: datetime) -> Budget:
+    """What of its weekly limit is used; days are counted whole, so it is never less than the CA counts.
+
+    Args:
+        now: real time.
+    """
+    if rules.is_built_in(issuer.slug):
+        return Budget(0, 0)
+    first = (now - WEEK).date()
+    days = list(issuer.days.filter(day__gte=first, orders__gt=0).order_by("day"))
+    used = sum(one.orders for one in days)
+    free_at = _end_of(days[0].day) if days and issuer.weekly_limit else None
+    return Budget(used, issuer.weekly_limit, free_at)
+
+
+def _end_of(day: date) -> datetime:
+    """When the orders of a day count no more."""
+    return datetime.combine(day, time.min, UTC) + WEEK + timedelta(days=1)
+
+
+def candidate(slug: str, product: Product, now: datetime) -> Candidate:
+    """One issuer as it stands for a product."""
+    if rules.is_built_in(slug):
+        profile = product.profile if slug == product.issuer else "private"
+        return Candidate(slug, BUILT_IN_TITLE, profile, BUILT_IN)
+    found = find(slug)
+    if found is None:
+        return Candidate(slug, slug, product.profile, Capabilities(), configured=False)
+    spent = budget(found, now)
+    return Candidate(
+        slug,
+        found.title,
+        found.profile,
+        dialing.read(found.capabilities),
+        enabled=found.enabled,
+        state=State(found.state),
+        since=found.since,
+        retry_at=found.retry_at,
+        weekly_limit=spent.limit,
+        used=spent.used,
+        free_at=spent.free_at,
+    )
+
+
+def choose(
+    product: Product,
+    names: tuple[str, ...],
+    key_algorithm: str,
+    now: datetime,
+    *,
+    without: Collection[str] | Mapping[str, str] = frozenset(),
+    days: int = 0,
+) -> tuple[Choice, ...]:
+    """Every issuer of the product in its order, with what speaks for or against it now.
+
+    Args:
+        now: real time.
+        without: slugs that the caller rules out; a mapping gives one sentence for each, which is shown.
+        days: that the certificate has to reach, see `rules.Need`.
+    """
+    said = without if isinstance(without, Mapping) else dict.fromkeys(without, RULED_OUT)
+    need = Need(names, product.level, key_algorithm, product.profile, days)
+    found = [candidate(slug, product, now) for slug in order_of(product)]
+    return rules.choose(found, need, now, said)
+
+
+def in_force(slug: str, now: datetime) -> int:
+    """How many certificates of an issuer have not ended: versions in force that are neither over nor revoked.
+
+    Args:
+        now: business time.
+    """
+    found = sql.row(
+        "SELECT count(*) FROM certificates_version WHERE issuer LIKE %s AND not_after > %s"
+        " AND revoked_at IS NULL AND superseded_at IS NULL",
+        [f"{slug}:%", sql.plain(now)],
+    )
+    return int(found[0]) if found else 0

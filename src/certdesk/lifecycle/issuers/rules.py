@@ -1,0 +1,245 @@
+"""Which of a product's issuers gets an order, and why; when an order may be followed by another. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from certdesk.connectors.issuers.protocol import Capabilities, IssuerError, Reason
+from certdesk.foundation.common.clock import wire
+
+from .states import State
+
+BUILT_IN = "builtin"
+LOOK_AGAIN = timedelta(minutes=5)
+LONGEST_REASON = 500
+
+FIRST = "%s takes the order: it is the first of the issuers."
+AFTER = "%s takes the order. Passed over: %s"
+NOBODY = "No issuer takes the order now. %s"
+NONE_LISTED = "No issuer is configured for this product."
+ABLE = "It can take the order."
+
+
+def is_built_in(slug: str) -> bool:
+    """`builtin-…` is the built-in CA under another profile."""
+    return slug == BUILT_IN or slug.startswith(f"{BUILT_IN}-")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What has to be issued.
+
+    Attributes:
+        names: canonical, the primary one first.
+        days: that the certificate has to reach; 0 where a shorter one will do, because it is replaced inside
+            the paid period.
+        trust: `public` or `private`, as the product's profile.
+    """
+
+    names: tuple[str, ...]
+    level: str
+    key_algorithm: str
+    trust: str
+    days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An issuer as it stands now; moments are real time.
+
+    Attributes:
+        profile: whose trust it gives.
+        used: orders of the last week; `free_at`: when one of them counts no more.
+    """
+
+    slug: str
+    title: str
+    profile: str
+    capabilities: Capabilities
+    configured: bool = True
+    enabled: bool = True
+    state: State = State.OK
+    since: datetime | None = None
+    retry_at: datetime | None = None
+    weekly_limit: int = 0
+    used: int = 0
+    free_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was decided about one candidate.
+
+    Attributes:
+        taken: nothing speaks against it; the first that is taken gets the order.
+        reason: one sentence.
+        again_at: when it may be free again; None where it is taken, or where time changes nothing.
+    """
+
+    slug: str
+    title: str
+    taken: bool
+    reason: str
+    again_at: datetime | None = None
+
+
+def choose(
+    candidates: Sequence[Candidate], need: Need, now: datetime, without: Mapping[str, str] | None = None
+) -> tuple[Choice, ...]:
+    """Every candidate once, in their order, with what speaks for or against it.
+
+    Args:
+        without: slugs that the caller rules out, each with one sentence, e.g. that CAA does not permit it.
+        now: real time.
+    """
+    return tuple(_decided(one, need, now, (without or {}).get(one.slug, "")) for one in candidates)
+
+
+def _decided(one: Candidate, need: Need, now: datetime, said: str) -> Choice:
+    against = Passed(said) if said else against_it(one, need, now)
+    if against is None:
+        return Choice(one.slug, one.title, True, ABLE)
+    return Choice(one.slug, one.title, False, against.reason, against.again_at)
+
+
+def taken(choices: Sequence[Choice]) -> str:
+    """The slug of who gets the order; empty when nobody can take it now."""
+    return next((one.slug for one in choices if one.taken), "")
+
+
+def again_at(choices: Sequence[Choice]) -> datetime | None:
+    """When it makes sense to choose again; None where only a person can help."""
+    return min((one.again_at for one in choices if one.again_at is not None), default=None)
+
+
+def because(choices: Sequence[Choice]) -> str:
+    """Who takes the order and who was passed over, and why: to be kept with it, at most 500 characters."""
+    if not choices:
+        return NONE_LISTED
+    place = next((number for number, one in enumerate(choices) if one.taken), len(choices))
+    told = " ".join(f"{one.title}: {one.reason}" for one in choices[:place])
+    if place == len(choices):
+        return (NOBODY % told)[:LONGEST_REASON]
+    title = choices[place].title
+    return (AFTER % (title, told) if told else FIRST % title)[:LONGEST_REASON]
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Why a candidate is passed over; `again_at` is None where time changes nothing."""
+
+    reason: str
+    again_at: datetime | None = None
+
+
+def against_it(one: Candidate, need: Need, now: datetime) -> Passed | None:
+    """What speaks against a candidate; None when nothing does. What lasts is told before what passes."""
+    if not one.configured:
+        return Passed("It is not set up.")
+    if not one.enabled:
+        return Passed("It is switched off.")
+    return _unable(one, need) or _busy(one, now)
+
+
+def _unable(one: Candidate, need: Need) -> Passed | None:
+    able = one.capabilities
+    wildcard = any(name.startswith("*.") for name in need.names)
+    addresses = any(is_address(name) for name in need.names)
+    checks = (
+        (need.trust == "public" and one.profile != "public",
+         "Its certificates are private, and this product is trusted by the public."),
+        (need.level not in able.levels, f"It issues no {need.level} certificates."),
+        (wildcard and not able.wildcard, "It issues nothing for wildcard names."),
+        (addresses and not able.ip, "It issues nothing for IP addresses."),
+        (len(need.names) > able.most_names,
+         f"It takes at most {able.most_names} names, and {len(need.names)} are wanted."),
+        (bool(able.key_algorithms) and need.key_algorithm not in able.key_algorithms,
+         f"It takes no keys of the kind {need.key_algorithm}."),
+        (need.days > able.longest_days,
+         f"It gives at most {able.longest_days} days, and {need.days} are wanted."),
+    )  # fmt: skip
+    return next((Passed(sentence) for holds, sentence in checks if holds), None)
+
+
+def _busy(one: Candidate, now: datetime) -> Passed | None:
+    if one.state == State.DOWN:
+        since = f" since {wire(one.since)} UTC" if one.since else ""
+        return Passed(f"It is down{since}.", max(one.retry_at or now, now + LOOK_AGAIN))
+    if one.retry_at is not None and now < one.retry_at:
+        return Passed(f"It takes no orders until {wire(one.retry_at)} UTC.", one.retry_at)
+    if one.weekly_limit and one.used >= one.weekly_limit:
+        until = one.free_at or now + LOOK_AGAIN
+        sentence = f"Its {one.weekly_limit} orders a week are used up until {wire(until)} UTC."
+        return Passed(sentence, until)
+    return None
+
+
+def is_address(name: str) -> bool:
+    """An IP address among canonical names: a name's last label is never digits alone."""
+    return ":" in name or name.rpartition(".")[2].isdigit()
+
+
+class Standing(StrEnum):
+    """Where an order stands that may be followed by one at another issuer."""
+
+    NEVER_ASKED = "NEVER_ASKED"  # the intent is recorded, and `place` was not called
+    NOT_SENT = "NOT_SENT"  # no connection was made
+    REFUSED = "REFUSED"
+    WITHDRAWN = "WITHDRAWN"
+    NOT_THERE = "NOT_THERE"  # the CA says that it knows no such order
+    OPEN = "OPEN"
+    UNKNOWN = "UNKNOWN"  # a call was lost: it may be there
+
+
+_OVER = {
+    Standing.NEVER_ASKED: "It was never asked.",
+    Standing.NOT_SENT: "No connection to it was made, so nothing was ordered.",
+    Standing.REFUSED: "It refused the order.",
+    Standing.WITHDRAWN: "The order there is withdrawn.",
+    Standing.NOT_THERE: "It knows no such order.",
+}
+_HARMLESS = "Its order cannot lead to a certificate any more: it was never completed."
+_LIVE = {
+    Standing.OPEN: "Its order is open, and there is never a second one beside it.",
+    Standing.UNKNOWN: "It may have the order, and there is never a second one beside it.",
+}
+
+
+def may_move_on(standing: Standing, *, harmless: bool) -> tuple[bool, str]:
+    """Whether another issuer may get the order, and the sentence that says why.
+
+    Args:
+        harmless: this issuer issues and bills nothing before our `proceed`, which was not called.
+    """
+    if standing in _OVER:
+        return True, _OVER[standing]
+    return (True, _HARMLESS) if harmless else (False, _LIVE[standing])
+
+
+_CERTAIN = {
+    Reason.OPTIONS: Standing.NEVER_ASKED,
+    Reason.NOT_ALLOWED: Standing.NEVER_ASKED,
+    Reason.CREDENTIALS: Standing.REFUSED,
+    Reason.REFUSED: Standing.REFUSED,
+    Reason.RATE_LIMITED: Standing.REFUSED,
+    Reason.NOT_THERE: Standing.NOT_THERE,
+}
+
+
+def standing_after(error: IssuerError, *, asked_before: bool) -> Standing:
+    """Where an order stands after `place` failed with `error`.
+
+    Args:
+        asked_before: an earlier `place` of the same reference was lost, so an order may be there already:
+            only that the CA refuses it, or knows it not, is certain then.
+    """
+    usual = Standing.UNKNOWN if error.sent else Standing.NOT_SENT
+    found = _CERTAIN.get(error.reason, usual)
+    refused = error.reason in (Reason.REFUSED, Reason.NOT_THERE)
+    return Standing.UNKNOWN if asked_before and not refused else found
+
+
+def surely_not_live(error: IssuerError, *, asked_before: bool, harmless: bool = False) -> bool:
+    """Whether another issuer may get the order after `place` failed here; `harmless` as in `may_move_on`."""
+    return may_move_on(standing_after(error, asked_before=asked_before), harmless=harmless)[0]
