@@ -71,6 +71,8 @@ FOR_THE_HOUSE = {
     "issuance.compromised": "revokes what has a key that is proved to be known; the CA's own duty",
     "issuance.revocation": "carries on a revocation that was decided",
     "issuance.revocations": "settles what a crash left open",
+    "issuers.look": "finds which issuers are switched on",
+    "issuers.test": "asks an issuer that the operator switched on whether it works; orders nothing",
     "issuance.place": "carries on an application that stands and is paid; the account's, not the applicant's",
     "issuance.reconcile": "settles what a crash left open",
     "issuance.sign": "carries on an application that stands and is proved",

@@ -367,7 +367,7 @@ def test_the_weeks_orders_are_counted_and_close_it_when_they_are_used_up(alice: 
 def test_a_product_has_the_catalogues_issuer_until_the_operator_orders_it_otherwise(alice: Caller) -> None:
     issuer = made(alice)
     assert [one.slug for one in chosen()] == ["builtin"]
-    answer = alice("issuers.of_product", product_id=PRODUCT, body={"issuers": [issuer, "builtin"]})
+    answer = alice("issuers.of_product", product_id=PRODUCT, body=[issuer, "builtin"])
     assert answer == {"product_id": PRODUCT, "issuers": ["first", "builtin"]}
     assert alice("issuers.show", id=issuer)["products"] == [PRODUCT]
     assert rules.because(chosen()) == "First CA takes the order: it is the first of the issuers."

@@ -5,6 +5,7 @@ from certdesk.connectors.targets.ssh import shell
 PIECES: dict[str, tuple[str, ...]] = {
     "lifecycle/catalogue/rules.py": ("… cannot be bought: …",),
     "connectors/channels/options.py": ("Value error, ",),
+    "lifecycle/issuers/rules.py": (" since … UTC", "It is down…."),
     "connectors/dns/addresses.py": (" (… from …)",),
     "connectors/dns/causes.py": (
         "… have it yet: wait until the change has reached every server….",

@@ -168,7 +168,7 @@ CONTEXTS: dict[str, dict[str, object]] = {
 WITHOUT_DOMAIN = (
     *("channel-test", "organization-request", "mail-test", "invitation", "password-reset"),
     *("second-factor-reset", "approval-asked", "approval-ended", "weekly"),
-    *("campaign-started", "campaign-ended", "host-silent", "scan-found"),
+    *("campaign-started", "campaign-ended", "host-silent", "scan-found", "issuer-health"),
 )
 
 

@@ -26,7 +26,7 @@ from tests.support.uploads import World as Elsewhere
 from . import balancers
 from .asking import Ask
 from .bodies import good
-from .things import Side, kinds_of, record_set
+from .things import Side, issuer, kinds_of, record_set
 
 Maker = Callable[[Side], Ask]
 OWN: dict[str, Maker] = {}
@@ -650,6 +650,16 @@ def _target(side: Side) -> Ask:
 @own("targets.update")
 def _relabel(side: Side) -> Ask:
     return Ask(body={"label": "renamed"})
+
+
+@own("issuers.create")
+def _issuer(side: Side) -> Ask:
+    return Ask(body=issuer("further"))
+
+
+@own("issuers.of_product")
+def _order(side: Side) -> Ask:
+    return Ask(body=[side.ids["issuers"], "builtin"])
 
 
 @own("agents.create")

@@ -25,6 +25,7 @@ from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.orders import actions as orders
 from certdesk.lifecycle.validation import actions as validation
 from certdesk.lifecycle.validation import documents
+from tests.support import scripted_issuer
 from tests.support.authority import start_ca
 from tests.support.automatic import asked_bind, options
 from tests.support.bind import Bind
@@ -266,6 +267,22 @@ def _bulk(side: Side) -> str:
     )
 
 
+def _issuer(side: Side) -> str:
+    """Of the whole installation: only its operator sets one up."""
+    answer = side.operator.post("/v3/scm/issuers", issuer(side.account.name))
+    assert answer.status < 300, answer.json
+    return str(answer.json["id"])
+
+
+def issuer(slug: str) -> dict[str, object]:
+    return {
+        "kind": scripted_issuer.KIND,
+        "slug": slug,
+        "profile": "private",
+        "options": scripted_issuer.OPTIONS,
+    }
+
+
 THINGS: dict[str, Callable[[Side], str]] = {
     "enterprise-projects": _project,
     "users": _user,
@@ -303,6 +320,7 @@ THINGS: dict[str, Callable[[Side], str]] = {
     "domain_id": lambda side: side.account.id,
     "role_id": lambda side: side.ids["roles"],
     "targets": balancers.target,
+    "issuers": _issuer,
     "agents": lambda side: str(side.post("/v3/scm/agents", {"label": "web"})["id"]),
     "bindings": balancers.binding,
     "deployments": balancers.deployment,
@@ -329,7 +347,11 @@ def make_all(side: Side) -> None:
 def two_accounts(folder: Path) -> Iterator[tuple[Side, Side]]:
     """The operating account and another one, with the same people and things each; a real DNS server."""
     zones = {"house.example.com": "", "other.example.com": ""}
-    with asked_bind(folder, zones) as server, balancers.balancers(folder, "house", "other") as elbs:
+    with (
+        asked_bind(folder, zones) as server,
+        balancers.balancers(folder, "house", "other") as elbs,
+        scripted_issuer.registered(),
+    ):
         start_ca(clock.now())
         settings.install(settings.get().model_copy(update={"smtp_url": "smtp://127.0.0.1:9"}))  # never sent
         house = _side("house", server, elbs[0])

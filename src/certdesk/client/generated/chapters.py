@@ -1880,6 +1880,94 @@ class Identity:
         return cast('shapes.RegionProjects', self._transport.call('GET', '/v3/projects', query={'name': name}))
 
 
+class Issuers:
+    """Certificate authorities behind the catalogue."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(self, *, kind: str, slug: str, profile: str, options: dict[str, Any], title: str | None = None, priority: int | None = None, weekly_limit: int | None = None, enabled: bool | None = None) -> shapes.Made:
+        """Sets up a certificate authority; nothing is asked before test.
+
+        Args:
+            kind: Which of the product's prices.
+            enabled: On or off.
+            options: Options of the provider; *** keeps a stored secret.
+        """
+        return cast('shapes.Made', self._transport.call('POST', '/v3/scm/issuers', body={'kind': kind, 'slug': slug, 'profile': profile, 'title': title, 'priority': priority, 'weekly_limit': weekly_limit, 'enabled': enabled, 'options': options}))
+
+    def delete(self, id: str) -> None:
+        """Forgets an issuer that no product names and none of whose certificates is in force.
+
+        Args:
+            id: The id.
+        """
+        self._transport.call('DELETE', self._transport.path('/v3/scm/issuers/{id}', id))
+
+    def health(self, id: str) -> shapes.IssuerHealth:
+        """How an issuer does: state, last failure, what is left of its week, why it got its last order.
+
+        Args:
+            id: The id.
+        """
+        return cast('shapes.IssuerHealth', self._transport.call('GET', self._transport.path('/v3/scm/issuers/{id}/health', id)))
+
+    def list(self, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, status: str | None = None) -> shapes.IssuerPage:
+        """The certificate authorities of this installation: the built-in one, then the others by priority.
+
+        Args:
+            limit: Rows a page.
+            marker: next_marker of the page before; empty = the first page.
+            status: Only those in this state.
+        """
+        return cast('shapes.IssuerPage', self._transport.call('GET', '/v3/scm/issuers', query={'limit': limit, 'marker': marker, 'status': status}))
+
+    def iter_list(self, *, limit: Literal[10, 20, 50] | None = None, status: str | None = None) -> Iterator[shapes.IssuerInfo]:
+        """Every row of `list`, page by page."""
+        marker = ""
+        while True:
+            page = self.list(limit=limit, status=status, marker=marker)
+            yield from page['items']
+            if not page['next_marker']:
+                return
+            marker = page['next_marker']
+
+    def of_product(self, product_id: str, items: builtins.list[str]) -> shapes.ProductIssuers:
+        """Who may serve a product, the first one first; an empty list lets the catalogue decide again.
+
+        Args:
+            product_id: Id of the product.
+            items: Ids or slugs, the first one first; none = as the catalogue says.
+        """
+        return cast('shapes.ProductIssuers', self._transport.call('PUT', self._transport.path('/v3/scm/products/{product_id}/issuers', product_id), array=items))
+
+    def show(self, id: str) -> shapes.IssuerInfo:
+        """One issuer.
+
+        Args:
+            id: The id.
+        """
+        return cast('shapes.IssuerInfo', self._transport.call('GET', self._transport.path('/v3/scm/issuers/{id}', id)))
+
+    def test(self, id: str) -> shapes.IssuerTested:
+        """Asks whether it can be reached and accepts our account; orders nothing.
+
+        Args:
+            id: The id.
+        """
+        return cast('shapes.IssuerTested', self._transport.call('POST', self._transport.path('/v3/scm/issuers/{id}/test', id)))
+
+    def update(self, id: str, *, title: str | None = None, priority: int | None = None, weekly_limit: int | None = None, enabled: bool | None = None, options: dict[str, Any] | None = None) -> shapes.IssuerInfo:
+        """New title, priority, limit or options, or whether it gets orders.
+
+        Args:
+            id: The id.
+            enabled: On or off.
+            options: Options of the provider; *** keeps a stored secret.
+        """
+        return cast('shapes.IssuerInfo', self._transport.call('PUT', self._transport.path('/v3/scm/issuers/{id}', id), body={'title': title, 'priority': priority, 'weekly_limit': weekly_limit, 'enabled': enabled, 'options': options}))
+
+
 class Messages:
     """Messages that were sent."""
 
@@ -3362,6 +3450,7 @@ class Chapters:
         self.endpoints = Endpoints(transport)
         self.groups = Groups(transport)
         self.identity = Identity(transport)
+        self.issuers = Issuers(transport)
         self.messages = Messages(transport)
         self.notices = Notices(transport)
         self.notification_channels = NotificationChannels(transport)

@@ -1828,6 +1828,76 @@ class IssuedBatch(TypedDict):
     items: 'builtins.list[Issued]'
 
 
+class IssuerBudget(TypedDict):
+    """Orders of the last seven days; `limit` is 0 where none is known."""
+
+    used: 'int'
+    limit: 'int'
+    free_at: 'str'
+
+
+class IssuerChange(TypedDict):
+    """What is left out stays as it is."""
+
+    title: NotRequired['str | None']
+    priority: NotRequired['int | None']
+    weekly_limit: NotRequired['int | None']
+    enabled: NotRequired['bool | None']
+    options: NotRequired['dict[str, Any] | None']
+
+
+class IssuerFailure(TypedDict):
+    at: 'str'
+    message: 'str'
+    next_step: 'str'
+
+
+class IssuerHealth(TypedDict):
+    """`failures` in a row; `retry_at`: nothing new is ordered before; `chosen_because`: of its last order."""
+
+    state: 'State'
+    since: 'str'
+    failures: 'int'
+    retry_at: 'str'
+    asked_at: 'str'
+    last_success_at: 'str'
+    last_error: 'IssuerFailure'
+    budget: 'IssuerBudget'
+    chosen_because: 'str'
+    chosen_at: 'str'
+
+
+class IssuerInfo(TypedDict):
+    """Secrets in `options` are `***`; `products`: ids of the lines of the catalogue that it may serve."""
+
+    id: 'str'
+    slug: 'str'
+    kind: 'str'
+    title: 'str'
+    profile: 'str'
+    enabled: 'bool'
+    priority: 'int'
+    weekly_limit: 'int'
+    options: 'dict[str, Any]'
+    capabilities: 'dict[str, Any]'
+    state: 'State'
+    products: 'builtins.list[str]'
+    created_at: 'str'
+    updated_at: 'str'
+
+
+class IssuerPage(TypedDict):
+    items: 'builtins.list[IssuerInfo]'
+    next_marker: 'str | None'
+
+
+class IssuerTested(TypedDict):
+    ok: 'bool'
+    problem: 'str'
+    next_step: 'str'
+    notes: 'builtins.list[str]'
+
+
 class KeptProof(TypedDict):
     at: 'str'
     method: 'str'
@@ -2161,6 +2231,19 @@ class NewCsr(TypedDict):
 class NewGroup(TypedDict):
     name: 'str'
     description: NotRequired['str']
+
+
+class NewIssuer(TypedDict):
+    """What `options` holds depends on the kind."""
+
+    kind: 'str'
+    slug: 'str'
+    profile: 'str'
+    title: NotRequired['str']
+    priority: NotRequired['int']
+    weekly_limit: NotRequired['int']
+    enabled: NotRequired['bool']
+    options: 'dict[str, Any]'
 
 
 class NewKey(TypedDict):
@@ -2628,6 +2711,13 @@ class PriceLine(TypedDict):
 
 class PrivateKeyPem(TypedDict):
     private_key: 'str'
+
+
+class ProductIssuers(TypedDict):
+    """Slugs, the first one first."""
+
+    product_id: 'str'
+    issuers: 'builtins.list[str]'
 
 
 class ProductPage(TypedDict):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, RootModel
 
 from .schemas import Body, Line, Number, Word
 
@@ -32,12 +32,5 @@ class IssuerChange(Body):
     options: Options | None = None
 
 
-class IssuerOrder(Body):
-    """Ids or slugs, the first one first; none = as the catalogue says. The bare list is taken too."""
-
-    issuers: Annotated[list[Line], Field(max_length=50)]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare(cls, given: Any) -> Any:
-        return {"issuers": given} if isinstance(given, list) else given
+class IssuerOrder(RootModel[Annotated[list[Line], Field(max_length=50)]]):
+    """Ids or slugs, the first one first; none = as the catalogue says."""

@@ -125,5 +125,5 @@ def health(principal: Principal, id: str) -> Shape:  # noqa: A002
 )
 def of_product(principal: Principal, product_id: str, body: IssuerOrder) -> Shape:
     """Who may serve a product, the first one first; an empty list lets the catalogue decide again."""
-    found = setting_up.set_order(principal, product_id, body.issuers)
+    found = setting_up.set_order(principal, product_id, body.root)
     return {"product_id": product_id, "issuers": list(found)}
