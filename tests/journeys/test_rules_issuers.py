@@ -158,12 +158,15 @@ def test_a_slug_is_taken_once_and_the_number_of_issuers_has_an_end(
 def test_in_a_lab_with_a_moved_clock_nothing_public_is_set_up(
     alice: Caller, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
+    made(alice)
     clock_file = tmp_path / "clock"
     clock_file.write_text("0")
     moved = settings.get().model_copy(update={"lab_clock": clock_file})
     monkeypatch.setattr(settings, "get", lambda: moved)
     assert alice.refused("issuers.create", body=NEW).field == "profile"
-    assert made(alice, profile="private")
+    assert made(alice, profile="private", slug="second")
+    alice("issuers.of_product", product_id=PRODUCT, body=["first", "second"])
+    assert [one.reason for one in chosen()] == ["It is switched off.", rules.ABLE]
 
 
 # --- rights --------------------------------------------------------------------------------------

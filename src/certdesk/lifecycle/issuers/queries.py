@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from certdesk.connectors.issuers.protocol import Capabilities, IssuerConnector, IssuerError
-from certdesk.foundation.common import sql
+from certdesk.foundation.common import settings, sql
 from certdesk.foundation.common.errors import NotFound
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product
@@ -157,12 +157,13 @@ def candidate(slug: str, product: Product, now: datetime) -> Candidate:
     if found is None:
         return Candidate(slug, slug, product.profile, Capabilities(), configured=False)
     spent = budget(found, now)
+    moved = settings.get().lab_clock is not None and found.profile == "public"  # its dates would be untrue
     return Candidate(
         slug,
         found.title,
         found.profile,
         dialing.read(found.capabilities),
-        enabled=found.enabled,
+        enabled=found.enabled and not moved,
         state=State(found.state),
         since=found.since,
         retry_at=found.retry_at,
