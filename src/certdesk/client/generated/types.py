@@ -1855,7 +1855,7 @@ class IssuerFailure(TypedDict):
 class IssuerHealth(TypedDict):
     """`failures` in a row; `retry_at`: nothing new is ordered before; `chosen_because`: of its last order."""
 
-    state: 'State'
+    state: 'str'
     since: 'str'
     failures: 'int'
     retry_at: 'str'
@@ -1880,7 +1880,7 @@ class IssuerInfo(TypedDict):
     weekly_limit: 'int'
     options: 'dict[str, Any]'
     capabilities: 'dict[str, Any]'
-    state: 'State'
+    state: 'str'
     products: 'builtins.list[str]'
     created_at: 'str'
     updated_at: 'str'

@@ -4,9 +4,10 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from certdesk.lifecycle.issuers.states import State
-
 from .common import Made, Marker, Moment
+
+
+State = Literal["UNKNOWN", "OK", "DEGRADED", "DOWN"]
 
 
 class IssuerInfo(TypedDict):
