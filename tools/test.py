@@ -27,6 +27,7 @@ PROGRAMS = {
     "pdns_server": "pdns-server pdns-backend-sqlite3",
     "dig": "bind9-dnsutils",
     "strace": "strace",
+    "softhsm2-util": "softhsm2",
     "openssl": "openssl",
     "nginx": "nginx-light",
     "sshd": "openssh-server openssh-client",

@@ -116,6 +116,28 @@ def test_a_bad_list_of_perspectives_is_refused(tmp_path: Path, listed: str, told
         load({"CERTDESK_PERSPECTIVES": listed, "CERTDESK_PERSPECTIVE_KEY_FILE": key(tmp_path)})
 
 
+def test_a_token_is_named_by_library_label_and_pin_file_together(tmp_path: Path) -> None:
+    library, pin = tmp_path / "library.so", tmp_path / "pin"
+    library.touch()
+    pin.touch(mode=0o600)
+    whole = {
+        "CERTDESK_PKCS11_MODULE": str(library),
+        "CERTDESK_PKCS11_TOKEN": "ca",
+        "CERTDESK_PKCS11_PIN_FILE": str(pin),
+    }
+    assert load(whole).pkcs11_module == library
+    for name in whole:
+        with pytest.raises(SettingsRefused, match="belong together"):
+            load({**whole, name: ""})
+    with pytest.raises(SettingsRefused, match="is no file"):
+        load({**whole, "CERTDESK_PKCS11_MODULE": str(tmp_path)})
+    with pytest.raises(SettingsRefused, match="No such file"):
+        load({**whole, "CERTDESK_PKCS11_PIN_FILE": str(tmp_path / "nowhere")})
+    pin.chmod(0o640)
+    with pytest.raises(SettingsRefused, match="mode 0600"):
+        load(whole)
+
+
 def test_a_missing_loose_or_short_key_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsRefused, match="needs CERTDESK_PERSPECTIVE_KEY_FILE"):
         load({"CERTDESK_PERSPECTIVES": EAST})

@@ -49,6 +49,7 @@ FOR_THE_HOUSE = {
     "applications.forget_draft": "cleans up after an application that stands",
     "applications.forget_keys": "cleans up after a deletion that was decided",
     "authority.lint": "looks at what was signed",
+    "authority.keys": "looks whether the token holds the CA's keys",
     "authority.prove": "looks at what was signed",
     "authority.crls": "signs the CRLs that are due",
     "campaigns.settle": "gives a campaign that runs its job again",

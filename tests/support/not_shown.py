@@ -244,6 +244,13 @@ NOT_SHOWN: dict[str, tuple[str, ...]] = {
     "pki/authority/queries.py": ("… AND serial IN (…)",),
     "pki/authority/shapes.py": ("… single label", "common name", "no common name"),
     "pki/keystore/actions.py": ("the keystore holds no … keys",),
+    "pki/keystore/token_keys.py": (
+        "certdesk CA",
+        "<key … in the token>",
+        "a key of the token is neither RSA nor EC",
+        "keys in the token sign with PKCS#1 v1.5 only",
+    ),
+    "pki/keystore/tokens.py": ("dict[str, pkcs11.PrivateKey]",),
     "pki/x509/csr.py": (
         "CERTIFICATE REQUEST",
         "NEW CERTIFICATE REQUEST",

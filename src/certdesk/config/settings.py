@@ -31,7 +31,17 @@ LISTS = frozenset(
         "target_programs",
     }
 )
-EMPTY_MEANS_NONE = frozenset({"kek_file", "lab_clock", "catalogue", "weak_keys", "perspective_key_file"})
+EMPTY_MEANS_NONE = frozenset(
+    {
+        "kek_file",
+        "lab_clock",
+        "catalogue",
+        "weak_keys",
+        "perspective_key_file",
+        "pkcs11_module",
+        "pkcs11_pin_file",
+    }
+)
 
 
 class SettingsRefused(Exception):
@@ -100,6 +110,27 @@ def _check_together(settings: Settings) -> None:
                 )
     _check_urls(settings)
     _check_perspectives(settings)
+    _check_token(settings)
+
+
+def _check_token(settings: Settings) -> None:
+    """What can be seen without the token: whether it is connected shows at its first use."""
+    given = (settings.pkcs11_module, settings.pkcs11_token, settings.pkcs11_pin_file)
+    if not any(given):
+        return
+    module, label, pin_file = given
+    if module is None or not label or pin_file is None:
+        raise SettingsRefused(
+            "CERTDESK_PKCS11_MODULE, CERTDESK_PKCS11_TOKEN and CERTDESK_PKCS11_PIN_FILE belong together."
+        )
+    if not module.is_file():
+        raise SettingsRefused(f"CERTDESK_PKCS11_MODULE: {module} is no file.")
+    try:
+        others = pin_file.stat().st_mode & 0o077
+    except OSError as error:
+        raise SettingsRefused(f"CERTDESK_PKCS11_PIN_FILE: {pin_file}: {error.strerror}.") from None
+    if others:
+        raise SettingsRefused(f"CERTDESK_PKCS11_PIN_FILE: {pin_file} must have mode 0600.")
 
 
 def _check_perspectives(settings: Settings) -> None:

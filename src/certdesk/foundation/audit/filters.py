@@ -8,8 +8,8 @@ from certdesk.foundation.common import clock, sql
 
 KINDS = (
     "access-key", "account", "agency", "agent", "acme-account", "acme-credential", "acme-order",
-    "approval", "audit", "binding", "bulk", "campaign", "cert", "channel", "company", "contact", "coupon",
-    "csr", "deployment", "dnsConnection", "domain", "endpoint", "group", "issued", "issuer", "job",
+    "approval", "audit", "authority", "binding", "bulk", "campaign", "cert", "channel", "company", "contact",
+    "coupon", "csr", "deployment", "dnsConnection", "domain", "endpoint", "group", "issued", "issuer", "job",
     "key", "message", "noticeHours", "noticeRule", "order", "policy", "product", "project", "scan", "target",
     "user", "view", "voucher",
 )  # fmt: skip

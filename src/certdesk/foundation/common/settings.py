@@ -84,6 +84,14 @@ class Settings(BaseModel):
     weak_keys: Path | None = Field(
         None, description="List of keys to refuse: the SHA-256 of an SPKI in hex per line, `#` comments."
     )
+    pkcs11_module: Path | None = Field(
+        None,
+        description="Library of the PKCS#11 token (HSM) in which new keys of the CA are made; empty = none.",
+    )
+    pkcs11_token: str = Field("", description="Label of that token; needed with the library.")
+    pkcs11_pin_file: Path | None = Field(
+        None, description="File whose first line is the PIN of the token's user, mode 0600."
+    )
     upload_quota: int = Field(
         1000,
         ge=0,

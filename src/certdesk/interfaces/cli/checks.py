@@ -1,4 +1,4 @@
-"""Commands that look and say: doctor, verify-issued, audit verify, audit key, key rotate, ca root."""
+"""Commands that look and say: doctor, verify-issued, audit verify, audit key, key rotate."""
 
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -12,7 +12,6 @@ from .output import Json, show
 
 audit = typer.Typer(help="The audit log.", no_args_is_help=True)
 keys = typer.Typer(help="The key-encryption key.", no_args_is_help=True)
-ca = typer.Typer(help="The built-in CA.", no_args_is_help=True)
 
 
 def doctor(as_json: Json = False) -> None:
@@ -121,12 +120,3 @@ def key_rotate(as_json: Json = False) -> None:
     report = rotate()
     show(report.__dict__, as_json)
     raise typer.Exit(1 if report.broken or report.remaining else 0)
-
-
-@ca.command("root")
-def ca_root() -> None:
-    """Print the PEM of the built-in roots, to put into trust stores."""
-    start.django()
-    from certdesk.pki.authority.actions import roots_pem
-
-    typer.echo(roots_pem(), nl=False)

@@ -75,11 +75,16 @@ def _disk() -> Finding:
 
 
 def _authority() -> Finding:
+    from certdesk.pki.authority import watching
     from certdesk.pki.authority.models import Authority
 
     first = Authority.objects.order_by("not_after").first()
     if first is None:
         return Finding("problem", "built-in CA", "It does not exist yet: run ./certdesk migrate.")
+    lost = watching.lost()
+    if lost:
+        sentence = f"The token lacks the keys of {', '.join(lost)}: nothing is signed with them."
+        return Finding("problem", "built-in CA", f"{sentence} Connect it, see docs/pki.md.")
     return Finding("ok", "built-in CA", f"The first of its certificates ends on {first.not_after:%d %b %Y}.")
 
 

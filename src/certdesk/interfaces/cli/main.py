@@ -10,6 +10,7 @@ import typer
 from certdesk.foundation.common.errors import CertdeskError
 
 from . import (
+    authority,
     backups,
     catalogue,
     checks,
@@ -66,7 +67,7 @@ app.add_typer(people.acme_credentials, name="acme-credential")
 app.add_typer(catalogue.catalogue, name="catalogue")
 app.add_typer(checks.audit, name="audit")
 app.add_typer(checks.keys, name="key")
-app.add_typer(checks.ca, name="ca")
+app.add_typer(authority.ca, name="ca")
 
 
 def main() -> None:

@@ -41,3 +41,7 @@ class AlreadyIntended(Conflict):
 
 class NotIntended(WrongState):
     """There is no open intent of this serial: nothing may be recorded or released for it."""
+
+
+class NoSuchPlace(BadParameter):
+    """The hierarchy has no place of that name."""

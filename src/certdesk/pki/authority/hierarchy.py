@@ -5,7 +5,7 @@ types, leaf and chain (CAT-4). No name carries a brand: it is the private CA of 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -51,6 +51,11 @@ def places() -> Iterator[Place]:
         for level in levels:
             title = f"{level} {_TITLES[chain]}"
             yield Place(f"{level.lower()}-{chain}", level, algorithm, root, title)
+
+
+def later(place: Place, number: int) -> Place:
+    """The place's certificate number 2, 3, …: another slug and another name, since its key is another one."""
+    return replace(place, slug=f"{place.slug}-g{number}", title=f"{place.title} G{number}")
 
 
 def certify_root(place: Place, key: PrivateKey, installation: str, begin: datetime) -> bytes:

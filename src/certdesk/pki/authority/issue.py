@@ -120,7 +120,7 @@ def build(
     gate.refuse_key(request, blocked)
     _refuse_own_key(request, profile)
     subjects.refuse_subject(request.level, request.subject)
-    issuer = issuers.find(issuers.slug_for(request.level, request.strong, request.key_algorithm))
+    issuer = issuers.find_for(request.level, request.strong, request.key_algorithm)
     not_before, not_after = _whole_second(request.not_before), _whole_second(request.not_after)
     profiles.refuse_dates(profile, not_before, not_after, now, (issuer.not_before, issuer.not_after))
     subject = subjects.attributes(profile, request.subject, request.names)

@@ -4,6 +4,7 @@ The only place of the project that asks the keystore for an authority's private 
 """
 
 import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -81,7 +82,9 @@ class Issuer:
         return self.extensions + self.crl_pointers[serial % CRL_PARTITIONS]
 
 
+REFRESH = 60.0  # seconds between looks at which authority signs at each place
 _loaded: dict[tuple[str, str], Issuer] = {}
+_places: list[tuple[float, dict[str, str]]] = []
 
 
 def find(slug: str) -> Issuer:
@@ -97,13 +100,31 @@ def find(slug: str) -> Issuer:
     return held
 
 
+def find_for(level: LevelName, strong: bool, key_algorithm: KeyAlgorithm) -> Issuer:
+    """The issuer that signs such certificates now.
+
+    Raises:
+        AuthorityMissing: there is none.
+    """
+    place = place_for(level, strong, key_algorithm)
+    return find(_current().get(place, place))
+
+
+def _current() -> dict[str, str]:
+    """Read at most once a minute: so long a process may go on with the one before, which does no harm."""
+    if not any(time.monotonic() < until for until, _ in _places):
+        _places[:] = [(time.monotonic() + REFRESH, queries.current())]
+    return _places[0][1]
+
+
 def forget() -> None:
     """Drop what this process holds, e.g. when the hierarchy was made anew."""
     _loaded.clear()
+    _places.clear()
 
 
-def slug_for(level: LevelName, strong: bool, key_algorithm: KeyAlgorithm) -> str:
-    """Which authority signs: RSA keys under RSA, EC under EC; Pro under its own stronger chain (CAT-4).
+def place_for(level: LevelName, strong: bool, key_algorithm: KeyAlgorithm) -> str:
+    """Which place signs: RSA keys under RSA, EC under EC; Pro under its own stronger chain (CAT-4).
 
     Raises:
         AuthorityMissing: there is no such chain, e.g. for a Pro type with a P-256 key.

@@ -10,7 +10,7 @@ from certdesk.foundation.jobs import actions as jobs
 from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.jobs.registry import Handler, handler, periodic
 
-from . import issuers, lint, publishing, queries, responders, samples
+from . import issuers, lint, publishing, queries, responders, samples, watching
 from .crl import Plan
 from .issue import LINT
 from .issuers import Holder
@@ -21,6 +21,7 @@ from .responders import Made
 from .revocation import CRLS
 from .shapes import Sample
 from .types import LevelName
+from .watching import KEYS, Seen, Watched
 
 PROVE = "authority.prove"
 RESPONDERS = "authority.responders"
@@ -128,6 +129,21 @@ class Responders(Handler[list[Holder], list[Made]]):
             responders.keep(made)
 
 
+@handler(KEYS, lock=KEYS)
+class Keys(Handler[list[Watched], Seen]):
+    """Looks whether the token still holds the keys of the CA; a loss is an incident and goes to the audit."""
+
+    def load(self, job: Job) -> list[Watched] | None:
+        return watching.watched(clock.now()) or None
+
+    async def perform(self, work: list[Watched]) -> Seen:
+        return await asyncio.to_thread(watching.look, work)
+
+    def store(self, job: Job, work: list[Watched], result: Seen) -> None:
+        watching.note(work, result)
+
+
+periodic(KEYS, 60, at_start=True)
 periodic(PROVE, 24 * 3600, at_start=True)
 periodic(RESPONDERS, 60, at_start=True)
 periodic(CRLS, 30, at_start=True)

@@ -14,9 +14,12 @@ class Level(models.TextChoices):
 
 
 class Authority(models.Model):
-    """One CA certificate. Slugs: `root-p256`, `dv-p256`, `ov-rsa2048`, … ."""
+    """One CA certificate. Slugs: `root-p256`, `dv-p256`, `ov-rsa2048`, …; a later one of a place `dv-p256-g2`."""
 
     slug = models.CharField(primary_key=True, max_length=40)
+    place = models.CharField(
+        max_length=20, help_text="Its place in the hierarchy: the slug of the first one."
+    )
     level = models.CharField(max_length=4, choices=Level.choices)
     algorithm = models.CharField(max_length=10)
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
@@ -24,9 +27,17 @@ class Authority(models.Model):
     certificate_der = models.BinaryField()
     not_after = MomentField()
     created_at = MomentField()
+    retired_at = MomentField(
+        null=True, help_text="Since when it signs no more certificates; its CRLs and OCSP answers go on."
+    )
 
     class Meta:
         verbose_name_plural = "authorities"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["place"], name="authority_one_of_a_place", condition=models.Q(retired_at=None)
+            )
+        ]
 
     def __str__(self) -> str:
         return self.slug

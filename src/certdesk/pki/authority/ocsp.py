@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 
+from certdesk.pki.keystore.errors import TokenUnavailable
+from certdesk.pki.keystore.models import Held
 from certdesk.pki.x509.keys import PrivateKey
 
 from . import crl, der, issuers, queries
@@ -99,7 +101,10 @@ def answer(request: bytes, now: datetime) -> Answer:
     if held is not None and held.standing == standing and _is_current(held.answer, now):
         held.checked = time.monotonic()
         return held.answer
-    made = _sign(signer, asked, standing, nonce, now.replace(microsecond=0))
+    try:
+        made = _sign(signer, asked, standing, nonce, now.replace(microsecond=0))
+    except TokenUnavailable:  # the operator is told by the watch over the keys
+        return _failure(ocsp.OCSPResponseStatus.TRY_LATER)
     if not nonce and standing.issued and len(request) <= KEPT_REQUEST:
         _keep(request, made, standing)
     return made
@@ -187,8 +192,10 @@ def _load(now: datetime) -> None:
         for row in Responder.objects.filter(not_before__lte=now, not_after__gt=now + VALID).order_by("id")
     }
     found: dict[_Issuer, _Signer] = {}
-    rows = list(Authority.objects.all())
+    rows = list(Authority.objects.select_related("key"))
     for row in rows:
+        if row.key.held == Held.ELSEWHERE and row.slug not in responders:
+            continue  # its status is told by its CRL alone
         certificate = x509.load_der_x509_certificate(bytes(row.certificate_der))
         below = frozenset(_serial(child) for child in rows if child.parent_id == row.slug)
         signer = _of(row, certificate, responders.get(row.slug), below)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from certdesk.foundation.common import clock, settings, sql
+from certdesk.pki.keystore.models import Held
 
 from . import crl, issuers, queries
 from .crl import Plan
@@ -32,8 +33,10 @@ class Signed:
 
 def due(now: datetime) -> list[str]:
     """Names of CRLs that have to be signed: never made, a day old, from the future, or without some entry."""
-    wanted = [name for row in Authority.objects.order_by("slug") for name in _names(row)]
-    held = {row.name: row for row in Crl.objects.defer("der", "delta")}
+    able = Authority.objects.exclude(key__held=Held.ELSEWHERE).order_by("slug")
+    wanted = [name for row in able for name in _names(row)]
+    ours = Crl.objects.exclude(authority__key__held=Held.ELSEWHERE)
+    held = {row.name: row for row in ours.defer("der", "delta")}
     unlisted = queries.unlisted()
     names = sorted({*wanted, *held, *unlisted})
     return [name for name in names if name in unlisted or _is_old(held.get(name), now)]

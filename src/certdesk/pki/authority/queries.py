@@ -43,6 +43,11 @@ def authority(slug: str) -> AuthorityRow | None:
     return AuthorityRow(slug, level, algorithm, key_id, bytes(der))
 
 
+def current() -> dict[str, str]:
+    """Place in the hierarchy -> slug of the authority that signs there now."""
+    return dict(sql.rows("SELECT place, slug FROM authority_authority WHERE retired_at IS NULL"))
+
+
 def level_of(slug: str) -> LevelName:
     """The verification level of an issuing authority: the first part of its slug."""
     level = slug.partition("-")[0].upper()

@@ -10,6 +10,8 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certdesk.pki.keystore import actions as keystore
+from certdesk.pki.keystore import token_keys
+from certdesk.pki.keystore.models import Held
 from certdesk.pki.x509 import keys
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 
@@ -42,15 +44,15 @@ def lacking(now: datetime) -> list[str]:
             "authority_id", flat=True
         )
     )
-    return [
-        slug for slug in Authority.objects.order_by("slug").values_list("slug", flat=True) if slug not in good
-    ]
+    able = Authority.objects.exclude(key__held=Held.ELSEWHERE).order_by("slug")
+    return [slug for slug in able.values_list("slug", flat=True) if slug not in good]
 
 
 def make(holder: Holder, now: datetime) -> Made:
-    """A key and its certificate, signed by the authority; no database."""
+    """A key, in the token if the authority's is, and its certificate, signed by it; no database."""
     authority = holder.certificate
-    key = keys.generate(KeyAlgorithm.EC_P256)
+    generate = token_keys.generate if token_keys.id_of(holder.key) else keys.generate
+    key = generate(KeyAlgorithm.EC_P256)
     begin = max(now.replace(microsecond=0) - BACKDATED, authority.not_valid_before_utc)
     end = min(begin + BACKDATED + VALID, authority.not_valid_after_utc) - _SECOND
     certificate = (

@@ -7,11 +7,11 @@ from certdesk.foundation.common import clock, ids, sql
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.foundation.sealing import actions as sealing
 from certdesk.pki.x509 import keys
-from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
+from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey, PublicKey
 
-from . import queries, rules
+from . import queries, rules, token_keys
 from .errors import KeyMissing, KeyNotReady
-from .models import BlockedKey, Key, State
+from .models import BlockedKey, Held, Key, State
 
 SECRET_PURPOSE = "private-key"  # noqa: S105 - the label of the sealed row
 HOUSE = "system"  # the tenant of the pool and of the authority
@@ -42,7 +42,7 @@ def store_many(tenant: str, private_keys: Sequence[PrivateKey], purpose: str = "
         now = clock.real_now()
         rows = [
             {"id": ids.hex32(), **_facts(one), "tenant": tenant, "purpose": purpose, "secret_id": secret_id}
-            | {"state": State.ASSIGNED.value, "created_at": now}
+            | {"held": Held.SEALED.value, "object_id": "", "state": State.ASSIGNED.value, "created_at": now}
             for one, secret_id in zip(private_keys, secrets, strict=True)
         ]
         sql.insert("keystore_key", rows)
@@ -54,17 +54,46 @@ def _store(tenant: str, private_key: PrivateKey, purpose: str, state: State) -> 
     with sql.short_transaction():
         return Key.objects.create(
             **facts,
+            **_place(tenant, private_key),
             tenant=tenant,
             purpose=purpose,
-            secret_id=sealing.seal(tenant, SECRET_PURPOSE, keys.private_to_der(private_key)),
             state=state,
             created_at=clock.real_now(),
         )
 
 
+def _place(tenant: str, private_key: PrivateKey) -> dict[str, str]:
+    """The columns that tell where the private half is: in the token, or sealed here and now."""
+    object_id = token_keys.id_of(private_key)
+    if object_id:
+        return {"held": Held.TOKEN, "object_id": object_id}
+    return {"secret_id": sealing.seal(tenant, SECRET_PURPOSE, keys.private_to_der(private_key))}
+
+
+def store_public(public_key: PublicKey, purpose: str) -> Key:
+    """The public half alone, of a key of the house that is kept outside this installation."""
+    facts = _public_facts(public_key)
+    return Key.objects.create(
+        **facts,
+        held=Held.ELSEWHERE,
+        tenant=HOUSE,
+        purpose=purpose,
+        state=State.ASSIGNED,
+        created_at=clock.real_now(),
+    )
+
+
+def set_lost(key_id: str, at: datetime | None) -> bool:
+    """Note since when the token lacks a key, or with None that it is back; False when nothing changed."""
+    return Key.objects.filter(id=key_id, lost_at__isnull=at is not None).update(lost_at=at) == 1
+
+
 def _facts(private_key: PrivateKey) -> dict[str, object]:
+    return _public_facts(private_key.public_key())
+
+
+def _public_facts(public_key: PublicKey) -> dict[str, object]:
     """The columns that tell the public half."""
-    public_key = private_key.public_key()
     algorithm = keys.algorithm_of(public_key)
     if algorithm is None:
         raise ValueError(f"the keystore holds no {keys.describe(public_key)} keys")

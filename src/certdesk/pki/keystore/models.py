@@ -12,6 +12,12 @@ class State(models.TextChoices):
     DESTROYED = "DESTROYED"  # the row stays for the record, the secret is gone
 
 
+class Held(models.TextChoices):
+    SEALED = "SEALED"  # here, under the KEK
+    TOKEN = "TOKEN"  # noqa: S105 - in the PKCS#11 token; never extractable
+    ELSEWHERE = "ELSEWHERE"  # not in this installation: the root of an offline ceremony
+
+
 class Key(models.Model):
     id = models.CharField(primary_key=True, max_length=32, default=ids.hex32)
     tenant = models.CharField(max_length=32, help_text="Account id; 'system' for pool and authority.")
@@ -20,6 +26,9 @@ class Key(models.Model):
     spki = models.BinaryField(help_text="SubjectPublicKeyInfo, DER.")
     spki_sha256 = models.CharField(max_length=64, db_index=True)
     secret_id = models.CharField(max_length=32, default="", help_text="sealing.Secret; empty once destroyed.")
+    held = models.CharField(max_length=9, choices=Held.choices, default=Held.SEALED)
+    object_id = models.CharField(max_length=64, default="", help_text="CKA_ID in the token, hex.")
+    lost_at = MomentField(null=True, help_text="Since when the token was seen without it; real time.")
     state = models.CharField(max_length=9, choices=State.choices)
     created_at = MomentField()
 

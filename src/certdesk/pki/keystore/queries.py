@@ -1,10 +1,12 @@
 """Reads of the keystore, and the claim of a key from the pool, hand-written for the hot path."""
 
+from dataclasses import dataclass
+
 from certdesk.foundation.common import sql
 from certdesk.pki.x509.keys import KeyAlgorithm
 
 from . import blocklist
-from .models import State
+from .models import Held, State
 
 
 def is_blocked(spki_sha256: bytes | str) -> bool:
@@ -49,13 +51,34 @@ def take_from_pool(tenant: str, algorithm: KeyAlgorithm) -> str | None:
     return str(taken[0]) if taken else None
 
 
-def secret_of(key_id: str, tenant: str) -> tuple[str, str] | None:
-    """(secret id, purpose) of a tenant's key that still exists."""
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where the private half of a key is. `spki`: its public half, DER."""
+
+    held: Held
+    secret_id: str
+    object_id: str
+    purpose: str
+    spki: bytes
+
+
+def where(key_id: str, tenant: str) -> Where | None:
+    """Where a tenant's key is that still exists."""
     found = sql.row(
-        "SELECT secret_id, purpose FROM keystore_key WHERE id = %s AND tenant = %s AND state = 'ASSIGNED'",
+        "SELECT held, secret_id, object_id, purpose, spki FROM keystore_key"
+        " WHERE id = %s AND tenant = %s AND state = 'ASSIGNED'",
         [key_id, tenant],
     )
-    return (str(found[0]), str(found[1])) if found else None
+    if found is None:
+        return None
+    held, secret_id, object_id, purpose, spki = found
+    return Where(Held(held), str(secret_id), str(object_id), str(purpose), bytes(spki))
+
+
+def secret_of(key_id: str, tenant: str) -> tuple[str, str] | None:
+    """(secret id, purpose) of a tenant's key that still exists; the id is empty if it is not sealed here."""
+    found = where(key_id, tenant)
+    return (found.secret_id, found.purpose) if found else None
 
 
 def is_held(spki_sha256: bytes) -> bool:

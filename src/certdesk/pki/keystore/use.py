@@ -10,9 +10,10 @@ from certdesk.pki.x509 import keys
 from certdesk.pki.x509.csr_making import make_csr
 from certdesk.pki.x509.keys import PrivateKey
 
-from . import queries
+from . import queries, token_keys
 from .actions import HOUSE, SECRET_PURPOSE
-from .errors import KeyMissing
+from .errors import KeyElsewhere, KeyMissing
+from .models import Held
 
 _authority_keys: dict[str, PrivateKey] = {}
 
@@ -24,21 +25,32 @@ def private_key(key_id: str, tenant: str) -> PrivateKey:
 
     Raises:
         KeyMissing: no such key in this account, or destroyed.
+        KeyElsewhere: it is kept outside this installation.
         SealBroken, KekRefused: from the sealing room.
     """
     held = _authority_keys.get(key_id) if tenant == HOUSE else None
     if held is not None:
         return held
-    found = queries.secret_of(key_id, tenant)
+    found = queries.where(key_id, tenant)
     if found is None:
         raise KeyMissing(
             "This account has no such private key, or it was destroyed.", next_step="Make a new key."
         )
-    secret_id, purpose = found
-    key = keys.private_from_der(sealing.unseal(secret_id, tenant, SECRET_PURPOSE))
-    if purpose == "authority" and tenant == HOUSE:
+    key = _loaded(found, tenant)
+    if found.purpose == "authority" and tenant == HOUSE:
         _authority_keys[key_id] = key
     return key
+
+
+def _loaded(found: queries.Where, tenant: str) -> PrivateKey:
+    if found.held is Held.TOKEN:
+        return token_keys.load(found.object_id, found.spki)
+    if found.held is Held.ELSEWHERE:
+        raise KeyElsewhere(
+            "The private key of this root is not in this installation.",
+            next_step="Sign where the key is: certdesk ca ceremony, see docs/pki.md.",
+        )
+    return keys.private_from_der(sealing.unseal(found.secret_id, tenant, SECRET_PURPOSE))
 
 
 def signed_request(key_id: str, tenant: str, names: Sequence[str], company: Mapping[str, str]) -> str:

@@ -15,6 +15,7 @@ REFUSED = (
     "certificate.withdrawal_refused",
     "certificate.addition_refused",
     "authority.lint_failed",
+    "authority.key_lost",
 )
 """Events that tell of a refusal or failure; all others tell of what was done."""
 
@@ -57,6 +58,9 @@ def _events() -> Mapping[str, str]:
         "reissue.confirmed": _("Reissue confirmed"),
         "certificate.rollover_begun": _("Rollover begun"),
         "certificate.rollover_failed": _("Rollover refused"),
+        "authority.created": _("Authority of the private CA made"),
+        "authority.key_lost": _("Key of the private CA lost: the token does not show it"),
+        "authority.key_back": _("Key of the private CA is back"),
         "acme.account_bound": _("ACME client registered"),
         "acme.account_deactivated": _("ACME client ended"),
         "acme.account_rekeyed": _("ACME client has another key"),

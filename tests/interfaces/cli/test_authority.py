@@ -1,0 +1,46 @@
+"""`certdesk ca …` in this process."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from certdesk.foundation.audit.models import Event
+from certdesk.foundation.common import clock, settings
+from certdesk.interfaces.cli import diagnosis, start
+from certdesk.interfaces.cli.main import app
+from certdesk.pki.authority import actions
+from certdesk.pki.authority.models import Authority
+from certdesk.pki.keystore import actions as keystore
+from tests.support.authority import start_ca
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "django", settings.get)
+    start_ca()
+
+
+def test_a_new_authority_is_made_and_listed_beside_the_one_before() -> None:
+    made = CliRunner().invoke(app, ["ca", "create", "dv-p256", "--json"])
+    assert json.loads(made.stdout) == {"created": [{"slug": "dv-p256-g2", "key": "sealed"}]}
+    listed = json.loads(CliRunner().invoke(app, ["ca", "list", "--json"]).stdout)["authorities"]
+    assert {one["slug"]: one["signs"] for one in listed if one["place"] == "dv-p256"} == {
+        "dv-p256": False,
+        "dv-p256-g2": True,
+    }
+    assert listed[0]["parent"] == ""
+    plain = CliRunner().invoke(app, ["ca", "list"]).stdout
+    assert "dv-p256-g2" in plain
+    event = Event.objects.get(action=actions.CREATED)
+    assert (event.resource, event.via) == ("authority:dv-p256-g2", "cli")
+
+
+def test_doctor_names_the_authorities_whose_key_is_lost() -> None:
+    assert diagnosis._authority().level == "ok"
+    keystore.set_lost(Authority.objects.get(slug="dv-p256").key_id, clock.real_now())
+    found = diagnosis._authority()
+    assert found.level == "problem"
+    assert "dv-p256:" in found.sentence
