@@ -23,6 +23,7 @@ from certdesk.lifecycle.validation import organization_queries
 
 from . import signing
 from .templatetags.certdesk_ui import duration
+from .views import hierarchy
 from .views.page import home_of, principal_of
 
 LIST, APPLY, QUEUE = "scm:cert:list", "scm:cert:apply", "scm:organization:list"
@@ -146,6 +147,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
             [
                 (_("Prices"), "prices", "receipt", "scm:certProduct:get", nothing),
                 (_("Private CA"), "authority", "certificate", "", nothing),
+                (_("Authorities"), "authorities", "key", hierarchy.LIST, nothing),
                 (_("API reference"), "reference", "api", "", nothing),
                 (_("Accounts"), "accounts", "users", accounts.LIST, nothing),
                 (_("Notifications"), "notifications", "broadcast", "scm:notification:list", nothing),

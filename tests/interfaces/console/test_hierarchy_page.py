@@ -1,0 +1,73 @@
+"""The page of the authorities: for the operator alone; keys, lists and who answers, in words."""
+
+from datetime import timedelta
+
+import pytest
+
+from certdesk.foundation.common import clock
+from certdesk.foundation.iam import actions as iam
+from certdesk.foundation.iam.principal import system_principal
+from certdesk.pki.authority import actions, issuers, publishing, responders
+from certdesk.pki.authority.models import Authority, Crl
+from certdesk.pki.keystore import actions as keystore
+from certdesk.pki.keystore.models import Held, Key
+from tests.support import authority
+from tests.support.office import PASSWORD, Office
+
+PATH = "/authorities"
+
+
+@pytest.fixture
+def opal(office: Office):
+    """The operator in the browser."""
+    office.people["opal"] = iam.create_user(office.desk.account, "opal", PASSWORD, ["admins"])
+    return office.client("opal")
+
+
+def text(response: object) -> str:
+    return response.content.decode()  # type: ignore[attr-defined,no-any-return]
+
+
+def test_the_operator_sees_hierarchy_keys_lists_and_answers(office: Office, opal) -> None:
+    actions.create(["dv-p256"], clock.now(), system_principal("", "cli"), authority.pooled_key)
+    publishing.publish_all(clock.now())
+    responders.keep(responders.make(issuers.holder("dv-p256-g2"), clock.now()))
+    shown = text(opal.get(PATH))
+    assert 'href="/authorities"' in text(opal.get("/ca"))
+    assert shown.index('data-authority="root-p256"') < shown.index('data-authority="dv-p256-g2"')
+    assert shown.index('data-authority="dv-p256-g2"') < shown.index('data-authority="dv-p256"')
+    assert "EC_P256, sealed in the database" in shown
+    assert "16 lists, newest number" in shown
+    assert "delegated signer" in shown
+    assert "the authority itself" in shown
+    assert 'data-status="RETIRED"' in shown
+    assert 'data-status="KEY_LOST"' not in shown
+
+
+def test_what_is_wrong_stands_out(opal) -> None:
+    publishing.publish_all(clock.now())
+    Crl.objects.filter(name="dv-p256-3").update(next_update=clock.now() - timedelta(seconds=1))
+    lost, outside = (Authority.objects.get(slug=slug).key_id for slug in ("ov-p256", "root-p384"))
+    Key.objects.filter(id=lost).update(held=Held.TOKEN)
+    keystore.set_lost(lost, clock.real_now())
+    Key.objects.filter(id=outside).update(held=Held.ELSEWHERE)
+    Authority.objects.filter(slug="ev-p256").update(not_after=clock.now() - timedelta(days=1))
+    shown = text(opal.get(PATH))
+    for code in ("CRL_LATE", "KEY_LOST", "EXPIRED"):
+        assert shown.count(f'data-status="{code}"') == 1
+    assert "in the PKCS#11 token" in shown
+    assert "outside this installation" in shown
+    assert "nobody" in shown
+
+
+def test_before_the_ca_is_made_the_page_says_how(office: Office, opal) -> None:
+    Authority.objects.exclude(parent=None).delete()
+    Authority.objects.all().delete()
+    assert "./certdesk up" in text(opal.get(PATH))
+
+
+def test_nobody_else_may_look(office: Office) -> None:
+    for name in ("alice", "charlie"):
+        client = office.client(name)
+        assert client.get(PATH).status_code == 403
+        assert 'href="/authorities"' not in text(client.get("/account"))
