@@ -11,6 +11,7 @@ from django.utils.translation.template import templatize
 
 from certdesk.connectors.channels.registry import KINDS as CHANNELS
 from certdesk.connectors.dns.providers.registry import KINDS
+from certdesk.connectors.issuers.registry import KINDS as ISSUERS
 from certdesk.connectors.targets.registry import KINDS as TARGETS
 from certdesk.lifecycle.applications.contacts import BUSINESS_CATEGORIES
 from certdesk.lifecycle.catalogue.queries import SHIPPED
@@ -51,7 +52,7 @@ def of_data() -> Iterator[str]:
     for state, row in ROWS.items():
         if state is not State.DELETED:
             yield from (row.title, row.next_step)
-    for kind in (*KINDS.values(), *CHANNELS.values(), *TARGETS.values()):
+    for kind in (*KINDS.values(), *CHANNELS.values(), *TARGETS.values(), *ISSUERS.values()):
         yield kind.label
         for field in kind.options.model_fields.values():
             yield from (text for text in (field.title, field.description) if text)

@@ -68,6 +68,7 @@ class Capabilities:
 
     Attributes:
         levels: of `DV`, `OV`, `EV`.
+        domains: names have to be one of these or lie below; empty for any.
         wildcard, ip: names of these kinds.
         most_names: in one certificate.
         key_algorithms: values of `KeyAlgorithm`.
@@ -80,6 +81,7 @@ class Capabilities:
     """
 
     levels: frozenset[str] = frozenset({"DV"})
+    domains: tuple[str, ...] = ()
     wildcard: bool = True
     ip: bool = False
     most_names: int = 100
@@ -107,6 +109,8 @@ class Wanted:
         replaces: DER of the certificate whose place this one takes (ARI `replaces`, reissue); empty for a
             first one.
         predecessor: the CA's handle of the order that `replaces` came from, where it was the same CA.
+        first: no call for this reference can have reached the CA before; a connector that would have to
+            search for it among others need not.
     """
 
     reference: str
@@ -119,6 +123,7 @@ class Wanted:
     contact: Mapping[str, str] = field(default_factory=dict)
     replaces: bytes = b""
     predecessor: str = ""
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +214,13 @@ class IssuerConnector(Protocol):
 
     async def test(self) -> IssuerCheck:
         """Can it be reached, and does it accept our account? Never raises."""
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """A CA that can be asked what it does for our account; `capabilities` is what our options alone tell."""
+
+    async def described(self) -> Capabilities: ...
 
 
 @runtime_checkable

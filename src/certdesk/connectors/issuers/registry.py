@@ -7,6 +7,8 @@ from typing import Any
 from certdesk.connectors.issuers import options as option_models
 from certdesk.connectors.issuers.options import IssuerOptions, Outside
 from certdesk.connectors.issuers.protocol import IssuerConnector, IssuerError, Reason
+from certdesk.connectors.issuers.vault.issuer import VaultPki
+from certdesk.connectors.issuers.vault.options import VaultPkiOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,12 @@ class Kind:
         return self.options.label
 
 
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("vault", VaultPkiOptions, VaultPki),
+    )
+}  # fmt: skip
 
 
 def kind_of(name: str) -> Kind:
