@@ -44,6 +44,7 @@ from . import (
     tags_and_csrs,
     tools,
     uploads,
+    vault_pki,
     web_servers,
 )
 
@@ -64,6 +65,7 @@ SHAPES = (
     *discovery.SHAPES,
     *web_servers.SHAPES,
     *clouds.SHAPES,
+    *vault_pki.SHAPES,
     *hosts.SHAPES,
     *issuers.SHAPES,
     *people.SHAPES,
