@@ -6,7 +6,6 @@ from typing_extensions import TypedDict
 
 from .common import Made, Marker, Moment
 
-
 State = Literal["UNKNOWN", "OK", "DEGRADED", "DOWN"]
 
 
