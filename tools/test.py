@@ -44,6 +44,7 @@ PROGRAMS = {
     "dehydrated": "dehydrated",
     "uacme": "uacme",
     "acme-tiny": "acme-tiny",
+    "pebble": "pebble",
 }
 
 

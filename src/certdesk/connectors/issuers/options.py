@@ -23,6 +23,7 @@ class Outside:
             port may be asked.
         ports: what may be asked at public addresses.
         resolver: how host names become addresses; default the operating system's.
+        plain_http: a CA may be asked without TLS; for laboratories.
     """
 
     seconds: float = 30.0
@@ -30,6 +31,7 @@ class Outside:
     allow_networks: tuple[Network, ...] = ()
     ports: frozenset[int] = frozenset({443, 8200, 8443, 9000, 14000})
     resolver: Resolve | None = None
+    plain_http: bool = False
 
 
 class IssuerOptions(ProviderOptions):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from certdesk.connectors.issuers import options as option_models
+from certdesk.connectors.issuers.acme.issuer import Acme
+from certdesk.connectors.issuers.acme.options import AcmeOptions
 from certdesk.connectors.issuers.options import IssuerOptions, Outside
 from certdesk.connectors.issuers.protocol import IssuerConnector, IssuerError, Reason
 from certdesk.connectors.issuers.vault.issuer import VaultPki
@@ -27,9 +29,10 @@ class Kind:
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
+        Kind("acme", AcmeOptions, Acme),
         Kind("vault", VaultPkiOptions, VaultPki),
     )
-}  # fmt: skip
+}
 
 
 def kind_of(name: str) -> Kind:

@@ -1,0 +1,128 @@
+"""The account at an ACME server (RFC 8555 §7.3): found by its key, made, given another key."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from certdesk.connectors.issuers.acme.keys import AccountKey, bound, read, signed, unb64
+from certdesk.connectors.issuers.acme.options import AcmeOptions
+from certdesk.connectors.issuers.acme.problems import AcmeRefused
+from certdesk.connectors.issuers.acme.wire import Signer, Wire, no_acme
+from certdesk.connectors.issuers.protocol import IssuerError, Reason
+
+_OPTIONS = "Correct the options of this certificate authority."
+
+
+class Account:
+    """The one account of a configured issuer; its URL is asked for once."""
+
+    def __init__(self, options: AcmeOptions, wire: Wire) -> None:
+        self._options, self._wire = options, wire
+        self._key = read(options.account_key.get_secret_value())
+        following = options.next_account_key.get_secret_value()
+        self._next = read(following) if following else None
+        self._signer: Signer | None = None
+
+    @property
+    def thumbprint(self) -> str:
+        return self._key.thumbprint
+
+    async def signer(self, *, make: bool = False) -> Signer:
+        """Who asks from here on. A key that is being changed is the old one or the new one.
+
+        Args:
+            make: an account, where there is none.
+
+        Raises:
+            IssuerError: CREDENTIALS, there is none, or it is not made; or as every request.
+        """
+        if self._signer is None:
+            for key in (self._key, self._next):
+                if key is not None and self._signer is None:
+                    self._signer = await self._found(key)
+        if self._signer is None and make:
+            self._signer = await self._made()
+        if self._signer is None:
+            message = f"{self._wire.host} knows no account by the key of these options."
+            raise IssuerError(Reason.CREDENTIALS, message, "Test this certificate authority, then try again.")
+        return self._signer
+
+    async def _found(self, key: AccountKey) -> Signer | None:
+        try:
+            return await self._asked(key, {"onlyReturnExisting": True})
+        except AcmeRefused as error:
+            if error.kind == "accountDoesNotExist":
+                return None
+            raise
+
+    async def _made(self) -> Signer:
+        meta = await self._wire.meta()
+        payload: dict[str, Any] = {"contact": self._contact()}
+        if meta.get("termsOfService") and not self._options.terms_agreed:
+            message = f"{self._wire.host} makes no account before its terms are agreed to:"
+            raise IssuerError(
+                Reason.CREDENTIALS,
+                f"{message} {str(meta['termsOfService'])!r:.300}.",
+                "Read them, then agree in the options of this certificate authority.",
+                field="terms_agreed",
+            )
+        if self._options.terms_agreed:
+            payload["termsOfServiceAgreed"] = True
+        if self._options.eab_key_id:
+            payload["externalAccountBinding"] = await self._binding()
+        elif meta.get("externalAccountRequired") is True:
+            message = f"{self._wire.host} makes accounts only for customers that it knows (EAB)."
+            raise IssuerError(
+                Reason.CREDENTIALS,
+                message,
+                "Get a key id and an HMAC key from it, and put both into the options.",
+                field="eab_key_id",
+            )
+        return await self._asked(self._key, payload)
+
+    async def _binding(self) -> Mapping[str, str]:
+        url = await self._wire.url_of("newAccount")
+        mac = unb64(self._options.eab_hmac_key.get_secret_value())
+        return bound(self._options.eab_key_id, mac, url, self._key.jwk)
+
+    def _contact(self) -> list[str]:
+        return [f"mailto:{self._options.email}"] if self._options.email else []
+
+    async def _asked(self, key: AccountKey, payload: Mapping[str, Any]) -> Signer:
+        url = await self._wire.url_of("newAccount")
+        answer = await self._wire.post(url, payload, Signer(key), "The account")
+        found = answer.header("location")
+        if not found:
+            raise no_acme(self._wire.host)
+        return Signer(key, found)
+
+    async def update_contact(self) -> None:
+        """Tells the server the email address of the options, or that there is none now."""
+        by = await self.signer()
+        await self._wire.post(by.account, {"contact": self._contact()}, by, "The change of the contact")
+
+    async def change_key(self) -> None:
+        """From the account key to the next one (RFC 8555 §7.3.5); twice is no error.
+
+        Raises:
+            IssuerError: OPTIONS, no next key is given; or as every request.
+        """
+        if self._next is None:
+            message = "There is no next account key in the options."
+            raise IssuerError(Reason.OPTIONS, message, _OPTIONS, field="next_account_key")
+        by = await self.signer()
+        if by.key is self._next:
+            return
+        url = await self._wire.url_of("keyChange")
+        inner = signed(
+            self._next,
+            {"jwk": self._next.jwk, "url": url},
+            {"account": by.account, "oldKey": by.key.jwk},
+        )
+        await self._wire.post(url, inner, by, "The change of the account key")
+        self._signer = Signer(self._next, by.account)
+
+    async def deactivate(self) -> None:
+        """Ends the account for good; its certificates stay."""
+        by = await self.signer()
+        await self._wire.post(by.account, {"status": "deactivated"}, by, "The end of the account")
+        self._signer = None

@@ -1,0 +1,145 @@
+"""What an ACME server says of an order, in our words; the last step, and the certificate (RFC 8555 §7.4)."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from certdesk.connectors.http import Fetched
+from certdesk.connectors.issuers.acme import chains, tasks
+from certdesk.connectors.issuers.acme.keys import b64
+from certdesk.connectors.issuers.acme.memory import Memory
+from certdesk.connectors.issuers.acme.problems import AcmeRefused, words_of
+from certdesk.connectors.issuers.acme.wire import Signer, Wire, no_acme, object_of
+from certdesk.connectors.issuers.protocol import IssuerError, Order, OrderState, Reason, Task, Wanted
+
+_PEM = "application/pem-certificate-chain"
+_OVER = frozenset({"invalid", "revoked", "expired", "deactivated"})
+_NOT_TOLD = "The certificate authority refused the order without saying why."
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """The orders at one server. `root`: common name of the root that is wanted, where several are offered."""
+
+    _wire: Wire
+    _memory: Memory
+    _root: str
+
+    async def look(self, handle: str, by: Signer) -> Fetched:
+        """The order as the server has it."""
+        return await self._wire.post(handle, None, by, "The look at the order")
+
+    async def told(
+        self, answer: Fetched, wanted: Wanted, handle: str, by: Signer, *, finalizing: bool = True
+    ) -> Order:
+        """The order that an answer holds, in our words; a ready one is finalized if it may be."""
+        order = object_of(answer, self._wire.host)
+        self._check_names(order, wanted)
+        status, wait = order.get("status"), self._wire.wait_of(answer)
+        if status == "ready" and finalizing:
+            return await self._finalized(order, wanted, handle, by)
+        if status == "valid":
+            return Order(handle, OrderState.ISSUED, chain=await self._certificate(order, wanted, by))
+        if status == "processing":
+            return Order(handle, OrderState.WORKING, retry_after=wait)
+        held, longer = await self.authorizations(order, by)
+        if status == "invalid" or any(one.get("status") in _OVER for one in held):
+            words = words_of(order.get("error")) or tasks.fault_of(held) or _NOT_TOLD
+            return Order(handle, OrderState.REFUSED, self._tasks(held, by), words)
+        if status not in ("pending", "ready"):
+            raise no_acme(self._wire.host)
+        state = OrderState.WORKING if self._is_looked_at(held) else OrderState.TASKS
+        return Order(handle, state, self._tasks(held, by), retry_after=longest(wait, longer))
+
+    def _check_names(self, order: Mapping[str, Any], wanted: Wanted) -> None:
+        try:
+            held = {str(one["value"]).lower() for one in order["identifiers"]}
+        except (KeyError, TypeError):
+            raise no_acme(self._wire.host) from None
+        if held != set(wanted.names):
+            message = f"The order at {self._wire.host} is for other names than ours."
+            raise IssuerError(Reason.BAD_ANSWER, message, "Order again.")
+
+    def _tasks(self, held: list[dict[str, Any]], by: Signer) -> tuple[Task, ...]:
+        return tasks.tasks_of(held, by.account, by.key.thumbprint)
+
+    def _is_looked_at(self, held: list[dict[str, Any]]) -> bool:
+        """Every open proof has been answered for, by what the server or this process knows."""
+        pending = [one for one in held if one.get("status") == "pending"]
+        return bool(pending) and all(
+            any(
+                challenge.get("status") == "processing" or self._memory.is_answered(challenge["url"])
+                for challenge in tasks.challenges_of(one)
+            )
+            for one in pending
+        )
+
+    async def authorizations(
+        self, order: Mapping[str, Any], by: Signer
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Of an order, and the longest `Retry-After` among their answers."""
+        urls = order.get("authorizations")
+        if not isinstance(urls, list):
+            raise no_acme(self._wire.host)
+        answers = [await self._wire.post(str(url), None, by, "The look at the proofs") for url in urls]
+        waits = [self._wire.wait_of(one) for one in answers]
+        return [object_of(one, self._wire.host) for one in answers], longest(*waits)
+
+    async def _finalized(self, order: Mapping[str, Any], wanted: Wanted, handle: str, by: Signer) -> Order:
+        payload = {"csr": b64(wanted.csr)}
+        try:
+            answer = await self._wire.post(str(order.get("finalize")), payload, by, "The order's last step")
+        except AcmeRefused as error:
+            if error.kind != "orderNotReady":  # somebody of ours was quicker
+                raise
+            answer = await self.look(handle, by)
+        return await self.told(answer, wanted, handle, by, finalizing=False)
+
+    async def _certificate(self, order: Mapping[str, Any], wanted: Wanted, by: Signer) -> tuple[bytes, ...]:
+        """The chain that is wanted, or the first of those that hold together.
+
+        Raises:
+            IssuerError: BAD_ANSWER, none is for our key and names and holds together.
+        """
+        faults, good = [], []
+        for chain in await self.chains(order, by):
+            try:
+                await asyncio.to_thread(chains.check, chain, wanted.csr, wanted.names)
+                good.append(chain)
+            except ValueError as fault:
+                faults.append(str(fault))
+        for chain in good:
+            if chains.leads_to(chain, self._root):
+                return chain
+        if good:
+            return good[0]
+        raise self._unusable(faults[0])
+
+    async def chains(self, order: Mapping[str, Any], by: Signer) -> list[tuple[bytes, ...]]:
+        """The first one, and where another root is wanted than its own, the alternates."""
+        first = await self._downloaded(str(order.get("certificate")), by)
+        found = [self._read(first)]
+        if self._root and not chains.leads_to(found[0], self._root):
+            found += [self._read(await self._downloaded(url, by)) for url in chains.alternates_of(first)]
+        return found
+
+    async def _downloaded(self, url: str, by: Signer) -> Fetched:
+        return await self._wire.post(url, None, by, "The download of the certificate", _PEM)
+
+    def _read(self, answer: Fetched) -> tuple[bytes, ...]:
+        try:
+            return chains.read(answer.body)
+        except ValueError as fault:
+            raise self._unusable(str(fault)) from None
+
+    def _unusable(self, fault: str) -> IssuerError:
+        message = f"The certificate that {self._wire.host} gave {fault}."
+        return IssuerError(
+            Reason.BAD_ANSWER, message, "Tell the certificate authority; it should revoke the certificate."
+        )
+
+
+def longest(*waits: int | None) -> int | None:
+    """The longest of the times that a server asked for."""
+    return max((one for one in waits if one is not None), default=None)

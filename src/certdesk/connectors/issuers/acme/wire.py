@@ -1,0 +1,238 @@
+"""Signed requests to an ACME server (RFC 8555 §6): directory, nonces, POST-as-GET, by the egress gate."""
+
+import json
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from certdesk.connectors import http
+from certdesk.connectors.egress import check_host, is_allowed, is_public, plain
+from certdesk.connectors.http import Fetched, Resolve, Sent
+from certdesk.connectors.issuers.acme import problems
+from certdesk.connectors.issuers.acme.keys import AccountKey, signed
+from certdesk.connectors.issuers.acme.memory import Memory
+from certdesk.connectors.issuers.options import Outside
+from certdesk.connectors.issuers.protocol import IssuerError, Reason
+from certdesk.connectors.protocol import ConnectorError, EgressRefused
+
+_NONCE_TRIES = 12
+"""Against a server that refuses a quarter of good nonces, all of them fail once in sixteen million."""
+_UNPRIVILEGED = 1024
+_JOSE = "application/jose+json"
+_NEEDED = ("newNonce", "newAccount", "newOrder")
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who asks: a key, and the URL of its account once it is known."""
+
+    key: AccountKey
+    account: str = ""
+
+    @property
+    def header(self) -> dict[str, Any]:
+        return {"kid": self.account} if self.account else {"jwk": self.key.jwk}
+
+
+class Wire:
+    """The way to one server. Directory and nonces live as long as this object."""
+
+    def __init__(
+        self,
+        directory: str,
+        outside: Outside,
+        tls: ssl.SSLContext,
+        memory: Memory,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.host = urlsplit(directory).netloc
+        self._url, self._outside, self._tls = directory, outside, tls
+        self._memory, self._now = memory, now
+        self._directory: Mapping[str, Any] | None = None
+        self._nonces: list[str] = []
+
+    async def directory(self) -> Mapping[str, Any]:
+        """What the server offers, asked once.
+
+        Raises:
+            IssuerError: BAD_ANSWER where it is no directory, or as every request.
+        """
+        if self._directory is None:
+            found = object_of(await self.get(self._url, "The look at its directory"), self.host)
+            if not all(isinstance(found.get(name), str) for name in _NEEDED):
+                raise no_acme(self.host)
+            self._directory = found
+        return self._directory
+
+    async def meta(self) -> Mapping[str, Any]:
+        found = (await self.directory()).get("meta")
+        return found if isinstance(found, Mapping) else {}
+
+    async def url_of(self, name: str) -> str:
+        """Where the server offers something.
+
+        Raises:
+            IssuerError: REFUSED, it does not.
+        """
+        found = (await self.directory()).get(name)
+        if not isinstance(found, str):
+            raise IssuerError(Reason.REFUSED, f"{self.host} does not offer {name}.", "Do without it.")
+        return found
+
+    def wait_of(self, answer: Fetched) -> int | None:
+        return problems.wait_of(answer, self._now())
+
+    async def get(self, url: str, what: str) -> Fetched:
+        """A request that is not signed.
+
+        Raises:
+            IssuerError: it failed.
+        """
+        self._refuse_early("", url)
+        return self._good(await self._send("GET", url, {}), what, "", url)
+
+    async def post(self, url: str, payload: object, by: Signer, what: str, accept: str = "*/*") -> Fetched:
+        """A signed request; again with a fresh nonce where the server did not like the one that we had.
+
+        Args:
+            payload: JSON; None asks for what is there (POST-as-GET).
+            what: of the message, e.g. `The order`.
+
+        Raises:
+            IssuerError: it failed. RATE_LIMITED without a request where the server has asked for time.
+        """
+        self._refuse_early(by.key.thumbprint, url)
+        answer = await self._posted(url, payload, by, accept)
+        for _ in range(_NONCE_TRIES):
+            if not _bad_nonce(answer) or self.wait_of(answer):
+                break
+            answer = await self._posted(url, payload, by, accept)
+        return self._good(answer, what, by.key.thumbprint, url)
+
+    def _refuse_early(self, account: str, url: str) -> None:
+        left = self._memory.held(account, url)
+        if left:
+            message = f"{self.host} has asked for time: it is left alone until then."
+            raise IssuerError(Reason.RATE_LIMITED, message, retry_after=left)
+
+    async def _posted(self, url: str, payload: object, by: Signer, accept: str) -> Fetched:
+        header = {"nonce": await self._nonce(), "url": url, **by.header}
+        body = json.dumps(signed(by.key, header, payload)).encode()
+        answer = await self._send("POST", url, {"Content-Type": _JOSE, "Accept": accept}, body)
+        self._keep_nonce(answer)
+        return answer
+
+    async def _nonce(self) -> str:
+        if not self._nonces:
+            url = await self.url_of("newNonce")
+            answer = self._good(await self._send("HEAD", url, {}), "The question for a nonce", "", url)
+            self._keep_nonce(answer)
+        if not self._nonces:
+            raise no_acme(self.host)
+        return self._nonces.pop()
+
+    def _keep_nonce(self, answer: Fetched) -> None:
+        nonce = answer.header("replay-nonce")
+        if nonce:
+            self._nonces = [nonce]  # the newest alone: older ones may have been forgotten there
+
+    def _good(self, answer: Fetched, what: str, account: str, url: str) -> Fetched:
+        if 200 <= answer.status < 300:
+            return answer
+        error = problems.refusal(answer, what, self.host, self._now())
+        if error.retry_after and error.reason in (Reason.RATE_LIMITED, Reason.BUSY):
+            self._memory.hold(account, url, error.retry_after)
+        raise error
+
+    async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Fetched:
+        try:
+            ports, resolver = self._permission(url)
+            return await http.fetch(
+                url,
+                ports=ports,
+                allow_networks=self._outside.allow_networks,
+                max_bytes=self._outside.max_bytes,
+                total_timeout=self._outside.seconds,
+                max_redirects=0,
+                resolver=resolver,
+                sent=Sent(method, headers, body),
+                tls=self._tls,
+            )
+        except ConnectorError as error:
+            raise _unsent(error) from None
+
+    def _permission(self, url: str) -> tuple[frozenset[int], Resolve | None]:
+        """Ports and resolver: an odd port is for addresses that the operator opened alone.
+
+        Raises:
+            EgressRefused: plain http, or an odd port at a public address; the server names URLs too.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError:
+            raise EgressRefused(f"{url!r:.200} is not a URL.") from None
+        if parts.scheme != "https" and not self._outside.plain_http:
+            raise EgressRefused(f"{url!r:.200} is not https: an ACME server is asked in no other way.")
+        if port in self._outside.ports or port < _UNPRIVILEGED:
+            return self._outside.ports, self._outside.resolver
+        address = check_host(host)
+        if not isinstance(address, str) and is_public(address):
+            raise EgressRefused(f"Port {port} of {host} is not allowed.")
+        return self._outside.ports | {port}, self._inside
+
+    async def _inside(self, name: str) -> Sequence[str]:
+        """The addresses of a name that are not public, and that the operator opened."""
+        asked = self._outside.resolver or http.system_resolve
+        return [
+            one
+            for one in await asked(name)
+            if is_allowed(one, self._outside.allow_networks) and not is_public(plain(one))
+        ]
+
+
+def _bad_nonce(answer: Fetched) -> bool:
+    if answer.status < 400:
+        return False
+    try:
+        return problems.kind_of(json.loads(answer.body)) == "badNonce"
+    except ValueError:
+        return False
+
+
+def _unsent(error: ConnectorError) -> IssuerError:
+    """What the way out said, in an issuer's words."""
+    if isinstance(error, EgressRefused):
+        next_step = "Ask the operator to allow the address (CERTDESK_ALLOW_NETWORKS) or port."
+        return IssuerError(Reason.NOT_ALLOWED, error.message, next_step)
+    if error.permanent:
+        return IssuerError(
+            Reason.BAD_ANSWER, error.message, "Check the address of the certificate authority."
+        )
+    late = isinstance(error.__context__, TimeoutError)
+    next_step = "Check that the server runs and can be reached from here."
+    return IssuerError(Reason.TIMEOUT if late else Reason.UNREACHABLE, error.message, next_step)
+
+
+def object_of(answer: Fetched, host: str) -> dict[str, Any]:
+    """The JSON object of an answer.
+
+    Raises:
+        IssuerError: BAD_ANSWER.
+    """
+    try:
+        found = json.loads(answer.body)
+    except ValueError:
+        raise no_acme(host) from None
+    if not isinstance(found, dict):
+        raise no_acme(host)
+    return found
+
+
+def no_acme(host: str) -> IssuerError:
+    return IssuerError(
+        Reason.BAD_ANSWER, f"{host} did not answer as an ACME server does.", "Check the address."
+    )
