@@ -54,6 +54,8 @@ PIECES: dict[str, tuple[str, ...]] = {
         "default certificate",
     ),
     "connectors/issuers/options.py": ("Value error, ",),
+    "connectors/issuers/acme/presets.py": ("Let's Encrypt", "Google Trust Services"),  # names of firms
+    "connectors/issuers/acme/advice.py": ("a time without a zone",),  # for the parser that calls it
     "connectors/targets/options.py": ("Value error, ",),
     "connectors/targets/caddy/target.py": ("PRIVATE KEY",),
     "connectors/targets/disk.py": ("… cannot be …: ….",),

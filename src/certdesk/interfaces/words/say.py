@@ -15,6 +15,7 @@ from certdesk.foundation.common.errors import CertdeskError
 
 from . import (
     acme,
+    acme_issuers,
     applying,
     approvals,
     authority,
@@ -68,6 +69,7 @@ SHAPES = (
     *vault_pki.SHAPES,
     *hosts.SHAPES,
     *issuers.SHAPES,
+    *acme_issuers.SHAPES,
     *people.SHAPES,
     *places.SHAPES,
     *policies.SHAPES,

@@ -58,10 +58,10 @@ class Account:
         meta = await self._wire.meta()
         payload: dict[str, Any] = {"contact": self._contact()}
         if meta.get("termsOfService") and not self._options.terms_agreed:
-            message = f"{self._wire.host} makes no account before its terms are agreed to:"
+            terms = str(meta["termsOfService"])
             raise IssuerError(
                 Reason.CREDENTIALS,
-                f"{message} {str(meta['termsOfService'])!r:.300}.",
+                f"{self._wire.host} makes no account before its terms are agreed to: {terms!r:.300}.",
                 "Read them, then agree in the options of this certificate authority.",
                 field="terms_agreed",
             )
