@@ -1,0 +1,296 @@
+"""The ACME client against Pebble: accounts, methods, chains, keys, and what it asks for."""
+
+import json
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from certdesk.connectors.issuers import registry
+from certdesk.connectors.issuers.acme import keys
+from certdesk.connectors.issuers.options import Outside
+from certdesk.connectors.issuers.protocol import IssuerError, OrderState, Reason
+from certdesk.pki.x509.certificates import chain_to_pem
+from tests.support import acme_between, pebble
+from tests.support.acme_between import CUT, Between, Reply, problem
+from tests.support.issuer_kinds import (
+    LOOPBACK,
+    OUTSIDE,
+    Memory,
+    acme,
+    acme_options,
+    ended,
+    run,
+    tasks_by,
+    wanted,
+)
+from tests.support.pebble import Pebble
+
+pytestmark = pytest.mark.server
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pebble]:
+    with pebble.running(tmp_path_factory.mktemp("pebble"), PEBBLE_ALTERNATE_ROOTS="1") as made:
+        yield made
+
+
+@pytest.fixture
+def front(server: Pebble) -> Iterator[Between]:
+    with acme_between.standing(server) as made:
+        yield made
+
+
+@pytest.fixture
+def options(front: Between) -> dict[str, Any]:
+    return acme_options(front.directory, front.identity.pem)
+
+
+@pytest.fixture
+def name() -> str:
+    return f"acme{next(_NUMBERS)}.example.test"
+
+
+def issue(server: Pebble, connector: Any, order: Any, method: str) -> Any:
+    placed = run(connector.place(order))
+    found = tasks_by(placed, method)
+    for one in found:
+        server.set_up(one)
+    proceeded = run(connector.proceed(order, placed.handle, tuple(one.id for one in found)))
+    return run(ended(connector, order, proceeded))
+
+
+@pytest.mark.parametrize("method", ["http-01", "tls-alpn-01"])
+def test_a_name_is_proved_by_each_method(
+    server: Pebble, options: dict[str, Any], name: str, method: str
+) -> None:
+    found = issue(server, acme(options), wanted("m", name), method)
+    assert (found.state, len(found.chain)) == (OrderState.ISSUED, 2)
+
+
+def test_a_wildcard_and_its_name_take_two_records_at_one_place(
+    server: Pebble, options: dict[str, Any], name: str
+) -> None:
+    order, connector = wanted("w", name, f"*.{name}"), acme(options)
+    placed = run(connector.place(order))
+    assert {one.method for one in placed.tasks} == {"dns-01"}
+    assert len({one.value for one in placed.tasks}) == 2
+    assert {one.where for one in placed.tasks} == {f"_acme-challenge.{name}"}
+    assert issue(server, connector, order, "dns-01").state is OrderState.ISSUED
+
+
+def test_the_chain_with_the_wanted_root_is_chosen(server: Pebble, options: dict[str, Any], name: str) -> None:
+    roots = [
+        server.root(number).subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
+        for number in (0, 1)
+    ]
+    for root in (*roots, "A root that nobody has"):
+        found = issue(server, acme({**options, "root": root}), wanted(str(root), f"r{name}"), "http-01")
+        top = x509.load_der_x509_certificate(found.chain[-1]).issuer
+        held = top.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
+        assert held == (root if root in roots else roots[0])
+
+
+def test_a_binding_is_asked_for_and_given(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with pebble.running(tmp_path_factory.mktemp("bound"), eab=True) as bound:
+        directory, ca = bound.directory, bound.identity.pem
+        without = run(acme(acme_options(directory, ca)).test())
+        assert (without.ok, "(EAB)" in without.problem) == (False, True)
+        wrong = {"eab_key_id": "kid-2", "eab_hmac_key": pebble.MAC_KEY}
+        refused = run(acme(acme_options(directory, ca, **wrong)).test())
+        assert (refused.ok, bool(refused.next_step)) == (False, True)
+        given = {"eab_key_id": pebble.KEY_ID, "eab_hmac_key": pebble.MAC_KEY}
+        options = acme_options(directory, ca, **given)
+        for _ in range(2):  # the second time it is there
+            assert run(acme(options).test()).ok
+
+
+def test_terms_are_agreed_to_by_somebody(front: Between) -> None:
+    options = {**acme_options(front.directory, front.identity.pem), "terms_agreed": False}
+    found = run(acme(options).test())
+    assert (found.ok, "terms" in found.problem) == (False, True)
+    assert ("POST", "/order-plz") not in front.asked
+
+
+def test_the_key_of_an_account_is_changed_and_the_account_stays(
+    server: Pebble, options: dict[str, Any], name: str
+) -> None:
+    order = wanted("k", name)
+    placed = run(acme(options).place(order))
+    with pytest.raises(IssuerError) as none:
+        run(acme(options).change_key())
+    assert none.value.reason is Reason.OPTIONS
+    following = keys.make()
+    both = {**options, "next_account_key": following}
+    for _ in range(2):  # after a crash it is done again
+        run(acme(both).change_key())
+    assert run(acme(both).poll(order, placed.handle)).state is OrderState.TASKS
+    assert run(acme({**options, "account_key": following}).poll(order, placed.handle)).handle == placed.handle
+    with pytest.raises(IssuerError) as old:
+        run(acme(options).poll(order, placed.handle))
+    assert old.value.reason is Reason.CREDENTIALS
+
+
+def test_contact_is_updated_and_an_account_is_ended(options: dict[str, Any]) -> None:
+    assert run(acme(options).test()).ok
+    run(acme({**options, "email": "ops@example.com"}).update_contact())
+    run(acme(options).deactivate())
+    ended_account = run(acme(options).test())
+    assert (ended_account.ok, bool(ended_account.problem)) == (False, True)
+
+
+def test_only_https_and_only_what_is_open_is_asked(front: Between, options: dict[str, Any]) -> None:
+    plain = {**options, "directory_url": front.directory.replace("https://", "http://")}
+    refused = run(acme(plain).test())
+    assert "is not https" in refused.problem
+    closed = registry.connect("acme", options, Outside())
+    found = run(closed.test())
+    assert (found.ok, "CERTDESK_ALLOW_NETWORKS" in found.next_step) == (False, True)
+    public = {**options, "directory_url": "https://192.88.98.1:4711/dir"}
+    assert "Port 4711" in run(acme(public).test()).problem
+    assert front.asked == []
+    lab = registry.connect("acme", plain, Outside(seconds=5, allow_networks=LOOPBACK, plain_http=True))
+    assert "not https" not in run(lab.test()).problem
+
+
+def test_a_server_that_nobody_vouches_for_or_that_is_none_is_refused(front: Between) -> None:
+    stranger = acme_options(front.directory, "")
+    assert not run(acme(stranger).test()).ok
+    elsewhere = acme_options(front.directory.replace("/dir", "/nowhere"), front.identity.pem)
+    with pytest.raises(IssuerError) as nowhere:
+        run(acme(elsewhere).place(wanted("n", "n.example.test")))
+    assert (nowhere.value.reason, nowhere.value.permanent) == (Reason.NOT_THERE, True)
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"<html>", b'{"newNonce": 7, "newAccount": "x"}'])
+def test_a_page_that_is_no_directory_is_told(front: Between, options: dict[str, Any], body: bytes) -> None:
+    front.before = lambda method, path: Reply(200, {}, body) if path == "/dir" else None
+    with pytest.raises(IssuerError) as told:
+        run(acme(options).place(wanted("n", "n.example.test")))
+    assert told.value.reason is Reason.BAD_ANSWER
+
+
+def test_nonces_are_tried_again_but_not_for_ever(front: Between, options: dict[str, Any], name: str) -> None:
+    bad = problem(400, "badNonce", "not that one")
+    left = [3]
+
+    def some(method: str, path: str) -> Reply | None:
+        left[0] -= path == "/order-plz"
+        return bad if path == "/order-plz" and left[0] >= 0 else None
+
+    front.before = some
+    assert run(acme(options).place(wanted("n", name))).state is OrderState.TASKS
+    front.before = lambda method, path: bad if path == "/order-plz" else None
+    with pytest.raises(IssuerError) as tired:
+        run(acme(options).place(wanted("m", name)))
+    assert (tired.value.reason, tired.value.permanent) == (Reason.BUSY, False)
+    front.before = lambda method, path: Reply(200, {}, b"") if path == "/nonce-plz" else None
+    with pytest.raises(IssuerError) as without:
+        run(acme(options).place(wanted("o", name)))
+    assert without.value.reason is Reason.BAD_ANSWER
+
+
+def test_a_server_that_asks_for_time_is_left_alone(
+    front: Between, options: dict[str, Any], name: str
+) -> None:
+    now = [0.0]
+    memory = Memory(lambda: now[0])
+    late = problem(429, "rateLimited", "too many certificates", "3600")
+    front.before = lambda method, path: late if path == "/order-plz" else None
+    for reference, wait in (("a", 3600), ("b", 3600), ("c", 1)):
+        with pytest.raises(IssuerError) as told:
+            run(acme(options, memory).place(wanted(reference, name)))
+        assert (told.value.reason, told.value.retry_after) == (Reason.RATE_LIMITED, wait)
+        now[0] = 0.0 if reference == "a" else 3599.5
+    assert front.asked.count(("POST", "/order-plz")) == 1
+    now[0], front.before = 3600.0, lambda method, path: None
+    assert run(acme(options, memory).place(wanted("c", name))).state is OrderState.TASKS
+
+
+def test_the_certificate_of_another_order_is_not_taken(
+    server: Pebble, front: Between, options: dict[str, Any], name: str
+) -> None:
+    foreign = issue(server, acme(options), wanted("foreign", f"x{name}"), "http-01")
+    text = chain_to_pem(foreign.chain).encode()
+    for body, words in ((text, "another key"), (b"nothing", "cannot be read")):
+        front.after = lambda method, path, reply, body=body: (  # type: ignore[misc]
+            Reply(200, reply.headers, body) if path.startswith("/certZ/") else reply
+        )
+        with pytest.raises(IssuerError, match=words) as wrong:
+            issue(server, acme(options), wanted(words, f"{len(words)}{name}"), "http-01")
+        assert (wrong.value.reason, wrong.value.permanent) == (Reason.BAD_ANSWER, True)
+
+
+def test_profiles_are_those_that_the_directory_lists(
+    front: Between, options: dict[str, Any], name: str
+) -> None:
+    with pytest.raises(IssuerError) as none:
+        run(acme({**options, "profile": "classic"}).place(wanted("p", name)))
+    assert (none.value.reason, "Leave" in none.value.next_step) == (Reason.REFUSED, True)
+
+    def listing(method: str, path: str, reply: Reply) -> Reply:
+        if path != "/dir":
+            return reply
+        found = reply.object
+        found["meta"] |= {"profiles": {"classic": "usual", "short": "six days"}, "caaIdentities": ["ca.test"]}
+        return Reply(200, reply.headers, json.dumps(found).encode())
+
+    front.after = listing
+    connector = acme({**options, "profile": "short"})
+    assert run(connector.test()).notes == ("It offers these profiles: classic, short.",)
+    assert connector.capabilities.caa_domains == ("ca.test",)
+    with pytest.raises(IssuerError, match="tlsserver") as other:
+        run(connector.place(wanted("p", name, product="tlsserver")))
+    assert other.value.next_step == "Choose one of classic, short."
+    assert run(connector.place(wanted("q", name))).state is OrderState.TASKS
+
+
+def test_a_cut_connection_may_pass_and_a_lost_answer_costs_no_second_certificate(
+    server: Pebble, front: Between, options: dict[str, Any], name: str
+) -> None:
+    order, connector = wanted("cut", name), acme(options)
+    placed = run(connector.place(order))
+    found = tasks_by(placed, "http-01")
+    for one in found:
+        server.set_up(one)
+    front.after = lambda method, path, reply: CUT if path.startswith("/finalize-order/") else reply
+    with pytest.raises(IssuerError) as cut:
+        run(ended(connector, order, run(connector.proceed(order, placed.handle, (found[0].id,)))))
+    assert (cut.value.reason, cut.value.permanent) == (Reason.UNREACHABLE, False)
+    front.after = lambda method, path, reply: reply
+    again = acme(options)
+    issued = run(ended(again, order, run(again.proceed(order, placed.handle, (found[0].id,)))))
+    assert (issued.state, len(front.finalized)) == (OrderState.ISSUED, 1)
+
+
+def test_valid_proofs_are_used_again(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
+    with pebble.running(tmp_path_factory.mktemp("reuse"), PEBBLE_AUTHZREUSE="100") as reusing:
+        options = acme_options(reusing.directory, reusing.identity.pem)
+        first = issue(reusing, acme(options), wanted("1", name), "http-01")
+        connector, order = acme(options), wanted("2", name)
+        placed = run(connector.place(order))
+        assert placed.state is OrderState.TASKS  # nothing is finalized before the handle is recorded
+        assert placed.tasks
+        assert all(one.done for one in placed.tasks)
+        second = run(ended(connector, order, run(connector.proceed(order, placed.handle, ()))))
+        assert second.state is OrderState.ISSUED
+        assert second.chain[0] != first.chain[0]
+
+
+def test_what_the_server_does_not_offer_is_told(
+    server: Pebble, front: Between, options: dict[str, Any], name: str
+) -> None:
+    issued = issue(server, acme(options), wanted("a", name), "http-01")
+    assert run(acme(options).renewal_window(issued.chain[0])) is None
+
+    def less(method: str, path: str, reply: Reply) -> Reply:
+        return Reply(200, reply.headers, reply.body.replace(b"revokeCert", b"x")) if path == "/dir" else reply
+
+    front.after = less
+    with pytest.raises(IssuerError, match="revokeCert") as none:
+        run(acme(options).revoke(issued.chain[0], issued.handle, 0))
+    assert none.value.permanent
+    assert OUTSIDE.plain_http is False
