@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from certdesk.connectors.issuers import registry
 from certdesk.connectors.issuers.acme import keys
@@ -278,6 +279,149 @@ def test_valid_proofs_are_used_again(tmp_path_factory: pytest.TempPathFactory, n
         second = run(ended(connector, order, run(connector.proceed(order, placed.handle, ()))))
         assert second.state is OrderState.ISSUED
         assert second.chain[0] != first.chain[0]
+
+
+def changed(path: str, **fields: Any) -> Any:
+    """A server whose answers at a path hold something else; None = nothing."""
+
+    def after(_: str, asked: str, reply: Reply) -> Reply:
+        if not asked.startswith(path) or reply.status >= 300:
+            return reply
+        body = {name: one for name, one in (reply.object | fields).items() if one is not None}
+        return Reply(reply.status, reply.headers, json.dumps(body).encode())
+
+    return after
+
+
+@pytest.mark.parametrize("path", ["/sign-me-up", "/order-plz"])
+def test_an_answer_without_its_place_is_none(
+    front: Between, options: dict[str, Any], name: str, path: str
+) -> None:
+    front.after = lambda method, asked, reply: (
+        Reply(reply.status, {**reply.headers, "Location": []}, reply.body) if asked == path else reply
+    )
+    with pytest.raises(IssuerError) as told:
+        run(acme(options).place(wanted("l", name)))
+    assert told.value.reason is Reason.BAD_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/order-plz", {"status": "sleeping"}),
+        ("/order-plz", {"identifiers": None}),
+        ("/order-plz", {"identifiers": [{"type": "dns", "value": "other.example.test"}]}),
+        ("/order-plz", {"authorizations": None}),
+        ("/order-plz", {"status": "valid"}),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_not_believed(
+    front: Between, options: dict[str, Any], name: str, path: str, fields: dict[str, Any]
+) -> None:
+    front.after = changed(path, **fields)
+    with pytest.raises(IssuerError) as told:
+        run(acme(options).place(wanted("o", name)))
+    assert (told.value.reason, told.value.permanent) == (Reason.BAD_ANSWER, True)
+
+
+def test_an_order_that_the_server_gave_up_is_refused_and_ordered_anew(
+    front: Between, options: dict[str, Any], name: str
+) -> None:
+    connector, order = acme(options), wanted("i", name)
+    placed = run(connector.place(order))
+    front.after = changed("/my-order/", status="invalid")
+    told = run(connector.poll(order, placed.handle))
+    assert told.state is OrderState.REFUSED
+    assert told.words.endswith("without saying why.")
+    front.after = changed("/authZ/", status="expired")
+    assert run(connector.poll(order, placed.handle)).state is OrderState.REFUSED
+    front.after = lambda method, path, reply: reply
+    assert run(connector.place(order)).handle == placed.handle
+    front.after = changed("/my-order/", status="invalid")
+    assert run(connector.place(order)).handle != placed.handle
+    gone = problem(404, "malformed", "no such order")
+    front.before = lambda method, path: gone if path.startswith("/my-order/") else None
+    assert run(connector.place(order)).handle != placed.handle
+    front.before = lambda method, path: CUT if path.startswith("/my-order/") else None
+    with pytest.raises(IssuerError) as cut:
+        run(connector.place(order))
+    assert cut.value.reason is Reason.UNREACHABLE
+
+
+def test_two_processes_may_finalize_at_once(
+    server: Pebble, front: Between, options: dict[str, Any], name: str
+) -> None:
+    early = problem(403, "orderNotReady", "it is in work")
+    front.before = lambda method, path: early if path.startswith("/finalize-order/") else None
+    order, connector = wanted("t", name), acme(options)
+    placed = run(connector.place(order))
+    (task,) = tasks_by(placed, "http-01")
+    server.set_up(task)
+    found = run(connector.proceed(order, placed.handle, (task.id,)))
+    for _ in range(200):
+        if all(one.done for one in found.tasks) and found.state is OrderState.TASKS:
+            break
+        found = run(connector.poll(order, placed.handle))
+    assert all(one.done for one in found.tasks)  # not finalized by us: the other one's word is taken
+    front.after = changed("/my-order/", status="processing")
+    assert run(connector.withdraw(placed.handle)).state is OrderState.WORKING
+    refused = problem(400, "badCSR", "weak key")
+    front.after = lambda method, path, reply: reply
+    front.before = lambda method, path: refused if path.startswith("/finalize-order/") else None
+    with pytest.raises(IssuerError, match="weak key") as told:
+        run(connector.poll(order, placed.handle))
+    assert told.value.reason is Reason.REFUSED
+
+
+def test_names_lead_only_where_the_operator_has_opened(front: Between, options: dict[str, Any]) -> None:
+    async def resolver(host: str) -> list[str]:
+        return {"inside.example.test": ["8.8.8.8", "127.0.0.1"]}.get(host, ["8.8.8.8"])
+
+    outside = Outside(seconds=5, allow_networks=LOOPBACK, resolver=resolver)
+    for host in ("inside", "outside"):
+        at = {**options, "directory_url": f"https://{host}.example.test:{front.port}/dir"}
+        assert not run(registry.connect("acme", at, outside).test()).ok
+    assert front.asked == []  # its certificate is not for that name; the other has no address to ask
+    front.before = lambda method, path: Reply(200, {}, b"x" * (OUTSIDE.max_bytes + 1))
+    large = run(acme(options).test())
+    assert "bytes" in large.problem
+
+
+def test_advice_that_cannot_be_had_now_is_no_advice_against(
+    server: Pebble, front: Between, options: dict[str, Any], name: str
+) -> None:
+    issued = issue(server, acme(options), wanted("v", name), "http-01")
+    window = {"suggestedWindow": {"start": "2026-12-01T00:00:00Z", "end": "2026-12-02T00:00:00Z"}}
+    answers = {"good": Reply(200, {}, json.dumps(window).encode()), "none": problem(404, "malformed", "who?")}
+    answers |= {"odd": Reply(200, {}, b"{}"), "busy": problem(503, "serverInternal", "later", "9")}
+    for told, answer in answers.items():
+        front.after = changed("/dir", renewalInfo=f"https://127.0.0.1:{front.port}/ari")
+        front.before = lambda method, path, answer=answer: (  # type: ignore[misc]
+            answer if path.startswith("/ari/") else None
+        )
+        if told == "busy":
+            with pytest.raises(IssuerError) as busy:
+                run(acme(options).renewal_window(issued.chain[0]))
+            assert (busy.value.reason, busy.value.retry_after) == (Reason.BUSY, 9)
+            continue
+        found = run(acme(options).renewal_window(issued.chain[0]))
+        assert (found is not None) is (told == "good")
+        assert found is None or found[2] == 6 * 3600
+
+
+def test_the_end_is_asked_for_where_the_ca_takes_it(
+    front: Between, options: dict[str, Any], name: str
+) -> None:
+    found = run(acme({**options, "preset": "step-ca"}).place(wanted("e", name)))
+    assert found.state is OrderState.TASKS
+    unknown = problem(400, "malformed", "who?")
+    front.after = changed("/dir", renewalInfo="https://127.0.0.1/ari")
+    once = [unknown]
+    front.before = lambda method, path: once.pop() if path == "/order-plz" and once else None
+    der = front.pebble.root().public_bytes(serialization.Encoding.DER)  # names no key of its CA
+    more: dict[str, Any] = {"replaces": der, "predecessor": "x"}
+    with pytest.raises(IssuerError, match="who"):
+        run(acme(options).place(wanted("f", name, **more)))
 
 
 def test_what_the_server_does_not_offer_is_told(

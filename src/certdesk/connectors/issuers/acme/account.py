@@ -22,10 +22,6 @@ class Account:
         self._next = read(following) if following else None
         self._signer: Signer | None = None
 
-    @property
-    def thumbprint(self) -> str:
-        return self._key.thumbprint
-
     async def signer(self, *, make: bool = False) -> Signer:
         """Who asks from here on. A key that is being changed is the old one or the new one.
 

@@ -109,7 +109,7 @@ class Acme:
             answer = await self._orders.look(handle, by)
             found = await self._orders.told(answer, wanted, handle, by, finalizing=False)
         except IssuerError as error:
-            if error.reason in (Reason.NOT_THERE, Reason.BAD_ANSWER):
+            if error.reason is Reason.NOT_THERE:
                 return None
             raise
         return None if found.state is OrderState.REFUSED else found

@@ -52,6 +52,12 @@ class Orders:
         state = OrderState.WORKING if self._is_looked_at(held) else OrderState.TASKS
         return Order(handle, state, self._tasks(held, by), retry_after=longest(wait, longer))
 
+    def _link(self, order: Mapping[str, Any], name: str) -> str:
+        found = order.get(name)
+        if not isinstance(found, str):
+            raise no_acme(self._wire.host)
+        return found
+
     def _check_names(self, order: Mapping[str, Any], wanted: Wanted) -> None:
         try:
             held = {str(one["value"]).lower() for one in order["identifiers"]}
@@ -89,7 +95,9 @@ class Orders:
     async def _finalized(self, order: Mapping[str, Any], wanted: Wanted, handle: str, by: Signer) -> Order:
         payload = {"csr": b64(wanted.csr)}
         try:
-            answer = await self._wire.post(str(order.get("finalize")), payload, by, "The order's last step")
+            answer = await self._wire.post(
+                self._link(order, "finalize"), payload, by, "The order's last step"
+            )
         except AcmeRefused as error:
             if error.kind != "orderNotReady":  # somebody of ours was quicker
                 raise
@@ -118,7 +126,7 @@ class Orders:
 
     async def chains(self, order: Mapping[str, Any], by: Signer) -> list[tuple[bytes, ...]]:
         """The first one, and where another root is wanted than its own, the alternates."""
-        first = await self._downloaded(str(order.get("certificate")), by)
+        first = await self._downloaded(self._link(order, "certificate"), by)
         found = [self._read(first)]
         if self._root and not chains.leads_to(found[0], self._root):
             found += [self._read(await self._downloaded(url, by)) for url in chains.alternates_of(first)]
