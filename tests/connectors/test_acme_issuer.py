@@ -68,7 +68,7 @@ def issue(server: Pebble, connector: Any, order: Any, method: str) -> Any:
 def test_a_name_is_proved_by_each_method(
     server: Pebble, options: dict[str, Any], name: str, method: str
 ) -> None:
-    found = issue(server, acme(options), wanted("m", name), method)
+    found = issue(server, acme({**options, "methods": [method]}), wanted("m", name), method)
     assert (found.state, len(found.chain)) == (OrderState.ISSUED, 2)
 
 
@@ -81,6 +81,15 @@ def test_a_wildcard_and_its_name_take_two_records_at_one_place(
     assert len({one.value for one in placed.tasks}) == 2
     assert {one.where for one in placed.tasks} == {f"_acme-challenge.{name}"}
     assert issue(server, connector, order, "dns-01").state is OrderState.ISSUED
+
+
+def test_a_name_that_can_be_proved_in_no_way_used_here_is_refused(options: dict[str, Any], name: str) -> None:
+    connector = acme({**options, "methods": ["http-01"]})
+    assert connector.capabilities.methods == ("http-01",)
+    with pytest.raises(IssuerError) as refused:
+        run(connector.place(wanted("u", name, f"*.{name}")))
+    assert (refused.value.reason, refused.value.field) == (Reason.REFUSED, "methods")
+    assert acme({**options, "methods": ["dns-persist-01"]}).capabilities.methods == ("dns-persist-01",)
 
 
 def test_the_chain_with_the_wanted_root_is_chosen(server: Pebble, options: dict[str, Any], name: str) -> None:
@@ -241,7 +250,9 @@ def test_profiles_are_those_that_the_directory_lists(
 
     front.after = listing
     connector = acme({**options, "profile": "short"})
-    assert run(connector.test()).notes == ("It offers these profiles: classic, short.",)
+    account, profiles = run(connector.test()).notes
+    assert account.startswith("Our account there is https://127.0.0.1:")
+    assert profiles == "It offers these profiles: classic, short."
     assert connector.capabilities.caa_domains == ("ca.test",)
     with pytest.raises(IssuerError, match="tlsserver") as other:
         run(connector.place(wanted("p", name, product="tlsserver")))

@@ -18,7 +18,7 @@ from certdesk.connectors.issuers import registry
 from certdesk.connectors.issuers.acme import advice, chains, keys, memory, problems, tasks
 from certdesk.connectors.issuers.acme.options import PresetName
 from certdesk.connectors.issuers.acme.presets import PRESETS
-from certdesk.connectors.issuers.protocol import IssuerError, Reason
+from certdesk.connectors.issuers.protocol import IssuerError, Reason, Task
 from certdesk.pki.x509.certificates import chain_to_pem
 from tests.support.acme import csr
 
@@ -146,6 +146,13 @@ def test_words_of_an_error_tell_each_name_and_are_bounded() -> None:
     assert "\x1b" not in problems.words_of({"detail": "\x1b[31m"})
 
 
+WAYS = ("dns-01", "http-01", "tls-alpn-01", "dns-persist-01")
+
+
+def told(*authorizations: dict[str, Any]) -> tuple[Task, ...]:
+    return tasks.tasks_of(authorizations, ACCOUNT, "thumb", WAYS)
+
+
 def authorization(name: str, *challenges: dict[str, Any], **more: Any) -> dict[str, Any]:
     kind = "ip" if ":" in name else "dns"
     return {
@@ -163,12 +170,12 @@ def challenge(method: str, **more: Any) -> dict[str, Any]:
 def test_challenges_say_what_has_to_stand_where() -> None:
     proof = "tok.thumb"
     offered = [challenge(method) for method in ("dns-01", "http-01", "tls-alpn-01")]
-    dns, web, tls = tasks.tasks_of([authorization("a.example", *offered)], ACCOUNT, "thumb")
+    dns, web, tls = told(authorization("a.example", *offered))
     assert (dns.where, dns.record_type) == ("_acme-challenge.a.example", "TXT")
     assert dns.value == keys.b64(hashlib.sha256(proof.encode()).digest())
     assert (web.where, web.value) == ("http://a.example/.well-known/acme-challenge/tok", proof)
     assert (tls.where, tls.value, tls.done) == ("a.example", proof, False)
-    (six,) = tasks.tasks_of([authorization("2001:db8::1", challenge("http-01"))], ACCOUNT, "thumb")
+    (six,) = told(authorization("2001:db8::1", challenge("http-01")))
     assert six.where.startswith("http://[2001:db8::1]/")
 
 
@@ -178,22 +185,40 @@ def test_a_name_with_its_wildcard_is_proved_in_the_dns_alone() -> None:
         authorization("a.example", challenge("dns-01"), wildcard=True),
         authorization("b.example", challenge("http-01")),
     ]
-    found = [(one.name, one.method) for one in tasks.tasks_of(both, ACCOUNT, "thumb")]
+    found = [(one.name, one.method) for one in told(*both)]
     assert found == [("a.example", "dns-01"), ("a.example", "dns-01"), ("b.example", "http-01")]
+
+
+def test_the_first_of_two_proofs_of_a_name_does_not_make_the_name_done() -> None:
+    done = authorization("a.example", challenge("dns-01", status="valid"), status="valid")
+    wild = authorization("a.example", challenge("dns-01"), wildcard=True)
+    assert [one.done for one in told(done, wild)] == [False]
+    wild["status"] = "valid"
+    assert [one.done for one in told(done, wild)] == [True, True]
+
+
+def test_only_the_ways_that_are_used_here_are_told() -> None:
+    offered = authorization("a.example", challenge("dns-01"), challenge("tls-alpn-01"))
+    accepted = authorization("b.example", challenge("tls-alpn-01"), status="valid")
+    found = tasks.tasks_of([offered, accepted], ACCOUNT, "thumb", ("dns-01",))
+    assert [(one.name, one.method) for one in found] == [
+        ("a.example", "dns-01"),
+        ("b.example", "tls-alpn-01"),
+    ]
 
 
 def test_a_record_that_stays_names_issuer_and_account() -> None:
     new = challenge("dns-persist-01", **{"issuer-domain-names": ["ca.example", "ca.test"]})
     old = challenge("dns-persist-01", **{"issuer-domain-name": "ca.example"})
     for one in (new, old):
-        (found,) = tasks.tasks_of([authorization("a.example", one)], ACCOUNT, "thumb")
+        (found,) = told(authorization("a.example", one))
         assert (found.where, found.record_type) == ("_validation-persist.a.example", "TXT")
         assert found.value == f"ca.example; accounturi={ACCOUNT}"
-    (wild,) = tasks.tasks_of([authorization("a.example", new, wildcard=True)], ACCOUNT, "thumb")
+    (wild,) = told(authorization("a.example", new, wildcard=True))
     assert wild.value.endswith("; policy=wildcard")
     for named in ({"issuer-domain-names": []}, {"issuer-domain-names": "x"}, {}):
         nobody = challenge("dns-persist-01", **named)
-        assert tasks.tasks_of([authorization("a.example", nobody)], ACCOUNT, "thumb") == ()
+        assert told(authorization("a.example", nobody)) == ()
 
 
 def test_what_is_accepted_is_done_and_what_failed_is_told() -> None:
@@ -201,7 +226,7 @@ def test_what_is_accepted_is_done_and_what_failed_is_told() -> None:
     good = authorization("a.example", challenge("http-01", status="valid"), status="valid")
     bad = authorization("b.example", challenge("dns-01", error=error), status="invalid")
     odd = authorization("c.example", challenge("magic-01"), {"type": "x"}, challenge("dns-01", token=7))
-    found = tasks.tasks_of([good, bad, odd, {"challenges": 7}], ACCOUNT, "thumb")
+    found = told(good, bad, odd, {"challenges": 7})
     assert [(one.name, one.done, one.words) for one in found] == [
         ("a.example", True, ""),
         ("b.example", False, "no such record"),
@@ -304,7 +329,7 @@ def test_presets_are_those_of_the_form_and_say_what_is_known() -> None:
     assert PRESETS["zerossl"].eab
 
 
-def options(**given: Any) -> Any:
+def options(**given: object) -> Any:
     return registry.read_options("acme", {"preset": "letsencrypt", **given})
 
 
@@ -338,10 +363,12 @@ def test_a_key_is_made_once_and_kept_sealed() -> None:
         ({"eab_key_id": "kid"}, "binding"),
         ({"eab_key_id": "kid", "eab_hmac_key": "*"}, "base64url"),
         ({"email": "nobody"}, "email"),
+        ({"methods": []}, "methods"),
+        ({"methods": ["mail"]}, "methods"),
         ({"ca": "nonsense"}, "PEM"),
     ],
 )
-def test_wrong_options_are_named_and_never_shown(given: dict[str, str], words: str) -> None:
+def test_wrong_options_are_named_and_never_shown(given: dict[str, object], words: str) -> None:
     with pytest.raises(IssuerError) as refused:
         options(**given)
     assert (refused.value.reason, words in refused.value.message) == (Reason.OPTIONS, True)

@@ -121,7 +121,7 @@ def test_issued_advised_replaced_and_revoked(house: "House", line: Line, options
 
 def test_a_profile_and_another_key(house: "House", line: Line, options: dict[str, Any]) -> None:
     connector = connected(options)
-    (told,) = line.run(connector.test()).notes
+    _, told = line.run(connector.test()).notes
     profile = told.removesuffix(".").rpartition(" ")[2]
     following = {**options, "next_account_key": keys.make()}
     for _ in range(2):

@@ -55,8 +55,10 @@ class Acme:
         self._preset = PRESETS[options.preset]
         self._wire = Wire(options.directory, outside, servers.context(options.ca), memory, now)
         self._account = Account(options, self._wire)
-        self._orders = Orders(self._wire, memory, options.root)
-        self._capabilities = self._preset.capabilities
+        self._orders = Orders(self._wire, memory, options)
+        known = self._preset.capabilities
+        ways = tuple(one for one in known.methods if one in options.methods)
+        self._capabilities = replace(known, methods=ways or options.methods)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -65,11 +67,11 @@ class Acme:
 
     async def test(self) -> IssuerCheck:
         try:
-            await self._account.signer(make=True)
+            by = await self._account.signer(make=True)
             notes = await self._learn()
         except IssuerError as error:
             return IssuerCheck(False, error.message, error.next_step)
-        return IssuerCheck(True, notes=notes)
+        return IssuerCheck(True, notes=(f"Our account there is {by.account}.", *notes))
 
     async def _learn(self) -> tuple[str, ...]:
         """Takes over what the directory says of itself; notes for people."""

@@ -26,6 +26,7 @@ PresetName = Literal[
     "ejbca",
     "other",
 ]
+Method = Literal["dns-01", "http-01", "tls-alpn-01", "dns-persist-01"]
 _BLOCK: dict[str, Any] = {"kind": "secret_block"}
 
 
@@ -112,6 +113,11 @@ class AcmeOptions(IssuerOptions):
     )
     eab_hmac_key: Annotated[Secret, pydantic.AfterValidator(_mac_key)] = pydantic.Field(
         NO_SECRET, title="HMAC key of the binding (EAB)"
+    )
+    methods: Annotated[tuple[Method, ...], pydantic.Field(min_length=1, max_length=4)] = pydantic.Field(
+        ("dns-01", "http-01"),
+        title="Ways of proof",
+        description="Of dns-01, http-01, tls-alpn-01 and dns-persist-01: those that you can set up.",
     )
     profile: str = pydantic.Field(
         "",

@@ -9,22 +9,24 @@ from certdesk.connectors.http import Fetched
 from certdesk.connectors.issuers.acme import chains, tasks
 from certdesk.connectors.issuers.acme.keys import b64
 from certdesk.connectors.issuers.acme.memory import Memory
+from certdesk.connectors.issuers.acme.options import AcmeOptions
 from certdesk.connectors.issuers.acme.problems import AcmeRefused, words_of
 from certdesk.connectors.issuers.acme.wire import Signer, Wire, no_acme, object_of
 from certdesk.connectors.issuers.protocol import IssuerError, Order, OrderState, Reason, Task, Wanted
 
 _PEM = "application/pem-certificate-chain"
 _OVER = frozenset({"invalid", "revoked", "expired", "deactivated"})
+_MORE_WAYS = "Allow another way of proof in the options of this certificate authority."
 _NOT_TOLD = "The certificate authority refused the order without saying why."
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """The orders at one server. `root`: common name of the root that is wanted, where several are offered."""
+    """The orders at one server, for an account with these options."""
 
     _wire: Wire
     _memory: Memory
-    _root: str
+    _options: AcmeOptions
 
     async def look(self, handle: str, by: Signer) -> Fetched:
         """The order as the server has it."""
@@ -49,8 +51,10 @@ class Orders:
             return Order(handle, OrderState.REFUSED, self._tasks(held, by), words)
         if status not in ("pending", "ready"):
             raise no_acme(self._wire.host)
+        found = self._tasks(held, by)
+        self._check_provable(held, found)
         state = OrderState.WORKING if self._is_looked_at(held) else OrderState.TASKS
-        return Order(handle, state, self._tasks(held, by), retry_after=longest(wait, longer))
+        return Order(handle, state, found, retry_after=longest(wait, longer))
 
     def _link(self, order: Mapping[str, Any], name: str) -> str:
         found = order.get(name)
@@ -68,7 +72,15 @@ class Orders:
             raise IssuerError(Reason.BAD_ANSWER, message, "Order again.")
 
     def _tasks(self, held: list[dict[str, Any]], by: Signer) -> tuple[Task, ...]:
-        return tasks.tasks_of(held, by.account, by.key.thumbprint)
+        return tasks.tasks_of(held, by.account, by.key.thumbprint, self._options.methods)
+
+    def _check_provable(self, held: list[dict[str, Any]], found: tuple[Task, ...]) -> None:
+        """Raises `IssuerError` (REFUSED) where a name can be proved in no way that is used here."""
+        provable = {one.name for one in found}
+        for one in held:
+            if one.get("status") == "pending" and tasks.name_of(one) not in provable:
+                message = f"{self._wire.host} takes no proof of {tasks.name_of(one)} that is used here."
+                raise IssuerError(Reason.REFUSED, message, _MORE_WAYS, field="methods")
 
     def _is_looked_at(self, held: list[dict[str, Any]]) -> bool:
         """Every open proof has been answered for, by what the server or this process knows."""
@@ -118,7 +130,7 @@ class Orders:
             except ValueError as fault:
                 faults.append(str(fault))
         for chain in good:
-            if chains.leads_to(chain, self._root):
+            if chains.leads_to(chain, self._options.root):
                 return chain
         if good:
             return good[0]
@@ -128,7 +140,7 @@ class Orders:
         """The first one, and where another root is wanted than its own, the alternates."""
         first = await self._downloaded(self._link(order, "certificate"), by)
         found = [self._read(first)]
-        if self._root and not chains.leads_to(found[0], self._root):
+        if self._options.root and not chains.leads_to(found[0], self._options.root):
             found += [self._read(await self._downloaded(url, by)) for url in chains.alternates_of(first)]
         return found
 

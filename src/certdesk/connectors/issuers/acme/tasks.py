@@ -1,7 +1,7 @@
 """Challenges (RFC 8555 §8, RFC 8737, RFC 8738, dns-persist) as tasks: what has to stand where. Pure."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from certdesk.connectors.issuers.acme.keys import b64
@@ -11,26 +11,30 @@ from certdesk.connectors.issuers.protocol import Task
 _BY_NAME = frozenset({"http-01", "tls-alpn-01"})
 
 
-def tasks_of(authorizations: Sequence[Mapping[str, Any]], account: str, thumbprint: str) -> tuple[Task, ...]:
-    """All that an order asks for.
+def tasks_of(
+    authorizations: Sequence[Mapping[str, Any]], account: str, thumbprint: str, methods: Collection[str]
+) -> tuple[Task, ...]:
+    """All that an order asks for, by the ways that are used here.
 
-    Where a name is asked for with and without its wildcard, both are proved in the DNS: so one method does
-    for the name.
+    A name that is asked for with and without its wildcard has two authorisations. Both are proved in the DNS,
+    so that one method does for the name; and what is done of them stands aside until the other is done too,
+    because one task that is done means that its name is.
 
     Args:
         authorizations: as the server sent them.
         account: the account's URL.
         thumbprint: of the account's key.
+        methods: e.g. `dns-01`; what the server has accepted already is told whatever its method.
     """
-    wild = {_name(one) for one in authorizations if one.get("wildcard") is True}
-    found: list[Task] = []
-    for one in authorizations:
-        found += [
-            task
-            for task in _tasks(one, account, thumbprint)
-            if task.method not in _BY_NAME or task.name not in wild or task.done
-        ]
-    return tuple(found)
+    wild = {name_of(one) for one in authorizations if one.get("wildcard") is True}
+    unfinished = {name_of(one) for one in authorizations if one.get("status") != "valid"}
+    return tuple(
+        task
+        for one in authorizations
+        for task in _tasks(one, account, thumbprint)
+        if (task.name not in unfinished if task.done else task.method in methods)
+        and (task.done or task.method not in _BY_NAME or task.name not in wild)
+    )
 
 
 def _tasks(authorization: Mapping[str, Any], account: str, thumbprint: str) -> Iterator[Task]:
@@ -41,7 +45,7 @@ def _tasks(authorization: Mapping[str, Any], account: str, thumbprint: str) -> I
             where, value, record_type = made
             yield Task(
                 id=str(challenge.get("url")),
-                name=_name(authorization),
+                name=name_of(authorization),
                 method=str(challenge["type"]),
                 where=where,
                 value=value,
@@ -55,7 +59,7 @@ def _task(
     challenge: Mapping[str, Any], authorization: Mapping[str, Any], account: str, thumbprint: str
 ) -> tuple[str, str, str] | None:
     """Where, value and type of record; None for a challenge that nobody here can meet."""
-    name, token = _name(authorization), challenge.get("token")
+    name, token = name_of(authorization), challenge.get("token")
     if challenge.get("type") == "dns-persist-01":
         return _persistent(challenge, name, account, wildcard=authorization.get("wildcard") is True)
     if not isinstance(token, str):
@@ -95,7 +99,8 @@ def challenges_of(authorization: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     ]
 
 
-def _name(authorization: Mapping[str, Any]) -> str:
+def name_of(authorization: Mapping[str, Any]) -> str:
+    """The name that it is about, without `*.`; empty where it says none."""
     identifier = authorization.get("identifier")
     text = str(identifier.get("value") or "") if isinstance(identifier, Mapping) else ""
     return text.removeprefix("*.").lower()
@@ -104,7 +109,7 @@ def _name(authorization: Mapping[str, Any]) -> str:
 def fault_of(authorizations: Sequence[Mapping[str, Any]]) -> str:
     """What the server found wrong with the proofs; empty where it said nothing."""
     told = [
-        f"{_name(one)}: {words}"
+        f"{name_of(one)}: {words}"
         for one in authorizations
         for challenge in challenges_of(one)
         if one.get("status") != "valid" and (words := words_of(challenge.get("error")))
