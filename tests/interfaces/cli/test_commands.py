@@ -144,7 +144,7 @@ def test_the_operator_sets_who_stands_behind_an_account(home: Path) -> None:
         (["account", "credit", "--amount", "1", "--account", "nobody"], "no account 'nobody'"),
         (["access-key", "create", "--user", "nobody"], "no user 'nobody'"),
         (["user", "create", "--name", "x y", "--password-file", "/nowhere"], "cannot be read"),
-        (["lab", "ca", "--port", "0"], "later release"),
+        (["lab", "ca", "--port", "0", "--resolver", "nobody"], "ip:port"),
     ],
 )
 def test_wrong_use_ends_with_status_2_and_one_sentence(home: Path, command: list[str], fragment: str) -> None:

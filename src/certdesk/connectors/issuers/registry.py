@@ -7,6 +7,8 @@ from typing import Any
 from certdesk.connectors.issuers import options as option_models
 from certdesk.connectors.issuers.acme.issuer import Acme
 from certdesk.connectors.issuers.acme.options import AcmeOptions
+from certdesk.connectors.issuers.certcentral.issuer import CertCentral
+from certdesk.connectors.issuers.certcentral.options import CertCentralOptions
 from certdesk.connectors.issuers.options import IssuerOptions, Outside
 from certdesk.connectors.issuers.protocol import IssuerConnector, IssuerError, Reason
 from certdesk.connectors.issuers.vault.issuer import VaultPki
@@ -30,6 +32,7 @@ KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("acme", AcmeOptions, Acme),
+        Kind("certcentral", CertCentralOptions, CertCentral),
         Kind("vault", VaultPkiOptions, VaultPki),
     )
 }

@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from certdesk.foundation.common.errors import NotAvailable
-
 
 class Lab(StrEnum):
     DNS = "dns"
@@ -28,11 +26,21 @@ def lab(
         Path | None,
         typer.Option(
             help="smtp: receives one .eml file a message; elb, waf: certificates, kept beyond the end; "
-            "web: what is served."
+            "web: what is served; ca: its keys."
         ),
     ] = None,
+    resolver: Annotated[
+        str, typer.Option(help="ca: ip:port of the DNS server that it asks; empty = this machine's.")
+    ] = "",
+    mail: Annotated[str, typer.Option(help="ca: host:port of its mail server; empty = no mails.")] = "",
+    http_port: Annotated[
+        int, typer.Option(help="ca: where it looks for proofs by file.", min=1, max=65535)
+    ] = 80,
+    vetting_days: Annotated[
+        float, typer.Option(help="ca: how long it looks at an organization.", min=0.0, max=365.0)
+    ] = 0.0,
 ) -> None:
-    """Run a lab server for trying things out: DNS, mail sink, load balancer, firewall (WAF) or web."""
+    """Run a lab server for trying things out: DNS, mail, load balancer, firewall (WAF), web or a CA."""
     if name is Lab.DNS:
         from certdesk.lab.dns_server import run_dns
 
@@ -54,6 +62,6 @@ def lab(
 
         run_website(port, folder)
     else:
-        raise NotAvailable(
-            f"The lab {name.value!r} comes with a later release.", next_step="Use dns, smtp, elb, waf or web."
-        )
+        from certdesk.lab.ca.running import run_ca
+
+        run_ca(port, folder, resolver, mail, http_port, vetting_days)

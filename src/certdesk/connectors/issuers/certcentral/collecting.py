@@ -1,0 +1,68 @@
+"""The certificate of an order that is issued: the one for our key, its chain without the root."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography import x509
+
+from certdesk.connectors.issuers.certcentral.wire import Wire
+from certdesk.connectors.issuers.protocol import IssuerError, Reason
+from certdesk.pki.x509 import certificates, keys
+from certdesk.pki.x509.errors import BadCertificate
+
+_MOST_LOOKED_AT = 5
+
+
+async def chain(wire: Wire, row: Mapping[str, Any], csr: bytes | None) -> tuple[bytes, ...]:
+    """DER, the leaf first.
+
+    An order can have several certificates (reissues), the newest of which it shows; an older one is looked
+    for among them. `csr`: None takes the newest, whatever its key.
+
+    Raises:
+        IssuerError: BAD_ANSWER where none is for our key; those of `Wire`.
+    """
+    key = None if csr is None else keys.spki_sha256(x509.load_der_x509_csr(csr).public_key())
+    newest = _number(row.get("certificate"))
+    if newest is None:
+        raise wire.bad_answer()
+    found = await _download(wire, newest)
+    if key is None or certificates.facts(found[0]).spki_sha256 == key:
+        return found
+    for number in [one for one in await _others(wire, row) if one != newest][:_MOST_LOOKED_AT]:
+        older = await _download(wire, number)
+        if certificates.facts(older[0]).spki_sha256 == key:
+            return older
+    raise IssuerError(
+        Reason.BAD_ANSWER,
+        f"Order {row.get('id')} was issued, but {wire.host} has no certificate for our key on it.",
+        "Look at the order in CertCentral; revoke what is wrong, and order anew.",
+    )
+
+
+async def _others(wire: Wire, row: Mapping[str, Any]) -> list[int]:
+    """The numbers of the order's reissues, newest first."""
+    path = f"order/certificate/{row.get('id')}/reissue"
+    listed = (await wire.json("GET", path, "The look at the reissues")).get("certificates")
+    numbers = [_number(one) for one in listed] if isinstance(listed, list) else []
+    return sorted((one for one in numbers if one is not None), reverse=True)
+
+
+async def _download(wire: Wire, number: int) -> tuple[bytes, ...]:
+    path = f"certificate/{number}/download/format/pem_noroot"
+    answer = await wire.send("GET", path, "The download of the certificate")
+    try:
+        found = certificates.load_chain_pem(answer.body.decode("ascii"))
+    except (BadCertificate, UnicodeDecodeError):
+        raise wire.bad_answer() from None
+    return tuple(one for place, one in enumerate(found) if not place or not _is_root(one))
+
+
+def _is_root(der: bytes) -> bool:
+    told = certificates.facts(der)
+    return told.subject == told.issuer
+
+
+def _number(row: object) -> int | None:
+    found = row.get("id") if isinstance(row, Mapping) else None
+    return found if isinstance(found, int) else None

@@ -1,0 +1,287 @@
+"""DigiCert CertCentral: orders, reissues and revocations by its Services API v2.
+
+Our reference is the order's `alternative_order_id`, and stands in the comments of each request: by it an
+order is found again after an answer that was lost. CertCentral itself refuses no second order.
+
+Documented at https://dev.digicert.com/certcentral-apis/services-api.html.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from certdesk.connectors.issuers.certcentral import collecting, orders, organizations, products
+from certdesk.connectors.issuers.certcentral.options import CertCentralOptions
+from certdesk.connectors.issuers.certcentral.wire import Refusal, Wire
+from certdesk.connectors.issuers.options import Outside
+from certdesk.connectors.issuers.protocol import (
+    Capabilities,
+    IssuerCheck,
+    IssuerError,
+    Order,
+    OrderState,
+    Reason,
+    Task,
+    Wanted,
+)
+from certdesk.connectors.targets.calling import BadShape
+from certdesk.pki.x509 import certificates
+
+_LOOKED_AT = 25  # newest orders of the same primary name, to find ours among them
+_AGAIN = 60  # seconds: DigiCert looks for proofs by itself every few minutes
+_AGAIN_PEOPLE = 900
+_WAITS = {
+    "needs_approval": "The order waits for an administrator's approval in CertCentral.",
+    "processing": "The domains are proved; DigiCert checks the organization or asks its approvers.",
+}
+_OPEN = frozenset({"pending", "reissue_pending"})
+_DONE = frozenset({"issued", "revoked", "expired"})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class CertCentral:
+    """One account."""
+
+    def __init__(
+        self, options: CertCentralOptions, outside: Outside, now: Callable[[], datetime] = _now
+    ) -> None:
+        self._options, self._now = options, now
+        self._wire = Wire(options, outside)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        levels = frozenset(self._options.products)
+        return Capabilities(
+            levels=levels,
+            wildcard=levels != {"EV"},
+            ip=False,
+            most_names=products.MOST_NAMES,
+            key_algorithms=products.KEYS,
+            caa_domains=products.CAA,
+            methods=self._methods(),
+            longest_days=products.LONGEST_DAYS,
+        )
+
+    def _methods(self) -> tuple[str, ...]:
+        """A wildcard's proof is dns-01 where the option says http."""
+        method = products.PROOFS[self._options.dcv_method]
+        return (method, "dns-01") if method == "http-01" else (method,)
+
+    async def place(self, wanted: Wanted) -> Order:
+        product = orders.product_of(self._options, wanted)
+        handle = await self._known(wanted) or await self._ordered(wanted, product)
+        return await self.poll(wanted, handle)
+
+    async def proceed(self, wanted: Wanted, handle: str, tasks: tuple[str, ...]) -> Order:
+        return await self.poll(wanted, handle)  # each look asks CertCentral to look for the proofs as well
+
+    async def poll(self, wanted: Wanted, handle: str) -> Order:
+        number, request = orders.numbers(handle)
+        row = await self._order(number)
+        if orders.status(row, request) in _OPEN:
+            tasks = await self._tasks(wanted, row)
+            if all(task.done for task in tasks):  # the last proof may have let it issue at once
+                row = await self._order(number)
+        else:
+            tasks = ()
+        return await self._state(wanted, handle, row, request, tasks)
+
+    async def withdraw(self, handle: str) -> Order:
+        number, request = orders.numbers(handle)
+        row = await self._order(number)  # a reissue that came later must not be cancelled in place of this
+        if orders.status(row, request) in _DONE:
+            return await self._state(None, handle, row, request, ())
+        try:
+            body = {"status": "CANCELED", "note": "Withdrawn by the applicant."}
+            await self._wire.send("PUT", f"order/certificate/{number}/status", "The cancellation", body)
+        except Refusal as refusal:
+            if refusal.reason is not Reason.REFUSED:
+                raise
+            row = await self._order(number)  # it was cancelled before, or the CA was quicker
+            state = await self._state(None, handle, row, request, ())
+            if state.state in (OrderState.TASKS, OrderState.WORKING):
+                raise
+            return state
+        return Order(handle, OrderState.CANCELLED)
+
+    async def revoke(self, certificate: bytes, handle: str, reason: int) -> None:
+        serial = certificates.facts(certificate).serial.upper()
+        body = {
+            "revocation_reason": products.REASONS.get(reason, "unspecified"),
+            "comments": "Revoked by certdesk.",
+            "skip_approval": self._options.skip_approval,
+        }
+        try:
+            answer = await self._wire.send("PUT", f"certificate/{serial}/revoke", "The revocation", body)
+        except Refusal as refusal:
+            if refusal.reason is not Reason.REFUSED:
+                raise
+            row = await self._order(orders.numbers(handle)[0])
+            if _is_revoked(row, serial) or _says_revoked(refusal):
+                return
+            if any(
+                one.get("type") == "revoke" and one.get("status") == "pending" for one in orders.requests(row)
+            ):
+                raise _waits_for_approval() from None
+            raise
+        if answer.status == 201:
+            raise _waits_for_approval()
+
+    async def test(self) -> IssuerCheck:
+        try:
+            user = await self._wire.json("GET", "user/me", "The look at the account")
+            offered = await self._wire.json("GET", "product", "The look at the products")
+            known = {str(one["name_id"]) for one in offered["products"]}
+        except IssuerError as error:
+            return IssuerCheck(False, error.message, error.next_step)
+        except BadShape:
+            wrong = self._wire.bad_answer()
+            return IssuerCheck(False, wrong.message, wrong.next_step)
+        missing = sorted(set(self._options.products.values()) - known)
+        notes = tuple(f"The account may not order {product}." for product in missing)
+        inactive = user.get("status", "active") != "active"
+        return IssuerCheck(True, notes=(*notes, *(["The API key's user is not active."] if inactive else [])))
+
+    # finding and placing
+
+    async def _known(self, wanted: Wanted) -> str | None:
+        """The handle of the live order or reissue with our reference."""
+        before = self._predecessor(wanted)
+        if before is not None:
+            row = await self._maybe(before)
+            request = orders.reissue_with(row, wanted.reference) if row else None
+            if request is not None:
+                return f"{before}/{request}"
+        query = (
+            f"filters[common_name]={quote(wanted.names[0], safe='')}&sort=-date_created&limit={_LOOKED_AT}"
+        )
+        path = f"order/certificate?{query.replace('[', '%5B').replace(']', '%5D')}"
+        listed = (await self._wire.json("GET", path, "The look at the orders")).get("orders", [])
+        for one in listed if isinstance(listed, list) else []:
+            if isinstance(one, dict) and orders.is_live(one) and isinstance(one.get("id"), int):
+                row = one if "alternative_order_id" in one else await self._order(one["id"])
+                if row.get("alternative_order_id") == wanted.reference:
+                    return str(one["id"])
+        return None
+
+    def _predecessor(self, wanted: Wanted) -> int | None:
+        return orders.numbers(wanted.predecessor)[0] if wanted.predecessor and wanted.replaces else None
+
+    async def _ordered(self, wanted: Wanted, product: str) -> str:
+        """Places it: as a reissue where the predecessor still covers it, else as an order of its own."""
+        before = self._predecessor(wanted)
+        row = await self._maybe(before) if before is not None else None
+        renewal = None
+        if before is not None and row is not None:
+            replaced = certificates.facts(wanted.replaces)
+            if orders.can_reissue(row, product, wanted, replaced.names):
+                return await self._reissued(wanted, before)
+            if orders.renewed(row, product, replaced.not_after, self._now()):
+                renewal = before
+        organization = await organizations.number_of(self._wire, self._options, wanted)
+        body = orders.order(self._options, wanted, organization, renewal)
+        made = await self._wire.json("POST", f"order/certificate/{product}", "The order", body)
+        if not isinstance(made.get("id"), int):
+            raise self._wire.bad_answer()
+        return str(made["id"])
+
+    async def _reissued(self, wanted: Wanted, before: int) -> str:
+        body = orders.reissue(self._options, wanted)
+        made = await self._wire.json("POST", f"order/certificate/{before}/reissue", "The reissue", body)
+        try:
+            return f"{before}/{int(made['requests'][0]['id'])}"
+        except BadShape:
+            raise self._wire.bad_answer() from None
+
+    # looking
+
+    async def _order(self, number: int) -> Mapping[str, Any]:
+        return await self._wire.json("GET", f"order/certificate/{number}", "The look at the order")
+
+    async def _maybe(self, number: int) -> Mapping[str, Any] | None:
+        """None where the account has no such order (any more)."""
+        try:
+            return await self._order(number)
+        except IssuerError as error:
+            if error.reason is Reason.NOT_THERE:
+                return None
+            raise
+
+    async def _tasks(self, wanted: Wanted, row: Mapping[str, Any]) -> tuple[Task, ...]:
+        """What is asked for, with a look of CertCentral's at what is there."""
+        number, method = row["id"], str(row.get("dcv_method", ""))
+        if method == "email":
+            return orders.tasks(method, wanted.names, "", frozenset())
+        path = f"order/certificate/{number}"
+        given = await self._wire.json("PUT", f"{path}/dcv-random-value", "The random value", {})
+        token = given.get("dcv_random_value")
+        if not isinstance(token, str) or not token:
+            raise self._wire.bad_answer()
+        return orders.tasks(method, wanted.names, token, await self._proved(path))
+
+    async def _proved(self, path: str) -> frozenset[str]:
+        try:
+            seen = await self._wire.json("PUT", f"{path}/check-dcv", "The check of the domains", {})
+        except Refusal as refusal:
+            if refusal.reason is Reason.REFUSED:  # http-token: not all of them are there
+                return frozenset()
+            raise
+        rows = seen.get("dns_name_validations")
+        return frozenset(
+            str(one.get("dns_name", "")).lower().removeprefix("*.")
+            for one in (rows if isinstance(rows, list) else [])
+            if isinstance(one, dict) and one.get("status") in ("approved", "valid", "complete")
+        )
+
+    async def _state(
+        self,
+        wanted: Wanted | None,
+        handle: str,
+        row: Mapping[str, Any],
+        request: int | None,
+        tasks: tuple[Task, ...],
+    ) -> Order:
+        status = orders.status(row, request)
+        asked = orders.asked(row, request)
+        decided = str(asked.get("status", "")).lower()
+        words = str(asked.get("processor_comment") or "")[:500]
+        if status == "rejected" or decided == "rejected":
+            return Order(
+                handle, OrderState.REFUSED, words=words or "DigiCert rejected the order without words."
+            )
+        if status in ("canceled", "cancelled") or decided in ("canceled", "cancelled"):
+            return Order(handle, OrderState.CANCELLED, words=words)
+        if status in _DONE:
+            chain = await collecting.chain(self._wire, row, wanted.csr if wanted else None)
+            return Order(handle, OrderState.ISSUED, chain=chain)
+        if any(not task.done for task in tasks):
+            return Order(handle, OrderState.TASKS, tasks, retry_after=_AGAIN)
+        again = _AGAIN_PEOPLE if status in _WAITS else _AGAIN
+        words = _WAITS.get(status, "DigiCert works on the order.")
+        return Order(handle, OrderState.WORKING, tasks, words, retry_after=again)
+
+
+def _is_revoked(row: Mapping[str, Any], serial: str) -> bool:
+    shown = row.get("certificate")
+    if not isinstance(shown, Mapping) or str(shown.get("serial_number", "")).upper().lstrip(
+        "0"
+    ) != serial.lstrip("0"):
+        return row.get("status") == "revoked"
+    return "revoked" in (row.get("status"), shown.get("status"))
+
+
+def _says_revoked(refusal: Refusal) -> bool:
+    told = " ".join((*refusal.said.codes, refusal.said.words)).lower()
+    return "already" in told and "revoked" in told
+
+
+def _waits_for_approval() -> IssuerError:
+    return IssuerError(
+        Reason.BUSY,
+        "The revocation waits for an administrator's approval in CertCentral.",
+        "Approve it there, or switch on 'Approve at once' in the options.",
+    )

@@ -1,0 +1,127 @@
+"""The way to CertCentral's Services API v2: through the egress gate (law 11), failures as `IssuerError`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from certdesk.connectors.dns.lookup import printable
+from certdesk.connectors.http import Fetched
+from certdesk.connectors.issuers.certcentral.options import CertCentralOptions
+from certdesk.connectors.issuers.options import Outside
+from certdesk.connectors.issuers.protocol import IssuerError, Reason
+from certdesk.connectors.targets import calling, servers
+from certdesk.connectors.targets.calling import BadShape
+from certdesk.connectors.targets.options import Outside as TargetOutside
+from certdesk.connectors.targets.protocol import TargetError
+
+_WORDS = 500
+_LATE = "did not answer completely"
+_STATUS = {
+    401: (Reason.CREDENTIALS, "Check the API key."),
+    403: (Reason.CREDENTIALS, "Check the API key, and that its user may do that."),
+    404: (Reason.NOT_THERE, "Look for the order in CertCentral."),
+    408: (Reason.BUSY, ""),
+    429: (Reason.RATE_LIMITED, ""),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The CA's own codes and words of a refusal; None of it is ours."""
+
+    codes: tuple[str, ...]
+    words: str
+
+
+class Refusal(IssuerError):
+    """An answer of 400 and above, with what the CA said of it."""
+
+    def __init__(self, reason: Reason, message: str, next_step: str, wait: int | None, said: Failure) -> None:
+        super().__init__(reason, message, next_step, retry_after=wait)
+        self.said = said
+
+
+class Wire:
+    """One account."""
+
+    def __init__(self, options: CertCentralOptions, outside: Outside) -> None:
+        self._base = f"{options.server_url.removesuffix('/services/v2')}/services/v2/"
+        self._key = options.api_key.get_secret_value()
+        self._tls = servers.context(options.ca)
+        self._outside = TargetOutside(
+            seconds=outside.seconds,
+            max_bytes=outside.max_bytes,
+            allow_networks=outside.allow_networks,
+            ports=outside.ports,
+            resolver=outside.resolver,
+        )
+        self.host = urlsplit(options.server_url).netloc
+
+    async def json(self, method: str, path: str, what: str, body: object = None) -> Mapping[str, Any]:
+        """The object of a good answer; an empty one where it has no body.
+
+        Args:
+            what: the call in words, for the error.
+
+        Raises:
+            Refusal: by the status, with the CA's own words.
+            IssuerError: UNREACHABLE, TIMEOUT, NOT_ALLOWED or BAD_ANSWER.
+        """
+        answer = await self.send(method, path, what, body)
+        if not answer.body:
+            return {}
+        try:
+            found = json.loads(answer.body)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise self.bad_answer()
+        return found
+
+    async def send(self, method: str, path: str, what: str, body: object = None) -> Fetched:
+        """A good answer as it came; see `json`."""
+        headers = {"X-DC-DEVKEY": self._key, "Content-Type": "application/json"}
+        raw = b"" if body is None else json.dumps(body).encode()
+        try:
+            answer = await calling.call(self._outside, method, self._base + path, headers, raw, self._tls)
+        except TargetError as error:
+            late = error.reason.value == Reason.UNREACHABLE.value and _LATE in error.message
+            reason = Reason.TIMEOUT if late else Reason(error.reason)
+            raise IssuerError(reason, error.message, error.next_step) from None
+        if 200 <= answer.status < 300:
+            return answer
+        raise self._refusal(answer, what)
+
+    def _refusal(self, answer: Fetched, what: str) -> Refusal:
+        fallback = Reason.BUSY if answer.status >= 500 else Reason.REFUSED
+        reason, next_step = _STATUS.get(answer.status, (fallback, ""))
+        if 300 <= answer.status < 400:
+            reason, next_step = Reason.BAD_ANSWER, "Enter the address without a redirect."
+        said = _said(answer)
+        # for a key that is not accepted some servers repeat what they were sent
+        shown = f" ({said.words})" if said.words and reason is not Reason.CREDENTIALS else ""
+        if reason is Reason.REFUSED:
+            next_step = "Read the CA's words; correct the order, or the product and account in the options."
+        message = f"{what} failed: {self.host} answered {answer.status}{shown}."
+        return Refusal(reason, message, next_step, _seconds(answer.header("retry-after")), said)
+
+    def bad_answer(self) -> IssuerError:
+        return IssuerError(
+            Reason.BAD_ANSWER, f"{self.host} did not answer as CertCentral does.", "Check the server address."
+        )
+
+
+def _said(answer: Fetched) -> Failure:
+    try:
+        rows = json.loads(answer.body)["errors"]
+        codes = tuple(str(one.get("code", "")) for one in rows)
+        words = "; ".join(" ".join(str(one.get("message") or one.get("code")).split()) for one in rows)
+    except (*BadShape, RecursionError):
+        return Failure((), "")
+    return Failure(codes, printable(words.encode(), _WORDS))
+
+
+def _seconds(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else None
