@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import RLock
 
 from certdesk.lab.ca.errors import not_found
@@ -11,10 +11,6 @@ from certdesk.lab.ca.mails import Post
 from certdesk.lab.ca.proofs import Prover
 from certdesk.lab.ca.signing import Signer
 from certdesk.lab.ca.state import Certificate, Order, Organization, Request
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass
@@ -27,11 +23,11 @@ class Office:
     """
 
     signer: Signer
+    now: Callable[[], datetime]
     prover: Prover = field(default_factory=Prover)
     post: Post = field(default_factory=Post)
     faults: Faults = field(default_factory=Faults)
     vetting_seconds: float | None = 0.0
-    now: Callable[[], datetime] = _now
     url: str = ""
     organizations: dict[int, Organization] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)

@@ -72,10 +72,10 @@ class LabCa:
         self.url = f"http://{address}:{self._http.server_address[1]}"
         self.office = Office(
             Signer(folder),
+            now,
             Prover(resolver, http_port),
             Post(mail),
             vetting_seconds=vetting_seconds,
-            now=now,
             url=self.url,
         )
         self._calls: deque[str] = deque(maxlen=_CALLS_KEPT)

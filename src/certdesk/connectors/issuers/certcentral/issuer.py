@@ -123,11 +123,7 @@ class CertCentral:
             row = await self._order(orders.numbers(handle)[0])
             if _is_revoked(row, serial) or _says_revoked(refusal):
                 return
-            if any(
-                one.get("type") == "revoke" and one.get("status") == "pending" for one in orders.requests(row)
-            ):
-                raise _waits_for_approval() from None
-            raise
+            raise _passing(row) or refusal from None
         if answer.status == 201:
             raise _waits_for_approval()
 
@@ -277,6 +273,20 @@ def _is_revoked(row: Mapping[str, Any], serial: str) -> bool:
 def _says_revoked(refusal: Refusal) -> bool:
     told = " ".join((*refusal.said.codes, refusal.said.words)).lower()
     return "already" in told and "revoked" in told
+
+
+def _passing(row: Mapping[str, Any]) -> IssuerError | None:
+    """Why it cannot be revoked now, where that will pass."""
+    if row.get("status") == "reissue_pending":
+        return IssuerError(
+            Reason.BUSY,
+            "CertCentral revokes nothing while a reissue of the order is pending.",
+            "Let the reissue end, or withdraw it; the revocation is tried again.",
+        )
+    waits = any(
+        one.get("type") == "revoke" and one.get("status") == "pending" for one in orders.requests(row)
+    )
+    return _waits_for_approval() if waits else None
 
 
 def _waits_for_approval() -> IssuerError:
