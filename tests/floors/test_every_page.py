@@ -51,6 +51,7 @@ KINDS: Mapping[str, str] = {
     "request_id": "approvals",
     "agency_id": "agencies",
     "target_id": "targets",
+    "issuer_id": "issuers",
     "deployment_id": "deployments",
     "binding_id": "bindings",
     "channel_id": "notification-channels",
@@ -68,7 +69,10 @@ EVERYBODYS = {"name", "zone", "product_id", "token", "passkey_id"}
 """Parts that name nothing of a team's: names, zones by name, lines of the catalogue, one's own passkeys."""
 NOBODYS = {"token": "x" * 43, "passkey_id": "9999"}
 """Parts of which nothing is made here."""
-OPERATORS = {"accounts", "account-money", "edit-price", "mail-server"}
+OPERATORS = {
+    *{"accounts", "account-money", "edit-price", "mail-server"},
+    *{"issuer", "issuer-edit", "issuer-test", "issuer-remove"},
+}
 """Pages of the operator of the installation, who reaches every account."""
 
 PAGES: dict[str, URLPattern] = {str(one.name): one for one in urls.urlpatterns}

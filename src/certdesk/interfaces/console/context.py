@@ -12,12 +12,14 @@ from django.utils.translation import gettext as _
 from certdesk.foundation.approvals import queries as approvals
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam import agencies, assuming
+from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.public import figures
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates.queries import Tab
 from certdesk.lifecycle.enrolment import credentials
+from certdesk.lifecycle.issuers import setting_up
 from certdesk.lifecycle.orders import accounts
 from certdesk.lifecycle.validation import organization_queries
 
@@ -99,6 +101,9 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
     def decisions() -> int:
         return approvals.waiting_count(principal)
 
+    issuers: list[Line] = []
+    if iam.is_operator(principal, setting_up.LIST):
+        issuers = [(_("Issuers"), "issuers", "file-certificate", setting_up.LIST, nothing)]
     own: list[Line] = [(_("Access keys"), "iam-keys", "key", "", nothing)] if not principal.agency else []
     own += [(_("Switch role"), "iam-switch", "refresh", "", nothing)]
     return [
@@ -146,6 +151,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
             _("Service"),
             [
                 (_("Prices"), "prices", "receipt", "scm:certProduct:get", nothing),
+                *issuers,
                 (_("Private CA"), "authority", "certificate", "", nothing),
                 (_("Authorities"), "authorities", "key", hierarchy.LIST, nothing),
                 (_("API reference"), "reference", "api", "", nothing),

@@ -57,7 +57,7 @@ SHAPES = (
     _("Take another issuer."),
     _("The server of the issuer changes, so its secrets must be given again."),
     _("%(name)s cannot be the short name of an issuer."),
-    _("Take 2 to 32 small letters, digits and hyphens, a letter first; not builtin."),
+    _("Take 2 to 19 small letters, digits and hyphens, a letter first; not builtin."),
     _("%(name)s is no profile."),
     _("Use public or private."),
     _("This is a lab whose clock is moved, so it orders nothing that others trust."),

@@ -30,7 +30,7 @@ MOST_OF_A_PRODUCT = 10
 MOST_A_WEEK = 1_000_000
 LONGEST_TITLE = 64
 PROFILES = ("public", "private")
-_SLUG = re.compile(r"[a-z][a-z0-9-]{1,31}")
+_SLUG = re.compile(r"[a-z][a-z0-9-]{1,18}")  # as campaigns ask for it; versions have 40 characters
 
 
 def listed(principal: Principal) -> list[Issuer]:
@@ -155,7 +155,10 @@ def edit(principal: Principal, issuer_id: str, changes: Mapping[str, Any]) -> Is
 
 def _replace_options(issuer: Issuer, given: Mapping[str, Any]) -> None:
     """With other options what was met before says nothing any more."""
-    options = _read(issuer.kind, given, dialing.options_of(issuer))
+    before = dialing.options_of(issuer)
+    options = _read(issuer.kind, given, before)
+    if options.stored() == before:
+        return
     old, issuer.secret_id = issuer.secret_id, _seal(issuer, options)
     sealing.destroy(old)
     issuer.shown, issuer.capabilities = options.shown(), _told(issuer.kind, options)
@@ -298,7 +301,7 @@ def _slug(given: str) -> str:
     if not _SLUG.fullmatch(given) or rules.is_built_in(given):
         raise BadParameter(
             f"{given!r:.40} cannot be the short name of an issuer.",
-            next_step="Take 2 to 32 small letters, digits and hyphens, a letter first; not builtin.",
+            next_step="Take 2 to 19 small letters, digits and hyphens, a letter first; not builtin.",
             field="slug",
         )
     return given
