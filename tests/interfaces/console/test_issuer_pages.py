@@ -137,7 +137,7 @@ def test_a_product_that_is_in_use_keeps_its_issuer(office: Office, script: Scrip
     text(alice, f"/issuers/products/{PRODUCT}", {"place0": "first", "also": "one"})
     one = Issuer.objects.get()
     assert "1 products are served by this issuer" in text(alice, f"/issuers/{one.id}/remove", {})
-    campaign = text(alice, "/campaigns/add?issuer=first")
+    campaign = text(alice, "/campaigns/new?issuer=first")
     assert 'name="which_issuer" value="first"' in campaign
 
 
