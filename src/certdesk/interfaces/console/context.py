@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.http import HttpRequest
@@ -85,6 +86,12 @@ def sections(request: HttpRequest, principal: Principal) -> list[Section]:
     return found
 
 
+@lru_cache(maxsize=1000)
+def operates(account_id: str) -> bool:
+    """Whether it is the operating account: the first one made, so that stays. Only for what is shown."""
+    return account_id == iam.operating_account()
+
+
 Line = tuple[str, str, str, str, Callable[[], int]]
 
 
@@ -102,7 +109,7 @@ def _plan(request: HttpRequest, principal: Principal) -> list[tuple[str, list[Li
         return approvals.waiting_count(principal)
 
     issuers: list[Line] = []
-    if iam.is_operator(principal, setting_up.LIST):
+    if principal.may(setting_up.LIST) and operates(principal.account_id):
         issuers = [(_("Issuers"), "issuers", "file-certificate", setting_up.LIST, nothing)]
     own: list[Line] = [(_("Access keys"), "iam-keys", "key", "", nothing)] if not principal.agency else []
     own += [(_("Switch role"), "iam-switch", "refresh", "", nothing)]
