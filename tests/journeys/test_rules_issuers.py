@@ -20,12 +20,14 @@ from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.actions import enqueue
 from certdesk.foundation.outbox.models import Message
 from certdesk.foundation.sealing.models import Secret
+from certdesk.interfaces.operations import orders as order_operations
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates.models import Version
 from certdesk.lifecycle.issuers import actions, dialing, jobs, queries, rules, setting_up
 from certdesk.lifecycle.issuers.models import Issuer, Place
+from certdesk.lifecycle.orders import actions as orders
 from tests.support.office import Office
-from tests.support.rulebook import Caller
+from tests.support.rulebook import BUY, Caller
 from tests.support.scripted_issuer import BAD, OPTIONS, Script, registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -467,3 +469,20 @@ def test_what_is_kept_of_capabilities_is_read_back_whole(script: Script) -> None
 
 def test_a_product_without_any_issuer_has_an_empty_order() -> None:
     assert queries.order_of(replace(catalogue().products[0], issuer="")) == ()
+
+
+# rule: CAT-6
+def test_a_product_whose_issuer_nobody_set_up_is_shown_and_not_sold(
+    alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = catalogue()
+    lines = tuple(replace(one, issuer="first") if one.id == PRODUCT else one for one in book.products)
+    monkeypatch.setattr(orders, "catalogue", lambda: replace(book, products=lines))
+    monkeypatch.setattr(order_operations, "catalogue", lambda: replace(book, products=lines))
+    asked = {name: BUY[name] for name in ("cert_brand", "cert_type", "domain_type", "domain_numbers")}
+    price = alice("catalogue.price", body=asked)
+    assert (price["available"], price["reason"]) == (False, "no issuer is configured for GeoTrust.")
+    assert "cannot be bought" in alice.refused("orders.buy", body=BUY).message
+    made(alice)
+    assert alice("catalogue.price", body=asked)["available"]
+    assert alice.buy()

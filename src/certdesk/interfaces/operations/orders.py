@@ -9,6 +9,7 @@ from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.catalogue import prices
 from certdesk.lifecycle.catalogue.queries import brand_title, catalogue
 from certdesk.lifecycle.catalogue.rules import amount_text
+from certdesk.lifecycle.issuers import queries as issuers
 from certdesk.lifecycle.orders import actions, means, queries, rules
 from certdesk.lifecycle.orders.filters import OrderFilters
 from certdesk.lifecycle.orders.models import Order, Share
@@ -186,7 +187,9 @@ def products(principal: Principal, query: PageQuery) -> Shape:
     """Everything that is or could be for sale, with the reason where it is not (CAT-6)."""
     book = catalogue()
     page, behind = paging.after(prices.current_all(clock.now()), query.limit, query.marker)
-    items = [shapes.product(one, book.types[one.type], dict(book.currencies)) for one in page]
+    items = [
+        shapes.product(issuers.offered(one), book.types[one.type], dict(book.currencies)) for one in page
+    ]
     return {"items": items, "next_marker": behind}
 
 
@@ -197,6 +200,7 @@ def price(principal: Principal, body: Price) -> Shape:
     product = catalogue().product(asked.cert_brand, asked.cert_type, asked.domain_type, free=asked.free)
     catalogue().check_buyer(product, by_acme=False)
     account = queries.account_facts(principal.account_id)
+    product = issuers.offered(product)
     if not product.available:
         return {"available": False, "reason": say(product.reason), "amount": "", "currency": account.currency}
     checked = rules.check_buy(asked, product, account)

@@ -1,7 +1,7 @@
 """Reads: the issuers of the installation, who may serve a product, what is left of a week's orders."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from certdesk.connectors.issuers.protocol import Capabilities, IssuerConnector, IssuerError
@@ -109,6 +109,15 @@ def own_order(product_id: str) -> tuple[str, ...]:
 def order_of(product: Product) -> tuple[str, ...]:
     """Who may serve a product, the first one first: the operator's own order, else the catalogue's issuer."""
     return own_order(product.id) or ((product.issuer,) if product.issuer else ())
+
+
+def offered(product: Product) -> Product:
+    """The product as it can be bought (CAT-6): not where the catalogue names an issuer that nobody set up."""
+    if not product.available or rules.is_built_in(product.issuer):
+        return product
+    if any(map(is_configured, order_of(product))):
+        return product
+    return replace(product, available=False, reason=f"no issuer is configured for {product.brand_title}.")
 
 
 def product_of(product_id: str) -> Product:

@@ -15,6 +15,7 @@ from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Price
 from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates import tags
+from certdesk.lifecycle.issuers import queries as issuers
 
 from . import ledger, means, packages, queries, rules
 from .errors import NotPayable, PaymentRefused
@@ -116,6 +117,7 @@ def _place(
         book.check_buyer(product, by_acme=principal.via is Via.ACME)
         if account.repriced:
             product = prices.current(product, now)
+        product = issuers.offered(product)
         checked = rules.check_buy(asked, product, account)
         if auto_pay:
             rules.check_statement(asked.agree_privacy_protection)
