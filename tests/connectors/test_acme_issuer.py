@@ -64,6 +64,11 @@ def issue(server: Pebble, connector: Any, order: Any, method: str) -> Any:
     return run(ended(connector, order, proceeded))
 
 
+def test_an_address_is_proved_by_http(server: Pebble, options: dict[str, Any]) -> None:
+    found = issue(server, acme(options), wanted("ip", "127.0.0.1"), "http-01")
+    assert found.state is OrderState.ISSUED
+
+
 @pytest.mark.parametrize("method", ["http-01", "tls-alpn-01"])
 def test_a_name_is_proved_by_each_method(
     server: Pebble, options: dict[str, Any], name: str, method: str
@@ -418,6 +423,47 @@ def test_advice_that_cannot_be_had_now_is_no_advice_against(
         found = run(acme(options).renewal_window(issued.chain[0]))
         assert (found is not None) is (told == "good")
         assert found is None or found[2] == 6 * 3600
+
+
+def test_times_of_the_server_are_handed_on_and_kept_within_a_call(
+    server: Pebble, front: Between, options: dict[str, Any], name: str
+) -> None:
+    waits = {"/my-order/": "3", "/authZ/": "5", "/chalZ/": "4"}
+    front.after = lambda method, path, reply: next(
+        (
+            Reply(reply.status, {**reply.headers, "Retry-After": [seconds]}, reply.body)
+            for begin, seconds in waits.items()
+            if path.startswith(begin) and reply.status < 300
+        ),
+        reply,
+    )
+    connector, order = acme(options), wanted("z", name, f"www.{name}")
+    placed = run(connector.place(order))
+    assert placed.retry_after == 5
+    found = tasks_by(placed, "http-01")
+    for one in found:
+        server.set_up(one)
+    front.clock = lambda: 5.0
+    for told, state in ((found[:1], OrderState.TASKS), (found[1:], OrderState.WORKING)):
+        proceeded = run(connector.proceed(order, placed.handle, tuple(one.id for one in told)))
+        assert (proceeded.state, proceeded.retry_after) == (state, 5)
+        front.clock = lambda: 10.0
+    assert front.early == []
+
+
+def test_a_challenge_whose_look_has_just_ended_is_no_failure(
+    front: Between, options: dict[str, Any], name: str
+) -> None:
+    connector, order = acme(options), wanted("y", name)
+    placed = run(connector.place(order))
+    (task,) = tasks_by(placed, "http-01")
+    late = problem(400, "malformed", "Cannot update challenge with status valid, only status pending")
+    front.before = lambda method, path: late if path.startswith("/chalZ/") else None
+    assert run(connector.proceed(order, placed.handle, (task.id,))).state is OrderState.WORKING
+    strange = problem(403, "unauthorized", "not yours")
+    front.before = lambda method, path: strange if path.startswith("/chalZ/") else None
+    with pytest.raises(IssuerError, match="not yours"):
+        run(acme(options).proceed(order, placed.handle, (task.id,)))
 
 
 def test_the_end_is_asked_for_where_the_ca_takes_it(

@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from certdesk.connectors.http import Fetched
-from certdesk.connectors.issuers.acme import advice, tasks
+from certdesk.connectors.issuers.acme import advice
 from certdesk.connectors.issuers.acme.account import Account
 from certdesk.connectors.issuers.acme.keys import b64
 from certdesk.connectors.issuers.acme.memory import SHARED, Memory
 from certdesk.connectors.issuers.acme.options import AcmeOptions
-from certdesk.connectors.issuers.acme.orders import Orders, longest
+from certdesk.connectors.issuers.acme.orders import Orders
 from certdesk.connectors.issuers.acme.presets import PRESETS
 from certdesk.connectors.issuers.acme.problems import AcmeRefused
 from certdesk.connectors.issuers.acme.wire import Signer, Wire, no_acme, object_of
@@ -153,30 +153,12 @@ class Acme:
         return profile
 
     async def proceed(self, wanted: Wanted, handle: str, tasks: tuple[str, ...]) -> Order:
+        """Looks once, before it answers challenges: the CA says there when it wants to be asked again."""
         by = await self._account.signer()
         answer = await self._orders.look(handle, by)
-        order = object_of(answer, self._wire.host)
-        if order.get("status") == "pending" and tasks:
-            waits = [await self._answer(url, by) for url in await self._open(order, by, set(tasks))]
-            answer = await self._orders.look(handle, by)
-            found = await self._orders.told(answer, wanted, handle, by)
-            return replace(found, retry_after=longest(found.retry_after, *waits))
-        return await self._orders.told(answer, wanted, handle, by)
-
-    async def _open(self, order: Mapping[str, Any], by: Signer, wanted: set[str]) -> list[str]:
-        """Challenges among those wanted that the CA has not begun to look at."""
-        held, _ = await self._orders.authorizations(order, by)
-        return [
-            str(one["url"])
-            for authorization in held
-            for one in tasks.challenges_of(authorization)
-            if one["url"] in wanted and one.get("status") == "pending"
-        ]
-
-    async def _answer(self, url: str, by: Signer) -> int | None:
-        answer = await self._wire.post(url, {}, by, "The answer to the challenge")
-        self._memory.answer(url)
-        return self._wire.wait_of(answer)
+        if not tasks or object_of(answer, self._wire.host).get("status") != "pending":
+            return await self._orders.told(answer, wanted, handle, by)
+        return await self._orders.answered(answer, wanted, handle, by, frozenset(tasks))
 
     async def poll(self, wanted: Wanted, handle: str) -> Order:
         """Also finalizes the order, once the CA has accepted all proofs."""

@@ -45,16 +45,50 @@ class Orders:
             return Order(handle, OrderState.ISSUED, chain=await self._certificate(order, wanted, by))
         if status == "processing":
             return Order(handle, OrderState.WORKING, retry_after=wait)
-        held, longer = await self.authorizations(order, by)
-        if status == "invalid" or any(one.get("status") in _OVER for one in held):
+        held, longer = await self._authorizations(order, by)
+        return self._open(order, handle, held, by, longest(wait, longer))
+
+    async def answered(
+        self, answer: Fetched, wanted: Wanted, handle: str, by: Signer, told: frozenset[str]
+    ) -> Order:
+        """A pending order, after the CA was told that these challenges are set up."""
+        order = object_of(answer, self._wire.host)
+        self._check_names(order, wanted)
+        held, longer = await self._authorizations(order, by)
+        waits = [self._wire.wait_of(answer), longer]
+        for url in [
+            str(one["url"])
+            for authorization in held
+            for one in tasks.challenges_of(authorization)
+            if one["url"] in told and one.get("status") == "pending"
+        ]:
+            waits.append(await self._answer(url, by))
+        return self._open(order, handle, held, by, longest(*waits))
+
+    async def _answer(self, url: str, by: Signer) -> int | None:
+        """Tells the CA that a challenge is set up; seconds that it wants to be left alone with it."""
+        try:
+            said = await self._wire.post(url, {}, by, "The answer to the challenge")
+        except AcmeRefused as error:
+            if error.kind != "malformed":  # its look has ended since we asked: the order tells how
+                raise
+            said = None
+        self._memory.answer(url)
+        return None if said is None else self._wire.wait_of(said)
+
+    def _open(
+        self, order: Mapping[str, Any], handle: str, held: list[dict[str, Any]], by: Signer, wait: int | None
+    ) -> Order:
+        """An order without a certificate, from what is asked for in it."""
+        if order.get("status") == "invalid" or any(one.get("status") in _OVER for one in held):
             words = words_of(order.get("error")) or tasks.fault_of(held) or _NOT_TOLD
             return Order(handle, OrderState.REFUSED, self._tasks(held, by), words)
-        if status not in ("pending", "ready"):
+        if order.get("status") not in ("pending", "ready"):
             raise no_acme(self._wire.host)
         found = self._tasks(held, by)
         self._check_provable(held, found)
         state = OrderState.WORKING if self._is_looked_at(held) else OrderState.TASKS
-        return Order(handle, state, found, retry_after=longest(wait, longer))
+        return Order(handle, state, found, retry_after=wait)
 
     def _link(self, order: Mapping[str, Any], name: str) -> str:
         found = order.get(name)
@@ -93,7 +127,7 @@ class Orders:
             for one in pending
         )
 
-    async def authorizations(
+    async def _authorizations(
         self, order: Mapping[str, Any], by: Signer
     ) -> tuple[list[dict[str, Any]], int | None]:
         """Of an order, and the longest `Retry-After` among their answers."""
