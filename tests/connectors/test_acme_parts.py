@@ -323,6 +323,7 @@ def test_presets_are_those_of_the_form_and_say_what_is_known() -> None:
     for name, preset in PRESETS.items():
         assert preset.directory.startswith("https://") is (name not in ("step-ca", "ejbca", "other"))
         assert preset.as_of >= date(2026, 11, 1)
+        assert preset.capabilities.harmless_until_proceed
         assert all(min(one.most, one.seconds) > 0 for one in preset.limits)
         assert bool(preset.source) is (name != "other")
     assert PRESETS["letsencrypt"].limits

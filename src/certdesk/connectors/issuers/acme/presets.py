@@ -77,6 +77,7 @@ class _Can:
             methods=self.methods,
             longest_days=self.days,
             advises=self.advises,
+            harmless_until_proceed=True,  # what is not finalized is no certificate
         )
 
 
