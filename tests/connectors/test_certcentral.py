@@ -15,7 +15,7 @@ from certdesk.connectors.issuers import registry
 from certdesk.connectors.issuers.certcentral import orders, organizations
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import IssuerConnector, IssuerError, OrderState, Reason
-from certdesk.lab.ca import people, routes, shown
+from certdesk.lab.ca import ordering, people, routes, shown
 from certdesk.lab.ca.errors import Refused
 from certdesk.lab.ca.state import Organization
 from certdesk.lab.smtp_server import LabSmtp
@@ -203,7 +203,11 @@ def test_an_answer_that_is_lost_makes_no_second_order(desk: Counter, fault: str)
     assert len(desk.state()["orders"]) == 1
 
 
-def test_withdrawn_and_withdrawn_too_late(desk: Counter) -> None:
+def not_now(*_: object) -> None:
+    raise Refused(400, "busy", "not now")
+
+
+def test_withdrawn_and_withdrawn_too_late(desk: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
     issuer, wanted = desk.issuer(), desk.wanted()
     placed = run(issuer.place(wanted))
     for fault in ("ERROR", "LOST"):
@@ -212,6 +216,9 @@ def test_withdrawn_and_withdrawn_too_late(desk: Counter) -> None:
     for _ in range(2):
         assert run(issuer.withdraw(placed.handle)).state is OrderState.CANCELLED
     late = run(issuer.place(wanted))
+    with monkeypatch.context() as patch:
+        patch.setattr(ordering, "cancel", not_now)
+        assert "not now" in refusal(issuer.withdraw(late.handle)).message  # neither taken back nor issued
     desk.ca.misbehave("cancel", "EARLY")
     answer = run(issuer.withdraw(late.handle))
     assert answer.state is OrderState.ISSUED

@@ -17,10 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from certdesk.foundation.common.errors import BadParameter
 from certdesk.interfaces.cli.labs import Lab, lab
+from certdesk.lab.ca import shown
 from certdesk.lab.ca.products import PRODUCTS
 from certdesk.lab.ca.proofs import Prover
 from certdesk.lab.ca.server import LabCa
 from certdesk.lab.dns_server import LabDns
+from certdesk.lab.smtp_server import LabSmtp
 from tests.lab.test_lab_commands import Ear
 from tests.support.certcentral import NAME, Counter, counter, run
 
@@ -133,6 +135,7 @@ def test_broken_and_huge_bodies_are_answered_as_such(desk: Counter) -> None:
 def test_what_is_not_as_documented_is_named(desk: Counter, changed: dict[str, Any], field: str) -> None:
     answer = ask(desk, "POST", "order/certificate/ssl_dv_rapidssl", body(desk, **changed))
     assert code(answer) == (400, f"invalid_{field}")
+    assert ask(desk, "GET", "order/certificate").json()["orders"] == []
 
 
 def test_products_have_their_rules(desk: Counter) -> None:
@@ -282,6 +285,38 @@ def test_a_proof_for_an_organization_counts_again_and_a_file_only_once(desk: Cou
     assert code(ask(desk, "PUT", f"order/certificate/{filed['id']}/check-dcv", {})) == (400, "file_not_found")
 
 
+def test_a_domain_is_proved_ahead_of_its_orders() -> None:
+    with LabSmtp() as mail, counter(mail=mail) as desk:
+        number = ask(desk, "POST", "organization", COMPANY).json()["id"]
+        company: dict[str, Any] = {"organization": {"id": number}}
+        given = {"name": NAME, "dcv_method": "dns-txt-token", **company}
+        assert code(ask(desk, "POST", "domain", {**given, "name": "no name"})) == (400, "invalid_common_name")
+        unknown = ask(desk, "POST", "domain", {**given, "organization": {}})
+        assert code(unknown) == (400, "invalid_organization")
+        one = ask(desk, "POST", "domain", given).json()
+        path = f"domain/{one['id']}"
+        assert code(ask(desk, "PUT", f"{path}/dcv/validate-token")) == (400, "invalid_dns")
+        desk.dns.set(f"_dnsauth.{NAME}", "TXT", [one["dcv_token"]["token"]])
+        assert ask(desk, "PUT", f"{path}/dcv/validate-token").json()["status"] == "active"
+        assert ask(desk, "GET", path).json()["validations"][0]["dcv_status"] == "complete"
+        assert "certificate_id" in placed(desk, "ssl_basic", **company)
+        mailed = ask(
+            desk, "POST", "domain", {"name": "b.example.test", "dcv_method": "email", **company}
+        ).json()
+        path = f"domain/{mailed['id']}"
+        assert code(ask(desk, "PUT", f"{path}/dcv/validate-token")) == (400, "invalid_dcv_method")
+        boxes = ask(desk, "GET", f"{path}/dcv/emails").json()["base_emails"]
+        first = mail.wait_for(lambda got: boxes[0] in got.recipients).text.split()[-1]
+        mail.clear()
+        assert ask(desk, "POST", f"{path}/validation/email").status_code == 204
+        newest = mail.wait_for(lambda got: boxes[0] in got.recipients).text.split()[-1]
+        assert [desk.http.post(link).status_code for link in (first, newest)] == [404, 200]
+        assert ask(desk, "POST", f"{path}/validation/email").status_code == 204  # nothing to ask any more
+        rows = ask(desk, "GET", "domain").json()["domains"]
+        assert [one["validations"][0]["dcv_status"] for one in rows] == ["complete", "complete"]
+        assert code(ask(desk, "GET", "domain/99")) == (404, "domain_not_found")
+
+
 def test_the_rate_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     passed = [0.0]
     with counter(rate=2, clock=lambda: passed[0]) as desk:
@@ -400,3 +435,16 @@ def test_a_long_common_name_is_left_out_of_the_subject(desk: Counter) -> None:
     done = desk.issued(desk.wanted(long))
     assert run(desk.issuer().poll(desk.wanted(long), done.handle)).chain == done.chain
     assert len(x509.load_der_x509_certificate(done.chain[0]).subject) == 0
+
+
+def test_a_mistake_of_its_own_is_not_hidden(
+    desk: Counter, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wrong(*_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(shown, "full", wrong)
+    order = placed(desk)
+    with pytest.raises(httpx.RemoteProtocolError):
+        ask(desk, "GET", f"order/certificate/{order['id']}")
+    assert "a mistake" in capsys.readouterr().err

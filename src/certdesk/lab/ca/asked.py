@@ -45,15 +45,19 @@ def part(body: Mapping[str, Any], field: str) -> Mapping[str, Any]:
     return found
 
 
+def host(name: str) -> str:
+    if not _HOST.fullmatch(name):
+        raise invalid("common_name", f"The domain name {name[:100]!r} is not valid.")
+    return name
+
+
 def certificate(body: Mapping[str, Any], product: Product, now: datetime) -> Certificate:
     asked = part(body, "certificate")
     others = asked.get("dns_names") or []
     if not isinstance(others, list) or not all(isinstance(one, str) for one in others):
         raise invalid("dns_names", "dns_names is not a list of names.")
     names = tuple(dict.fromkeys(one.strip().lower() for one in (text(asked, "common_name"), *others)))
-    for name in names:
-        if not _HOST.fullmatch(name):
-            raise invalid("common_name", f"The domain name {name[:100]!r} is not valid.")
+    for name in map(host, names):
         if name.startswith("*.") and not product.wildcard:
             raise invalid("common_name", f"Wildcard domains are not allowed on {product.name}.")
     if len(names) > MOST_NAMES:

@@ -55,6 +55,10 @@ def _share(office: Office, order: Order) -> None:
         for other in office.orders.values()
         if other.organization is order.organization and other.method != "http-token"
         for name in other.proved
+    } | {
+        one.name
+        for one in office.domains.values()
+        if one.proved and one.organization is order.organization and one.method != "http-token"
     }
     order.proved |= {
         name

@@ -10,7 +10,7 @@ from certdesk.lab.ca.faults import Faults
 from certdesk.lab.ca.mails import Post
 from certdesk.lab.ca.proofs import Prover
 from certdesk.lab.ca.signing import Signer
-from certdesk.lab.ca.state import Certificate, Order, Organization, Request
+from certdesk.lab.ca.state import Certificate, Domain, Order, Organization, Request
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Office:
     vetting_seconds: float | None = 0.0
     url: str = ""
     organizations: dict[int, Organization] = field(default_factory=dict)
+    domains: dict[int, Domain] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
     lock: RLock = field(default_factory=RLock)
     _next: int = 1000

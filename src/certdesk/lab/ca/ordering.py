@@ -41,12 +41,11 @@ def place(office: Office, product_id: str, body: Mapping[str, Any]) -> Order:
         contacts=contacts,
         approvals=dict.fromkeys(approvers, False) if product.level == "EV" else {},
     )
-    office.orders[order.id] = order
     _begin(office, order, "new_request", certificate, body)
+    office.orders[order.id] = order  # nothing of the request can be refused any more
     if organization is not None:
         people.submit(office, organization)
-    people.ask_people(office, order)
-    _judged(office, order, "order")
+    _go_on(office, order, "order")
     return order
 
 
@@ -76,8 +75,7 @@ def reissue(office: Office, number: int, body: Mapping[str, Any], kind: str = "r
     if kind == "duplicate" and set(certificate.names) != set(order.names):
         raise invalid("dns_names", "A duplicate has the names of the original certificate.")
     _begin(office, order, kind, certificate, body)
-    people.ask_people(office, order)
-    _judged(office, order, "reissue")
+    _go_on(office, order, "reissue")
     return order
 
 
@@ -96,14 +94,17 @@ def _begin(
         until=min(certificate.until, order.valid_till),
     )
     order.requests.append(order.work)
-    issuing.advance(office, order)
 
 
-def _judged(office: Office, order: Order, verb: str) -> None:
-    """A refusal that was asked for by a fault, whatever had become of the order."""
+def _go_on(office: Office, order: Order, verb: str) -> None:
+    """As far as it goes at once; or to the refusal that was asked for by a fault."""
     rule = office.faults.take(verb, Fault.REFUSE)
-    if rule is not None and order.work is not None:
+    if rule is not None:
         issuing.reject(office, order, rule.words or "The order cannot be validated.")
+        return
+    issuing.advance(office, order)
+    if order.work is not None:
+        people.ask_people(office, order)
 
 
 def cancel(office: Office, order: Order) -> None:

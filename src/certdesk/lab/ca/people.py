@@ -75,6 +75,10 @@ def agreed(office: Office, kind: str, secret: str) -> bool:
         if kind == "organization" and one.confirm and secrets.compare_digest(one.confirm, secret):
             one.confirm = ""
             return True
+    for domain in office.domains.values():
+        if kind == "domain" and domain.secret and secrets.compare_digest(domain.secret, secret):
+            domain.proved, domain.secret = True, ""
+            return True
     for order in office.orders.values():
         what = order.secrets.pop(secret, "") if kind == "order" else ""
         if what:

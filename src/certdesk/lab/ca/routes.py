@@ -8,8 +8,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 
-from certdesk.lab.ca import asked, issuing, ordering, people, revoking, shown
+from certdesk.lab.ca import asked, domains, issuing, ordering, people, revoking, shown
 from certdesk.lab.ca.errors import Refused, invalid, not_found
+from certdesk.lab.ca.mails import mailboxes
 from certdesk.lab.ca.office import Office
 from certdesk.lab.ca.products import PRODUCTS
 from certdesk.lab.ca.proofs import METHODS
@@ -234,6 +235,36 @@ def _methods(_: Call) -> Answer:
     return 200, {"methods": [{"name_id": one, "name": one} for one in METHODS]}
 
 
+def _domains(call: Call) -> Answer:
+    rows = [shown.domain(one) for one in call.office.domains.values()]
+    return 200, shown.page("domains", rows, *_paged(call))
+
+
+def _new_domain(call: Call) -> Answer:
+    return 201, shown.domain(domains.add(call.office, call.body))
+
+
+def _domain(call: Call) -> Answer:
+    return 200, shown.domain(domains.find(call.office, int(call.ids[0])))
+
+
+def _mailboxes(call: Call) -> Answer:
+    one = domains.find(call.office, int(call.ids[0]))
+    return 200, {"name_scope": one.name, "base_emails": list(mailboxes(one.name)), "whois_emails": []}
+
+
+def _mail_again(call: Call) -> Answer:
+    domains.ask(call.office, domains.find(call.office, int(call.ids[0])))
+    return 204, None
+
+
+def _look(call: Call) -> Answer:
+    with call.office.lock:
+        one = domains.find(call.office, int(call.ids[0]))
+    domains.look(call.office, one)
+    return 200, {"token": one.token, "status": "active"}
+
+
 def _route(method: str, path: str, verb: str, answer: Callable[[Call], Answer], waits: bool = False) -> Route:
     shape = path.replace("{id}", r"(\d{1,12})").replace("{word}", r"([A-Za-z0-9_]{1,64})")
     return Route(method, re.compile(PREFIX + shape), verb, answer, waits)
@@ -263,6 +294,12 @@ ROUTES = (
     _route("GET", "organization/{id}", "organization-info", _organization),
     _route("GET", "organization/{id}/validation", "validation", _validation),
     _route("POST", "organization/{id}/validation", "submit", _submit),
+    _route("GET", "domain", "domains", _domains),
+    _route("POST", "domain", "domain", _new_domain),
+    _route("GET", "domain/{id}", "domain-info", _domain),
+    _route("GET", "domain/{id}/dcv/emails", "dcv-emails", _mailboxes),
+    _route("POST", "domain/{id}/validation/email", "dcv-email", _mail_again),
+    _route("PUT", "domain/{id}/dcv/validate-token", "validate-token", _look, waits=True),
     _route("GET", "domain/dcv/method", "dcv-method", _methods),
 )
 

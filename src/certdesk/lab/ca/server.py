@@ -3,11 +3,13 @@
 `with LabCa(resolver=dns.server, mail="127.0.0.1:2525") as ca: … ca.url, ca.key`.
 """
 
+import contextlib
 import html
 import ipaddress
 import json
 import secrets
 import socket
+import sys
 import threading
 import time
 from collections import deque
@@ -67,8 +69,7 @@ class LabCa:
         self.rate, self._clock = rate, clock
         self.key = key or _kept_key(folder)
         handler = type("Handler", (_Handler,), {"ca": self})
-        self._http = ThreadingHTTPServer((address, port), handler)
-        self._http.daemon_threads = True
+        self._http = _Server((address, port), handler)
         self.url = f"http://{address}:{self._http.server_address[1]}"
         self.office = Office(
             Signer(folder),
@@ -98,6 +99,10 @@ class LabCa:
 
     def count(self, verb: str) -> int | None:
         """Notes a call; seconds to wait when it is one too many."""
+        with self.office.lock:
+            return self._counted(verb)
+
+    def _counted(self, verb: str) -> int | None:
         self._calls.append(verb)
         if not self.rate:
             return None
@@ -128,6 +133,15 @@ def _kept_key(folder: Path | None) -> str:
         place.touch(0o600)
         place.write_text(secrets.token_hex(24), encoding="ascii")
     return place.read_text(encoding="ascii").strip()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no fault of the server's."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -245,7 +259,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _cut(self) -> None:
         self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # the client may have hung up already
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, *_: object) -> None:
         """Quiet: the caller knows what it asked."""

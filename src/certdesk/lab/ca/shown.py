@@ -7,7 +7,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 
 from certdesk.lab.ca.products import Product
-from certdesk.lab.ca.state import Certificate, Order, Organization, Request, to_prove
+from certdesk.lab.ca.state import Certificate, Domain, Order, Organization, Request, to_prove
 
 Json = dict[str, Any]
 _TOKEN_DAYS = timedelta(days=30)
@@ -123,6 +123,19 @@ def vetting(one: Organization) -> Json:
     """`GET organization/{id}/validation`."""
     status = {"active": "active", "pending": "pending", "rejected": "rejected"}.get(one.status)
     return {"validations": [{"type": kind, "status": status} for kind in ("ov", "ev")] if status else []}
+
+
+def domain(one: Domain) -> Json:
+    status = "active" if one.proved else "pending"
+    return {
+        "id": one.id,
+        "name": one.name,
+        "is_active": True,
+        "organization": {"id": one.organization.id, "name": one.organization.fields["name"]},
+        "dcv_method": one.method,
+        "dcv_token": {"token": one.token, "status": status} if one.method != "email" else None,
+        "validations": [{"type": "ov", "dcv_status": "complete" if one.proved else "pending"}],
+    }
 
 
 def page(name: str, rows: Iterable[Json], offset: int, limit: int) -> Json:

@@ -25,6 +25,19 @@ class Organization:
 
 
 @dataclass
+class Domain:
+    """One that is proved ahead of orders. `secret`: of the link in its mail."""
+
+    id: int
+    name: str
+    organization: Organization
+    method: str
+    token: str = field(default_factory=lambda: secrets.token_hex(16))
+    proved: bool = False
+    secret: str = ""
+
+
+@dataclass
 class Certificate:
     """`status`: issued or revoked."""
 

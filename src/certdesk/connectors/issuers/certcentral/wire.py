@@ -60,7 +60,7 @@ class Wire:
         self.host = urlsplit(options.server_url).netloc
 
     async def json(self, method: str, path: str, what: str, body: object = None) -> Mapping[str, Any]:
-        """The object of a good answer; an empty one where it has no body.
+        """The object of a good answer.
 
         Args:
             what: the call in words, for the error.
@@ -70,8 +70,6 @@ class Wire:
             IssuerError: UNREACHABLE, TIMEOUT, NOT_ALLOWED or BAD_ANSWER.
         """
         answer = await self.send(method, path, what, body)
-        if not answer.body:
-            return {}
         try:
             found = json.loads(answer.body)
         except (ValueError, RecursionError):
