@@ -15,7 +15,9 @@ import pytest
 from certdesk.connectors.targets import disk, registry
 from certdesk.connectors.targets.options import Outside
 from certdesk.connectors.targets.protocol import Reason, Target, TargetCheck, TargetError
+from certdesk.connectors.targets.webserver import layout
 from tests.support import tls
+from tests.support.deployment_faults import no_permission
 from tests.support.needs import need
 from tests.support.placed import NAME, POSTGRES, RealPostgres, together
 
@@ -249,6 +251,31 @@ def test_a_servers_user_in_the_files_group_reads_by_it(
     disk.check_writable(outside, str(path))
     disk.write(outside, str(path), b"new")
     assert path.stat().st_gid == pwd.getpwnam("daemon").pw_gid
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+def test_a_folder_that_may_not_be_entered_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "tls"
+    folder.mkdir(mode=0o700)
+    for name in ("a.crt", "a.key"):
+        (folder / name).write_bytes(b"text")
+    outside, path = Outside(folders=(folder,)), str(folder / "a.key")
+    closed = no_permission()
+    closed.enter()
+    try:
+        for ask in (
+            lambda: layout.file_set(outside, (path,)),
+            lambda: disk.check_owner(Path(path)),
+            lambda: disk.check_writable(outside, path),
+        ):
+            with pytest.raises(TargetError) as error:
+                ask()
+            assert error.value.reason in (Reason.REFUSED, Reason.NOT_THERE)
+        assert not disk.is_folder(folder / "below")
+    finally:
+        closed.leave()
+    assert disk.is_folder(folder)
+    disk.check_owner(folder / "none")
 
 
 @pytest.fixture(scope="module")

@@ -76,11 +76,18 @@ def check_writable(outside: Outside, name: str) -> None:
         TargetError: NOT_ALLOWED, NOT_THERE (its folder), or REFUSED.
     """
     folder = outside.inside(name).parent
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise TargetError(Reason.NOT_THERE, f"{folder} is no folder.", "Make it, or name another one.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise _cannot("written", folder, os.strerror(13), "Let this service write in the folder.")
     check_owner(outside.inside(name))
+
+
+def is_folder(path: Path) -> bool:
+    """As far as this service may see."""
+    with contextlib.suppress(OSError):
+        return path.is_dir()
+    return False
 
 
 def check_owner(path: Path) -> None:
@@ -90,8 +97,13 @@ def check_owner(path: Path) -> None:
         TargetError: REFUSED.
     """
     user, groups = os.geteuid(), {os.getegid(), *os.getgroups()}
-    if user and path.exists():  # root gives files to whom it wants
-        like = path.stat()
+    if user:  # root gives files to whom it wants
+        try:
+            like = path.stat()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _cannot("read", path, error.strerror or "", "Let this service enter the folder.") from None
         _check_readers(path, like, user, like.st_gid if like.st_gid in groups else -1)
 
 

@@ -159,7 +159,7 @@ class HaProxy:
         """Whether what is served could be put back: the files are where they must be."""
         for one in found:
             disk.read_text(self._outside, one.id)
-        if self._options.folder and not self._outside.inside(self._options.folder, "folder").is_dir():
+        if self._options.folder and not disk.is_folder(self._outside.inside(self._options.folder, "folder")):
             raise TargetError(
                 Reason.NOT_THERE, f"{self._options.folder} is no folder.", "Make it, or name another one."
             )

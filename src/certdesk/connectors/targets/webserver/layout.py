@@ -157,7 +157,7 @@ def file_set(outside: Outside, names: Sequence[str]) -> FileSet:
     """The files behind these paths, foreign links followed, if they lie in folders that targets may use.
 
     Raises:
-        TargetError: NOT_ALLOWED.
+        TargetError: NOT_ALLOWED, or REFUSED where this service may not look into a folder.
     """
     paths = tuple(_followed(Path(name)) for name in names)
     for path in paths:
@@ -170,9 +170,12 @@ def _followed(path: Path) -> Path:
     """Through links that are not ours."""
     for _ in range(_MOST_LINKS):
         path = path.parent.resolve() / path.name
-        if not path.is_symlink() or _is_ours(path.readlink()):
-            return path
-        path = path.parent / path.readlink()
+        try:
+            if not path.is_symlink() or _is_ours(to := path.readlink()):
+                return path
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        path = path.parent / to
     return path
 
 
@@ -188,14 +191,15 @@ def _read(path: Path, limit: int) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise TargetError(
-            Reason.REFUSED,
-            f"{path} cannot be read: {error.strerror or error}.",
-            "Let this service read the file.",
-        ) from None
+        raise _unreadable(path, error) from None
     if len(content) > limit:
         raise TargetError(Reason.REFUSED, f"{path} is longer than {limit} bytes.", "Name a certificate file.")
     return content.decode("utf-8", "replace")
+
+
+def _unreadable(path: Path, error: OSError) -> TargetError:
+    told = error.strerror or str(error)
+    return TargetError(Reason.REFUSED, f"{path} cannot be read: {told}.", "Let this service read the file.")
 
 
 def _write(path: Path, text: str, like: os.stat_result | None) -> None:

@@ -226,7 +226,7 @@ class WebServer:
                         "Let its user write there: certificates are switched beside the old ones.",
                     )
         folder_ = self._options.folder
-        if folder_ and not self._outside.inside(folder_, "folder").is_dir():
+        if folder_ and not disk.is_folder(self._outside.inside(folder_, "folder")):
             raise TargetError(Reason.NOT_THERE, f"{folder_} is no folder.", "Make it, or name another one.")
 
 
