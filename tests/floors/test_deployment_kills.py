@@ -1,4 +1,4 @@
-"""kill -9 of the worker at random moments of deployments: old or new is served, and both places come right."""
+"""kill -9 of the worker at random moments of deployments: old or new is served, and all comes right."""
 
 import os
 import random

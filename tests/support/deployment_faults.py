@@ -110,9 +110,10 @@ def another_pair() -> Fault:
     return Fault(bundle=lambda bundle: replace(bundle, key=other))
 
 
-def frozen(pid: int) -> Fault:
+def frozen(pid: Callable[[], int]) -> Fault:
     def send(number: signal.Signals) -> None:
-        for one in (pid, *_children(pid)):
+        os.kill(pid(), number)  # first: while it is being reloaded it makes others
+        for one in _children(pid()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(one, number)
 
