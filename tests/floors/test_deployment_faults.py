@@ -30,7 +30,7 @@ from tests.support.rulebook import Caller
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.server, pytest.mark.slow]
 NAME, OTHER = "www.example.com", "shop.example.com"
 STEPS = ("snapshot", "install", "look", "resources", "keep")
-"""Before: the way back is known, anything is touched, clients look, the target is asked, it is made to last."""
+"""Before: the way back is known, anything is touched, clients look, the target is asked, it is kept."""
 FAULTS = {
     "reload": "install",
     "disk": "install",

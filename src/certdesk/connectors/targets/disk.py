@@ -103,7 +103,7 @@ def check_owner(path: Path) -> None:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise _cannot("read", path, error.strerror or "", "Let this service enter the folder.") from None
+            raise _cannot("read", path, error.strerror or "", "Let this service read the file.") from None
         _check_readers(path, like, user, like.st_gid if like.st_gid in groups else -1)
 
 
