@@ -229,3 +229,11 @@ class Advises(Protocol):
 
     async def renewal_window(self, certificate: bytes) -> tuple[datetime, datetime, int] | None:
         """First and last moment, and the seconds after which to ask again; None where it has no advice."""
+
+
+@runtime_checkable
+class ByHand(Protocol):
+    """A CA without an interface: an officer brings what it sent, or says what it has decided."""
+
+    async def bring(self, wanted: Wanted, handle: str, chain: tuple[bytes, ...], refusal: str) -> Order:
+        """The order with what was brought: ISSUED with `chain` (DER, leaf first), or REFUSED in its words."""

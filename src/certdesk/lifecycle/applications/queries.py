@@ -56,6 +56,11 @@ def applicant_address(application_id: int) -> str:
     return found.first() or ""
 
 
+def contact(application_id: int) -> Contact | None:
+    """The people of an application, as long as they are kept."""
+    return Contact.objects.filter(application_id=application_id).first()
+
+
 def applicant(application_id: int) -> tuple[str, str] | None:
     """Mail address and phone number of who applied; None when that is not kept (any more)."""
     found = Contact.objects.filter(application_id=application_id)

@@ -23,7 +23,7 @@ from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.validation import actions as validation
 from certdesk.lifecycle.validation import organization_reuse, proofs
 
-from . import rules
+from . import outside_orders, rules
 from .errors import PeriodOver
 from .models import Placement, PlacementState
 
@@ -146,7 +146,8 @@ def drop_rollover(certificate_id: str, now: datetime) -> None:
     locked = proofs.lock(found.id) if found else None
     if locked is not None:
         applications.end(locked.id, ApplicationState.WITHDRAWN, now)
-        Placement.objects.filter(application=locked, state=PlacementState.PLACED).update(
+        outside_orders.leave(locked.id)
+        Placement.objects.filter(application=locked, state=PlacementState.PLACED, outside=None).update(
             state=PlacementState.DROPPED, settled_at=now
         )
 

@@ -29,7 +29,7 @@ from certdesk.pki.x509.csr import ParsedCsr, parse_csr
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 from certdesk.pki.x509.names import Name
 
-from . import issuers, pipeline, queries
+from . import issuers, outside, pipeline, queries
 from .issuers import Issuer
 from .rules import Approvals, Proof
 
@@ -220,6 +220,7 @@ def _is_instant(wanted: Wanted, pool: dict[str, int]) -> bool:
         not product.needs_organization
         and product.available
         and not asks_caa
+        and not outside.may_be_outside(product)
         and (quick_key or _take(pool, checked.key_algorithm))
         and issuer_of(product).capabilities.instant
     )

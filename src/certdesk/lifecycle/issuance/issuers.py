@@ -19,6 +19,8 @@ from certdesk.pki.authority.shapes import Sample
 from certdesk.pki.authority.types import CertificateRequest, Signed
 from certdesk.pki.x509 import certificates
 
+from . import outside
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -143,6 +145,13 @@ _register: dict[str, Issuer] = {BuiltIn.slug: BuiltIn()}
 def register(issuer: Issuer) -> None:
     """Adds an issuer, or replaces the one of that slug."""
     _register[issuer.slug] = issuer
+
+
+def capabilities_of(slug: str) -> Capabilities:
+    """What the issuer of a catalogue product can do, the configured ones outside included."""
+    if outside.is_outside(slug) and slug not in _register:
+        return Capabilities(instant=False, caa_domains=outside.capabilities(slug).caa_domains)
+    return find(slug).capabilities
 
 
 def find(slug: str) -> Issuer:

@@ -1,9 +1,9 @@
 """Issuance by workers: get the key and ask CAA, record the intent, sign, store; settle what was left open."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -36,7 +36,18 @@ from certdesk.pki.keystore.errors import KeyNotReady
 from certdesk.pki.x509 import keys
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 
-from . import followup, followup_jobs, issuers, pipeline, reconcile, revocation_jobs, withdrawal
+from . import (
+    followup,
+    followup_jobs,
+    issuers,
+    outside,
+    outside_jobs,
+    outside_orders,
+    pipeline,
+    reconcile,
+    revocation_jobs,
+    withdrawal,
+)
 from .actions import PLACE, SIGN, WITHDRAWAL
 from .errors import IssuerRefused
 from .issuers import Issuer
@@ -46,6 +57,7 @@ RECONCILE = "issuance.reconcile"
 FORGET = "issuance.forget_rollover"
 CAA_SECONDS = 40.0
 CAA_PAUSE = 60.0
+NOBODY_PAUSE = 60.0
 ASK_AGAIN = (
     "Nothing is lost: it is asked again every minute. Make the name servers of this domain answer for CAA."
 )
@@ -80,11 +92,18 @@ def _refuse(job: Job, error: BaseException) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What must come from outside before the issuer is asked."""
+    """What must come from outside before the issuer is asked.
+
+    Attributes:
+        slug: the issuer that CAA is asked for; empty where only the house issues.
+        passed: slugs that CAA does not permit, each with its sentence.
+    """
 
     application_id: int
     make_key: KeyAlgorithm | None
     caa: caa.Asked | None
+    slug: str = ""
+    passed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +121,12 @@ class Place(Handler[Needs, Brought]):
         if found is None:
             return None
         certificate, application = found
-        product = application_queries.product_of(certificate)
-        needs = Needs(application.id, _key_to_make(application), _caa(application, product))
+        passed = dict(job.payload.get("passed", {}))
+        slug = _first_choice(certificate, application, passed)
+        asked = _caa(application, application_queries.product_of(certificate), slug)
+        needs = Needs(application.id, _key_to_make(application), asked, slug, passed)
         if needs.make_key is None and needs.caa is None:
-            _sign_next(certificate.id)
+            _sign_next(certificate.id, slug, passed)
             return None
         return needs
 
@@ -125,7 +146,9 @@ class Place(Handler[Needs, Brought]):
         caa.record(application.id, result.caa, clock.now())
         refusal = caa.first_refusal(result.caa)
         if refusal is None:
-            _sign_next(certificate.id)
+            _sign_next(certificate.id, work.slug, work.passed)
+        elif not refusal.retryable and _place_elsewhere(certificate, application, work, refusal):
+            return
         elif refusal.retryable:
             _ask_again(certificate, refusal)
         else:
@@ -143,8 +166,30 @@ def _ask_again(certificate: Certificate, refusal: caa.Said) -> None:
     jobs.enqueue(PLACE, subject=certificate.id, run_at=run_at, dedupe_key=f"{PLACE}:{certificate.id}")
 
 
-def _sign_next(certificate_id: str) -> None:
-    jobs.enqueue(SIGN, subject=certificate_id, dedupe_key=f"{SIGN}:{certificate_id}")
+def _place_elsewhere(
+    certificate: Certificate, application: Application, work: Needs, refusal: caa.Said
+) -> bool:
+    """CAA does not permit this issuer; another one of the product may be permitted."""
+    passed = {**work.passed, work.slug: refusal.sentence}
+    if not work.slug or not _first_choice(certificate, application, passed):
+        return False
+    jobs.enqueue(PLACE, {"passed": passed}, subject=certificate.id, dedupe_key=f"{PLACE}:{certificate.id}")
+    return True
+
+
+def _sign_next(certificate_id: str, slug: str = "", passed: Mapping[str, str] | None = None) -> None:
+    """`slug`: the issuer that CAA was asked for; `passed`: those that it does not permit."""
+    payload = {"slug": slug, "passed": dict(passed or {})} if slug else None
+    jobs.enqueue(SIGN, payload, subject=certificate_id, dedupe_key=f"{SIGN}:{certificate_id}")
+
+
+def _first_choice(certificate: Certificate, application: Application, passed: Mapping[str, str]) -> str:
+    """Who would get the order now; empty where only the house issues, or nobody can now."""
+    if not outside.may_be_outside(application_queries.product_of(certificate)):
+        return ""
+    without = {**outside_orders.passed_over(application.id), **passed}
+    choices = outside_orders.choices_of(certificate, application, without)
+    return next((one.slug for one in choices if one.taken), "")
 
 
 def _key_to_make(application: Application) -> KeyAlgorithm | None:
@@ -160,13 +205,17 @@ def _key_to_make(application: Application) -> KeyAlgorithm | None:
     return None
 
 
-def _caa(application: Application, product: Product) -> caa.Asked | None:
-    return caa.asked(application, product, issuers.find(product.issuer).capabilities.caa_domains)
+def _caa(application: Application, product: Product, slug: str = "") -> caa.Asked | None:
+    """What to ask; the domains of a configured issuer go before those of the catalogue."""
+    if not outside.is_outside(slug):
+        return caa.asked(application, product, issuers.capabilities_of(product.issuer).caa_domains)
+    domains = outside.capabilities(slug).caa_domains
+    return caa.asked(application, replace(product, caa_domains=domains or product.caa_domains), domains)
 
 
-def _caa_is_old(application: Application, certificate: Certificate, now: datetime) -> bool:
+def _caa_is_old(application: Application, certificate: Certificate, slug: str, now: datetime) -> bool:
     """An outage of the issuer may last longer than the answers of CAA are good for (DOM-12)."""
-    asked = _caa(application, application_queries.product_of(certificate))
+    asked = _caa(application, application_queries.product_of(certificate), slug)
     return asked is not None and not caa.is_fresh(application.id, now)
 
 
@@ -179,6 +228,50 @@ def _refusals() -> Iterator[None]:
         if error.kind in WAITS:
             raise
         raise IssuerRefused(str(error)) from error
+
+
+def _house_chosen(job: Job, certificate: Certificate, application: Application) -> bool:
+    """Chooses among the product's issuers; True when the house's own CA is the one. Else the order at the
+    CA outside is begun, carried on, waited for, or refused with the CA's words."""
+    live = outside_orders.live_of(application.id)
+    if live is not None:
+        outside_orders.resume(live)
+        return False
+    passed = dict(job.payload.get("passed", {}))
+    without = outside_orders.passed_over(application.id) | passed
+    choices = outside_orders.choices_of(certificate, application, without)
+    slug = next((one.slug for one in choices if one.taken), "")
+    if not slug:
+        _nobody(job, certificate, application, choices)
+    elif slug != job.payload.get("slug"):  # CAA was asked for another one, or for none
+        jobs.enqueue(
+            PLACE, {"passed": passed}, subject=certificate.id, dedupe_key=f"{PLACE}:{certificate.id}"
+        )
+    elif not outside.is_outside(slug):
+        return True
+    else:
+        with _refusals():
+            reference = pipeline.next_reference(certificate)
+            request = pipeline.request_of(certificate, application, reference, clock.now())
+            outside_orders.begin(certificate, application, request, choices, slug)
+    return False
+
+
+def _nobody(
+    job: Job, certificate: Certificate, application: Application, choices: Sequence[outside.Choice]
+) -> None:
+    """Refused by each that could: the application ends with the words of the last. Else it waits (ISS-4)."""
+    refused = set(outside_orders.refused_by(application.id))
+    able = [one for one in choices if one.slug in refused or one.again_at is not None]
+    if refused and all(one.slug in refused for one in able):
+        words = outside_orders.last_refusal(application.id)
+        pipeline.refuse(_principal(job, certificate), certificate, application, words, clock.now())
+        return
+    words = " ".join(["No issuer takes the order now.", *(f"{one.title}: {one.reason}" for one in choices)])
+    certificates.note_failure(certificate.id, State(certificate.state), words[:500], clock.now())
+    soonest = clock.real_now() + timedelta(seconds=NOBODY_PAUSE)
+    again = max(soonest, min((one.again_at for one in choices if one.again_at), default=soonest))
+    jobs.enqueue(SIGN, subject=certificate.id, run_at=again, dedupe_key=f"{SIGN}:{certificate.id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +305,17 @@ class Sign(Handler[ToSign | ToExamine, Outcome]):
             return None
         certificate, application = found
         now = clock.now()
-        if application.spki is None or _caa_is_old(application, certificate, now):
+        asked_for = str(job.payload.get("slug", ""))
+        if application.spki is None or _caa_is_old(application, certificate, asked_for, now):
             jobs.enqueue(PLACE, subject=certificate.id, dedupe_key=f"{PLACE}:{certificate.id}")
             return None
         principal = _principal(job, certificate)
         if reconcile.settle_earlier(principal, certificate, now):
             return None
-        issuer = issuers.find(application_queries.product_of(certificate).issuer)
+        product = application_queries.product_of(certificate)
+        if outside.may_be_outside(product) and not _house_chosen(job, certificate, application):
+            return None
+        issuer = issuers.find(product.issuer if not outside.is_outside(product.issuer) else outside.BUILT_IN)
         reference = pipeline.next_reference(certificate)
         with _refusals():
             request = pipeline.request_of(certificate, application, reference, now)
@@ -297,6 +394,7 @@ class Reconcile(Handler[datetime, None]):
 
 REVOCATIONS = revocation_jobs.WATCH  # its handlers are declared with this module
 REISSUES = followup_jobs.WATCH
+OUTSIDE = outside_jobs.Ask
 subscribe(COMPLETE, PLACE)
 subscribe("certificate.deleted", FORGET)
 periodic(RECONCILE, RECONCILE_SECONDS, at_start=True)

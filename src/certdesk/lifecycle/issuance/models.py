@@ -39,6 +39,84 @@ class Placement(models.Model):
         return f"{self.reference} {self.state}"
 
 
+class OutsideOrder(models.Model):
+    """A placement at a CA outside the house: what that CA has told, and what is still to be done there."""
+
+    placement = models.OneToOneField(
+        Placement, primary_key=True, on_delete=models.CASCADE, related_name="outside"
+    )
+    certificate = models.ForeignKey(Certificate, on_delete=models.CASCADE, related_name="outside_orders")
+    application = models.ForeignKey(
+        Application, on_delete=models.CASCADE, related_name="outside_orders", db_index=False
+    )
+    issuer = models.CharField(max_length=40, help_text="Slug of the configured issuer.")
+    live = models.BooleanField(default=True, help_text="The CA may still issue for this application.")
+    unfinished = models.BooleanField(default=True, help_text="Something is to be done at the CA.")
+    leaving = models.BooleanField(default=False, help_text="Nobody wants it any more: take it back.")
+    asking = models.BooleanField(default=False, help_text="`place` was called; its answer is not stored.")
+    lost = models.BooleanField(
+        default=False, help_text="An answer to `place` was lost: there may be an order."
+    )
+    csr = models.BinaryField(help_text="PKCS #10, DER.")
+    not_after = MomentField(help_text="The end that is wanted.")
+    handle = models.CharField(max_length=1000, default="", help_text="The CA's own name of the order.")
+    state = models.CharField(
+        max_length=9, default="", help_text="OrderState as last told; empty = nothing yet."
+    )
+    tasks = models.JSONField(default=list, help_text="Fields of protocol.Task, and what became of each.")
+    words = models.CharField(max_length=1000, default="", help_text="The CA's last ones.")
+    problem = models.CharField(max_length=1000, default="", help_text="Why the last call failed.")
+    next_step = models.CharField(max_length=500, default="")
+    failures = models.IntegerField(default=0, help_text="Calls that failed in a row.")
+    quiet = models.IntegerField(default=0, help_text="Answers in a row that told nothing new.")
+    chosen = models.JSONField(default=list, help_text="[slug, taken, sentence] of each candidate.")
+    refused = models.BooleanField(default=False, help_text="It was this order that the CA refused.")
+    refusal = models.CharField(max_length=500, default="", help_text="The CA's no, brought by an officer.")
+    brought = models.BinaryField(null=True, help_text="PEM that an officer brought from the CA.")
+    unwanted = models.BinaryField(null=True, help_text="DER of what must be revoked: it was refused here.")
+    serial = models.CharField(max_length=40, default="", help_text="Of what was accepted; hex.")
+    revoked_by_hand = models.BooleanField(default=False, help_text="An officer has revoked it at the CA.")
+    asked_at = MomentField(null=True, help_text="Real time, as that below.")
+    next_poll_at = MomentField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["next_poll_at"], name="issuance_unfinished", condition=models.Q(unfinished=True)
+            ),
+            models.Index(
+                fields=["issuer", "serial"], name="issuance_outside_serial", condition=~models.Q(serial="")
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application"], name="issuance_one_live_order", condition=models.Q(live=True)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.placement_id} at {self.issuer} {self.state}"
+
+
+class ServedProof(models.Model):
+    """What our own web pages answer at `/.well-known/acme-challenge/<token>` for an order at a CA."""
+
+    id = models.BigAutoField(primary_key=True)
+    order = models.ForeignKey(OutsideOrder, on_delete=models.CASCADE, related_name="served")
+    name = models.CharField(max_length=255, help_text="Host that is asked.")
+    token = models.CharField(max_length=255)
+    value = models.CharField(max_length=1000)
+
+    class Meta:
+        indexes = [models.Index(fields=["token"], name="issuance_served")]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "name", "token"], name="issuance_served_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.token}"
+
+
 class Outcome(models.TextChoices):
     OPEN = "OPEN"
     DONE = "DONE"

@@ -184,8 +184,18 @@ def version_facts(
     )
 
 
-def fulfil(principal: Principal, placement: Placement, signed: Signed, now: datetime) -> None:
+def fulfil(
+    principal: Principal,
+    placement: Placement,
+    signed: Signed,
+    now: datetime,
+    *,
+    names: Sequence[str] = (),
+) -> None:
     """Version, state, application and placement in the caller's transaction, after `Issuer.accept` (ISS-1).
+
+    Args:
+        names: of the certificate, where its CA has added some; else those of the application.
 
     Raises:
         Conflict: the placement or the application was settled by somebody else; nothing may be written.
@@ -199,7 +209,7 @@ def fulfil(principal: Principal, placement: Placement, signed: Signed, now: date
     facts = version_facts(
         placement.issuer,
         signed,
-        application.names.split(";"),
+        names or application.names.split(";"),
         bytes(application.spki or b""),
         application.key_algorithm,
         application.key_id,

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models.functions import Concat
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import CertdeskError
@@ -21,9 +22,9 @@ from certdesk.lifecycle.validation import proofs
 from certdesk.lifecycle.validation import queries as proved
 from certdesk.pki.authority import issue as authority
 
-from . import issuers, pipeline, queries, withdrawal
+from . import issuers, outside_orders, pipeline, queries, withdrawal
 from .actions import PLACE, SIGN, WITHDRAWAL
-from .models import Placement, PlacementState
+from .models import OutsideOrder, Placement, PlacementState
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,7 @@ def reconcile(stale_seconds: float = STALE_SECONDS) -> int:
     """
     settled = sum(_settled(placement.reference) for placement in _stale(stale_seconds))
     settled += _abandon(stale_seconds)
+    settled += _carry_on_outside()
     waiting = [(State.ISSUING, PLACE), *((state, WITHDRAWAL) for state in withdrawal.PENDING)]
     for state, kind in waiting:
         settled += _restart(state, f"{kind.partition('.')[0]}.", _enqueuer(kind))
@@ -56,8 +58,22 @@ def _stale(seconds: float) -> list[Placement]:
     alive = Job.objects.filter(
         kind=SIGN, state=JobState.RUNNING, lease_until__gt=now, subject=OuterRef("certificate_id")
     )
-    found = Placement.objects.filter(old, ~Exists(alive), state=PlacementState.PLACED)
+    found = Placement.objects.filter(old, ~Exists(alive), state=PlacementState.PLACED, outside=None)
     return list(found.order_by("created_at")[:BATCH])
+
+
+def _carry_on_outside() -> int:
+    """Orders at CAs outside that no job carries on; what `place` was asked, it finds again."""
+    waiting = Job.objects.filter(
+        subject=OuterRef("certificate_id"),
+        state__in=(JobState.READY, JobState.RUNNING),
+        dedupe_key=Concat(Value(f"{outside_orders.ASK}:"), OuterRef("placement_id")),
+    )
+    lost = OutsideOrder.objects.filter(~Exists(waiting), unfinished=True).order_by("next_poll_at")[:BATCH]
+    for order in lost:
+        with short_transaction():
+            outside_orders.resume(order)
+    return len(lost)
 
 
 def _abandon(seconds: float) -> int:
@@ -93,9 +109,12 @@ def _settle(reference: str) -> int:
 
 
 def settle_earlier(principal: Principal, certificate: Certificate, now: datetime) -> bool:
-    """Settles open placements before a new one is made; True when one of them brought the certificate."""
+    """Settles open placements before a new one is made; True when one of them brought the certificate.
+
+    Those at CAs outside are carried on by jobs of their own.
+    """
     open_ones = Placement.objects.select_related("certificate", "application").filter(
-        certificate=certificate, state=PlacementState.PLACED
+        certificate=certificate, outside=None, state=PlacementState.PLACED
     )
     return sum(settle_placement(principal, placement, now) for placement in open_ones) > 0
 

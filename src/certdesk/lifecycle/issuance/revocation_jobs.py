@@ -18,14 +18,15 @@ from certdesk.foundation.outbox.models import Message
 from certdesk.lifecycle.applications import queries as application_queries
 from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates import versions
-from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.rules import state_of
 from certdesk.lifecycle.certificates.states import EXPIRING, Event, State
 from certdesk.lifecycle.validation import mails
 
-from . import privacy, queries, revoking
+from . import outside_revoking, privacy, queries, revoking
 from . import revocation_rules as rules
 from .models import Outcome, RevocationRequest
+from .outside_revoking import Revoked, ToRevoke
 from .revoking import SETTLE
 from .revoking import SPREAD as SPREAD
 
@@ -40,21 +41,63 @@ LOOK_AGAIN = timedelta(minutes=10)  # for those whose present state allows no re
 
 
 @handler(SETTLE, max_attempts=FOR_EVER, lock="issuance:{subject}", short_lease=True)
-class Settle(Handler[bool, None]):
-    """REV-2, REV-4: at the issuer and in the inventory in one transaction; the CRL's job comes with it."""
+class Settle(Handler[tuple[ToRevoke, ...], tuple[Revoked, ...]]):
+    """REV-2, REV-4: at the issuer and in the inventory in one transaction; the CRL's job comes with it.
 
-    def load(self, job: Job) -> bool | None:
+    CAs outside are asked first, outside any transaction; what they have revoked is recorded after that.
+    """
+
+    def load(self, job: Job) -> tuple[ToRevoke, ...] | None:
+        found = self._found(job)
+        if found is None:
+            return None
+        certificate, asked, now = *found, clock.now()
+        if state_of(certificate, now) is State.EXPIRED:
+            lapse(system_principal(certificate.account_id, job.kind), asked, EXPIRED, now)
+            return None
+        away = [one for one in versions.in_force(certificate.id, now) if outside_revoking.is_outside(one)]
+        if away:
+            return tuple(outside_revoking.to_revoke(one, asked.reason) for one in away)
+        _revoke(system_principal(certificate.account_id, job.kind), certificate, asked, now)
+        return None
+
+    def _found(self, job: Job) -> tuple[Certificate, RevocationRequest] | None:
         asked = revoking.open_request(job.subject)
         certificate = Certificate.objects.filter(id=job.subject, state=State.REVOKING).first()
         if asked is None or asked.confirmed_at is None or certificate is None:
             return None
-        now = clock.now()
-        principal = system_principal(certificate.account_id, job.kind)
-        if state_of(certificate, now) is State.EXPIRED:
-            lapse(principal, asked, EXPIRED, now)
-        else:
-            _revoke(principal, certificate, asked, now)
-        return None
+        return certificate, asked
+
+    async def perform(self, work: tuple[ToRevoke, ...]) -> tuple[Revoked, ...]:
+        return tuple([await outside_revoking.revoke(one) for one in work])
+
+    def store(self, job: Job, work: tuple[ToRevoke, ...], result: tuple[Revoked, ...]) -> None:
+        found = self._found(job)
+        if found is None:
+            return
+        certificate, asked, now = *found, clock.now()
+        _note_revoked(asked, result, now)
+        error = next((one.error for one in result if one.error is not None), None)
+        if error is None:
+            _revoke(system_principal(certificate.account_id, job.kind), certificate, asked, now)
+            return
+        outside_revoking.show(Version.objects.get(id=work[0].version_id), error)
+        failures = int(job.payload.get("failures", 0)) + 1
+        jobs.enqueue(
+            SETTLE,
+            {"failures": failures},
+            subject=certificate.id,
+            run_at=outside_revoking.again_at(error, failures),
+            dedupe_key=f"{SETTLE}:{certificate.id}",
+        )
+
+
+def _note_revoked(asked: RevocationRequest, result: tuple[Revoked, ...], now: datetime) -> None:
+    for one in result:
+        if one.error is None:
+            versions.note_revoked(one.version_id, now)
+            if asked.proved:
+                revoking.distrust_key(Version.objects.get(id=one.version_id), now)
 
 
 def _revoke(principal: Principal, certificate: Certificate, asked: RevocationRequest, now: datetime) -> None:

@@ -26,7 +26,7 @@ from certdesk.lifecycle.validation import mails
 from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.x509 import key_proofs
 
-from . import followup, issuers
+from . import followup, issuers, outside_revoking
 from . import revocation_rules as rules
 from .models import Outcome, RevocationRequest
 from .revocation_rules import Code
@@ -218,10 +218,15 @@ def revoke_now(
 def end_version(version: Version, reason: int, now: datetime, *, many: bool = False) -> None:
     """One version revoked at its issuer and in the inventory, in the caller's transaction.
 
+    At a CA outside a job does it, and the inventory says so once it is done there.
+
     Args:
         reason: CRLReason (RFC 5280 §5.3.1).
         many: as `Issuer.revoke`.
     """
+    if outside_revoking.is_outside(version):
+        outside_revoking.revoke_later(version, reason)
+        return
     issuer = issuers.find(version.issuer.partition(":")[0])
     issuer.revoke(version.serial, reason, now, many=many)
     versions.note_revoked(version.id, now)

@@ -14,6 +14,7 @@ from certdesk.lifecycle.certificates.states import Event, State
 from certdesk.lifecycle.validation import actions as validation
 from certdesk.lifecycle.validation import mails, proofs
 
+from . import outside_orders
 from .actions import PLACE
 from .models import Placement, PlacementState
 
@@ -23,13 +24,18 @@ REFUSED = "The CA had approved the application already, so it could not be withd
 
 def settle(principal: Principal, certificate: Certificate, now: datetime) -> bool:
     """Settles a withdrawal in the caller's transaction; True for Pending application again, or, of an
-    addition, for Issued with the version of before (ADD-5)."""
+    addition, for Issued with the version of before (ADD-5).
+
+    Where a CA outside may issue meanwhile, the order is taken back there first, and this comes again.
+    """
     expired = state_of(certificate, now) is State.EXPIRED
     application = application_queries.open_application(certificate.id)
     if application is not None:
         proofs.lock(application.id)
+        if outside_orders.leave(application.id) and not expired:
+            return False  # the CA is asked first: it may have issued already, and that is honoured
         taken = Placement.objects.filter(
-            application=application, state__in=(PlacementState.PLACED, PlacementState.FULFILLED)
+            application=application, outside=None, state__in=(PlacementState.PLACED, PlacementState.FULFILLED)
         )
         if taken.exists() and not expired:
             certificates.move(

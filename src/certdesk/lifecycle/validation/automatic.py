@@ -20,10 +20,11 @@ from certdesk.lifecycle.applications.models import Application, ApplicationState
 from certdesk.lifecycle.applications.rules import Checked
 
 from . import rules
-from .models import AutomaticRecord, AutomaticStep, Challenge, DnsConnection, RecordState
+from .models import AskedRecord, AutomaticRecord, AutomaticStep, Challenge, DnsConnection, RecordState
 
-FIND, WRITE, WAIT, REMOVE = (
+FIND, FIND_ASKED, WRITE, WAIT, REMOVE = (
     "validation.auto_find",
+    "validation.auto_find_asked",
     "validation.auto_write",
     "validation.auto_wait",
     "validation.auto_remove",
@@ -141,6 +142,9 @@ def open_challenges(application_id: int) -> list[Challenge]:
 
 def is_wanted(record: AutomaticRecord, now: datetime) -> bool:
     """Whether the value is still asked for: by an open application, and not too old (DOM-6, DOM-11)."""
+    if record.asked_id:
+        still = Application.objects.filter(id=record.application_id, state=ApplicationState.OPEN)
+        return AskedRecord.objects.filter(id=record.asked_id, wanted=True).exists() and still.exists()
     challenge = Challenge.objects.filter(
         id=record.challenge_id, value=record.value, application__state=ApplicationState.OPEN
     ).first()
@@ -181,9 +185,12 @@ def unwanted(now: datetime, real: datetime) -> list[AutomaticRecord]:
         value_made_at__gte=now - rules.VALUE_LIFE,
         application__state=ApplicationState.OPEN,
     )
+    still = Application.objects.filter(id=OuterRef("application_id"), state=ApplicationState.OPEN)
+    asked = AskedRecord.objects.filter(id=OuterRef("asked_id"), wanted=True)
     due = Q(next_try_at__isnull=True) | Q(next_try_at__lte=real)
     given_up = Q(state=RecordState.PLANNED) & ~Q(problem="")
-    return list(_open_rows().filter(due, ~Exists(wanted) | given_up).order_by("id")[:BATCH])
+    gone = ~Exists(wanted) & (~Exists(asked) | ~Exists(still))
+    return list(_open_rows().filter(due, gone | given_up).order_by("id")[:BATCH])
 
 
 def _open_rows() -> QuerySet[AutomaticRecord]:

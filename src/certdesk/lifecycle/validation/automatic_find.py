@@ -13,7 +13,7 @@ from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.jobs.registry import Handler, handler
 from certdesk.lifecycle.applications.models import Application
 
-from . import automatic, connections, dialing, proofs
+from . import asked, automatic, connections, dialing, proofs
 from .automatic_work import (
     AGAIN,
     LONGEST_PAUSE,
@@ -34,6 +34,12 @@ class Wanted:
     record_name: str
     record_type: str
     value: str
+    asked_id: int = 0
+
+    @property
+    def place(self) -> int:
+        """Tells the records of one search apart."""
+        return self.challenge_id or -self.asked_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class Find(Handler[ToFind, Found]):
                 for zone in answer:
                     owners.setdefault(zone, source.id)
         places = await asyncio.gather(*(_place(one, owners) for one in work.wanted))
-        return Found(zones, {one.challenge_id: place for one, place in zip(work.wanted, places, strict=True)})
+        return Found(zones, {one.place: place for one, place in zip(work.wanted, places, strict=True)})
 
     def store(self, job: Job, work: ToFind, result: Found) -> None:
         for connection_id, zones in result.zones.items():
@@ -127,7 +133,7 @@ async def _place(wanted: Wanted, owners: dict[Zone, str]) -> tuple[str, Place] |
 
 def _plan(application: Application, one: Wanted, result: Found, labels: dict[str, str]) -> bool:
     """The row of a write to come, or the reason why there is none; True when it is worth looking again."""
-    found = result.places[one.challenge_id]
+    found = result.places[one.place]
     if isinstance(found, Failed):
         silent = [answer for answer in result.zones.values() if isinstance(answer, Failed)]
         told = " ".join([found.sentence, *(answer.sentence for answer in silent)])
@@ -139,6 +145,7 @@ def _plan(application: Application, one: Wanted, result: Found, labels: dict[str
         challenge_id=one.challenge_id,
         value=one.value,
         defaults={
+            "asked_id": one.asked_id,
             "account_id": application.account_id,
             "certificate_id": application.certificate_id,
             "application_id": application.id,
@@ -177,9 +184,27 @@ def _plan(application: Application, one: Wanted, result: Found, labels: dict[str
 def _find_again(job: Job, application: Application) -> None:
     tries = int(job.payload.get("tries", 0)) + 1
     jobs.enqueue(
-        automatic.FIND,
+        job.kind,
         {**job.payload, "tries": tries},
         subject=application.certificate_id,
         run_at=clock.real_now() + min(AGAIN * 2 ** min(tries, 10), LONGEST_PAUSE),
-        dedupe_key=f"{automatic.FIND}:{application.id}",
+        dedupe_key=f"{job.kind}:{application.id}",
     )
+
+
+@handler(automatic.FIND_ASKED, max_attempts=50, lock="validation.auto_find:{application}")
+class FindAsked(Find):
+    """The same for records that a CA outside wants to see."""
+
+    def load(self, job: Job) -> ToFind | None:
+        application_id = int(job.payload["application"])
+        wanted = asked.without_place(application_id)
+        if not wanted or refused(job, application_id, wanted[0].account_id):
+            return None
+        sources = _sources(application_id, wanted[0].account_id)
+        if not sources:
+            return None
+        looked_for = tuple(
+            Wanted(0, one.record_name, one.record_name, one.record_type, one.value, one.id) for one in wanted
+        )
+        return ToFind(application_id, looked_for, sources)

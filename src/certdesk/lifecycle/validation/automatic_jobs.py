@@ -10,6 +10,7 @@ from certdesk.foundation.jobs.registry import Handler, handler, periodic
 
 from . import automatic
 from .automatic_find import Find as Find
+from .automatic_find import FindAsked as FindAsked
 from .automatic_wait import Wait as Wait
 from .automatic_write import Remove as Remove
 from .automatic_write import Write as Write

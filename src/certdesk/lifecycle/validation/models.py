@@ -313,6 +313,9 @@ class AutomaticRecord(models.Model):
     certificate_id = models.CharField(max_length=16)
     application_id = models.BigIntegerField(db_index=True)
     challenge_id = models.BigIntegerField()
+    asked_id = models.BigIntegerField(
+        default=0, help_text="AskedRecord; 0 = it is of a challenge of our own. The other one is 0 then."
+    )
     connection_id = models.CharField(max_length=32, db_index=True)
     zone = models.CharField(max_length=255)
     zone_id = models.CharField(max_length=128, default="", help_text="The provider's id of the zone.")
@@ -339,6 +342,30 @@ class AutomaticRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.record_type} {self.name} {self.state}"
+
+
+class AskedRecord(models.Model):
+    """A record that a CA outside wants to see, besides our own proof: written and removed as the others."""
+
+    id = models.BigAutoField(primary_key=True)
+    account_id = models.CharField(max_length=32)
+    certificate_id = models.CharField(max_length=16)
+    application_id = models.BigIntegerField()
+    reference = models.CharField(max_length=64, db_index=True, help_text="The order that it is for.")
+    record_name = models.CharField(max_length=300)
+    record_type = models.CharField(max_length=5)
+    value = models.CharField(max_length=300)
+    wanted = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reference", "record_name", "value"], name="validation_asked_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.record_type} {self.record_name} for {self.reference}"
 
 
 class AutomaticStep(models.Model):

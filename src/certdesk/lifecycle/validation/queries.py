@@ -109,6 +109,14 @@ def proved_at(application_ids: Sequence[int]) -> dict[int, list[datetime]]:
     return found
 
 
+def domains_proved(application_id: int) -> frozenset[str]:
+    """The authorisation domains that the names of an application were proved by, as a whole and not only as
+    one exact name."""
+    stands = Q(evidence__void_at__isnull=True) | Q(reused=True)
+    found = NameProof.objects.filter(stands, application_id=application_id, evidence__name="")
+    return frozenset(found.values_list("evidence__authorization_domain", flat=True))
+
+
 def all_proved(application: Application) -> bool:
     """Whether every single name of the application has its own evidence."""
     names = application.names.split(";")

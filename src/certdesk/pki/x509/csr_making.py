@@ -1,5 +1,6 @@
 """A certificate signing request (PKCS#10, RFC 2986) for a key that the service holds."""
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 
 from cryptography import x509
@@ -23,7 +24,8 @@ def make_csr(private_key: PrivateKey, names: Sequence[str], company: Mapping[str
     """The signed request in PEM.
 
     Args:
-        names: DNS names, the primary one first; it becomes the common name where it is short enough.
+        names: canonical DNS names and IP addresses, the primary one first; it becomes the common name where
+            it is short enough.
         company: `country` (two letters), `province`, `city`, `name`; empty ones are left out.
     """
     attributes = [
@@ -32,9 +34,16 @@ def make_csr(private_key: PrivateKey, names: Sequence[str], company: Mapping[str
     if len(names[0]) <= COMMON_NAME_LIMIT:
         attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, names[0]))
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(attributes))
-    alternative = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+    alternative = x509.SubjectAlternativeName([_general(name) for name in names])
     made = builder.add_extension(alternative, critical=False).sign(private_key, _hash_for(private_key))
     return made.public_bytes(Encoding.PEM).decode("ascii")
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _hash_for(private_key: PrivateKey) -> hashes.SHA256 | hashes.SHA384:

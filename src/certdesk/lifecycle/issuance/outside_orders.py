@@ -1,0 +1,334 @@
+"""Rows of orders at CAs outside: begun, heard of, given up. In the caller's transaction (law 3)."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from django.db.models import Q
+
+from certdesk.connectors.issuers.protocol import Order, Wanted
+from certdesk.foundation.common import clock
+from certdesk.foundation.jobs import actions as jobs
+from certdesk.lifecycle.applications import queries as application_queries
+from certdesk.lifecycle.applications.models import Application, ApplicationState
+from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.certificates import queries as certificate_queries
+from certdesk.lifecycle.certificates.models import Certificate, Version
+from certdesk.lifecycle.validation import queries as validation
+from certdesk.pki.authority import gate
+from certdesk.pki.authority.types import CertificateRequest
+from certdesk.pki.keystore import queries as keystore
+from certdesk.pki.keystore import use
+from certdesk.pki.x509.certificates import CertificateFacts
+
+from . import outside, outside_tasks, renewing
+from . import outside_rules as rules
+from .acceptance import Expected
+from .errors import IssuerRefused
+from .models import OutsideOrder, Placement, PlacementState
+from .outside import Choice
+from .outside_rules import Kept
+
+ASK = "issuance.ask"
+LATELY = timedelta(minutes=10)
+"""So long an issuer that could not be asked is passed over for the same application."""
+NAMES_DIFFER = (
+    "The CSR that was uploaded has other names than the application, and %s takes them from the CSR alone. "
+    "Apply again with a CSR for exactly these names, or let the service make the key: %s."
+)
+
+
+def live_of(application_id: int) -> OutsideOrder | None:
+    """The order that may still bring the certificate of an application."""
+    return OutsideOrder.objects.filter(application_id=application_id, live=True).first()
+
+
+def passed_over(application_id: int) -> dict[str, str]:
+    """Issuers that refused this application, or could not be asked a moment ago: slug -> one sentence."""
+    lately = Q(asked_at__gt=clock.real_now() - LATELY)
+    over = OutsideOrder.objects.filter(Q(refused=True) | lately, application_id=application_id, live=False)
+    return {one.issuer: why(one) for one in over.order_by("asked_at")}
+
+
+def refused_by(application_id: int) -> list[str]:
+    """The issuers that refused the application."""
+    found = OutsideOrder.objects.filter(application_id=application_id, live=False, refused=True)
+    return list(found.values_list("issuer", flat=True))
+
+
+def why(order: OutsideOrder) -> str:
+    """Why an order brought nothing, in one sentence."""
+    return order.problem or order.words or "It did not issue this order."
+
+
+def last_refusal(application_id: int) -> str:
+    """The words of the CA that refused the application last; empty where none did."""
+    found = OutsideOrder.objects.filter(application_id=application_id, live=False, refused=True)
+    last = found.order_by("-asked_at").first()
+    return why(last) if last is not None else ""
+
+
+def choices_of(
+    certificate: Certificate, application: Application, without: Mapping[str, str]
+) -> tuple[Choice, ...]:
+    """The issuers of its product, each with what speaks for or against it now."""
+    product = application_queries.product_of(certificate)
+    names = tuple(application.names.split(";"))
+    return outside.choose(product, names, application.key_algorithm, without)
+
+
+def begin(
+    certificate: Certificate,
+    application: Application,
+    request: CertificateRequest,
+    choices: Sequence[Choice],
+    slug: str,
+) -> OutsideOrder:
+    """The intent, before the CA is asked; `request` holds the authorisation of every name (law 4).
+
+    Raises:
+        WeakKey, RequestRefused, NotAuthorized: as the built-in CA refuses them.
+        IssuerRefused: the uploaded CSR has other names.
+    """
+    gate.refuse_unproved(request)
+    gate.refuse_key(request, keystore.is_blocked)
+    placement = Placement.objects.create(
+        reference=request.authorization.reference,
+        certificate=certificate,
+        application=application,
+        issuer=slug,
+        created_at=clock.real_now(),
+    )
+    order = OutsideOrder.objects.create(
+        placement=placement,
+        certificate=certificate,
+        application=application,
+        issuer=slug,
+        csr=csr_of(application, slug),
+        not_after=request.not_after,
+        chosen=[[one.title or one.slug, one.taken, one.reason] for one in choices],
+        next_poll_at=clock.real_now(),
+    )
+    enqueue(order)
+    return order
+
+
+def csr_of(application: Application, slug: str) -> bytes:
+    """The request with exactly the ordered names, DER: signed by the key here, or the applicant's own."""
+    names = application.names.split(";")
+    if application.key_id:
+        company = application.company if application.company.get("name") else {}
+        pem = use.signed_request(application.key_id, application.account_id, names, company)
+        return _der(pem)
+    if not fits(application.csr, names):
+        raise IssuerRefused(NAMES_DIFFER % (slug, ", ".join(names)[:300]))
+    return _der(application.csr)
+
+
+def _der(pem: str) -> bytes:
+    return x509.load_pem_x509_csr(pem.encode()).public_bytes(Encoding.DER)
+
+
+def fits(csr: str, names: Sequence[str]) -> bool:
+    """Whether a CSR's alternative names are exactly these."""
+    try:
+        found = x509.load_pem_x509_csr(csr.encode()).extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        )
+    except (ValueError, x509.ExtensionNotFound):
+        return False
+    held = [str(one.value).lower() for one in found.value]
+    return sorted(held) == sorted(names)
+
+
+def is_recorded(order: OutsideOrder, facts: CertificateFacts) -> bool:
+    """Whether a certificate was recorded before: a serial number stands for one certificate of a CA."""
+    same = Version.objects.filter(spki_sha256=facts.spki_sha256.hex(), serial=facts.serial)
+    return same.exists() or OutsideOrder.objects.filter(issuer=order.issuer, serial=facts.serial).exists()
+
+
+def wanted_of(order: OutsideOrder) -> Wanted:
+    """What is ordered, from what was recorded."""
+    certificate, application = order.certificate, order.application
+    before = _before(certificate, order.issuer)
+    return Wanted(
+        reference=order.placement_id,
+        csr=bytes(order.csr),
+        names=tuple(application.names.split(";")),
+        level=certificate.level,
+        not_after=order.not_after,
+        organization=dict(application.company) if certificate.level != "DV" else {},
+        contact=_contact(application),
+        replaces=bytes(before.der) if before else b"",
+        predecessor=handle_of(before) if before else "",
+    )
+
+
+def _before(certificate: Certificate, slug: str) -> Version | None:
+    """The version whose place the new one takes: its own, or that of the certificate it renews."""
+    found = certificate_queries.current_version(certificate)
+    if found is None:
+        old = renewing.renewed(certificate)
+        found = certificate_queries.current_version(old) if old is not None else None
+    return found if found is not None and found.issuer.partition(":")[0] == slug else None
+
+
+def handle_of(version: Version) -> str:
+    """The CA's name of the order that brought a version; empty where it is not known."""
+    slug = version.issuer.partition(":")[0]
+    found = OutsideOrder.objects.filter(issuer=slug, serial=version.serial).values_list("handle", flat=True)
+    return found.first() or ""
+
+
+def _contact(application: Application) -> dict[str, str]:
+    found = application_queries.contact(application.id)
+    if found is None:
+        return {}
+    return {
+        "name": found.contact_name or found.applicant_name,
+        "email": found.contact_email or found.applicant_email,
+        "phone": found.contact_phone or found.applicant_phone,
+    }
+
+
+def expected_of(order: OutsideOrder, now: datetime) -> Expected:
+    """What the certificate must be."""
+    application = order.application
+    product = application_queries.product_of(order.certificate)
+    return Expected(
+        names=tuple(application.names.split(";")),
+        spki_sha256=hashlib.sha256(bytes(application.spki or b"")).digest(),
+        level=order.certificate.level,
+        longest_days=catalogue().max_validity_days(product.profile, now.date()),
+        domains=validation.domains_proved(application.id),
+    )
+
+
+def enqueue(order: OutsideOrder, seconds: float = 0.0) -> None:
+    """The next call, not before so many seconds; one waits at most."""
+    run_at = clock.real_now() + timedelta(seconds=seconds)
+    OutsideOrder.objects.filter(placement_id=order.placement_id).update(next_poll_at=run_at)
+    jobs.enqueue(
+        ASK,
+        {"reference": order.placement_id},
+        subject=order.certificate_id,
+        run_at=run_at,
+        dedupe_key=f"{ASK}:{order.placement_id}",
+    )
+
+
+def resume(order: OutsideOrder) -> None:
+    """The job was lost: the next call, not before the moment that it had."""
+    due = order.next_poll_at or clock.real_now()
+    enqueue(order, max(0.0, (due - clock.real_now()).total_seconds()))
+
+
+def leave(application_id: int) -> bool:
+    """Nobody wants the open order any more: it is taken back at the CA. True where there is one."""
+    order = live_of(application_id)
+    if order is None:
+        return False
+    OutsideOrder.objects.filter(placement_id=order.placement_id).update(leaving=True)
+    enqueue(order)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What an answer came to: the tasks as kept now, and whether it told anything new."""
+
+    tasks: tuple[Kept, ...]
+    news: bool
+
+
+def note_answer(order: OutsideOrder, answer: Order, marks: Mapping[str, str], now: datetime) -> Heard:
+    """Keeps what the CA said.
+
+    Args:
+        marks: task id -> `ready` or `told`, what this call found out.
+    """
+    before = rules.kept(order.tasks)
+    marked = outside_tasks.marked(before, marks)
+    tasks = outside_tasks.assigned(order, rules.merged(marked, answer.tasks))
+    words = answer.words[: rules.WORDS]
+    news = (order.state, order.words, before) != (answer.state.value, words, tasks)
+    order.handle, order.state, order.words = answer.handle[:1000], answer.state.value, words
+    order.tasks = rules.rows_of(tasks)
+    order.quiet = 0 if news else order.quiet + 1
+    order.problem, order.next_step, order.failures = "", "", 0
+    order.asking, order.lost, order.asked_at = False, False, now
+    order.save(update_fields=_HEARD)
+    outside_tasks.set_up(order, tasks)
+    return Heard(tasks, news)
+
+
+_HEARD = (
+    "handle",
+    "state",
+    "words",
+    "tasks",
+    "quiet",
+    "problem",
+    "next_step",
+    "failures",
+    "asking",
+    "lost",
+    "asked_at",
+)
+
+
+def note_failure(order: OutsideOrder, sentence: str, next_step: str, now: datetime, *, lost: bool) -> None:
+    """Keeps why a call failed; `lost` = it was `place`, and may have been heard all the same."""
+    order.problem, order.next_step = sentence[:1000], next_step[:500]
+    order.failures += 1
+    order.asking, order.lost, order.asked_at = False, order.lost or lost, now
+    order.save(update_fields=["problem", "next_step", "failures", "asking", "lost", "asked_at"])
+
+
+def end(
+    order: OutsideOrder,
+    state: PlacementState,
+    now: datetime,
+    *,
+    unwanted: bytes | None = None,
+    refused: bool = False,
+) -> None:
+    """The order can bring nothing any more; what stands for its tasks is taken away.
+
+    Args:
+        unwanted: DER that is still to be revoked at the CA.
+        refused: it was this order that was refused, so the same CA is not asked again for the application.
+    """
+    order.refused = order.refused or refused
+    order.live, order.unfinished, order.unwanted = False, unwanted is not None, unwanted
+    order.tasks, order.brought, order.csr, order.next_poll_at = [], None, b"", None
+    order.save(update_fields=_ENDED)
+    Placement.objects.filter(reference=order.placement_id, state=PlacementState.PLACED).update(
+        state=state, failure=(order.problem or order.words)[:500], settled_at=now
+    )
+    outside_tasks.clear(order)
+    if unwanted is not None:
+        enqueue(order)
+
+
+_ENDED = (
+    "live",
+    "unfinished",
+    "unwanted",
+    "refused",
+    "tasks",
+    "brought",
+    "csr",
+    "next_poll_at",
+    "problem",
+    "words",
+    "state",
+    "serial",
+)
+
+
+def is_wanted(order: OutsideOrder) -> bool:
+    return bool(order.application.state == ApplicationState.OPEN)

@@ -1,0 +1,62 @@
+"""Records that a CA outside wants to see: who asked for them, and when they must go. Rows only."""
+
+from collections.abc import Sequence
+
+from django.db.models import Exists, OuterRef
+
+from certdesk.foundation.jobs import actions as jobs
+from certdesk.lifecycle.applications.models import Application
+
+from . import automatic
+from .models import AskedRecord, AutomaticRecord, RecordState
+
+Record = tuple[str, str, str]
+"""Name, type and value."""
+
+
+def ask(application: Application, reference: str, records: Sequence[Record]) -> None:
+    """Has them written by automatic DNS where the application chose that, in the caller's transaction.
+
+    Twice changes nothing. Where no zone is found the reason is among the automatic steps, and people may set
+    them all the same.
+    """
+    if not application.auto_dns:
+        return
+    made = AskedRecord.objects.bulk_create(
+        [
+            AskedRecord(
+                account_id=application.account_id,
+                certificate_id=application.certificate_id,
+                application_id=application.id,
+                reference=reference,
+                record_name=name,
+                record_type=record_type,
+                value=value,
+            )
+            for name, record_type, value in records
+            if not AskedRecord.objects.filter(reference=reference, record_name=name, value=value).exists()
+        ]
+    )
+    if made:
+        jobs.enqueue(
+            automatic.FIND_ASKED,
+            {
+                "application": application.id,
+                "user_id": application.submitted_by,
+                "account_id": application.account_id,
+            },
+            subject=application.certificate_id,
+            dedupe_key=f"{automatic.FIND_ASKED}:{application.id}",
+        )
+
+
+def without_place(application_id: int) -> list[AskedRecord]:
+    """Wanted ones for which nothing was planned yet."""
+    planned = AutomaticRecord.objects.exclude(state=RecordState.REMOVED).filter(asked_id=OuterRef("id"))
+    found = AskedRecord.objects.filter(~Exists(planned), application_id=application_id, wanted=True)
+    return list(found.order_by("id"))
+
+
+def release(reference: str) -> None:
+    """The order is over: the sweeper takes away what was written for it."""
+    AskedRecord.objects.filter(reference=reference, wanted=True).update(wanted=False)

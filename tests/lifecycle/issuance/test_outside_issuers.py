@@ -1,0 +1,282 @@
+"""An order at a CA outside: the same pipeline, whatever that CA does and whenever a worker is killed."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from certdesk.connectors.issuers.protocol import IssuerError, Reason, Task, Wanted
+from certdesk.foundation.audit.models import Event
+from certdesk.foundation.common import clock
+from certdesk.foundation.jobs.models import Job
+from certdesk.lifecycle.certificates.models import Version
+from certdesk.lifecycle.issuance import actions, outside, revoking
+from certdesk.lifecycle.issuance.models import OutsideOrder, Placement, PlacementState, ServedProof
+from certdesk.lifecycle.issuance.reconcile import reconcile
+from certdesk.lifecycle.issuance.revoking import Wish
+from tests.support.desk import Desk
+from tests.support.outside_ca import DOWN, LOST, OutsideCa, Shape
+
+PRODUCT = "GEOTRUST.DV_SSL_CERT.SINGLE_DOMAIN"
+NAME = "www.example.com"
+DAY = timedelta(days=1)
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing catches it."""
+
+
+@pytest.fixture
+def ca(desk: Desk) -> Iterator[OutsideCa]:
+    made = OutsideCa()
+    outside.held.connectors["away"] = made
+    outside.held.orders[PRODUCT] = ("away",)
+    yield made
+    outside.held.connectors.clear()
+    outside.held.orders.clear()
+
+
+def proved(desk: Desk, **form: object) -> str:
+    """Applied for and proved; nothing is run after the first steps but what is due now."""
+    certificate_id = desk.buy()
+    desk.apply(certificate_id, domain=NAME, **form)
+    desk.publish(certificate_id)
+    return certificate_id
+
+
+def in_time(desk: Desk, *, strict: bool = True) -> None:
+    desk.run(DAY, strict=strict)
+
+
+# rule: ISS-1, ISS-2
+def test_the_certificate_of_a_ca_outside_is_recorded_as_one_of_ours(desk: Desk, ca: OutsideCa) -> None:
+    ca.slow = 2
+    certificate_id = proved(desk)
+    desk.run()
+    assert desk.state(certificate_id) == "ISSUING"
+    order = OutsideOrder.objects.get()
+    assert (order.handle, order.state, order.live) == ("order-1", "WORKING", True)
+    assert order.next_poll_at > clock.real_now()
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    version = Version.objects.get()
+    assert version.issuer == "away:Outside Issuing CA"
+    assert version.names == NAME
+    assert version.key_id
+    wanted = ca.orders[order.placement_id].wanted
+    assert (wanted.names, wanted.level, wanted.replaces) == ((NAME,), "DV", b"")
+    assert Placement.objects.get().state == PlacementState.FULFILLED
+    assert not OutsideOrder.objects.filter(unfinished=True).exists()
+    assert ca.calls == ["place", "poll", "poll"]
+
+
+# law 4
+def test_nothing_is_ordered_before_every_name_is_proved(desk: Desk, ca: OutsideCa) -> None:
+    certificate_id = desk.buy()
+    desk.apply(certificate_id, domain=NAME)
+    desk.run(timedelta(minutes=1))
+    assert ca.calls == []
+    assert desk.state(certificate_id) == "CHECKING"
+
+
+@pytest.mark.parametrize(
+    ("verb", "when"), [("place", "before"), ("place", "after"), ("poll", "before"), ("poll", "after")]
+)
+def test_a_worker_killed_at_any_call_finds_the_one_order_again(
+    desk: Desk, ca: OutsideCa, verb: str, when: str
+) -> None:
+    ca.slow, ca.faults = 1, [(verb, when, Killed())]  # type: ignore[list-item]
+    certificate_id = proved(desk)
+    with pytest.raises(Killed):
+        in_time(desk)
+    Job.objects.filter(state="RUNNING").update(state="READY", lease_until=None, worker="")
+    reconcile(stale_seconds=0)
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert (len(ca.orders), Version.objects.count(), Placement.objects.count()) == (1, 1, 1)
+
+
+def test_a_lost_job_is_given_back_not_before_its_time(desk: Desk, ca: OutsideCa) -> None:
+    ca.slow, ca.retry_after = 1, 600
+    proved(desk)
+    desk.run()
+    Job.objects.filter(kind="issuance.ask").delete()
+    assert reconcile(stale_seconds=0) == 1
+    job = Job.objects.get(kind="issuance.ask", state="READY")
+    assert job.run_at >= clock.real_now() + timedelta(seconds=590)
+
+
+# rule: ISS-4
+def test_an_outage_is_waited_for_and_shown(desk: Desk, ca: OutsideCa) -> None:
+    ca.faults = [("place", "before", DOWN), ("place", "after", LOST), ("poll", "before", LOST)]
+    ca.slow = 1
+    certificate_id = proved(desk)
+    desk.run()
+    assert desk.state(certificate_id) == "ISSUING"
+    assert "No connection to the CA." in desk.certificate(certificate_id).last_failure
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert len(ca.orders) == 1
+    assert ca.calls == ["place", "place", "place", "poll", "poll"]
+
+
+def test_it_is_never_asked_sooner_than_it_wants(desk: Desk, ca: OutsideCa) -> None:
+    busy = IssuerError(Reason.RATE_LIMITED, "Too many orders.", retry_after=7200)
+    ca.faults = [("poll", "before", busy)]
+    ca.slow, ca.retry_after = 1, 300
+    proved(desk)
+    desk.run()
+    assert OutsideOrder.objects.get().next_poll_at >= clock.real_now() + timedelta(seconds=290)
+    desk.run(timedelta(seconds=301))
+    assert ca.calls == ["place", "poll"]
+    assert OutsideOrder.objects.get().next_poll_at >= clock.real_now() + timedelta(seconds=7100)
+
+
+# rule: ISS-4
+def test_a_refusal_ends_the_application_with_the_words_of_the_ca(desk: Desk, ca: OutsideCa) -> None:
+    ca.refuses = "This name is on our list."
+    certificate_id = proved(desk)
+    in_time(desk)
+    found = desk.certificate(certificate_id)
+    assert (found.state, found.last_failure) == ("UNPASSED", "This name is on our list.")
+    assert Placement.objects.get().state == PlacementState.REFUSED
+    ca.refuses = ""
+    actions.reopen(desk.alice, certificate_id, clock.now())
+    desk.apply(certificate_id, domain=NAME)
+    desk.publish(certificate_id)
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+
+
+WRONG = {
+    "another key": Shape(key=ec.generate_private_key(ec.SECP256R1()).public_key()),
+    "a name nobody proved": Shape(more_names=("mail.example.org",)),
+    "a name too little": Shape(names=("other.example.com",)),
+    "a chain of somebody else": Shape(chain_of="Another CA"),
+    "not for servers": Shape(usage=()),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_wrong_certificate_never_counts(desk: Desk, ca: OutsideCa, kind: str) -> None:
+    ca.shape = WRONG[kind]
+    certificate_id = proved(desk)
+    in_time(desk)
+    found = desk.certificate(certificate_id)
+    assert found.state == "UNPASSED"
+    assert "order-1 brought a certificate that is not taken" in found.last_failure
+    assert not Version.objects.exists()
+    assert [one[1:] for one in ca.revoked] == [("order-1", 0)]
+    assert Event.objects.filter(action="certificate.wrong_answer").count() == 1
+    assert ("away", Reason.BAD_ANSWER) in outside.held.told
+
+
+def test_what_was_refused_is_revoked_however_often_that_takes(desk: Desk, ca: OutsideCa) -> None:
+    ca.shape = WRONG["another key"]
+    ca.faults = [("revoke", "before", DOWN), ("revoke", "before", DOWN)]
+    proved(desk)
+    in_time(desk)
+    assert len(ca.revoked) == 1
+    assert not OutsideOrder.objects.filter(unfinished=True).exists()
+
+
+def test_the_same_proof_covers_the_name_that_a_ca_adds(desk: Desk, ca: OutsideCa) -> None:
+    ca.shape = Shape(more_names=("example.com",))
+    certificate_id = proved(desk)
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert Version.objects.get().names == f"{NAME};example.com"
+
+
+def test_the_same_certificate_is_not_recorded_twice(desk: Desk, ca: OutsideCa) -> None:
+    ca.shape = Shape(serial=4711)
+    first = proved(desk)
+    in_time(desk)
+    second = proved(desk)
+    in_time(desk)
+    assert (desk.state(first), desk.state(second)) == ("ISSUED", "UNPASSED")
+    assert "its serial number is known" in desk.certificate(second).last_failure
+    assert ca.revoked == []
+
+
+def test_the_next_issuer_gets_the_turn_when_the_first_refuses(desk: Desk, ca: OutsideCa) -> None:
+    second = OutsideCa()
+    outside.held.connectors["second"] = second
+    outside.held.orders[PRODUCT] = ("away", "second", "builtin")
+    ca.refuses = "Not here."
+    certificate_id = proved(desk)
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert Version.objects.get().issuer.startswith("second:")
+    chosen = OutsideOrder.objects.get(issuer="second").chosen
+    assert chosen[:2] == [["away", False, "Not here."], ["second", True, "It can take the order."]]
+
+
+def test_a_dead_first_issuer_is_left_only_where_it_has_no_order(desk: Desk, ca: OutsideCa) -> None:
+    outside.held.orders[PRODUCT] = ("away", "builtin")
+    ca.faults = [("place", "before", DOWN)] * 3
+    certificate_id = proved(desk)
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert Version.objects.get().issuer.startswith("builtin:")
+    assert Placement.objects.filter(issuer="away", state="REFUSED").count() == 1
+
+
+def test_an_order_that_may_be_there_is_never_left_for_another(desk: Desk, ca: OutsideCa) -> None:
+    outside.held.orders[PRODUCT] = ("away", "builtin")
+    ca.faults = [("place", "after", LOST), *[("place", "before", DOWN)] * 9]
+    certificate_id = proved(desk)
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert Version.objects.get().issuer.startswith("away:")
+    assert len(ca.orders) == 1
+
+
+def test_an_issuer_that_is_not_set_up_is_waited_for(desk: Desk, ca: OutsideCa) -> None:
+    outside.held.connectors.clear()
+    certificate_id = proved(desk)
+    desk.run(timedelta(minutes=5))
+    assert desk.state(certificate_id) == "ISSUING"
+    assert "No issuer takes the order now." in desk.certificate(certificate_id).last_failure
+    outside.held.connectors["away"] = ca
+    desk.run(timedelta(minutes=5))
+    assert desk.state(certificate_id) == "ISSUED"
+
+
+def dns_task(wanted: Wanted) -> tuple[Task, ...]:
+    name = wanted.names[0]
+    return (
+        Task(f"dns-{name}", name, "dns-01", f"_acme-challenge.{name}", "token-of-the-ca", "TXT"),
+        Task(f"http-{name}", name, "http-01", f"http://{name}/.well-known/acme-challenge/tok", "tok.thumb"),
+    )
+
+
+def test_a_task_is_told_once_it_is_seen_and_what_was_served_goes(desk: Desk, ca: OutsideCa) -> None:
+    ca.asks = dns_task
+    certificate_id = proved(desk)
+    desk.run(timedelta(minutes=2))
+    assert desk.state(certificate_id) == "ISSUING"
+    assert ca.proceeded == []
+    assert ServedProof.objects.get().value == "tok.thumb"
+    desk.dns.set(f"_acme-challenge.{NAME}", "TXT", ["token-of-the-ca"])
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert ca.proceeded == [(f"dns-{NAME}",)]
+    assert not ServedProof.objects.exists()
+
+
+# rule: REV-2
+def test_it_is_revoked_where_it_was_issued_and_recorded_after_that(desk: Desk, ca: OutsideCa) -> None:
+    certificate_id = proved(desk)
+    in_time(desk)
+    ca.faults = [("revoke", "before", DOWN), ("revoke", "after", LOST)]
+    revoking.request(desk.alice, certificate_id, Wish("SUPERSEDED"), clock.now())
+    desk.run()
+    assert desk.state(certificate_id) == "REVOKING"
+    assert Version.objects.get().revoked_at is None
+    assert "No connection to the CA." in desk.certificate(certificate_id).last_failure
+    in_time(desk)
+    assert desk.state(certificate_id) == "REVOKED"
+    assert Version.objects.get().revoked_at is not None
+    assert [one[1:] for one in ca.revoked] == [("order-1", 4), ("order-1", 4)]
