@@ -9,6 +9,8 @@ from certdesk.connectors.issuers.acme.issuer import Acme
 from certdesk.connectors.issuers.acme.options import AcmeOptions
 from certdesk.connectors.issuers.certcentral.issuer import CertCentral
 from certdesk.connectors.issuers.certcentral.options import CertCentralOptions
+from certdesk.connectors.issuers.manual.issuer import ManualIssuer
+from certdesk.connectors.issuers.manual.options import ManualOptions
 from certdesk.connectors.issuers.options import IssuerOptions, Outside
 from certdesk.connectors.issuers.protocol import IssuerConnector, IssuerError, Reason
 from certdesk.connectors.issuers.vault.issuer import VaultPki
@@ -33,6 +35,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind("acme", AcmeOptions, Acme),
         Kind("certcentral", CertCentralOptions, CertCentral),
+        Kind("manual", ManualOptions, ManualIssuer),
         Kind("vault", VaultPkiOptions, VaultPki),
     )
 }

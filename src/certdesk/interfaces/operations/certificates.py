@@ -27,7 +27,7 @@ from certdesk.pki.x509 import bundles, keys
 from certdesk.pki.x509.certificates import load_chain_pem, to_pem
 from certdesk.pki.x509.keys import PrivateKey
 
-from . import paging, shapes
+from . import ca_orders, paging, shapes
 from .registry import File, operation
 from .schemas import DownloadQuery, Edit, InventoryFilters, ListQuery, PageQuery, ResendProofMail, SearchQuery
 from .shapes import Shape
@@ -96,6 +96,7 @@ def shown(found: Certificate, now: datetime) -> Shape:
     shape |= shapes.owners(found)
     shape["notices"] = sorted(notices.switched_on(found.id))
     shape |= _renewal(found)
+    shape |= ca_orders.of(found)
     if found.state in (State.REVOKING, State.REVOKED):
         shape["revoke_reason"] = revoking.reason_of(found.id)
     if found.source == "UPLOADED":

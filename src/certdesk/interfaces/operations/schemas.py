@@ -147,6 +147,14 @@ class Decision(Body):
     registration_number: Word = ""  # EV without one: what the officer found in the register
 
 
+class CaAnswer(Body):
+    """What an officer brings from a CA without an interface; exactly one of the three."""
+
+    certificate: Annotated[str, Field(max_length=100_000)] = ""  # PEM, the server's own first, then its chain
+    refusal: Annotated[str, Field(max_length=2000)] = ""
+    revoked: bool = False
+
+
 class Edit(Body):
     """What is left out stays as it is."""
 

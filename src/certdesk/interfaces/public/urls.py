@@ -2,7 +2,17 @@
 
 from django.urls import URLPattern, path
 
-from . import agents, confirming, notice_link, organization_link, pki, reissue_link, revocation_link, views
+from . import (
+    acme_challenge,
+    agents,
+    confirming,
+    notice_link,
+    organization_link,
+    pki,
+    reissue_link,
+    revocation_link,
+    views,
+)
 
 urlpatterns: list[URLPattern] = [
     path("healthz", views.healthz),
@@ -16,6 +26,7 @@ urlpatterns: list[URLPattern] = [
     path("confirm/reissue-<str:secret>", reissue_link.decide),
     path("confirm/notice-<str:secret>", notice_link.acknowledge),
     path("confirm/<str:token>", confirming.confirm),
+    path(".well-known/acme-challenge/<str:token>", acme_challenge.serve),
     path("agent/ca", agents.roots),
     path("agent/host.py", agents.download),
     path("agent/enrol", agents.enrol),

@@ -19,7 +19,7 @@ from certdesk.lifecycle.certificates.states import Event, State
 from certdesk.lifecycle.validation import automatic
 from certdesk.pki.keystore import queries as keystore
 
-from . import renewing
+from . import outside_orders, renewing
 from .issue_now import IssueRequest as IssueRequest
 from .issue_now import IssueResult as IssueResult
 from .issue_now import issue_batch as issue_batch
@@ -67,6 +67,7 @@ def apply(principal: Principal, certificate_id: str, form: ApplicationForm, now:
     checked = stored.attached(principal, checked, product, chosen)
     renewing.check_company(certificate, checked.company)
     automatic.check_allowed(principal, certificate.account_id, checked)
+    outside_orders.check_csr(product, checked)
     with short_transaction():
         application = submit(principal, certificate, checked, now)
     return Applied(certificate.id, application.id, State.CHECKING.value)

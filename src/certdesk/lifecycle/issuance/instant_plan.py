@@ -29,7 +29,7 @@ from certdesk.pki.x509.csr import ParsedCsr, parse_csr
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 from certdesk.pki.x509.names import Name
 
-from . import issuers, outside, pipeline, queries
+from . import issuers, outside, outside_orders, pipeline, queries
 from .issuers import Issuer
 from .rules import Approvals, Proof
 
@@ -131,6 +131,7 @@ def _check(principal: Principal, request: IssueRequest, applicant: Applicant, no
     )
     checked = stored.attached(principal, checked, product, chosen)
     automatic.check_allowed(principal, principal.account_id, checked)
+    outside_orders.check_csr(product, checked)
     multi = quantities.domain_type == "MULTI_DOMAIN"
     purchase = BuyRequest(
         cert_brand=request.cert_brand,

@@ -14,7 +14,9 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.applications import queries as application_queries
 from certdesk.lifecycle.applications.models import Application, ApplicationState
+from certdesk.lifecycle.applications.rules import Checked
 from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.certificates import queries as certificate_queries
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.validation import queries as validation
@@ -23,6 +25,7 @@ from certdesk.pki.authority.types import CertificateRequest
 from certdesk.pki.keystore import queries as keystore
 from certdesk.pki.keystore import use
 from certdesk.pki.x509.certificates import CertificateFacts
+from certdesk.pki.x509.errors import NamesDoNotFit
 
 from . import outside, outside_tasks, renewing
 from . import outside_rules as rules
@@ -126,6 +129,24 @@ def csr_of(application: Application, slug: str) -> bytes:
     if not fits(application.csr, names):
         raise IssuerRefused(NAMES_DIFFER % (slug, ", ".join(names)[:300]))
     return _der(application.csr)
+
+
+def check_csr(product: Product, checked: Checked) -> None:
+    """The applicant's own CSR must name exactly what is ordered where a CA outside reads it.
+
+    Raises:
+        NamesDoNotFit: it has other names.
+    """
+    if checked.csr is None or checked.key_id or not outside.may_be_outside(product):
+        return
+    names = checked.names.texts
+    if not fits(checked.csr.pem, names):
+        raise NamesDoNotFit(
+            "The CSR has other names than the application, and the CA of this product reads them there.",
+            next_step=f"Make a CSR for exactly these names: {', '.join(names)[:300]}. "
+            "Or let the service make the key and the CSR.",
+            field="csr",
+        )
 
 
 def _der(pem: str) -> bytes:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from certdesk.connectors.issuers.protocol import Order, OrderState, Task
+from certdesk.connectors.issuers.protocol import OrderState, Task
 
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 900.0
@@ -160,6 +160,13 @@ def must_proceed(state: str, tasks: Sequence[Kept], telling: Sequence[str]) -> b
     return state == OrderState.TASKS and (bool(telling) or not open_names(tasks))
 
 
-def is_news(state: str, words: str, tasks: Sequence[Kept], order: Order, now_kept: Sequence[Kept]) -> bool:
-    """Whether an answer says anything that was not known."""
-    return (state, words, tuple(tasks)) != (order.state.value, order.words[:WORDS], tuple(now_kept))
+def who_acts(state: str, tasks: Sequence[Kept]) -> str:
+    """`you` for a record that only its owner can set, `officer`, `CA`; empty while we act ourselves."""
+    if state != OrderState.TASKS:
+        return "CA"
+    names = set(open_names(tasks))
+    waiting = [one for one in tasks if one.name in names and not one.ready]
+    if any(one.method == "by-hand" for one in waiting):
+        return "officer"
+    automatic = {one.name for one in waiting if one.by == "automatic"}
+    return "you" if any(one.name not in automatic for one in waiting) else ""

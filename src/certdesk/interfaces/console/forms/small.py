@@ -69,6 +69,23 @@ class EditForm(forms.Form):
     )
 
 
+class CaAnswerForm(forms.Form):
+    """What an officer brings from a CA without an interface."""
+
+    certificate = forms.CharField(
+        label=gettext_lazy("Certificate and chain"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false"}),
+        help_text=gettext_lazy("PEM: the server's certificate first, then the certificates of the CA."),
+    )
+    refusal = forms.CharField(
+        label=gettext_lazy("Or: why the CA does not issue it"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=gettext_lazy("The applicant reads these words, and the application ends."),
+    )
+
+
 class DecisionForm(forms.Form):
     """What the officer checked, and the decision (ORG-2)."""
 

@@ -15,10 +15,10 @@ from certdesk.lifecycle.certificates.states import ROWS, State, Tone
 from certdesk.lifecycle.renewal import queries as renewals
 
 from .. import next_steps, present
-from ..standing import ends
+from ..standing import Standing, ends, waited
 from ..steps import steps
 from . import rows, tag_parts
-from .cards import notice_thread, renewal
+from .cards import ca_order, notice_thread, renewal
 from .cards.facts import facts
 from .cards.findings import findings
 from .cards.history import history
@@ -59,6 +59,7 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
             buttons, rows.successor(certificate, urgent=True, small=False)
         )
     versions = list(queries.versions(certificate))
+    ordered = ca_order.card(principal, certificate)
     return {
         "title": certificate.domain or certificate.name,
         "title_is_domain": bool(certificate.domain),
@@ -68,7 +69,8 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
         "waiting": standing.state in WAITING,
         "progress": ROWS[standing.state].progress,
         "steps": steps(standing, failed_at(certificate)),
-        "next": next_steps.callout(standing, now, may_act=principal.may(rows.APPLY, resource)),
+        "next": _next(standing, ordered, now, may_act=principal.may(rows.APPLY, resource)),
+        **ordered,
         "buttons": buttons,
         "private_ca_matters": certificate.source != "UPLOADED",
         "names": names(certificate, standing.state),
@@ -88,6 +90,14 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
         **tag_parts.context(principal, certificate),
         "failure": certificate.last_failure if standing.state is not State.UNPASSED else "",
     }
+
+
+def _next(standing: Standing, ordered: dict[str, Any], now: datetime, *, may_act: bool) -> next_steps.Callout:
+    """The state's own sentence, unless its order at a CA outside waits for somebody else."""
+    told = None
+    if ordered and standing.state is State.ISSUING:
+        told = ca_order.callout(ordered["ca_order"], waited(standing.since, now))
+    return told or next_steps.callout(standing, now, may_act=may_act)
 
 
 def crumb(label: str, url: str) -> dict[str, str]:

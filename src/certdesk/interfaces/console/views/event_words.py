@@ -55,5 +55,7 @@ def event_words() -> dict[str, str]:
         "organization.document_removed": _("Document of the organization check deleted"),
         "organization.document_cleared": _("Document deleted with the end of the application"),
         "scm:organization:decide": _("Decision of an RA officer"),
+        "certificate.brought": _("Answer of the CA brought by an officer"),
+        "certificate.wrong_answer": _("The CA sent a certificate that was not ordered"),
         "organization.method": _("Way of organization verification chosen"),
     }

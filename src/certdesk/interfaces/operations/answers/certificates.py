@@ -84,6 +84,50 @@ class ChainFinding(TypedDict):
     sentence: str
 
 
+class CaTask(TypedDict):
+    """What a CA wants to see; `by` says who sets it up: automatic, served, hand, or words for people."""
+
+    name: str
+    method: str
+    where: str
+    record_type: str
+    value: str
+    by: str
+    seen: bool
+    done: bool
+    words: str
+
+
+class CaChoice(TypedDict):
+    """Why an issuer got the order, or did not."""
+
+    issuer: str
+    taken: bool
+    reason: str
+
+
+class CaOrder(TypedDict):
+    """The last order at a CA outside. `words` are the CA's own; `who` acts: you, officer, CA, or nobody."""
+
+    issuer: str
+    title: str
+    number: str
+    state: str
+    words: str
+    problem: str
+    next_step: str
+    asked_at: Moment
+    next_at: Moment
+    who: str
+    tasks: list[CaTask]
+    reasons: list[CaChoice]
+
+
+class CaAnswered(TypedDict):
+    certificate_id: CertificateId
+    status: Status
+
+
 class Certificate(TypedDict):
     """One certificate (API §1.3) and what happens next: `next_actor` must do `next_step`."""
 
@@ -128,6 +172,7 @@ class Certificate(TypedDict):
     origin_cert_id: str
     renewal_cert_id: str
     findings: NotRequired[list[ChainFinding]]
+    ca_order: NotRequired[CaOrder]
 
 
 class ProofMail(TypedDict):
@@ -383,6 +428,7 @@ ANSWERS: dict[str, object] = {
     "certificates.list": CertificateList,
     "certificates.search": CertificatePage,
     "certificates.show": Certificate,
+    "certificates.ca_answer": CaAnswered,
     "certificates.edit": Certificate,
     "certificates.domain_verification": ProofInfo,
     "certificates.verify": Verified,

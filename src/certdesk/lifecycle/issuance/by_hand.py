@@ -1,0 +1,133 @@
+"""What an officer brings from a CA without an interface: the certificate, its no, or that it is revoked."""
+
+from datetime import datetime
+
+from certdesk.connectors.issuers.protocol import ByHand
+from certdesk.foundation.audit import actions as audit
+from certdesk.foundation.common.errors import BadParameter, CertdeskError, WrongState
+from certdesk.foundation.common.sql import short_transaction
+from certdesk.foundation.iam.principal import Principal
+from certdesk.foundation.jobs import actions as jobs
+from certdesk.lifecycle.certificates import queries as certificate_queries
+from certdesk.lifecycle.certificates import versions
+from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.states import State
+from certdesk.pki.x509.certificates import chain_to_pem, load_chain_pem
+
+from . import acceptance, outside, outside_orders, revoking
+from .acceptance import Wrong
+from .models import OutsideOrder
+
+RIGHT = "scm:organization:decide"
+BROUGHT = "certificate.brought"
+"""Audit action: an officer brought what the CA answered."""
+MOST = 500  # characters of a refusal
+
+
+def bring(principal: Principal, certificate_id: str, pem: str, now: datetime) -> State:
+    """Takes the certificate and its chain, checked here as it will be before it is recorded.
+
+    Args:
+        pem: the server's certificate first, then those above it; a root at the end is left out.
+
+    Raises:
+        NotFound, Forbidden: no such certificate, or no `scm:organization:decide` on it.
+        WrongState: no order at a CA without an interface waits.
+        BadCertificate, BadParameter: it cannot be read, or is not what was ordered.
+    """
+    certificate, order = _waiting(principal, certificate_id)
+    chain = _without_root(load_chain_pem(pem))
+    verdict = acceptance.check(chain, outside_orders.expected_of(order, now), now)
+    if isinstance(verdict, Wrong):
+        raise BadParameter(
+            f"This is not the certificate that was ordered. {verdict.sentence}",
+            next_step="Upload what the CA sent for this CSR: the certificate first, then its chain.",
+            field="certificate",
+        )
+    _keep(principal, order, chain_to_pem(chain), "", "certificate")
+    return State(certificate.state)
+
+
+def _without_root(chain: list[bytes]) -> list[bytes]:
+    root = len(chain) > 2 and acceptance.is_self_issued(chain[-1])
+    return chain[:-1] if root else chain
+
+
+def refuse(principal: Principal, certificate_id: str, words: str) -> State:
+    """The CA will not issue it; its words end the application (ISS-4).
+
+    Raises:
+        as `bring`. BadParameter: no words, or too many.
+    """
+    told = " ".join(words.split())
+    if not 0 < len(told) <= MOST:
+        raise BadParameter(
+            f"The words of the CA have 1 to {MOST} characters.",
+            next_step="Write why it does not issue the certificate.",
+            field="refusal",
+        )
+    certificate, order = _waiting(principal, certificate_id)
+    _keep(principal, order, "", told, "refusal")
+    return State(certificate.state)
+
+
+def _waiting(principal: Principal, certificate_id: str) -> tuple[Certificate, OutsideOrder]:
+    certificate = certificate_queries.fetch(principal, RIGHT, certificate_id)
+    found = OutsideOrder.objects.select_related("application", "certificate", "placement")
+    order = found.filter(certificate=certificate, live=True, leaving=False).exclude(handle="").first()
+    if order is None or not is_by_hand(order.issuer):
+        raise WrongState(
+            "No order of this certificate waits for what an officer brings.",
+            next_step="Open the certificate to see how it stands.",
+        )
+    return certificate, order
+
+
+def is_by_hand(slug: str) -> bool:
+    """Whether the CA has no interface; one that is not set up any more has none to speak of."""
+    try:
+        return isinstance(outside.connect(slug), ByHand)
+    except CertdeskError:
+        return False
+
+
+def _keep(principal: Principal, order: OutsideOrder, pem: str, refusal: str, what: str) -> None:
+    with short_transaction():
+        OutsideOrder.objects.filter(placement_id=order.placement_id, live=True).update(
+            brought=pem.encode("ascii"), refusal=refusal
+        )
+        outside_orders.enqueue(order)
+        _note(principal, order.certificate, what)
+
+
+def note_revoked(principal: Principal, certificate_id: str, now: datetime) -> State:
+    """An officer has revoked it at its CA; the revocation that waits for that is settled.
+
+    Raises:
+        as `bring`. WrongState: no confirmed revocation waits, or its CA is not asked by hand.
+    """
+    certificate = certificate_queries.fetch(principal, RIGHT, certificate_id)
+    asked = revoking.open_request(certificate.id)
+    slugs = {one.issuer.partition(":")[0]: one.serial for one in versions.in_force(certificate.id, now)}
+    away = {slug for slug in slugs if outside.is_outside(slug) and is_by_hand(slug)}
+    if asked is None or asked.confirmed_at is None or not away:
+        raise WrongState(
+            "No revocation of this certificate waits for an officer.",
+            next_step="Open the certificate to see how it stands.",
+        )
+    with short_transaction():
+        OutsideOrder.objects.filter(certificate=certificate, issuer__in=away).update(revoked_by_hand=True)
+        _note(principal, certificate, "revocation")
+        kind = revoking.SETTLE
+        jobs.enqueue(kind, subject=certificate.id, dedupe_key=f"{kind}:{certificate.id}")
+    return State(certificate.state)
+
+
+def _note(principal: Principal, certificate: Certificate, what: str) -> None:
+    audit.record(
+        principal,
+        BROUGHT,
+        resource=f"cert:{certificate.id}",
+        account_id=certificate.account_id,
+        details={"what": what},
+    )
