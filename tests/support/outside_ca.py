@@ -1,6 +1,7 @@
 """A CA outside the house in this process: it keeps orders, and goes wrong in a chosen way when told to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -14,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from certdesk.connectors.issuers.protocol import (
     Capabilities,
     IssuerCheck,
+    IssuerConnector,
     IssuerError,
     Order,
     OrderState,
@@ -22,6 +24,7 @@ from certdesk.connectors.issuers.protocol import (
     Wanted,
 )
 from certdesk.foundation.common import clock
+from certdesk.lifecycle.issuance import outside
 
 DAY = timedelta(days=1)
 TITLE = "Outside Issuing CA"
@@ -219,3 +222,34 @@ class OutsideCa:
 
     async def test(self) -> IssuerCheck:
         return IssuerCheck(True)
+
+
+@dataclass
+class Front:
+    """Which configured issuers there are, and in which order a product goes to them."""
+
+    product: str = "GEOTRUST.DV_SSL_CERT.SINGLE_DOMAIN"
+
+    def add(self, slug: str, connector: IssuerConnector) -> None:
+        outside.held.connectors[slug] = connector
+
+    def remove(self, slug: str) -> None:
+        del outside.held.connectors[slug]
+
+    def order(self, *slugs: str) -> None:
+        outside.held.orders[self.product] = slugs
+
+
+@contextmanager
+def front(**connectors: IssuerConnector) -> Iterator[Front]:
+    """Configures these for the length of a test, in this order, for the usual product."""
+    made = Front()
+    for slug, connector in connectors.items():
+        made.add(slug, connector)
+    made.order(*connectors)
+    try:
+        yield made
+    finally:
+        outside.held.connectors.clear()
+        outside.held.orders.clear()
+        outside.held.told.clear()

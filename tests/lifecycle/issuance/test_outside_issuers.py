@@ -1,5 +1,6 @@
 """An order at a CA outside: the same pipeline, whatever that CA does and whenever a worker is killed."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -9,16 +10,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from certdesk.connectors.issuers.protocol import IssuerError, Reason, Task, Wanted
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
+from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.models import Job
 from certdesk.lifecycle.certificates.models import Version
-from certdesk.lifecycle.issuance import actions, outside, revoking
+from certdesk.lifecycle.issuance import actions, followup, revoking
 from certdesk.lifecycle.issuance.models import OutsideOrder, Placement, PlacementState, ServedProof
 from certdesk.lifecycle.issuance.reconcile import reconcile
 from certdesk.lifecycle.issuance.revoking import Wish
+from certdesk.pki.keystore import actions as keystore
+from certdesk.pki.x509.errors import NamesDoNotFit
 from tests.support.desk import Desk
-from tests.support.outside_ca import DOWN, LOST, OutsideCa, Shape
+from tests.support.outside_ca import DOWN, LOST, Front, OutsideCa, Shape, front
 
-PRODUCT = "GEOTRUST.DV_SSL_CERT.SINGLE_DOMAIN"
+from .test_main_path import csr_for
+
 NAME = "www.example.com"
 DAY = timedelta(days=1)
 
@@ -28,13 +33,14 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def ca(desk: Desk) -> Iterator[OutsideCa]:
-    made = OutsideCa()
-    outside.held.connectors["away"] = made
-    outside.held.orders[PRODUCT] = ("away",)
-    yield made
-    outside.held.connectors.clear()
-    outside.held.orders.clear()
+def ca(desk: Desk) -> OutsideCa:
+    return OutsideCa()
+
+
+@pytest.fixture(autouse=True)
+def issuers(ca: OutsideCa) -> Iterator[Front]:
+    with front(away=ca) as made:
+        yield made
 
 
 def proved(desk: Desk, **form: object) -> str:
@@ -169,7 +175,6 @@ def test_a_wrong_certificate_never_counts(desk: Desk, ca: OutsideCa, kind: str) 
     assert not Version.objects.exists()
     assert [one[1:] for one in ca.revoked] == [("order-1", 0)]
     assert Event.objects.filter(action="certificate.wrong_answer").count() == 1
-    assert ("away", Reason.BAD_ANSWER) in outside.held.told
 
 
 def test_what_was_refused_is_revoked_however_often_that_takes(desk: Desk, ca: OutsideCa) -> None:
@@ -200,10 +205,12 @@ def test_the_same_certificate_is_not_recorded_twice(desk: Desk, ca: OutsideCa) -
     assert ca.revoked == []
 
 
-def test_the_next_issuer_gets_the_turn_when_the_first_refuses(desk: Desk, ca: OutsideCa) -> None:
+def test_the_next_issuer_gets_the_turn_when_the_first_refuses(
+    desk: Desk, ca: OutsideCa, issuers: Front
+) -> None:
     second = OutsideCa()
-    outside.held.connectors["second"] = second
-    outside.held.orders[PRODUCT] = ("away", "second", "builtin")
+    issuers.add("second", second)
+    issuers.order("away", "second", "builtin")
     ca.refuses = "Not here."
     certificate_id = proved(desk)
     in_time(desk)
@@ -213,8 +220,10 @@ def test_the_next_issuer_gets_the_turn_when_the_first_refuses(desk: Desk, ca: Ou
     assert chosen[:2] == [["away", False, "Not here."], ["second", True, "It can take the order."]]
 
 
-def test_a_dead_first_issuer_is_left_only_where_it_has_no_order(desk: Desk, ca: OutsideCa) -> None:
-    outside.held.orders[PRODUCT] = ("away", "builtin")
+def test_a_dead_first_issuer_is_left_only_where_it_has_no_order(
+    desk: Desk, ca: OutsideCa, issuers: Front
+) -> None:
+    issuers.order("away", "builtin")
     ca.faults = [("place", "before", DOWN)] * 3
     certificate_id = proved(desk)
     in_time(desk)
@@ -223,8 +232,10 @@ def test_a_dead_first_issuer_is_left_only_where_it_has_no_order(desk: Desk, ca: 
     assert Placement.objects.filter(issuer="away", state="REFUSED").count() == 1
 
 
-def test_an_order_that_may_be_there_is_never_left_for_another(desk: Desk, ca: OutsideCa) -> None:
-    outside.held.orders[PRODUCT] = ("away", "builtin")
+def test_an_order_that_may_be_there_is_never_left_for_another(
+    desk: Desk, ca: OutsideCa, issuers: Front
+) -> None:
+    issuers.order("away", "builtin")
     ca.faults = [("place", "after", LOST), *[("place", "before", DOWN)] * 9]
     certificate_id = proved(desk)
     in_time(desk)
@@ -233,13 +244,13 @@ def test_an_order_that_may_be_there_is_never_left_for_another(desk: Desk, ca: Ou
     assert len(ca.orders) == 1
 
 
-def test_an_issuer_that_is_not_set_up_is_waited_for(desk: Desk, ca: OutsideCa) -> None:
-    outside.held.connectors.clear()
+def test_an_issuer_that_is_not_set_up_is_waited_for(desk: Desk, ca: OutsideCa, issuers: Front) -> None:
+    issuers.remove("away")
     certificate_id = proved(desk)
     desk.run(timedelta(minutes=5))
     assert desk.state(certificate_id) == "ISSUING"
     assert "No issuer takes the order now." in desk.certificate(certificate_id).last_failure
-    outside.held.connectors["away"] = ca
+    issuers.add("away", ca)
     desk.run(timedelta(minutes=5))
     assert desk.state(certificate_id) == "ISSUED"
 
@@ -280,3 +291,113 @@ def test_it_is_revoked_where_it_was_issued_and_recorded_after_that(desk: Desk, c
     assert desk.state(certificate_id) == "REVOKED"
     assert Version.objects.get().revoked_at is not None
     assert [one[1:] for one in ca.revoked] == [("order-1", 4), ("order-1", 4)]
+
+
+# law 4
+def test_a_key_that_became_known_meanwhile_is_never_ordered_for(desk: Desk, ca: OutsideCa) -> None:
+    request, spki = csr_for(NAME)
+    certificate_id = proved(desk, csr=request)
+    keystore.block(hashlib.sha256(spki).digest(), "test", clock.now())
+    in_time(desk, strict=False)
+    assert desk.state(certificate_id) == "UNPASSED"
+    assert ca.calls == []
+
+
+MULTI = "GEOTRUST.DV_SSL_CERT.MULTI_DOMAIN"
+TWO = {"domain": NAME, "sans": "api.example.com"}
+
+
+def test_an_uploaded_csr_has_exactly_the_ordered_names_or_is_refused_early(
+    desk: Desk, ca: OutsideCa, issuers: Front
+) -> None:
+    issuers.product = MULTI
+    issuers.order("away")
+    other, _ = csr_for(NAME, "mail.example.com")
+    certificate_id = desk.buy(domain_type="MULTI_DOMAIN", names=2)
+    with pytest.raises(NamesDoNotFit) as caught:
+        desk.apply(certificate_id, csr=other, **TWO)
+    assert "api.example.com" in caught.value.next_step
+    fitting, spki = csr_for("api.example.com", NAME)
+    desk.apply(certificate_id, csr=fitting, **TWO)
+    desk.publish(certificate_id)
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert Version.objects.get().spki_sha256 == hashlib.sha256(spki).hexdigest()
+
+
+def test_a_csr_that_fits_no_more_because_the_issuer_changed_is_refused_with_what_to_do(
+    desk: Desk, ca: OutsideCa, issuers: Front
+) -> None:
+    issuers.product = MULTI
+    other, _ = csr_for(NAME, "mail.example.com")
+    certificate_id = desk.buy(domain_type="MULTI_DOMAIN", names=2)
+    desk.apply(certificate_id, csr=other, **TWO)
+    desk.publish(certificate_id)
+    issuers.order("away")
+    in_time(desk, strict=False)
+    assert desk.state(certificate_id) == "UNPASSED"
+    assert "Apply again with a CSR for exactly these names" in desk.certificate(certificate_id).last_failure
+    assert ca.calls == []
+
+
+def test_a_rollover_names_what_it_replaces_and_is_taken_back_when_something_goes_before(
+    desk: Desk, ca: OutsideCa
+) -> None:
+    certificate_id = proved(desk)
+    in_time(desk)
+    ca.slow, now = 5, clock.now()
+    latest = desk.certificate(certificate_id).paid_until
+    followup.roll_over(desk.alice, certificate_id, now, latest=latest)
+    desk.run()
+    order = OutsideOrder.objects.get(live=True)
+    wanted = ca.orders[order.placement_id].wanted
+    assert (wanted.replaces, wanted.predecessor) == (bytes(Version.objects.get().der), "order-1")
+    revoking.request(desk.alice, certificate_id, Wish("SUPERSEDED"), now)
+    in_time(desk)
+    assert desk.state(certificate_id) == "REVOKED"
+    assert ca.orders[order.placement_id].state == "CANCELLED"
+    assert Placement.objects.get(reference=order.placement_id).state == PlacementState.DROPPED
+    assert not OutsideOrder.objects.filter(unfinished=True).exists()
+
+
+def test_a_rollover_that_came_after_all_is_revoked_where_nobody_wants_it(desk: Desk, ca: OutsideCa) -> None:
+    certificate_id = proved(desk)
+    in_time(desk)
+    ca.slow, now = 1, clock.now()
+    followup.roll_over(desk.alice, certificate_id, now, latest=desk.certificate(certificate_id).paid_until)
+    desk.run()
+    second = next(one for one in ca.orders.values() if one.handle == "order-2")
+    ca._move(second)  # the CA issues it before it hears that it is not wanted
+    ca._move(second)
+    revoking.request(desk.alice, certificate_id, Wish("SUPERSEDED"), now)
+    in_time(desk)
+    assert Version.objects.count() == 1
+    assert ("order-2", 0) in [one[1:] for one in ca.revoked]
+    assert desk.state(certificate_id) == "REVOKED"
+
+
+def test_a_lost_answer_is_found_again_before_the_order_is_taken_back(desk: Desk, ca: OutsideCa) -> None:
+    certificate_id = proved(desk)
+    in_time(desk)
+    ca.slow, now = 5, clock.now()
+    ca.faults = [("place", "after", LOST)]
+    followup.roll_over(desk.alice, certificate_id, now, latest=desk.certificate(certificate_id).paid_until)
+    desk.run()
+    revoking.request(desk.alice, certificate_id, Wish("SUPERSEDED"), now)
+    in_time(desk)
+    assert [one.state for one in ca.orders.values()] == ["ISSUED", "CANCELLED"]
+    assert not OutsideOrder.objects.filter(unfinished=True).exists()
+
+
+def test_an_order_that_was_never_asked_for_is_simply_dropped(desk: Desk, ca: OutsideCa) -> None:
+    certificate_id = proved(desk)
+    in_time(desk)
+    now = clock.now()
+    followup.roll_over(desk.alice, certificate_id, now, latest=desk.certificate(certificate_id).paid_until)
+    Job.objects.exclude(kind__in=["issuance.place", "issuance.sign"]).delete()
+    testing.run_all(timedelta(0), 2, strict=True)  # Place and Sign: the intent stands, nobody was asked
+    assert OutsideOrder.objects.get(live=True).asked_at is None
+    revoking.request(desk.alice, certificate_id, Wish("SUPERSEDED"), now)
+    in_time(desk)
+    assert len(ca.orders) == 1
+    assert desk.state(certificate_id) == "REVOKED"

@@ -120,4 +120,3 @@ def by_text(by: str) -> str:
         "words": _("The CA"),
     }
     return words.get(by, by)
-
