@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import ClassVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -12,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from certdesk.connectors.issuers import registry
+from certdesk.connectors.issuers.options import IssuerOptions
 from certdesk.connectors.issuers.protocol import (
     Capabilities,
     IssuerCheck,
@@ -23,8 +26,10 @@ from certdesk.connectors.issuers.protocol import (
     Task,
     Wanted,
 )
-from certdesk.foundation.common import clock
-from certdesk.lifecycle.issuance import outside
+from certdesk.foundation.common import clock, ids
+from certdesk.foundation.sealing import actions as sealing
+from certdesk.lifecycle.issuers import dialing
+from certdesk.lifecycle.issuers.models import Issuer, Place
 
 DAY = timedelta(days=1)
 TITLE = "Outside Issuing CA"
@@ -224,25 +229,43 @@ class OutsideCa:
         return IssuerCheck(True)
 
 
+class NoOptions(IssuerOptions):
+    label: ClassVar[str] = "A CA of tests"
+
+
 @dataclass
 class Front:
     """Which configured issuers there are, and in which order a product goes to them."""
 
     product: str = "GEOTRUST.DV_SSL_CERT.SINGLE_DOMAIN"
 
-    def add(self, slug: str, connector: IssuerConnector) -> None:
-        outside.held.connectors[slug] = connector
+    def add(self, slug: str, connector: IssuerConnector, kind: str = "") -> None:
+        """`connector` under this slug; or an issuer of a kind that the product has."""
+        if not kind:
+            kind = slug
+            registry.KINDS[slug] = registry.Kind(slug, NoOptions, lambda *_: connector)
+        now = clock.real_now()
+        made = Issuer(
+            id=ids.hex32(), account_id="", slug=slug, title=slug.title(), kind=kind, profile="public"
+        )
+        made.secret_id = sealing.seal("", dialing.purpose(made.id), b"{}")
+        made.capabilities = dialing.stored(connector.capabilities)
+        made.created_at = made.updated_at = now
+        made.save(force_insert=True)
 
     def remove(self, slug: str) -> None:
-        del outside.held.connectors[slug]
+        Issuer.objects.filter(slug=slug).delete()
 
     def order(self, *slugs: str) -> None:
-        outside.held.orders[self.product] = slugs
+        Place.objects.filter(product_id=self.product).delete()
+        for position, slug in enumerate(slugs):
+            Place.objects.create(product_id=self.product, position=position, slug=slug)
 
 
 @contextmanager
 def front(**connectors: IssuerConnector) -> Iterator[Front]:
     """Configures these for the length of a test, in this order, for the usual product."""
+    before = dict(registry.KINDS)
     made = Front()
     for slug, connector in connectors.items():
         made.add(slug, connector)
@@ -250,6 +273,5 @@ def front(**connectors: IssuerConnector) -> Iterator[Front]:
     try:
         yield made
     finally:
-        outside.held.connectors.clear()
-        outside.held.orders.clear()
-        outside.held.told.clear()
+        registry.KINDS.clear()
+        registry.KINDS.update(before)

@@ -38,7 +38,7 @@ def ca(desk: Desk) -> OutsideCa:
 
 
 @pytest.fixture(autouse=True)
-def issuers(ca: OutsideCa) -> Iterator[Front]:
+def issuers(desk: Desk, ca: OutsideCa) -> Iterator[Front]:
     with front(away=ca) as made:
         yield made
 
@@ -217,7 +217,7 @@ def test_the_next_issuer_gets_the_turn_when_the_first_refuses(
     assert desk.state(certificate_id) == "ISSUED"
     assert Version.objects.get().issuer.startswith("second:")
     chosen = OutsideOrder.objects.get(issuer="second").chosen
-    assert chosen[:2] == [["away", False, "Not here."], ["second", True, "It can take the order."]]
+    assert chosen[:2] == [["Away", False, "Not here."], ["Second", True, "It can take the order."]]
 
 
 def test_a_dead_first_issuer_is_left_only_where_it_has_no_order(
@@ -312,7 +312,7 @@ def test_an_uploaded_csr_has_exactly_the_ordered_names_or_is_refused_early(
 ) -> None:
     issuers.product = MULTI
     issuers.order("away")
-    other, _ = csr_for(NAME, "mail.example.com")
+    other, _ = csr_for(NAME)
     certificate_id = desk.buy(domain_type="MULTI_DOMAIN", names=2)
     with pytest.raises(NamesDoNotFit) as caught:
         desk.apply(certificate_id, csr=other, **TWO)
@@ -329,7 +329,7 @@ def test_a_csr_that_fits_no_more_because_the_issuer_changed_is_refused_with_what
     desk: Desk, ca: OutsideCa, issuers: Front
 ) -> None:
     issuers.product = MULTI
-    other, _ = csr_for(NAME, "mail.example.com")
+    other, _ = csr_for(NAME)
     certificate_id = desk.buy(domain_type="MULTI_DOMAIN", names=2)
     desk.apply(certificate_id, csr=other, **TWO)
     desk.publish(certificate_id)

@@ -195,8 +195,12 @@ def with_proofs(principal: Principal, wanted: Sequence[Wanted], now: datetime) -
         since = validation_rules.reuse_since(terms[0], now)
         found[terms] = validation.reusable(principal.account_id, records, since, now, ended=terms[1])
     pool = queries.pool_counts() if any(one.checked.csr is None for one in wanted) else {}
+    products = {one.product.id: one.product for one in wanted}
+    away = {key for key, product in products.items() if outside.may_be_outside(product)}
     return [
-        replace(one, proofs=_proofs(plan, found[period, gone])) if _is_instant(one, pool) else one
+        replace(one, proofs=_proofs(plan, found[period, gone]))
+        if one.product.id not in away and _is_instant(one, pool)
+        else one
         for one, plan, period, gone in zip(wanted, plans, days, ended, strict=True)
     ]
 
@@ -221,7 +225,6 @@ def _is_instant(wanted: Wanted, pool: dict[str, int]) -> bool:
         not product.needs_organization
         and product.available
         and not asks_caa
-        and not outside.may_be_outside(product)
         and (quick_key or _take(pool, checked.key_algorithm))
         and issuer_of(product).capabilities.instant
     )

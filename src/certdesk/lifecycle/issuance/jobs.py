@@ -189,7 +189,7 @@ def _first_choice(certificate: Certificate, application: Application, passed: Ma
         return ""
     without = {**outside_orders.passed_over(application.id), **passed}
     choices = outside_orders.choices_of(certificate, application, without)
-    return next((one.slug for one in choices if one.taken), "")
+    return outside.taken(choices)
 
 
 def _key_to_make(application: Application) -> KeyAlgorithm | None:
@@ -240,7 +240,7 @@ def _house_chosen(job: Job, certificate: Certificate, application: Application) 
     passed = dict(job.payload.get("passed", {}))
     without = outside_orders.passed_over(application.id) | passed
     choices = outside_orders.choices_of(certificate, application, without)
-    slug = next((one.slug for one in choices if one.taken), "")
+    slug = outside.taken(choices)
     if not slug:
         _nobody(job, certificate, application, choices)
     elif slug != job.payload.get("slug"):  # CAA was asked for another one, or for none
@@ -262,8 +262,8 @@ def _nobody(
 ) -> None:
     """Refused by each that could: the application ends with the words of the last. Else it waits (ISS-4)."""
     refused = set(outside_orders.refused_by(application.id))
-    able = [one for one in choices if one.slug in refused or one.again_at is not None]
-    if refused and all(one.slug in refused for one in able):
+    waits = outside_orders.passed_over(application.id).keys() - refused
+    if refused and not waits and all(one.slug in refused or one.again_at is None for one in choices):
         words = outside_orders.last_refusal(application.id)
         pipeline.refuse(_principal(job, certificate), certificate, application, words, clock.now())
         return

@@ -112,7 +112,7 @@ def begin(
         issuer=slug,
         csr=csr_of(application, slug),
         not_after=request.not_after,
-        chosen=[[one.title or one.slug, one.taken, one.reason] for one in choices],
+        chosen=[[one.title, one.taken, one.reason] for one in choices],
         next_poll_at=clock.real_now(),
     )
     enqueue(order)
