@@ -1,5 +1,6 @@
 """An order at a CA outside: the same pipeline, whatever that CA does and whenever a worker is killed."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
@@ -7,17 +8,27 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from certdesk.connectors.issuers.protocol import IssuerError, Reason, Task, Wanted
+from certdesk.connectors.issuers.protocol import (
+    Capabilities,
+    IssuerError,
+    Order,
+    OrderState,
+    Reason,
+    Task,
+    Wanted,
+)
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.models import Job
 from certdesk.lifecycle.certificates.models import Version
-from certdesk.lifecycle.issuance import actions, followup, revoking
+from certdesk.lifecycle.issuance import actions, adding, followup, outside_jobs, revocation_rules, revoking
 from certdesk.lifecycle.issuance.models import OutsideOrder, Placement, PlacementState, ServedProof
 from certdesk.lifecycle.issuance.reconcile import reconcile
 from certdesk.lifecycle.issuance.revoking import Wish
+from certdesk.lifecycle.validation.models import NameProof
 from certdesk.pki.keystore import actions as keystore
+from certdesk.pki.keystore import queries as keystore_queries
 from certdesk.pki.x509.errors import NamesDoNotFit
 from tests.support.desk import Desk
 from tests.support.outside_ca import DOWN, LOST, Front, OutsideCa, Shape, front
@@ -401,3 +412,162 @@ def test_an_order_that_was_never_asked_for_is_simply_dropped(desk: Desk, ca: Out
     in_time(desk)
     assert len(ca.orders) == 1
     assert desk.state(certificate_id) == "REVOKED"
+
+
+def adding_one(desk: Desk, ca: OutsideCa, issuers: Front) -> str:
+    """An issued certificate to which one more name is being added at the CA, which takes its time."""
+    issuers.product = MULTI
+    issuers.order("away")
+    certificate_id = desk.buy(domain_type="MULTI_DOMAIN", names=3)
+    desk.apply(certificate_id, **TWO)
+    desk.publish(certificate_id)
+    in_time(desk)
+    ca.slow = 5
+    adding.add(desk.alice, certificate_id, "mail.example.com", "ada@example.com", clock.now())
+    desk.publish(certificate_id)
+    desk.run()
+    assert OutsideOrder.objects.get(live=True).state == "WORKING"
+    return certificate_id
+
+
+# rule: WDR-1, WDR-2
+def test_a_withdrawn_addition_is_taken_back_at_the_ca_first(
+    desk: Desk, ca: OutsideCa, issuers: Front
+) -> None:
+    certificate_id = adding_one(desk, ca, issuers)
+    ca.faults = [("withdraw", "before", DOWN)]
+    actions.withdraw(desk.alice, certificate_id, clock.now())
+    desk.run()
+    assert desk.state(certificate_id) == "CANCELSUPPLEMENTING"
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert [one.state for one in ca.orders.values()] == ["ISSUED", "CANCELLED"]
+    assert Version.objects.count() == 1
+
+
+# rule: WDR-3
+def test_a_ca_that_was_quicker_than_the_withdrawal_is_honoured(
+    desk: Desk, ca: OutsideCa, issuers: Front
+) -> None:
+    certificate_id = adding_one(desk, ca, issuers)
+    order = next(one for one in ca.orders.values() if one.handle == "order-2")
+    order.polls = 0
+    ca._move(order)
+    actions.withdraw(desk.alice, certificate_id, clock.now())
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert Version.objects.count() == 2
+    assert "mail.example.com" in desk.certificate(certificate_id).sans
+
+
+def test_a_version_that_was_replaced_is_revoked_at_the_ca_by_a_job(desk: Desk, ca: OutsideCa) -> None:
+    certificate_id = proved(desk)
+    in_time(desk)
+    certificate, now = desk.certificate(certificate_id), clock.now()
+    followup.roll_over(desk.alice, certificate_id, now, latest=certificate.paid_until)
+    in_time(desk)
+    code = revocation_rules.Code.SUPERSEDED
+    ca.faults = [("revoke", "before", DOWN)]
+    certificate = desk.certificate(certificate_id)
+    assert revoking.revoke_versions(desk.alice, certificate, 1, code, now, why="replaced") == 1
+    desk.run()
+    assert Version.objects.get(number=1).revoked_at is None
+    in_time(desk)
+    assert Version.objects.get(number=1).revoked_at is not None
+    assert Version.objects.get(number=2).revoked_at is None
+    assert [one[1:] for one in ca.revoked] == [("order-1", 4)]
+    assert desk.state(certificate_id) == "ISSUED"
+
+
+def test_a_key_that_is_known_to_others_takes_its_certificate_with_it(desk: Desk, ca: OutsideCa) -> None:
+    certificate_id = proved(desk)
+    in_time(desk)
+    revoking.revoke_now(
+        desk.certificate(certificate_id),
+        revocation_rules.Code.KEY_COMPROMISE,
+        "",
+        clock.now(),
+        who="test",
+        proved=True,
+    )
+    in_time(desk)
+    assert desk.state(certificate_id) == "REVOKED"
+    assert keystore_queries.is_blocked(Version.objects.get().spki_sha256)
+
+
+def test_caa_is_asked_for_the_issuer_that_was_chosen(desk: Desk, ca: OutsideCa, issuers: Front) -> None:
+    second = OutsideCa(abilities=Capabilities(caa_domains=("second.example",)))
+    issuers.remove("away")
+    ca.abilities = Capabilities(caa_domains=("away.example",))
+    issuers.add("away", ca)
+    issuers.add("second", second)
+    issuers.order("away", "second")
+    desk.dns.set("example.com", "CAA", ['0 issue "second.example"'])
+    certificate_id = proved(desk)
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert ca.calls == []
+    assert "away.example" not in NameProof.objects.get().caa
+    reasons = OutsideOrder.objects.get().chosen
+    assert "does not permit the issuer" in reasons[0][2]
+
+
+def test_an_order_that_the_ca_has_lost_is_placed_again(desk: Desk, ca: OutsideCa) -> None:
+    ca.slow, ca.faults = 1, [("poll", "before", IssuerError(Reason.NOT_THERE, "No such order."))]
+    certificate_id = proved(desk)
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert ca.calls.count("place") == 2
+    assert Placement.objects.count() == 1
+
+
+def test_an_order_of_which_the_ca_tells_nonsense_is_taken_back_and_refused(desk: Desk, ca: OutsideCa) -> None:
+    bad = IssuerError(Reason.BAD_ANSWER, "The answer is no JSON.")
+    ca.slow, ca.faults = 9, [("poll", "before", bad)] * 3
+    certificate_id = proved(desk)
+    in_time(desk)
+    found = desk.certificate(certificate_id)
+    assert (found.state, found.last_failure) == ("UNPASSED", "The answer is no JSON.")
+    assert [one.state for one in ca.orders.values()] == ["CANCELLED"]
+
+
+@pytest.mark.parametrize("reason", [Reason.CREDENTIALS, Reason.REFUSED])
+def test_a_refused_certificate_that_cannot_be_revoked_is_told_to_the_operator(
+    desk: Desk, ca: OutsideCa, reason: Reason, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ca.shape = WRONG["another key"]
+    ca.faults = [("revoke", "before", IssuerError(reason, "We revoke nothing."))]
+    proved(desk)
+    in_time(desk)
+    assert "could not be revoked" in capsys.readouterr().out
+    assert not OutsideOrder.objects.filter(unfinished=True).exists()
+
+
+def test_a_cancelled_order_is_no_certificate(desk: Desk, ca: OutsideCa) -> None:
+    ca.slow = 3
+    certificate_id = proved(desk)
+    desk.run()
+    (kept,) = ca.orders.values()
+    kept.state = OrderState.CANCELLED
+    in_time(desk)
+    assert desk.certificate(certificate_id).last_failure == "The CA has cancelled the order."
+
+
+def test_a_call_that_never_ends_is_broken_off(
+    desk: Desk, ca: OutsideCa, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside_jobs, "CALL_SECONDS", 0.01)
+    first = ca.place
+
+    async def forever(wanted: Wanted) -> Order:
+        ca.place = first  # type: ignore[method-assign]
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    ca.place = forever  # type: ignore[method-assign]
+    certificate_id = proved(desk)
+    desk.run()
+    assert "was not done after" in desk.certificate(certificate_id).last_failure
+    monkeypatch.setattr(outside_jobs, "CALL_SECONDS", 60.0)
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"

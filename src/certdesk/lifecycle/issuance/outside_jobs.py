@@ -199,25 +199,44 @@ def _failed(order: OutsideOrder, work: Call, error: IssuerError) -> None:
     now = clock.real_now()
     outside.note_failure(order.issuer, error, now)
     placing = work.duty in (Duty.PLACE, Duty.FIND)
-    asked_before = order.lost
-    idle = placing or not any(one.told for one in work.tasks)
-    harmless = idle and work.connector.capabilities.harmless_until_proceed
-    certain = idle and outside.surely_not_live(error, asked_before=asked_before, harmless=harmless)
-    refused = error.reason is Reason.REFUSED and work.duty is not Duty.WITHDRAW
-    outside_orders.note_failure(
-        order, error.message, error.next_step, now, lost=placing and error.sent and not error.permanent
-    )
-    if work.duty is Duty.DISOWN and error.permanent:
-        log.error("a refused certificate could not be revoked", order=order.placement_id, why=error.message)
-        outside_orders.end(order, PlacementState.REFUSED, now)
-    elif certain and order.leaving:
+    harmless = work.connector.capabilities.harmless_until_proceed
+    never = placing and outside.surely_not_live(error, asked_before=order.lost, harmless=harmless)
+    lost = placing and error.sent and not error.permanent
+    outside_orders.note_failure(order, error.message, error.next_step, now, lost=lost)
+    if work.duty is Duty.DISOWN:
+        _not_disowned(order, error, now)
+    elif order.leaving and (never or error.reason is Reason.NOT_THERE):
         _left(order, now)
-    elif refused or (certain and _is_worth_it(order, error)):
-        outside_orders.end(order, PlacementState.REFUSED, now, refused=refused)
+    elif _is_refused(work, error) or (never and _is_worth_it(order, error)):
+        outside_orders.end(order, PlacementState.REFUSED, now, refused=_is_refused(work, error))
         _next(order)
     else:
+        _mend(order, work, error)
         _show(order, error)
         outside_orders.enqueue(order, rules.pause_after_failure(error.retry_after, order.failures))
+
+
+def _is_refused(work: Call, error: IssuerError) -> bool:
+    return error.reason is Reason.REFUSED and work.duty in (Duty.PLACE, Duty.CARRY_ON)
+
+
+def _not_disowned(order: OutsideOrder, error: IssuerError, now: datetime) -> None:
+    if error.permanent:
+        log.error("a refused certificate could not be revoked", order=order.placement_id, why=error.message)
+        outside_orders.end(order, PlacementState.REFUSED, now)
+    else:
+        outside_orders.enqueue(order, rules.pause_after_failure(error.retry_after, order.failures))
+
+
+def _mend(order: OutsideOrder, work: Call, error: IssuerError) -> None:
+    """An order that the CA knows no more is placed again; one of which it tells nonsense is taken back."""
+    if work.duty is not Duty.CARRY_ON:
+        return
+    if error.reason is Reason.NOT_THERE:
+        order.handle, order.state, order.tasks = "", "", []
+    elif error.reason is Reason.BAD_ANSWER and order.failures >= PATIENCE:
+        order.leaving, order.refused, order.refusal = True, True, error.message[:500]
+    order.save(update_fields=["handle", "state", "tasks", "leaving", "refused", "refusal"])
 
 
 def _show(order: OutsideOrder, error: IssuerError) -> None:
@@ -323,10 +342,9 @@ def _refuse_wrong(order: OutsideOrder, told: Told, wrong: Wrong, now: datetime) 
 
 
 def _left(order: OutsideOrder, now: datetime) -> None:
-    """It is taken back, so a withdrawal that waits for that is settled."""
+    """It is taken back: a withdrawal that waits for that is settled, or another issuer gets the turn."""
     outside_orders.end(order, PlacementState.DROPPED, now)
-    certificate_id = order.certificate_id
-    jobs.enqueue(WITHDRAWAL, subject=certificate_id, dedupe_key=f"{WITHDRAWAL}:{certificate_id}")
+    _next(order)
 
 
 def _next(order: OutsideOrder) -> None:

@@ -64,7 +64,7 @@ def refused_by(application_id: int) -> list[str]:
 
 def why(order: OutsideOrder) -> str:
     """Why an order brought nothing, in one sentence."""
-    return order.problem or order.words or "It did not issue this order."
+    return order.refusal or order.problem or order.words or "It did not issue this order."
 
 
 def last_refusal(application_id: int) -> str:
