@@ -40,6 +40,7 @@ PUBLIC = {
     "confirm/revocation-<str:secret>": "the secret of the mailed link is the right",
     "confirm/reissue-<str:secret>": "the secret of the mailed link is the right",
     "confirm/<str:token>": "the secret of the mailed link is the right",
+    ".well-known/acme-challenge/<str:token>": "a CA that proves a name has no user (RFC 8555 §8.3)",
     "agent/ca": "the roots of the built-in CA, which are public",
     "agent/host.py": "the agent's source, which is public",
     "agent/enrol": "the one-time code is the right",
