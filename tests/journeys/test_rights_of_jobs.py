@@ -42,6 +42,7 @@ FOR_USERS = {
     "renewal.step": "the renewal of whoever switched it on (its tests stand with auto-renewal)",
     "validation.prove": "the proof ahead of whoever asked for it",
     "validation.auto_find": "records in the zones of whoever applied",
+    "validation.auto_find_asked": "the same for the records that a CA outside asks for",
     "validation.auto_write": "records in the zones of whoever applied",
 }
 FOR_THE_HOUSE = {

@@ -904,6 +904,15 @@ class Certificates:
         """
         return cast('shapes.BatchPushAnswer', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/batch-push', certificate_id), body={'target_service': target_service, 'target_projects': target_projects}))
 
+    def ca_answer(self, certificate_id: str, *, certificate: str | None = None, refusal: str | None = None, revoked: bool | None = None) -> shapes.CaAnswered:
+        """An officer brings what a CA without an interface answered: a certificate, a no, or a revocation.
+
+        Args:
+            certificate_id: Id of the certificate: scs and 13 digits.
+            certificate: The certificate, PEM; the chain may follow it.
+        """
+        return cast('shapes.CaAnswered', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/ca-answer', certificate_id), body={'certificate': certificate, 'refusal': refusal, 'revoked': revoked}))
+
     def cancel(self, certificate_id: str) -> shapes.Done:
         """Withdraws an application under way (WDR-1).
 

@@ -674,11 +674,63 @@ class Buy(TypedDict):
     tags: NotRequired['builtins.list[TagBody]']
 
 
+class CaAnswer(TypedDict):
+    """What an officer brings from a CA without an interface; exactly one of the three."""
+
+    certificate: NotRequired['str']
+    refusal: NotRequired['str']
+    revoked: NotRequired['bool']
+
+
+class CaAnswered(TypedDict):
+    certificate_id: 'str'
+    status: 'str'
+
+
+class CaChoice(TypedDict):
+    """Why an issuer got the order, or did not."""
+
+    issuer: 'str'
+    taken: 'bool'
+    reason: 'str'
+
+
 class CaHealth(TypedDict):
     """Since when the first certificate waits for the CA, and whether that is longer than it should be."""
 
     waiting_since: 'str'
     late: 'bool'
+
+
+class CaOrder(TypedDict):
+    """The last order at a CA outside. `words` are the CA's own; `who` acts: you, officer, CA, or nobody."""
+
+    issuer: 'str'
+    title: 'str'
+    number: 'str'
+    state: 'str'
+    words: 'str'
+    problem: 'str'
+    next_step: 'str'
+    asked_at: 'str'
+    next_at: 'str'
+    who: 'str'
+    tasks: 'builtins.list[CaTask]'
+    reasons: 'builtins.list[CaChoice]'
+
+
+class CaTask(TypedDict):
+    """What a CA wants to see; `by` says who sets it up: automatic, served, hand, or words for people."""
+
+    name: 'str'
+    method: 'str'
+    where: 'str'
+    record_type: 'str'
+    value: 'str'
+    by: 'str'
+    seen: 'bool'
+    done: 'bool'
+    words: 'str'
 
 
 class CaaSeen(TypedDict):
@@ -878,6 +930,7 @@ class Certificate(TypedDict):
     origin_cert_id: 'str'
     renewal_cert_id: 'str'
     findings: NotRequired['builtins.list[ChainFinding]']
+    ca_order: NotRequired['CaOrder']
 
 
 class CertificateEvent(TypedDict):

@@ -14,5 +14,5 @@ def serve(request: HttpRequest, token: str) -> HttpResponse:
     host = request.META.get("HTTP_HOST", "").partition(":")[0]
     value = outside_tasks.answer(host, token) if len(token) <= TOKEN_LIMIT else None
     if value is None:
-        return HttpResponse("There is no such challenge.\n", status=404, content_type="text/plain")
+        return HttpResponse(b"404\n", status=404, content_type="text/plain")
     return HttpResponse(value, content_type="application/octet-stream", headers={"Cache-Control": "no-store"})
