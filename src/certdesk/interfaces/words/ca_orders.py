@@ -49,8 +49,7 @@ SHAPES = (
     _("The CA has cancelled the order."),
     _("It did not issue this order."),
     _("The CSR has other names than the application, and the CA of this product reads them there."),
-    _("Make a CSR for exactly these names: %(list)s."),
-    _("Or let the service make the key and the CSR."),
+    _("Make a CSR for exactly these names: %(list)s. Or let the service make the key and the CSR."),
     _(
         "The CSR that was uploaded has other names than the application, and %(issuer)s takes them from the CSR alone."
     ),
