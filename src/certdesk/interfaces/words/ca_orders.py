@@ -51,7 +51,8 @@ SHAPES = (
     _("The CSR has other names than the application, and the CA of this product reads them there."),
     _("Make a CSR for exactly these names: %(list)s. Or let the service make the key and the CSR."),
     _(
-        "The CSR that was uploaded has other names than the application, and %(issuer)s takes them from the CSR alone."
+        "The CSR that was uploaded has other names than the application, "  # one sentence
+        "and %(issuer)s takes them from the CSR alone."
     ),
     _("Apply again with a CSR for exactly these names, or let the service make the key: %(list)s."),
 )
