@@ -39,6 +39,7 @@ NOT_ASKED: dict[str, str] = {
 """Operation -> why no good request of the owner is made here."""
 
 NOT_DONE: dict[str, str] = {
+    "certificates.ca_answer": "no order waits for an officer here (tests of issuance)",
     "certificates.confirm_revocation": "no revocation waits for its mail here (tests of revocation)",
     "users.reset_second_factor": "the user has none (tests of the second factor)",
 }

@@ -5,6 +5,7 @@ from certdesk.foundation.common.clock import wire
 from certdesk.foundation.common.errors import BadParameter
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
+from certdesk.lifecycle.certificates import queries as certificate_queries
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuance import by_hand, outside_info
@@ -69,6 +70,7 @@ def _next(found: Certificate, who: str) -> Shape:
 def answer(principal: Principal, certificate_id: str, body: CaAnswer) -> Shape:
     """An officer brings what a CA without an interface answered: a certificate, a no, or a revocation."""
     now = clock.now()
+    certificate_queries.fetch(principal, by_hand.RIGHT, certificate_id)  # the right goes first
     given = [bool(body.certificate.strip()), bool(body.refusal.strip()), body.revoked]
     if sum(given) != 1:
         raise BadParameter(
