@@ -140,7 +140,7 @@ def ask(
     client = Client(raise_request_exception=False, enforce_csrf_checks=csrf)
     with transaction.atomic():
         if side is not None:
-            backend = "allauth.account.auth_backends.AuthenticationBackend"
+            backend = "certdesk.interfaces.console.accounts.Backend"
             client.force_login(side.people[who].user, backend=backend)
             session = client.session  # who has just shown who it is is not asked again
             session[signing._SIGNED_IN] = asdict(SignedIn("password", at=clock.real_now().timestamp()))

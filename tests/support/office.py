@@ -41,7 +41,7 @@ class Office:
     def client(self, name: str = "alice", language: str = "en") -> Client:
         """A browser in which `name` is signed in."""
         client = Client(headers={"accept-language": language})
-        client.force_login(self.people[name], backend="allauth.account.auth_backends.AuthenticationBackend")
+        client.force_login(self.people[name], backend="certdesk.interfaces.console.accounts.Backend")
         just_now(client)
         return client
 

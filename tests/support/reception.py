@@ -56,7 +56,7 @@ def _session(user: object) -> str:
     from django.test import Client
 
     client = Client()
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")  # type: ignore[arg-type]
+    client.force_login(user, backend="certdesk.interfaces.console.accounts.Backend")  # type: ignore[arg-type]
     session = client.session
     session["signed_in"] = {"method": "password", "mfa": False, "at": time.time(), "enrol": False}
     session.save()

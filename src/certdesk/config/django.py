@@ -138,7 +138,7 @@ TEMPLATES = [
 ]
 
 AUTH_USER_MODEL = "iam.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["certdesk.interfaces.console.accounts.Backend"]
 PASSWORD_HASHERS = ["certdesk.foundation.iam.passwords.Argon2"]
 AUTH_PASSWORD_VALIDATORS = [
     {

@@ -470,7 +470,7 @@ def test_history_names_who_did_what(office: Office) -> None:
 
 def test_the_forms_of_another_site_are_refused(office: Office) -> None:
     client = Client(enforce_csrf_checks=True)
-    client.force_login(office.people["alice"], backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(office.people["alice"], backend="certdesk.interfaces.console.accounts.Backend")
     response = client.post("/certificates/buy", DV)
     assert response.status_code == 403
     assert "too old to be sent" in text(response)

@@ -116,9 +116,7 @@ def test_a_user_is_made_put_into_a_group_switched_off_and_deleted(office: Office
     assert admin.post(f"/iam/users/{dora.id}/edit", edited).status_code == 302
     assert admin.post(f"/iam/users/{dora.id}/edit", {"email": "nobody"}).status_code == 422
     browser = office.client("ada")
-    browser.force_login(
-        User.objects.get(id=dora.id), backend="allauth.account.auth_backends.AuthenticationBackend"
-    )
+    browser.force_login(User.objects.get(id=dora.id), backend="certdesk.interfaces.console.accounts.Backend")
     User.objects.filter(id=dora.id).update(must_change_password=False)
     assert browser.get("/certificates").status_code == 200
     admin.post(f"/iam/users/{dora.id}/switch", {"on": "0"})

@@ -147,7 +147,7 @@ def test_the_next_check_is_told_until_all_is_proved(office: Office) -> None:
 def admin(office: Office) -> Client:
     user = iam.create_user(office.desk.account, "ada", PASSWORD, ["admins"])
     client = Client(headers={"accept-language": "en"})
-    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(user, backend="certdesk.interfaces.console.accounts.Backend")
     return client
 
 
