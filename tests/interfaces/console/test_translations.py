@@ -23,7 +23,7 @@ STRING = r"""(?:u?'(?:[^'\\]|\\.)*'|u?"(?:[^"\\]|\\.)*")"""
 MARKED = re.compile(rf"(?<![a-z_])(_|gettext|ngettext|pgettext)\(\s*({STRING})(?:\s*,\s*({STRING}))?", re.S)
 FUNCTIONS = ("_", "gettext", "gettext_lazy", "ngettext", "pgettext")
 PRODUCTS = {"Apache", "Caddy", "HAProxy", "Nginx", "nginx", "Postfix", "PostgreSQL", "PowerDNS"}
-SAME = {*PRODUCTS, "{{", "PEM", "SHA-256"}
+SAME = {*PRODUCTS, "{{", "PEM", "SHA-256", "DigiCert CertCentral"}
 """Words that are the same in both languages are told by their lack of letters or by this list."""
 
 

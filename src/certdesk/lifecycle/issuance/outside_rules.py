@@ -125,7 +125,7 @@ def merged(before: Sequence[Kept], told: Sequence[Task]) -> tuple[Kept, ...]:
                 task.words[:WORDS],
                 bool(old and old.ready),
                 bool(old and old.told),
-                old.by if old else ("hand" if task.method in ("dns-01", "http-01", "by-hand") else "words"),
+                old.by if old else ("words" if task.method == "email" else "hand"),
             )
         )
     return tuple(found)
