@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from certdesk.connectors.issuers.certcentral.options import CertCentralOptions
 from certdesk.connectors.issuers.certcentral.products import CNAME_END, DCV, FILE, MAILBOXES
 from certdesk.connectors.issuers.protocol import IssuerError, Reason, Task, Wanted
+from certdesk.pki.x509.names import PROOF_LABEL
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _HANDLE = re.compile(r"(\d{1,15})(?:/(\d{1,15}))?")
@@ -213,10 +214,10 @@ def tasks(method: str, names: Sequence[str], token: str, proved: frozenset[str])
     for name in to_prove(names):
         done = name in proved
         if method == "dns-txt-token":
-            found.append(Task(name, name, "dns-01", f"_dnsauth.{name}", token, "TXT", done))
+            found.append(Task(name, name, "dns-01", f"{PROOF_LABEL}.{name}", token, "TXT", done))
         elif method == "dns-cname-token":
             target = f"{token}.{CNAME_END}"
-            found.append(Task(name, name, "dns-01", f"_dnsauth.{name}", target, "CNAME", done))
+            found.append(Task(name, name, "dns-01", f"{PROOF_LABEL}.{name}", target, "CNAME", done))
         elif method == "http-token":
             found.append(Task(name, name, "http-01", f"http://{name}{FILE}", token, "", done))
         else:

@@ -39,6 +39,7 @@ def card(principal: Principal, certificate: Certificate) -> dict[str, Any]:
         "ca_records": [_record(one) for one in _shown(info)],
         "ca_reasons": [Reason(title, taken, say(why)) for title, taken, why in info.reasons],
         "ca_answer": reverse("ca-answer", args=[certificate.id]) if officer and waits else "",
+        "ca_revoking": not info.by_hand,
     }
 
 
@@ -59,7 +60,7 @@ def callout(info: OrderInfo, since: str) -> Callout | None:
     if info.who == "officer":
         return Callout(
             _("What happens next: an officer orders it at the CA."),
-            _("He takes the CSR below there and uploads what the CA sends. Waiting for %(waited)s.")
+            _("The officer takes the CSR below there and uploads what the CA sends. Waiting for %(waited)s.")
             % {"waited": since},
             _("RA officer"),
             "wait",
@@ -100,7 +101,9 @@ def _record(task: Kept) -> dict[str, Any]:
     where, value = labels.get(task.method, (_("Where"), _("What")))
     rows = [{"label": label, "value": text} for label, text in ((where, task.where), (value, task.value))]
     kind = [{"label": _("Type"), "value": task.record_type}] if task.record_type else []
-    by = [{"label": _("Set up by"), "value": by_text(task.by)}]
+    by = [
+        {"label": _("Set up by"), "value": _("RA officer") if task.method == "by-hand" else by_text(task.by)}
+    ]
     said = [{"label": _("The CA says"), "value": say(task.words)}] if task.words else []
     return {
         "names": [task.name],
