@@ -155,6 +155,7 @@ def _started(
         "httpPort": http,
         "tlsPort": tls,
         "ocspResponderURL": "",
+        "certificateValidityPeriod": 90 * 86_400,
         "externalAccountBindingRequired": eab,
         "externalAccountMACKeys": {KEY_ID: MAC_KEY},
     }
