@@ -63,7 +63,11 @@ def add(request: HttpRequest, principal: Principal) -> HttpResponse:
     kind = request.GET.get("kind", "")
     if kind not in KINDS:
         kinds = [
-            {"title": _(one.label), "url": f"{reverse('issuer-add')}?{urlencode({'kind': name})}"}
+            {
+                "title": _(one.label),
+                "url": f"{reverse('issuer-add')}?{urlencode({'kind': name})}",
+                "text": about(name),
+            }
             for name, one in KINDS.items()
         ]
         context = {"title": _("Set up an issuer"), "crumbs": crumbs(), "kinds": kinds}
@@ -76,6 +80,17 @@ def add(request: HttpRequest, principal: Principal) -> HttpResponse:
             return _form(request, _("Set up an issuer"), form, reverse("issuers"), error)
         return _tested(request, principal, made.id)
     return _form(request, _("Set up an issuer"), form, reverse("issuers"))
+
+
+def about(kind: str) -> str:
+    """For whom a kind is."""
+    texts = {
+        "acme": _("Let's Encrypt, ZeroSSL, Google, step-ca, and every other CA with an ACME directory."),
+        "certcentral": _("The commercial service: DV, OV and EV with the trust of every browser."),
+        "manual": _("A CA without an interface: an officer takes the CSR there and uploads what comes back."),
+        "vault": _("The PKI secrets engine inside your own network: certificates at once."),
+    }
+    return texts.get(kind, "")
 
 
 @page(UPDATE, post=UPDATE)
