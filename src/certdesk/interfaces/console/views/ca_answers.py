@@ -18,7 +18,7 @@ from .cards import ca_order
 from .page import back_to, code_of, page, tell
 
 
-@page(by_hand.RIGHT)
+@page(by_hand.RIGHT, post=by_hand.RIGHT)
 def bring(request: HttpRequest, principal: Principal, certificate_id: str) -> HttpResponse:
     """The CSR to take there, and the form for what came back."""
     certificate = certificates.fetch(principal, by_hand.RIGHT, certificate_id)
