@@ -95,6 +95,26 @@ def test_automatic_dns_writes_the_record_of_the_ca_and_takes_it_away(office: Off
     assert set(AutomaticRecord.objects.values_list("state", flat=True)) == {"REMOVED"}
 
 
+def one_value(wanted: Wanted) -> tuple[Task, ...]:
+    """The same value at each name, as some CAs want it."""
+    return tuple(Task(one, one, "dns-01", f"_dnsauth.{one}", "value-of-all", "TXT") for one in wanted.names)
+
+
+def test_the_same_value_is_written_at_each_name_of_the_order(office: Office, server: Bind) -> None:
+    alice = iam.principal_of(office.people["alice"], Via.API)
+    body = {"provider": "rfc2136", "options": options(server, "example.com")}
+    registry.call("dns_connections.create", alice, body=body)
+    with front(away=OutsideCa(asks=one_value)) as issuers:
+        issuers.product = "GEOTRUST.DV_SSL_CERT.MULTI_DOMAIN"
+        issuers.order("away")
+        certificate_id = office.desk.buy(domain_type="MULTI_DOMAIN", names=2)
+        office.desk.apply(certificate_id, domain=NAME, sans="api.example.com", auto_dns_auth=True)
+        work()
+        assert office.desk.state(certificate_id) == "ISSUED"
+    written = AutomaticRecord.objects.filter(value="value-of-all").values_list("name", flat=True)
+    assert sorted(written) == ["_dnsauth.api.example.com", f"_dnsauth.{NAME}"]
+
+
 def test_a_manual_application_is_told_what_to_set_and_our_pages_answer_http(office: Office) -> None:
     desk = office.desk
     settings.install(settings.get().model_copy(update={"allowed_hosts": ("*",)}))

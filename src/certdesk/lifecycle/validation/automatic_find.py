@@ -143,9 +143,9 @@ def _plan(application: Application, one: Wanted, result: Found, labels: dict[str
     connection_id, place = found
     record, made = AutomaticRecord.objects.get_or_create(
         challenge_id=one.challenge_id,
+        asked_id=one.asked_id,
         value=one.value,
         defaults={
-            "asked_id": one.asked_id,
             "account_id": application.account_id,
             "certificate_id": application.certificate_id,
             "application_id": application.id,

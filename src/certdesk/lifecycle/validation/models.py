@@ -332,7 +332,9 @@ class AutomaticRecord(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["challenge_id", "value"], name="validation_automatic_once")
+            models.UniqueConstraint(
+                fields=["challenge_id", "asked_id", "value"], name="validation_automatic_each_once"
+            )
         ]
         indexes = [
             models.Index(
