@@ -12,10 +12,12 @@ from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import BadParameter, CertdeskError, Conflict, Forbidden
 from certdesk.lifecycle.applications.form import ApplicationForm
 from certdesk.lifecycle.applications.models import Application
+from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.issuance import actions, instant_write
+from certdesk.lifecycle.issuance import actions, instant_plan, instant_write
 from certdesk.lifecycle.issuance.actions import IssueRequest
 from certdesk.lifecycle.issuance.models import Placement
+from certdesk.lifecycle.issuers.models import Place
 from certdesk.lifecycle.orders.models import Balance, Order
 from certdesk.pki.authority import lint
 from certdesk.pki.authority.models import Intent
@@ -226,3 +228,14 @@ def test_evidence_of_another_account_is_nobodys_proof(desk: Desk) -> None:
     desk.issued("www.example.com")
     Evidence.objects.update(account_id="f" * 32)
     assert issue(desk)[0].status == "CHECKING"
+
+
+def test_a_product_that_was_moved_from_a_ca_outside_to_the_house_is_issued_at_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.issued("www.example.com")
+    book, product_id = catalogue(), "GEOTRUST.DV_SSL_CERT.SINGLE_DOMAIN"
+    lines = tuple(replace(one, issuer="away") if one.id == product_id else one for one in book.products)
+    monkeypatch.setattr(instant_plan, "catalogue", lambda: replace(book, products=lines))
+    Place.objects.create(product_id=product_id, position=0, slug="builtin")
+    assert issue(desk)[0].issued

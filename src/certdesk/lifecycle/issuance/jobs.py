@@ -208,7 +208,7 @@ def _key_to_make(application: Application) -> KeyAlgorithm | None:
 def _caa(application: Application, product: Product, slug: str = "") -> caa.Asked | None:
     """What to ask; the domains of a configured issuer go before those of the catalogue."""
     if not outside.is_outside(slug):
-        return caa.asked(application, product, issuers.capabilities_of(product.issuer).caa_domains)
+        return caa.asked(application, product, issuers.capabilities_of(slug or product.issuer).caa_domains)
     domains = outside.capabilities(slug).caa_domains
     return caa.asked(application, replace(product, caa_domains=domains or product.caa_domains), domains)
 
@@ -315,7 +315,7 @@ class Sign(Handler[ToSign | ToExamine, Outcome]):
         product = application_queries.product_of(certificate)
         if outside.may_be_outside(product) and not _house_chosen(job, certificate, application):
             return None
-        issuer = issuers.find(product.issuer if not outside.is_outside(product.issuer) else outside.BUILT_IN)
+        issuer = issuers.find(outside.house(product))
         reference = pipeline.next_reference(certificate)
         with _refusals():
             request = pipeline.request_of(certificate, application, reference, now)

@@ -27,6 +27,12 @@ def may_be_outside(product: Product) -> bool:
     return any(map(is_outside, queries.order_of(product)))
 
 
+def house(product: Product) -> str:
+    """The slug of the house's own CA for a product, also where the catalogue names one outside and the
+    operator has ordered otherwise."""
+    return BUILT_IN if is_outside(product.issuer) else product.issuer
+
+
 def connect(slug: str) -> IssuerConnector:
     """The connector of a configured issuer; reads the database, so it is called in `load`.
 
