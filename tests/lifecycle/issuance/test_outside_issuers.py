@@ -216,6 +216,22 @@ def test_the_same_certificate_is_not_recorded_twice(desk: Desk, ca: OutsideCa) -
     assert ca.revoked == []
 
 
+def test_a_certificate_in_use_that_a_ca_sends_again_is_refused_and_not_revoked(
+    desk: Desk, ca: OutsideCa
+) -> None:
+    first = proved(desk)
+    in_time(desk)
+    ca.slow = 5
+    second = proved(desk)
+    desk.run()
+    before, mixed_up = ca.orders.values()
+    mixed_up.state, mixed_up.chain = OrderState.ISSUED, before.chain
+    in_time(desk)
+    assert (desk.state(first), desk.state(second)) == ("ISSUED", "UNPASSED")
+    assert "It is for another key" in desk.certificate(second).last_failure
+    assert ca.revoked == []
+
+
 def test_the_next_issuer_gets_the_turn_when_the_first_refuses(
     desk: Desk, ca: OutsideCa, issuers: Front
 ) -> None:
@@ -458,6 +474,26 @@ def test_a_ca_that_was_quicker_than_the_withdrawal_is_honoured(
     assert desk.state(certificate_id) == "ISSUED"
     assert Version.objects.count() == 2
     assert "mail.example.com" in desk.certificate(certificate_id).sans
+
+
+# rule: WDR-3
+def test_what_a_withdrawal_brings_along_is_not_judged_but_what_the_order_brought(
+    desk: Desk, ca: OutsideCa, issuers: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate_id = adding_one(desk, ca, issuers)
+    before, order = ca.orders.values()
+    order.polls = 0
+    ca._move(order)
+
+    async def withdraw(handle: str) -> Order:
+        return Order(handle, OrderState.ISSUED, chain=before.chain)
+
+    monkeypatch.setattr(ca, "withdraw", withdraw)
+    actions.withdraw(desk.alice, certificate_id, clock.now())
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert "mail.example.com" in desk.certificate(certificate_id).sans
+    assert ca.revoked == []
 
 
 def test_a_version_that_was_replaced_is_revoked_at_the_ca_by_a_job(desk: Desk, ca: OutsideCa) -> None:

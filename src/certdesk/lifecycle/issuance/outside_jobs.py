@@ -21,6 +21,7 @@ from certdesk.connectors.issuers.protocol import (
 )
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock
+from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal, system_principal
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.foundation.jobs.models import Job
@@ -31,7 +32,7 @@ from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates.states import Event, State
 from certdesk.lifecycle.validation import proofs
 from certdesk.pki.authority.types import Signed
-from certdesk.pki.x509.certificates import chain_to_pem, load_chain_pem
+from certdesk.pki.x509.certificates import chain_to_pem, facts, load_chain_pem
 
 from . import acceptance, outside, outside_orders, outside_tasks, pipeline, withdrawal
 from . import outside_rules as rules
@@ -168,11 +169,9 @@ async def _ordered(work: Call) -> tuple[Order, dict[str, str]]:
         return await ca.place(wanted), {}
     if work.duty is Duty.FIND:
         found = await ca.place(wanted)
-        return (found if found.state is OrderState.ISSUED else await ca.withdraw(found.handle)), {}
+        return (found if found.state is OrderState.ISSUED else await _withdrawn(work, found.handle)), {}
     if work.duty is Duty.WITHDRAW:
-        taken = await ca.withdraw(handle)
-        quicker = taken.state is OrderState.ISSUED and not taken.chain
-        return (await ca.poll(wanted, handle) if quicker else taken), {}
+        return await _withdrawn(work, handle), {}
     if work.duty is Duty.DISOWN:
         await ca.revoke(work.unwanted, handle, UNSPECIFIED)
         return Order(handle, OrderState.ISSUED), {}
@@ -180,6 +179,13 @@ async def _ordered(work: Call) -> tuple[Order, dict[str, str]]:
         chain = tuple(load_chain_pem(work.brought)) if work.brought.strip() else ()
         return await ca.bring(wanted, handle, chain, work.refusal), {}
     return await _carried_on(work)
+
+
+async def _withdrawn(work: Call, handle: str) -> Order:
+    """Taken back; where the CA was quicker, what `poll` brings is judged: it alone knows what was ordered."""
+    taken = await work.connector.withdraw(handle)
+    quicker = taken.state is OrderState.ISSUED
+    return await work.connector.poll(work.wanted, handle) if quicker else taken
 
 
 async def _carried_on(work: Call) -> tuple[Order, dict[str, str]]:
@@ -288,12 +294,17 @@ def _issued(order: OutsideOrder, told: Told, now: datetime) -> None:
         _accept(order, told.verdict, now)
     else:  # e.g. a rollover that something else went before
         order.words = "Nobody wanted it any more when it came, so it is revoked."
-        outside_orders.end(order, PlacementState.DROPPED, now, unwanted=told.verdict.leaf)
+        unwanted = _to_disown(order, told.verdict.leaf)
+        outside_orders.end(order, PlacementState.DROPPED, now, unwanted=unwanted)
 
 
 def _accept(order: OutsideOrder, found: Accepted, now: datetime) -> None:
     """Recorded as a version; a withdrawal that came too late is told so (WDR-3)."""
     principal, certificate = _principal(order), order.certificate
+    if outside_orders.is_recorded(order, found.facts):
+        wrong = Wrong("It was sent and recorded before: its serial number is known.")
+        _refuse_wrong(order, Told(Order(order.handle, OrderState.ISSUED), {}), wrong, now)
+        return
     if certificate.state in withdrawal.PENDING:
         certificates.move(
             certificate.id,
@@ -303,10 +314,6 @@ def _accept(order: OutsideOrder, found: Accepted, now: datetime) -> None:
             note=withdrawal.REFUSED,
         )
         certificate.refresh_from_db()
-    if outside_orders.is_recorded(order, found.facts):
-        wrong = Wrong("It was sent and recorded before: its serial number is known.")
-        _refuse_wrong(order, Told(Order(order.handle, OrderState.ISSUED), {}), wrong, now)
-        return
     slug = order.issuer
     signed = Signed(
         serial=found.facts.serial,
@@ -336,9 +343,18 @@ def _refuse_wrong(order: OutsideOrder, told: Told, wrong: Wrong, now: datetime) 
         details={"issuer": order.issuer, "order": order.handle[:300], "why": wrong.sentence[:300]},
     )
     order.problem = words[:1000]
-    unwanted = told.order.chain[0] if told.order.chain else None
+    unwanted = _to_disown(order, told.order.chain[0]) if told.order.chain else None
     outside_orders.end(order, PlacementState.REFUSED, now, unwanted=unwanted, refused=True)
     _next(order)
+
+
+def _to_disown(order: OutsideOrder, leaf: bytes) -> bytes | None:
+    """What is to be revoked at the CA: never what an earlier order brought and is served."""
+    try:
+        found = facts(leaf)
+    except (CertdeskError, ValueError):
+        return leaf  # the CA may read what we cannot
+    return None if outside_orders.is_recorded(order, found) else leaf
 
 
 def _left(order: OutsideOrder, now: datetime) -> None:
