@@ -259,11 +259,12 @@ def test_a_dead_first_issuer_is_left_only_where_it_has_no_order(
     assert Placement.objects.filter(issuer="away", state="REFUSED").count() == 1
 
 
+@pytest.mark.parametrize("error", [LOST, IssuerError(Reason.BAD_ANSWER, "The answer is no JSON.")])
 def test_an_order_that_may_be_there_is_never_left_for_another(
-    desk: Desk, ca: OutsideCa, issuers: Front
+    desk: Desk, ca: OutsideCa, issuers: Front, error: IssuerError
 ) -> None:
     issuers.order("away", "builtin")
-    ca.faults = [("place", "after", LOST), *[("place", "before", DOWN)] * 9]
+    ca.faults = [("place", "after", error), *[("place", "before", DOWN)] * 9]
     certificate_id = proved(desk)
     in_time(desk)
     assert desk.state(certificate_id) == "ISSUED"

@@ -66,6 +66,11 @@ def taken(choices: Sequence[Choice]) -> str:
     return rules.taken(choices)
 
 
+def may_be_there(error: IssuerError, *, asked_before: bool) -> bool:
+    """Whether nobody knows if an order is there after `place` failed: its answer was lost, or unreadable."""
+    return rules.standing_after(error, asked_before=asked_before) is rules.Standing.UNKNOWN
+
+
 def note_placed(slug: str, now: datetime, because_of: str) -> None:
     actions.note_placed(slug, now, because_of)
 

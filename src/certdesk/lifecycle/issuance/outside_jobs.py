@@ -207,7 +207,7 @@ def _failed(order: OutsideOrder, work: Call, error: IssuerError) -> None:
     placing = work.duty in (Duty.PLACE, Duty.FIND)
     harmless = work.connector.capabilities.harmless_until_proceed
     never = placing and outside.surely_not_live(error, asked_before=order.lost, harmless=harmless)
-    lost = placing and error.sent and not error.permanent
+    lost = placing and outside.may_be_there(error, asked_before=order.lost)
     outside_orders.note_failure(order, error.message, error.next_step, now, lost=lost)
     if work.duty is Duty.DISOWN:
         _not_disowned(order, error, now)
