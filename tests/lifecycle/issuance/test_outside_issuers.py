@@ -568,7 +568,20 @@ def test_an_order_of_which_the_ca_tells_nonsense_is_taken_back_and_refused(desk:
     assert [one.state for one in ca.orders.values()] == ["CANCELLED"]
 
 
-@pytest.mark.parametrize("reason", [Reason.CREDENTIALS, Reason.REFUSED])
+def test_what_was_refused_is_revoked_once_the_operator_has_mended_what_prevented_it(
+    desk: Desk, ca: OutsideCa
+) -> None:
+    ca.shape = WRONG["another key"]
+    ca.faults = [("revoke", "before", IssuerError(Reason.CREDENTIALS, "The key has expired."))] * 2
+    proved(desk)
+    desk.run(timedelta(minutes=10))
+    assert (ca.revoked, ca.calls.count("revoke")) == ([], 1)
+    in_time(desk)
+    assert len(ca.revoked) == 1
+    assert not OutsideOrder.objects.filter(unfinished=True).exists()
+
+
+@pytest.mark.parametrize("reason", [Reason.NOT_THERE, Reason.REFUSED])
 def test_a_refused_certificate_that_cannot_be_revoked_is_told_to_the_operator(
     desk: Desk, ca: OutsideCa, reason: Reason, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,7 +34,7 @@ from certdesk.lifecycle.validation import proofs
 from certdesk.pki.authority.types import Signed
 from certdesk.pki.x509.certificates import chain_to_pem, facts, load_chain_pem
 
-from . import acceptance, outside, outside_orders, outside_tasks, pipeline, withdrawal
+from . import acceptance, outside, outside_orders, outside_revoking, outside_tasks, pipeline, withdrawal
 from . import outside_rules as rules
 from .acceptance import Accepted, Expected, Wrong
 from .actions import SIGN, WITHDRAWAL
@@ -227,11 +227,14 @@ def _is_refused(work: Call, error: IssuerError) -> bool:
 
 
 def _not_disowned(order: OutsideOrder, error: IssuerError, now: datetime) -> None:
+    """Given up only where the CA itself will not; what somebody may mend here is tried again every hour."""
     if error.permanent:
         log.error("a refused certificate could not be revoked", order=order.placement_id, why=error.message)
+    if error.reason in (Reason.REFUSED, Reason.NOT_THERE):
         outside_orders.end(order, PlacementState.REFUSED, now)
-    else:
-        outside_orders.enqueue(order, rules.pause_after_failure(error.retry_after, order.failures))
+        return
+    again = outside_revoking.again_at(error, order.failures)
+    outside_orders.enqueue(order, (again - now).total_seconds())
 
 
 def _mend(order: OutsideOrder, work: Call, error: IssuerError) -> None:
