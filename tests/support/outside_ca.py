@@ -90,6 +90,7 @@ class Shape:
     chain_of: str = TITLE
     signed_by: str = TITLE
     organization: str = ""
+    country: str = ""
     serial: int = 0
 
 
@@ -103,6 +104,7 @@ def issue(csr: x509.CertificateSigningRequest, shape: Shape = Shape()) -> tuple[
     subject = (
         [x509.NameAttribute(NameOID.ORGANIZATION_NAME, shape.organization)] if shape.organization else []
     )
+    subject += [x509.NameAttribute(NameOID.COUNTRY_NAME, shape.country)] if shape.country else []
     leaf = (
         x509.CertificateBuilder()
         .subject_name(x509.Name(subject))

@@ -78,8 +78,16 @@ def test_clocks_that_differ_a_little_and_the_longest_validity_are_no_fault() -> 
 
 
 def test_an_organization_was_ordered() -> None:
-    assert isinstance(judged(Shape(), level="OV"), Wrong)
-    assert isinstance(judged(Shape(organization="Example Ltd"), level="OV"), Accepted)
+    verified = {"level": "OV", "organization": "Example Ltd", "country": "GB"}
+    assert isinstance(judged(Shape(), **verified), Wrong)
+    assert isinstance(judged(Shape(organization="Example Ltd"), **verified), Accepted)
+    assert isinstance(judged(Shape(organization="EXAMPLE  Ltd", country="GB"), **verified), Accepted)
+    other = judged(Shape(organization="Other Ltd"), **verified)
+    assert isinstance(other, Wrong)
+    assert "'Other Ltd', which is not the one that was verified" in other.sentence
+    abroad = judged(Shape(organization="Example Ltd", country="FR"), **verified)
+    assert isinstance(abroad, Wrong)
+    assert "the country 'FR'" in abroad.sentence
 
 
 def test_what_cannot_be_read_is_wrong_and_no_error() -> None:

@@ -29,6 +29,8 @@ SHAPES = (
     _("It is not for servers: the extended key usage serverAuth is missing."),
     _("It is a CA certificate, not one of a server."),
     _("It names no organization, but %(level)s was ordered."),
+    _("It names the organization %(name)s, which is not the one that was verified."),
+    _("It names the country %(country)s, which is not the one that was verified."),
     _("It expired on %(at)s UTC."),
     _("It is valid for %(days)s days; the policy allows %(most)s."),
     _("It cannot be read: %(why)s."),

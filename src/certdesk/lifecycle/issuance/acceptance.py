@@ -28,6 +28,7 @@ class Expected:
         domains: authorisation domains that the applicant has proved as a whole: names under the same proof
             that the CA adds of its own accord (`www.` and the name without it) are taken.
         longest_days: of validity that the policy allows on this day.
+        organization, country: as verified here; empty for DV.
     """
 
     names: tuple[str, ...]
@@ -35,6 +36,8 @@ class Expected:
     level: str
     longest_days: int
     domains: frozenset[str] = field(default_factory=frozenset)
+    organization: str = ""
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,9 @@ def _checked(sent: tuple[bytes, ...], expected: Expected, now: datetime) -> Acce
         raise _Refused("It is for another key than the one that was ordered.")
     names = _names(facts, expected)
     parsed = [x509.load_der_x509_certificate(one) for one in sent]
-    _refuse_use(parsed[0], expected.level)
+    _refuse_use(parsed[0])
+    if expected.level != "DV":
+        _refuse_organization(parsed[0], expected)
     _refuse_time(facts, expected, now)
     chains.check_chain(parsed, max(now, min(facts.not_before, now + CLOCKS_DIFFER)))
     return Accepted(sent[0], sent[1:], facts, names, authority_of(parsed[0]))
@@ -118,15 +123,35 @@ def _is_proved(name: str, domains: frozenset[str]) -> bool:
     return not parsed.wildcard and authorization_domain(parsed) in domains
 
 
-def _refuse_use(leaf: x509.Certificate, level: str) -> None:
+def _refuse_use(leaf: x509.Certificate) -> None:
     usage = chains.extension(leaf, x509.ExtendedKeyUsage)
     if usage is None or ExtendedKeyUsageOID.SERVER_AUTH not in usage.value:
         raise _Refused("It is not for servers: the extended key usage serverAuth is missing.")
     constraints = chains.extension(leaf, x509.BasicConstraints)
     if constraints is not None and constraints.value.ca:
         raise _Refused("It is a CA certificate, not one of a server.")
-    if level != "DV" and not leaf.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME):
-        raise _Refused(f"It names no organization, but {level} was ordered.")
+
+
+def _refuse_organization(leaf: x509.Certificate, expected: Expected) -> None:
+    """It names the organization that was verified and no other; case and spaces aside."""
+    named = _values(leaf, NameOID.ORGANIZATION_NAME)
+    if not named:
+        raise _Refused(f"It names no organization, but {expected.level} was ordered.")
+    foreign = next((one for one in named if _plain(one) != _plain(expected.organization)), "")
+    if foreign:
+        raise _Refused(f"It names the organization {foreign[:64]!r}, which is not the one that was verified.")
+    countries = _values(leaf, NameOID.COUNTRY_NAME)
+    other = next((one for one in countries if _plain(one) != _plain(expected.country)), "")
+    if other:
+        raise _Refused(f"It names the country {other[:2]!r}, which is not the one that was verified.")
+
+
+def _values(leaf: x509.Certificate, oid: x509.ObjectIdentifier) -> list[str]:
+    return [str(one.value) for one in leaf.subject.get_attributes_for_oid(oid)]
+
+
+def _plain(text: str) -> str:
+    return "".join(text.split()).casefold()
 
 
 def _refuse_time(facts: CertificateFacts, expected: Expected, now: datetime) -> None:

@@ -217,14 +217,17 @@ def _contact(application: Application) -> dict[str, str]:
 
 def expected_of(order: OutsideOrder, now: datetime) -> Expected:
     """What the certificate must be."""
-    application = order.application
+    application, level = order.application, order.certificate.level
     product = application_queries.product_of(order.certificate)
+    company = application.company if level != "DV" else {}
     return Expected(
         names=tuple(application.names.split(";")),
         spki_sha256=hashlib.sha256(bytes(application.spki or b"")).digest(),
-        level=order.certificate.level,
+        level=level,
         longest_days=catalogue().max_validity_days(product.profile, now.date()),
         domains=validation.domains_proved(application.id),
+        organization=company.get("name", ""),
+        country=company.get("country", ""),
     )
 
 
