@@ -26,6 +26,7 @@ from certdesk.lifecycle.issuance import actions, adding, followup, outside_jobs,
 from certdesk.lifecycle.issuance.models import OutsideOrder, Placement, PlacementState, ServedProof
 from certdesk.lifecycle.issuance.reconcile import reconcile
 from certdesk.lifecycle.issuance.revoking import Wish
+from certdesk.lifecycle.issuers.models import Day, Issuer
 from certdesk.lifecycle.validation.models import NameProof
 from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.keystore import queries as keystore_queries
@@ -270,6 +271,23 @@ def test_an_order_that_may_be_there_is_never_left_for_another(
     assert desk.state(certificate_id) == "ISSUED"
     assert Version.objects.get().issuer.startswith("away:")
     assert len(ca.orders) == 1
+
+
+def test_an_order_counts_against_the_limit_before_the_ca_has_answered(
+    desk: Desk, ca: OutsideCa, issuers: Front
+) -> None:
+    Issuer.objects.filter(slug="away").update(weekly_limit=1)
+    issuers.order("away", "builtin")
+    ca.faults = [("place", "before", DOWN)]
+    first = proved(desk)
+    desk.run()
+    assert Day.objects.get().orders == 1
+    second = proved(desk)
+    desk.run()
+    assert desk.state(second) == "ISSUED"
+    in_time(desk)
+    assert desk.state(first) == "ISSUED"
+    assert len(ca.orders) == Day.objects.get().orders == 1
 
 
 def test_an_issuer_that_is_not_set_up_is_waited_for(desk: Desk, ca: OutsideCa, issuers: Front) -> None:

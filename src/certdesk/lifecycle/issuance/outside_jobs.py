@@ -261,11 +261,7 @@ def _heard(order: OutsideOrder, work: Call, told: Told) -> None:
         order.words = "The certificate that was refused here is revoked."
         outside_orders.end(order, PlacementState.REFUSED, now)
         return
-    first = not order.handle
     outside_orders.note_answer(order, told.order, told.marks, now)
-    if first:
-        told_why = " ".join(f"{title}: {why}" for title, _, why in order.chosen)
-        outside.note_placed(order.issuer, now, told_why[:500])
     state = told.order.state
     if state is OrderState.ISSUED:
         _issued(order, told, now)

@@ -92,18 +92,21 @@ def begin(
 ) -> OutsideOrder:
     """The intent, before the CA is asked; `request` holds the authorisation of every name (law 4).
 
+    It counts against the week's limit from now on: the next order must not overlook it.
+
     Raises:
         WeakKey, RequestRefused, NotAuthorized: as the built-in CA refuses them.
         IssuerRefused: the uploaded CSR has other names.
     """
     gate.refuse_unproved(request)
     gate.refuse_key(request, keystore.is_blocked)
+    now = clock.real_now()
     placement = Placement.objects.create(
         reference=request.authorization.reference,
         certificate=certificate,
         application=application,
         issuer=slug,
-        created_at=clock.real_now(),
+        created_at=now,
     )
     order = OutsideOrder.objects.create(
         placement=placement,
@@ -113,8 +116,9 @@ def begin(
         csr=csr_of(application, slug),
         not_after=request.not_after,
         chosen=[[one.title, one.taken, one.reason] for one in choices],
-        next_poll_at=clock.real_now(),
+        next_poll_at=now,
     )
+    outside.note_placed(slug, now, " ".join(f"{one.title}: {one.reason}" for one in choices)[:500])
     enqueue(order)
     return order
 
