@@ -42,6 +42,12 @@ def alice(desk: Desk) -> Client:
     return Client(desk.alice)
 
 
+@pytest.fixture
+def otto(desk: Desk) -> Client:
+    """An officer who did not apply."""
+    return Client(desk.someone("otto"))
+
+
 def waiting(desk: Desk) -> str:
     """Applied for and proved: an officer has to act."""
     certificate_id = desk.buy()
@@ -65,7 +71,7 @@ def answer(client: Client, certificate_id: str, **body: object) -> dict[str, str
 
 
 # rule: ISS-1
-def test_the_whole_life_by_hand(desk: Desk, alice: Client) -> None:
+def test_the_whole_life_by_hand(desk: Desk, alice: Client, otto: Client) -> None:
     certificate_id = waiting(desk)
     shown = alice.show(certificate_id)
     assert (shown["status"], shown["next_actor"]) == ("ISSUING", "RA officer")
@@ -74,52 +80,59 @@ def test_the_whole_life_by_hand(desk: Desk, alice: Client) -> None:
     assert order["reasons"] == [{"issuer": "Paper", "taken": True, "reason": "It can take the order."}]
     assert order["tasks"][0]["where"] == "https://ca.example.com/request"
     sent = pem_for(csr_of(alice, certificate_id))
-    assert answer(alice, certificate_id, certificate=sent)["status"] == "ISSUING"
+    assert answer(otto, certificate_id, certificate=sent)["status"] == "ISSUING"
     desk.run()
     after = alice.show(certificate_id)
     assert (after["status"], after["ca_order"]["state"], after["ca_order"]["who"]) == ("ISSUED", "ISSUED", "")
     assert Version.objects.get().issuer == "paper:Outside Issuing CA"
-    assert Event.objects.filter(action="certificate.brought", actor=f"user:{desk.alice.user_id}").count() == 1
+    assert (
+        Event.objects.filter(
+            action="certificate.brought", actor=f"user:{desk.someone('otto').user_id}"
+        ).count()
+        == 1
+    )
     alice("certificates.revoke", certificate_id, {"reason_code": "SUPERSEDED"})
     desk.run()
     revoking = alice.show(certificate_id)
     assert revoking["status"] == "REVOKING"
     assert "has to be revoked at its CA by hand" in revoking["last_failure"]
     assert Version.objects.get().revoked_at is None
-    answer(alice, certificate_id, revoked=True)
+    answer(otto, certificate_id, revoked=True)
     desk.run()
     assert alice.show(certificate_id)["status"] == "REVOKED"
     assert Version.objects.get().revoked_at is not None
 
 
 def test_a_wrong_certificate_is_refused_to_the_officer_and_the_order_waits_on(
-    desk: Desk, alice: Client
+    desk: Desk, alice: Client, otto: Client
 ) -> None:
     certificate_id = waiting(desk)
     wrong = pem_for(csr_of(alice, certificate_id), Shape(more_names=("example.org",)))
     with pytest.raises(BadParameter) as caught:
-        answer(alice, certificate_id, certificate=wrong)
+        answer(otto, certificate_id, certificate=wrong)
     assert "nobody here has proved it" in caught.value.message
     desk.run(DAY)
     assert desk.state(certificate_id) == "ISSUING"
     assert OutsideOrder.objects.get().live
 
 
-def test_a_root_at_the_end_is_left_out(desk: Desk, alice: Client) -> None:
+def test_a_root_at_the_end_is_left_out(desk: Desk, alice: Client, otto: Client) -> None:
     certificate_id = waiting(desk)
     root = signer()[1].certificate.public_bytes(Encoding.PEM).decode()
-    answer(alice, certificate_id, certificate=pem_for(csr_of(alice, certificate_id)) + root)
+    answer(otto, certificate_id, certificate=pem_for(csr_of(alice, certificate_id)) + root)
     desk.run()
     assert desk.state(certificate_id) == "ISSUED"
     assert bytes(Version.objects.get().chain).count(b"BEGIN CERTIFICATE") == 1
 
 
 # rule: ISS-4
-def test_the_no_of_the_ca_ends_the_application_with_its_words(desk: Desk, alice: Client) -> None:
+def test_the_no_of_the_ca_ends_the_application_with_its_words(
+    desk: Desk, alice: Client, otto: Client
+) -> None:
     certificate_id = waiting(desk)
     with pytest.raises(BadParameter):
-        answer(alice, certificate_id, refusal="x" * 501)
-    answer(alice, certificate_id, refusal="The register does not know\nthis company.")
+        answer(otto, certificate_id, refusal="x" * 501)
+    answer(otto, certificate_id, refusal="The register does not know\nthis company.")
     desk.run()
     found = alice.show(certificate_id)
     assert (found["status"], found["last_failure"]) == (
@@ -131,21 +144,25 @@ def test_the_no_of_the_ca_ends_the_application_with_its_words(desk: Desk, alice:
 @pytest.mark.parametrize(
     "body", [{}, {"certificate": "x", "refusal": "y"}, {"refusal": "y", "revoked": True}]
 )
-def test_exactly_one_answer_is_given(desk: Desk, alice: Client, body: dict[str, object]) -> None:
+def test_exactly_one_answer_is_given(
+    desk: Desk, alice: Client, otto: Client, body: dict[str, object]
+) -> None:
     with pytest.raises(BadParameter):
-        answer(alice, waiting(desk), **body)
+        answer(otto, waiting(desk), **body)
 
 
-def test_nothing_is_brought_where_nothing_waits(desk: Desk, alice: Client, issuers: Front) -> None:
+def test_nothing_is_brought_where_nothing_waits(
+    desk: Desk, alice: Client, otto: Client, issuers: Front
+) -> None:
     other = desk.buy()
     for body in ({"certificate": "x"}, {"refusal": "y"}, {"revoked": True}):
         with pytest.raises(WrongState):
-            answer(alice, other, **body)
+            answer(otto, other, **body)
     issuers.add("away", OutsideCa(slow=99))
     issuers.order("away")
     certificate_id = waiting(desk)
     with pytest.raises(WrongState):
-        answer(alice, certificate_id, refusal="y")
+        answer(otto, certificate_id, refusal="y")
     issuers.remove("away")
     assert not by_hand.is_by_hand("away")
 
@@ -162,6 +179,19 @@ def test_only_an_officer_of_the_account_may_bring_it(desk: Desk) -> None:
         answer(Client(charlie), certificate_id, refusal="no")
     officer = desk.someone("otto", by_hand.RIGHT)
     assert answer(Client(officer), certificate_id, refusal="no")["status"] == "ISSUING"
+
+
+# rule: ORG-5
+def test_the_applicant_does_not_speak_for_the_ca(desk: Desk, alice: Client, otto: Client) -> None:
+    certificate_id = waiting(desk)
+    sent = pem_for(csr_of(alice, certificate_id))
+    for body in ({"certificate": sent}, {"refusal": "no"}):
+        with pytest.raises(Forbidden) as caught:
+            answer(alice, certificate_id, **body)
+        assert "You applied for this certificate" in caught.value.message
+    desk.run()
+    assert desk.state(certificate_id) == "ISSUING"
+    assert answer(otto, certificate_id, certificate=sent)["status"] == "ISSUING"
 
 
 def test_the_connector_by_itself() -> None:

@@ -37,6 +37,12 @@ SHAPES = (
     _("This is not the certificate that was ordered. %(why)s"),
     _("The words of the CA have 1 to %(most)s characters."),
     _("No order of this certificate waits for what an officer brings."),
+    _("The answer of a CA is brought by a person, not by a job."),
+    _("You applied for this certificate, so you may not bring the answer of its CA."),
+    _(
+        "You may not bring the answer of the CA: your user belongs to the person who applied, or one of "
+        "the two was made or given its rights by the other."
+    ),
     _("No revocation of this certificate waits for an officer."),
     _("Upload what the CA sent for this CSR: the certificate first, then its chain."),
     _("Write why it does not issue the certificate."),

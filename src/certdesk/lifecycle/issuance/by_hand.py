@@ -4,14 +4,16 @@ from datetime import datetime
 
 from certdesk.connectors.issuers.protocol import ByHand
 from certdesk.foundation.audit import actions as audit
-from certdesk.foundation.common.errors import BadParameter, CertdeskError, WrongState
+from certdesk.foundation.common.errors import BadParameter, CertdeskError, Forbidden, WrongState
 from certdesk.foundation.common.sql import short_transaction
+from certdesk.foundation.iam.person_rules import could_be, same
 from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.certificates import queries as certificate_queries
 from certdesk.lifecycle.certificates import versions
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.validation import officers
 from certdesk.pki.x509.certificates import chain_to_pem, load_chain_pem
 
 from . import acceptance, outside, outside_orders, revoking
@@ -31,7 +33,8 @@ def bring(principal: Principal, certificate_id: str, pem: str, now: datetime) ->
         pem: the server's certificate first, then those above it; a root at the end is left out.
 
     Raises:
-        NotFound, Forbidden: no such certificate, or no `scm:organization:decide` on it.
+        NotFound, Forbidden: no such certificate, no `scm:organization:decide` on it, or the officer is the
+            applicant, or could be.
         WrongState: no order at a CA without an interface waits.
         BadCertificate, BadParameter: it cannot be read, or is not what was ordered.
     """
@@ -80,7 +83,34 @@ def _waiting(principal: Principal, certificate_id: str) -> tuple[Certificate, Ou
             "No order of this certificate waits for what an officer brings.",
             next_step="Open the certificate to see how it stands.",
         )
+    _check_officer(principal, order)
     return certificate, order
+
+
+def _check_officer(principal: Principal, order: OutsideOrder) -> None:
+    """The applicant says nothing for the CA: the same measure as for the verification of organizations."""
+    officer, applicant = officers.acting(principal), officers.applicant(order.application)
+    details = {"action": RIGHT}
+    if not officer.user_id:
+        raise Forbidden(
+            "The answer of a CA is brought by a person, not by a job.",
+            next_step="Sign in as an RA officer.",
+            details=details,
+        )
+    if same(officer, applicant):
+        raise Forbidden(
+            "You applied for this certificate, so you may not bring the answer of its CA.",
+            next_step="Ask another RA officer.",
+            details=details,
+        )
+    if could_be(officer, applicant):
+        raise Forbidden(
+            "You may not bring the answer of the CA: your user belongs to the person who applied, or one of "
+            "the two was made or given its rights by the other.",
+            next_step="Ask an RA officer whom the applicant did not appoint; an operator can make one with "
+            "`./certdesk user create --groups officers`.",
+            details=details,
+        )
 
 
 def is_by_hand(slug: str) -> bool:
