@@ -11,13 +11,15 @@ from certdesk.connectors.issuers.manual.issuer import ManualIssuer
 from certdesk.connectors.issuers.manual.options import ManualOptions
 from certdesk.connectors.issuers.options import Outside
 from certdesk.foundation.audit.models import Event
+from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import BadParameter, Forbidden, NotFound, WrongState
+from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.models import Account
 from certdesk.foundation.iam.principal import PolicyGrant, Principal, Via
 from certdesk.foundation.iam.rules import allow
 from certdesk.lifecycle.certificates.models import Version
-from certdesk.lifecycle.issuance import by_hand
-from certdesk.lifecycle.issuance.models import OutsideOrder
+from certdesk.lifecycle.issuance import by_hand, followup, outside_orders, revocation_rules, revoking
+from certdesk.lifecycle.issuance.models import OutsideOrder, PlacementState
 from certdesk.pki.x509.certificates import chain_to_pem
 from tests.support.desk import Desk
 from tests.support.outside_ca import Front, OutsideCa, Shape, front, issue, signer
@@ -179,6 +181,49 @@ def test_only_an_officer_of_the_account_may_bring_it(desk: Desk) -> None:
         answer(Client(charlie), certificate_id, refusal="no")
     officer = desk.someone("otto", by_hand.RIGHT)
     assert answer(Client(officer), certificate_id, refusal="no")["status"] == "ISSUING"
+
+
+# rule: REV-2
+def test_a_version_that_was_replaced_is_noted_as_revoked_and_no_other(
+    desk: Desk, alice: Client, otto: Client
+) -> None:
+    certificate_id = waiting(desk)
+    answer(otto, certificate_id, certificate=pem_for(csr_of(alice, certificate_id)))
+    desk.run()
+    certificate, now = desk.certificate(certificate_id), clock.now()
+    followup.roll_over(desk.alice, certificate_id, now, latest=certificate.paid_until)
+    desk.run(timedelta(minutes=1))
+    answer(otto, certificate_id, certificate=pem_for(csr_of(alice, certificate_id)))
+    desk.run()
+    with pytest.raises(WrongState):
+        answer(otto, certificate_id, revoked=True)
+    code = revocation_rules.Code.SUPERSEDED
+    certificate = desk.certificate(certificate_id)
+    revoking.revoke_versions(desk.alice, certificate, 1, code, now, why="replaced")
+    desk.run()
+    assert Version.objects.get(number=1).revoked_at is None
+    answer(otto, certificate_id, revoked=True)
+    desk.run(DAY)
+    assert Version.objects.get(number=1).revoked_at is not None
+    assert [one.revoked_by_hand for one in OutsideOrder.objects.order_by("placement__created_at")] == [
+        True,
+        False,
+    ]
+    assert desk.state(certificate_id) == "ISSUED"
+    with pytest.raises(WrongState):
+        answer(otto, certificate_id, revoked=True)
+
+
+def test_a_certificate_that_was_refused_is_noted_as_revoked(desk: Desk, otto: Client) -> None:
+    certificate_id = waiting(desk)
+    order = OutsideOrder.objects.get()
+    with short_transaction():
+        outside_orders.end(order, PlacementState.DROPPED, clock.real_now(), unwanted=b"what came late")
+    desk.run()
+    assert OutsideOrder.objects.get().unfinished
+    answer(otto, certificate_id, revoked=True)
+    desk.run()
+    assert not OutsideOrder.objects.get().unfinished
 
 
 # rule: ORG-5

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from certdesk.connectors.issuers.protocol import ByHand
 from certdesk.foundation.audit import actions as audit
+from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import BadParameter, CertdeskError, Forbidden, WrongState
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.person_rules import could_be, same
@@ -11,14 +12,14 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.certificates import queries as certificate_queries
 from certdesk.lifecycle.certificates import versions
-from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.validation import officers
 from certdesk.pki.x509.certificates import chain_to_pem, load_chain_pem
 
-from . import acceptance, outside, outside_orders, revoking
+from . import acceptance, outside, outside_orders, outside_revoking, revoking
 from .acceptance import Wrong
-from .models import OutsideOrder
+from .models import OutsideOrder, PlacementState
 
 RIGHT = "scm:organization:decide"
 BROUGHT = "certificate.brought"
@@ -131,26 +132,49 @@ def _keep(principal: Principal, order: OutsideOrder, pem: str, refusal: str, wha
 
 
 def note_revoked(principal: Principal, certificate_id: str, now: datetime) -> State:
-    """An officer has revoked it at its CA; the revocation that waits for that is settled.
+    """An officer has revoked at the CA whatever waits for that: the certificate, versions that a later one
+    has replaced, what was refused here.
 
     Raises:
-        as `bring`. WrongState: no confirmed revocation waits, or its CA is not asked by hand.
+        as `bring`. WrongState: nothing waits, or its CA is not asked by hand.
     """
     certificate = certificate_queries.fetch(principal, RIGHT, certificate_id)
-    asked = revoking.open_request(certificate.id)
-    slugs = {one.issuer.partition(":")[0]: one.serial for one in versions.in_force(certificate.id, now)}
-    away = {slug for slug in slugs if outside.is_outside(slug) and is_by_hand(slug)}
-    if asked is None or asked.confirmed_at is None or not away:
+    whole, away, refused = to_revoke(certificate.id, now)
+    if not away and not refused:
         raise WrongState(
             "No revocation of this certificate waits for an officer.",
             next_step="Open the certificate to see how it stands.",
         )
     with short_transaction():
-        OutsideOrder.objects.filter(certificate=certificate, issuer__in=away).update(revoked_by_hand=True)
+        for version in away:
+            OutsideOrder.objects.filter(
+                certificate=certificate, issuer=version.issuer.partition(":")[0], serial=version.serial
+            ).update(revoked_by_hand=True)
+        for order in refused:
+            outside_orders.end(order, PlacementState.REFUSED, clock.real_now())
         _note(principal, certificate, "revocation")
-        kind = revoking.SETTLE
-        jobs.enqueue(kind, subject=certificate.id, dedupe_key=f"{kind}:{certificate.id}")
+        if whole:
+            kind = revoking.SETTLE
+            jobs.enqueue(kind, subject=certificate.id, dedupe_key=f"{kind}:{certificate.id}")
     return State(certificate.state)
+
+
+def to_revoke(certificate_id: str, now: datetime) -> tuple[bool, list[Version], list[OutsideOrder]]:
+    """What an officer has to revoke at CAs without an interface: whether that is the certificate as a whole,
+    the versions in force, and the orders that brought what was refused here."""
+    asked = revoking.open_request(certificate_id)
+    whole = asked is not None and asked.confirmed_at is not None
+    replaced = set() if whole else outside_revoking.waiting(certificate_id)
+    away = [
+        one
+        for one in versions.in_force(certificate_id, now)
+        if (whole or one.id in replaced)
+        and outside_revoking.is_outside(one)
+        and is_by_hand(one.issuer.partition(":")[0])
+    ]
+    unfinished = OutsideOrder.objects.filter(certificate_id=certificate_id, unfinished=True)
+    refused = [one for one in unfinished.exclude(unwanted=None) if is_by_hand(one.issuer)]
+    return whole and bool(away), away, refused
 
 
 def _note(principal: Principal, certificate: Certificate, what: str) -> None:

@@ -7,6 +7,7 @@ from certdesk.connectors.issuers.protocol import ByHand, IssuerConnector, Issuer
 from certdesk.foundation.common import clock
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.foundation.jobs.models import Job
+from certdesk.foundation.jobs.models import State as Waiting
 from certdesk.foundation.jobs.registry import Handler, handler
 from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates import versions
@@ -80,6 +81,12 @@ def revoke_later(version: Version, reason: int) -> None:
         subject=version.certificate_id,
         dedupe_key=f"{END}:{version.id}",
     )
+
+
+def waiting(certificate_id: str) -> set[int]:
+    """Ids of the versions that are still to be revoked at their CA because later ones have replaced them."""
+    found = Job.objects.filter(subject=certificate_id, kind=END, state__in=(Waiting.READY, Waiting.RUNNING))
+    return {int(payload["version"]) for payload in found.values_list("payload", flat=True)}
 
 
 @handler(END, max_attempts=FOR_EVER, lock="issuance:{subject}")

@@ -8,7 +8,6 @@ from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations.registry import call
 from certdesk.lifecycle.certificates import queries as certificates
-from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuance import by_hand, outside_info
 
 from ..forms.common import put
@@ -22,7 +21,6 @@ from .page import back_to, code_of, page, tell
 def bring(request: HttpRequest, principal: Principal, certificate_id: str) -> HttpResponse:
     """The CSR to take there, and the form for what came back."""
     certificate = certificates.fetch(principal, by_hand.RIGHT, certificate_id)
-    revoking = certificate.state == State.REVOKING
     form, code = CaAnswerForm(request.POST or None), ""
     if request.method == "POST" and form.is_valid():
         try:
@@ -41,7 +39,7 @@ def bring(request: HttpRequest, principal: Principal, certificate_id: str) -> Ht
         "title": _("Answer of the CA"),
         "form": form,
         "code": code,
-        "revoking": revoking,
+        "revoking": info is not None and ca_order.awaits_revocation(info, certificate),
         "waits": info is not None and ca_order.awaits_officer(info, certificate),
     }
     return render(request, "console/ca_answer.html", context, status=422 if form.errors else 200)

@@ -6,6 +6,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.certificates import rules
@@ -45,7 +46,15 @@ def card(principal: Principal, certificate: Certificate) -> dict[str, Any]:
 
 def awaits_officer(info: OrderInfo, certificate: Certificate) -> bool:
     """Whether its CA is asked by hand, and has something to bring."""
-    return info.by_hand or (certificate.state == State.REVOKING and by_hand.is_by_hand(info.issuer))
+    return info.by_hand or awaits_revocation(info, certificate)
+
+
+def awaits_revocation(info: OrderInfo, certificate: Certificate) -> bool:
+    """Whether an officer has to revoke at a CA that is asked by hand; an order that is open goes first."""
+    if info.by_hand or not by_hand.is_by_hand(info.issuer):
+        return False
+    _, versions, refused = by_hand.to_revoke(certificate.id, clock.now())
+    return certificate.state == State.REVOKING or bool(versions or refused)
 
 
 def callout(info: OrderInfo, since: str) -> Callout | None:
