@@ -84,9 +84,8 @@ class OutsideOrder(models.Model):
             models.Index(
                 fields=["next_poll_at"], name="issuance_unfinished", condition=models.Q(unfinished=True)
             ),
-            models.Index(
-                fields=["issuer", "serial"], name="issuance_outside_serial", condition=~models.Q(serial="")
-            ),
+            models.Index(fields=["issuer", "serial"], name="issuance_outside_serials"),
+            models.Index(fields=["application"], name="issuance_outside_application"),
         ]
         constraints = [
             models.UniqueConstraint(

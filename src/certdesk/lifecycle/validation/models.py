@@ -360,6 +360,7 @@ class AskedRecord(models.Model):
     wanted = models.BooleanField(default=True)
 
     class Meta:
+        indexes = [models.Index(fields=["application_id"], name="validation_asked_application")]
         constraints = [
             models.UniqueConstraint(
                 fields=["reference", "record_name", "value"], name="validation_asked_once"
