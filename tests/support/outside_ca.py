@@ -235,6 +235,11 @@ class NoOptions(IssuerOptions):
     label: ClassVar[str] = "A CA of tests"
 
 
+def _maker(connector: IssuerConnector) -> type[IssuerConnector]:
+    """A class of the connector's kind, so that it can be told what it is; called, it is this very one."""
+    return type("Made", (type(connector),), {"__new__": lambda *_: connector})
+
+
 @dataclass
 class Front:
     """Which configured issuers there are, and in which order a product goes to them."""
@@ -245,7 +250,7 @@ class Front:
         """`connector` under this slug; or an issuer of a kind that the product has."""
         if not kind:
             kind = slug
-            registry.KINDS[slug] = registry.Kind(slug, NoOptions, lambda *_: connector)
+            registry.KINDS[slug] = registry.Kind(slug, NoOptions, _maker(connector))
         now = clock.real_now()
         made = Issuer(
             id=ids.hex32(), account_id="", slug=slug, title=slug.title(), kind=kind, profile="public"

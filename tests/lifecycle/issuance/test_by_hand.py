@@ -17,8 +17,9 @@ from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.models import Account
 from certdesk.foundation.iam.principal import PolicyGrant, Principal, Via
 from certdesk.foundation.iam.rules import allow
+from certdesk.foundation.sealing import actions as sealing
 from certdesk.lifecycle.certificates.models import Version
-from certdesk.lifecycle.issuance import by_hand, followup, outside_orders, revocation_rules, revoking
+from certdesk.lifecycle.issuance import by_hand, followup, outside, outside_orders, revocation_rules, revoking
 from certdesk.lifecycle.issuance.models import OutsideOrder, PlacementState
 from certdesk.pki.x509.certificates import chain_to_pem
 from tests.support.desk import Desk
@@ -166,7 +167,7 @@ def test_nothing_is_brought_where_nothing_waits(
     with pytest.raises(WrongState):
         answer(otto, certificate_id, refusal="y")
     issuers.remove("away")
-    assert not by_hand.is_by_hand("away")
+    assert not outside.is_by_hand("away")
 
 
 # rule: LST-1
@@ -224,6 +225,17 @@ def test_a_certificate_that_was_refused_is_noted_as_revoked(desk: Desk, otto: Cl
     answer(otto, certificate_id, revoked=True)
     desk.run()
     assert not OutsideOrder.objects.get().unfinished
+
+
+def test_the_page_of_a_certificate_opens_no_secret_of_its_ca(
+    desk: Desk, alice: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate_id = waiting(desk)
+    opened: list[str] = []
+    real = sealing.unseal
+    monkeypatch.setattr(sealing, "unseal", lambda *given: (opened.append("one"), real(*given))[1])
+    assert alice.show(certificate_id)["ca_order"]["who"] == "officer"
+    assert opened == []
 
 
 # rule: ORG-5

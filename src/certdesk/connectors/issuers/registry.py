@@ -12,7 +12,7 @@ from certdesk.connectors.issuers.certcentral.options import CertCentralOptions
 from certdesk.connectors.issuers.manual.issuer import ManualIssuer
 from certdesk.connectors.issuers.manual.options import ManualOptions
 from certdesk.connectors.issuers.options import IssuerOptions, Outside
-from certdesk.connectors.issuers.protocol import IssuerConnector, IssuerError, Reason
+from certdesk.connectors.issuers.protocol import ByHand, IssuerConnector, IssuerError, Reason
 from certdesk.connectors.issuers.vault.issuer import VaultPki
 from certdesk.connectors.issuers.vault.options import VaultPkiOptions
 
@@ -28,6 +28,11 @@ class Kind:
     @property
     def label(self) -> str:
         return self.options.label
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether its CAs have no interface."""
+        return isinstance(self.make, type) and issubclass(self.make, ByHand)
 
 
 KINDS: dict[str, Kind] = {

@@ -2,10 +2,9 @@
 
 from datetime import datetime
 
-from certdesk.connectors.issuers.protocol import ByHand
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock
-from certdesk.foundation.common.errors import BadParameter, CertdeskError, Forbidden, WrongState
+from certdesk.foundation.common.errors import BadParameter, Forbidden, WrongState
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.person_rules import could_be, same
 from certdesk.foundation.iam.principal import Principal
@@ -79,7 +78,7 @@ def _waiting(principal: Principal, certificate_id: str) -> tuple[Certificate, Ou
     certificate = certificate_queries.fetch(principal, RIGHT, certificate_id)
     found = OutsideOrder.objects.select_related("application", "certificate", "placement")
     order = found.filter(certificate=certificate, live=True, leaving=False).exclude(handle="").first()
-    if order is None or not is_by_hand(order.issuer):
+    if order is None or not outside.is_by_hand(order.issuer):
         raise WrongState(
             "No order of this certificate waits for what an officer brings.",
             next_step="Open the certificate to see how it stands.",
@@ -112,14 +111,6 @@ def _check_officer(principal: Principal, order: OutsideOrder) -> None:
             "`./certdesk user create --groups officers`.",
             details=details,
         )
-
-
-def is_by_hand(slug: str) -> bool:
-    """Whether the CA has no interface; one that is not set up any more has none to speak of."""
-    try:
-        return isinstance(outside.connect(slug), ByHand)
-    except CertdeskError:
-        return False
 
 
 def _keep(principal: Principal, order: OutsideOrder, pem: str, refusal: str, what: str) -> None:
@@ -170,10 +161,10 @@ def to_revoke(certificate_id: str, now: datetime) -> tuple[bool, list[Version], 
         for one in versions.in_force(certificate_id, now)
         if (whole or one.id in replaced)
         and outside_revoking.is_outside(one)
-        and is_by_hand(one.issuer.partition(":")[0])
+        and outside.is_by_hand(one.issuer.partition(":")[0])
     ]
     unfinished = OutsideOrder.objects.filter(certificate_id=certificate_id, unfinished=True)
-    refused = [one for one in unfinished.exclude(unwanted=None) if is_by_hand(one.issuer)]
+    refused = [one for one in unfinished.exclude(unwanted=None) if outside.is_by_hand(one.issuer)]
     return whole and bool(away), away, refused
 
 

@@ -13,6 +13,7 @@ from certdesk.lifecycle.issuers.rules import Choice as Choice
 BUILT_IN = rules.BUILT_IN
 surely_not_live = rules.surely_not_live
 title = queries.title
+is_by_hand = queries.is_by_hand
 note_success = actions.note_success
 because = rules.because
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from certdesk.lifecycle.certificates.models import Certificate
 
-from . import by_hand, outside
+from . import outside
 from . import outside_rules as rules
 from .models import OutsideOrder
 from .outside_rules import Kept
@@ -63,5 +63,5 @@ def order_info(certificate: Certificate) -> OrderInfo | None:
         tasks=tasks,
         reasons=tuple((str(title), bool(taken), str(why)) for title, taken, why in order.chosen),
         who=rules.who_acts(order.state, tasks) if order.live else "",
-        by_hand=order.live and by_hand.is_by_hand(order.issuer),
+        by_hand=order.live and outside.is_by_hand(order.issuer),
     )

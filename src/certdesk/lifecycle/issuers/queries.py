@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from certdesk.connectors.issuers.protocol import Capabilities, IssuerConnector, IssuerError
+from certdesk.connectors.issuers.registry import KINDS
 from certdesk.foundation.common import settings, sql
 from certdesk.foundation.common.errors import NotFound
 from certdesk.lifecycle.catalogue.queries import catalogue
@@ -72,6 +73,12 @@ def connect(slug: str) -> IssuerConnector:
         return dialing.connector(found)
     except IssuerError:
         raise NotSetUp(slug) from None
+
+
+def is_by_hand(slug: str) -> bool:
+    """Whether it has no interface; its kind says so, and no secret is opened for it."""
+    kind = Issuer.objects.filter(slug=slug).values_list("kind", flat=True).first()
+    return kind in KINDS and KINDS[kind].by_hand
 
 
 def is_configured(slug: str) -> bool:

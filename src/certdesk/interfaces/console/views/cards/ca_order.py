@@ -12,7 +12,7 @@ from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.certificates import rules
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
-from certdesk.lifecycle.issuance import by_hand, outside_info
+from certdesk.lifecycle.issuance import by_hand, outside, outside_info
 from certdesk.lifecycle.issuance.outside_info import OrderInfo
 from certdesk.lifecycle.issuance.outside_rules import Kept, open_names
 
@@ -51,7 +51,7 @@ def awaits_officer(info: OrderInfo, certificate: Certificate) -> bool:
 
 def awaits_revocation(info: OrderInfo, certificate: Certificate) -> bool:
     """Whether an officer has to revoke at a CA that is asked by hand; an order that is open goes first."""
-    if info.by_hand or not by_hand.is_by_hand(info.issuer):
+    if info.by_hand or not outside.is_by_hand(info.issuer):
         return False
     _, versions, refused = by_hand.to_revoke(certificate.id, clock.now())
     return certificate.state == State.REVOKING or bool(versions or refused)
