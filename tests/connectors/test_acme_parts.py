@@ -124,8 +124,12 @@ def test_retry_after_is_read_as_seconds_and_as_a_date(text: str, seconds: int | 
 )
 def test_an_error_document_says_whether_trying_again_helps(kind: str, status: int, reason: Reason) -> None:
     body = {"type": f"urn:ietf:params:acme:error:{kind}", "detail": "Told so"} if kind else b"<html>"
-    error = problems.refusal(answered(status, body, retry_after="7"), "The order", "ca.example", NOW)
+    error = problems.refusal(
+        answered(status, body, retry_after="7"), "The order", "ca.example", NOW, decides=True
+    )
     assert (error.reason, error.kind, error.retry_after) == (reason, kind, 7)
+    look = problems.refusal(answered(status, body), "The look at the order", "ca.example", NOW)
+    assert look.reason is (Reason.BAD_ANSWER if reason is Reason.REFUSED else reason)
     assert error.permanent is (reason not in (Reason.RATE_LIMITED, Reason.BUSY))
     assert ("Told so" in error.message) is bool(kind)
     assert error.next_step

@@ -21,7 +21,18 @@ from certdesk.lab.ca.state import Organization
 from certdesk.lab.smtp_server import LabSmtp
 from certdesk.lab.website import LabWebsite
 from tests.support import tls
-from tests.support.certcentral import BOSS, COMPANY, LOOPBACK, NAME, Counter, counter, has_key_of, leaf, run
+from tests.support.certcentral import (
+    BOSS,
+    COMPANY,
+    LOOPBACK,
+    NAME,
+    Counter,
+    counter,
+    has_key_of,
+    leaf,
+    placed_at,
+    run,
+)
 
 
 def refusal(work: Awaitable[object]) -> IssuerError:
@@ -46,7 +57,7 @@ def desk_now(desk: Counter) -> IssuerConnector:
 
 def test_a_domain_is_proved_and_its_certificate_collected(desk: Counter) -> None:
     issuer, wanted = desk.issuer(), desk.wanted(NAME, "*.example.test")
-    placed = run(issuer.place(wanted))
+    placed = placed_at(issuer, wanted)
     assert placed.state is OrderState.TASKS
     assert [(task.name, task.method, task.record_type) for task in placed.tasks] == [
         (NAME, "dns-01", "TXT"),
@@ -64,7 +75,7 @@ def test_a_domain_is_proved_and_its_certificate_collected(desk: Counter) -> None
     assert abs(leaf(done).not_valid_after_utc - wanted.not_after) < timedelta(days=1)
     assert len(done.chain) == 2  # without the root
     assert run(issuer.poll(wanted, placed.handle)) == done
-    assert run(issuer.place(wanted)) == done
+    assert placed_at(issuer, wanted) == done
 
 
 def test_a_cname_and_a_file_prove_as_well(desk: Counter, tmp_path: Path) -> None:
@@ -73,7 +84,7 @@ def test_a_cname_and_a_file_prove_as_well(desk: Counter, tmp_path: Path) -> None
     with LabWebsite(tmp_path) as site, counter(http_port=site.port) as other:
         other.dns.set(NAME, "A", ["127.0.0.1"])
         issuer, wanted = other.issuer(dcv_method="http"), other.wanted()
-        placed = run(issuer.place(wanted))
+        placed = placed_at(issuer, wanted)
         (task,) = placed.tasks
         assert (task.method, task.where) == (
             "http-01",
@@ -83,7 +94,7 @@ def test_a_cname_and_a_file_prove_as_well(desk: Counter, tmp_path: Path) -> None
         assert early.state is OrderState.TASKS
         (tmp_path / ".well-known/pki-validation/fileauth.txt").write_text(f"{task.value}\n", encoding="ascii")
         assert run(issuer.proceed(wanted, placed.handle, (task.id,))).state is OrderState.ISSUED
-        wild = run(issuer.place(other.wanted("*.example.test")))
+        wild = placed_at(issuer, other.wanted("*.example.test"))
         assert [one.method for one in wild.tasks] == ["dns-01"]  # a file proves no wildcard
         assert issuer.capabilities.methods == ("http-01", "dns-01")
 
@@ -91,7 +102,7 @@ def test_a_cname_and_a_file_prove_as_well(desk: Counter, tmp_path: Path) -> None
 def test_a_mailbox_of_the_domain_says_yes() -> None:
     with LabSmtp() as mail, counter(mail=mail) as desk:
         issuer, wanted = desk.issuer(dcv_method="email"), desk.wanted()
-        placed = run(issuer.place(wanted))
+        placed = placed_at(issuer, wanted)
         assert placed.state is OrderState.TASKS
         assert {task.method for task in placed.tasks} == {"email"}
         assert "admin@example.test" in [task.where for task in placed.tasks]
@@ -122,14 +133,14 @@ def test_ov_waits_for_people_and_the_organization_is_made_once(desk: Counter) ->
     assert done.state is OrderState.ISSUED
     subject = leaf(done).subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     assert [one.value for one in subject] == [COMPANY["name"]]
-    shorter = run(desk.issuer().place(desk.wanted(level="OV")))
+    shorter = placed_at(desk.issuer(), desk.wanted(level="OV"))
     assert shorter.state is OrderState.ISSUED  # domain and organization are known by now
 
 
 def test_ev_wants_both_approvers() -> None:
     with LabSmtp() as mail, counter(mail=mail) as desk:
         issuer, wanted = desk.issuer(approvers=[BOSS]), desk.wanted(level="EV")
-        placed = run(issuer.place(wanted))
+        placed = placed_at(issuer, wanted)
         waiting = run(issuer.proceed(wanted, placed.handle, desk.prove(placed.tasks)))
         assert waiting.state is OrderState.WORKING
         for subject, who in (("confirm", "alice"), ("approve", "alice"), ("approve", "bob")):
@@ -144,13 +155,13 @@ def test_ev_wants_both_approvers() -> None:
 def test_a_refusal_comes_with_the_cas_words(desk: Counter) -> None:
     desk.ca.misbehave("order", "REFUSE", words="The domain is on a list of high-risk names.")
     wanted = desk.wanted()
-    refused = run(desk.issuer().place(wanted))
+    refused = placed_at(desk.issuer(), wanted)
     assert (refused.state, refused.words) == (
         OrderState.REFUSED,
         "The domain is on a list of high-risk names.",
     )
     assert run(desk.issuer().poll(wanted, refused.handle)).words == refused.words
-    anew = run(desk.issuer().place(wanted))  # a dead order is no live one
+    anew = placed_at(desk.issuer(), wanted)  # a dead order is no live one
     assert (anew.state, anew.handle != refused.handle) == (OrderState.TASKS, True)
     desk.ca.office.vetting_seconds = None
     waiting = desk.issued(desk.wanted(level="OV"))
@@ -178,10 +189,9 @@ def test_an_answer_that_is_lost_makes_no_second_order(desk: Counter, fault: str)
         "organizations",
         "organization",
         "order",
-        "order-info",
-        "check-dcv",
     )
     assert len(desk.state()["orders"]) == 1
+    placed = insist(lambda: issuer.poll(wanted, placed.handle), "order-info", "check-dcv")
     assert len(desk.state()["organizations"]) == 1
     ids = desk.prove(placed.tasks)
     handle = placed.handle
@@ -209,13 +219,13 @@ def not_now(*_: object) -> None:
 
 def test_withdrawn_and_withdrawn_too_late(desk: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
     issuer, wanted = desk.issuer(), desk.wanted()
-    placed = run(issuer.place(wanted))
+    placed = placed_at(issuer, wanted)
     for fault in ("ERROR", "LOST"):
         desk.ca.misbehave("cancel", fault)
         assert not refusal(issuer.withdraw(placed.handle)).permanent
     for _ in range(2):
         assert run(issuer.withdraw(placed.handle)).state is OrderState.CANCELLED
-    late = run(issuer.place(wanted))
+    late = placed_at(issuer, wanted)
     with monkeypatch.context() as patch:
         patch.setattr(ordering, "cancel", not_now)
         assert "not now" in refusal(issuer.withdraw(late.handle)).message  # neither taken back nor issued
@@ -226,13 +236,34 @@ def test_withdrawn_and_withdrawn_too_late(desk: Counter, monkeypatch: pytest.Mon
     assert run(issuer.withdraw(late.handle)).state is OrderState.ISSUED
 
 
+def test_an_order_that_is_made_is_not_refused_by_a_look_at_it(
+    desk: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer, wanted = desk.issuer(), desk.wanted()
+
+    known = routes.find
+
+    def declined(method: str, path: str) -> Any:
+        if "random-value" in path:
+            not_now()
+        return known(method, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(routes, "find", declined)
+        placed = run(issuer.place(wanted))
+        assert placed.state is OrderState.WORKING
+        assert refusal(issuer.poll(wanted, placed.handle)).reason is Reason.BAD_ANSWER
+    assert run(issuer.place(wanted)).handle == placed.handle
+    assert run(issuer.poll(wanted, placed.handle)).state is OrderState.TASKS
+
+
 def test_too_many_requests_are_told_with_their_time(desk: Counter) -> None:
     desk.ca.misbehave("order", "LIMITED", seconds=17)
     wanted = desk.wanted()
     error = refusal(desk.issuer().place(wanted))
     assert (error.reason, error.retry_after, error.permanent) == (Reason.RATE_LIMITED, 17, False)
     assert desk.ca.calls.count("order") == 1  # nobody knocked again by itself
-    assert run(desk.issuer().place(wanted)).state is OrderState.TASKS
+    assert placed_at(desk.issuer(), wanted).state is OrderState.TASKS
 
 
 def test_revoked_once_and_twice(desk: Counter) -> None:
@@ -246,7 +277,7 @@ def test_revoked_once_and_twice(desk: Counter) -> None:
     assert refusal(issuer.revoke(done.chain[0], done.handle, 1)).reason is Reason.BUSY
     crl = x509.load_der_x509_crl(desk.http.get(f"{desk.ca.url}/lab/crl.der").content)
     assert [one.serial_number for one in crl] == [leaf(done).serial_number]
-    assert run(issuer.poll(wanted, done.handle)).chain == done.chain  # it was issued all the same
+    assert run(issuer.poll(wanted, done.handle)).state is OrderState.CANCELLED  # nobody may use it any more
     other = desk.issued(desk.wanted("b.example.test"))
     strict = desk.issuer(skip_approval=False)
     for _ in range(2):
@@ -256,7 +287,7 @@ def test_revoked_once_and_twice(desk: Counter) -> None:
     new = desk.wanted("c.example.test", key=7, replaces=old.chain[0], predecessor=old.handle)
     desk.ca.misbehave("order-info", "ERROR")
     assert refusal(issuer.place(new)).reason is Reason.BUSY
-    assert run(issuer.place(new)).state is OrderState.ISSUED
+    assert placed_at(issuer, new).state is OrderState.ISSUED
     for _ in range(2):
         run(issuer.revoke(old.chain[0], old.handle, 4))  # the order shows its newer certificate only
     missing = refusal(issuer.revoke(tls.make("x.example.test").leaf, done.handle, 0))
@@ -269,7 +300,7 @@ def test_a_reissue_keeps_the_order_and_adds_names(desk: Counter) -> None:
     more = replace(
         desk.wanted(NAME, "b.example.test", key=2), replaces=done.chain[0], predecessor=done.handle
     )
-    placed = run(issuer.place(more))
+    placed = placed_at(issuer, more)
     assert (placed.state, placed.handle.partition("/")[0]) == (OrderState.TASKS, done.handle)
     assert [task.name for task in placed.tasks if not task.done] == ["b.example.test"]
     assert run(issuer.poll(first, done.handle)).chain == done.chain  # the one in use is not touched
@@ -282,12 +313,12 @@ def test_a_reissue_keeps_the_order_and_adds_names(desk: Counter) -> None:
         replaces=again.chain[0],
         predecessor=placed.handle,
     )
-    last = run(issuer.place(third))
+    last = placed_at(issuer, third)
     assert run(issuer.withdraw(last.handle)).state is OrderState.CANCELLED
     assert run(issuer.poll(third, last.handle)).state is OrderState.CANCELLED
     assert run(issuer.poll(more, placed.handle)).chain == again.chain
     fourth = replace(third, reference="fourth")
-    other = run(issuer.place(fourth))
+    other = placed_at(issuer, fourth)
     run(issuer.proceed(fourth, other.handle, desk.prove(other.tasks)))
     assert run(issuer.poll(more, placed.handle)).chain == again.chain  # the older one of two reissues
     assert len(desk.state()["orders"]) == 1
@@ -297,24 +328,24 @@ def test_what_a_reissue_would_harm_becomes_an_order_of_its_own(desk: Counter) ->
     issuer = desk.issuer()
     done = desk.issued(desk.wanted(NAME, "b.example.test"))
     fewer = replace(desk.wanted(key=2), replaces=done.chain[0], predecessor=done.handle)
-    assert "/" not in run(issuer.place(fewer)).handle  # names left out: CertCentral would revoke the old one
+    assert "/" not in placed_at(issuer, fewer).handle  # names left out: CertCentral would revoke the old one
     desk.clock.passes(300)
     end = replace(desk.wanted(NAME, "b.example.test", key=3), replaces=done.chain[0], predecessor=done.handle)
-    renewal = run(issuer.place(end))
+    renewal = placed_at(issuer, end)
     assert desk.ca.office.orders[int(renewal.handle)].renewal_of == int(done.handle)
     elsewhere = replace(
         desk.wanted(key=6), replaces=done.chain[0], predecessor=done.handle, product="ssl_dv_rapidssl"
     )
-    assert "/" not in run(desk_now(desk).place(elsewhere)).handle
+    assert "/" not in placed_at(desk_now(desk), elsewhere).handle
     gone = replace(desk.wanted(key=4), replaces=done.chain[0], predecessor="99")
-    assert run(issuer.place(gone)).state is OrderState.TASKS
+    assert placed_at(issuer, gone).state is OrderState.TASKS
     foreign = replace(desk.wanted(key=5), replaces=done.chain[0], predecessor="https://acme.test/order/1")
     assert refusal(issuer.place(foreign)).reason is Reason.NOT_THERE
 
 
 def test_an_order_may_wait_for_the_accounts_own_approval(desk: Counter) -> None:
     issuer, wanted = desk.issuer(skip_approval=False), desk.wanted()
-    placed = run(issuer.place(wanted))
+    placed = placed_at(issuer, wanted)
     assert (placed.state, "administrator" in placed.words) == (OrderState.WORKING, True)
     (request,) = desk.ca.office.orders[int(placed.handle)].requests
     path = f"{desk.ca.url}/services/v2/request/{request.id}/status"
@@ -326,7 +357,7 @@ def test_an_order_may_wait_for_the_accounts_own_approval(desk: Counter) -> None:
 def test_a_certificate_for_another_key_is_no_certificate(desk: Counter) -> None:
     desk.ca.misbehave("issue", "WRONG_KEY")
     issuer, wanted = desk.issuer(), desk.wanted()
-    placed = run(issuer.place(wanted))
+    placed = placed_at(issuer, wanted)
     error = refusal(issuer.proceed(wanted, placed.handle, desk.prove(placed.tasks)))
     assert (error.reason, "our key" in error.message) == (Reason.BAD_ANSWER, True)
 
@@ -386,12 +417,13 @@ def test_answers_of_another_shape_are_no_answers(desk: Counter, monkeypatch: pyt
 
     spoilt("page", {}, lambda: issuer.place(wanted))
     spoilt("placed", {}, lambda: issuer.place(wanted))
-    placed = run(issuer.place(wanted))
+    placed = placed_at(issuer, wanted)
     done = run(issuer.proceed(wanted, placed.handle, desk.prove(placed.tasks)))
     later = replace(desk.wanted(NAME, "b.test", level="OV"), replaces=done.chain[0], predecessor=done.handle)
     spoilt("placed", {"requests": []}, lambda: issuer.place(later))
     desk.ca.office.orders[int(done.handle)].token = ""
-    assert refusal(issuer.place(later)).reason is Reason.BAD_ANSWER
+    again = run(issuer.place(later))
+    assert refusal(issuer.poll(later, again.handle)).reason is Reason.BAD_ANSWER
     row = shown.full(desk.ca.office.orders[int(done.handle)])
     spoilt("full", row | {"certificate": None}, lambda: issuer.poll(wanted, done.handle))
     with monkeypatch.context() as patch:
@@ -428,24 +460,24 @@ def test_failures_of_another_shape_are_told_too(desk: Counter, monkeypatch: pyte
 
 def test_an_organization_is_found_made_or_chosen(desk: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
     issuer = desk.issuer()
-    run(issuer.place(desk.wanted(level="OV", contact={})))
-    run(issuer.place(desk.wanted(level="OV", organization={**COMPANY, "name": "Second Ltd"})))
+    placed_at(issuer, desk.wanted(level="OV", contact={}))
+    placed_at(issuer, desk.wanted(level="OV", organization={**COMPANY, "name": "Second Ltd"}))
     first, second = desk.state()["organizations"]
     assert [first["name"], second["name"]] == [COMPANY["name"], "Second Ltd"]
-    chosen = run(desk.issuer(organization_id=first["id"]).place(desk.wanted(level="OV", organization={})))
+    chosen = placed_at(desk.issuer(organization_id=first["id"]), desk.wanted(level="OV", organization={}))
     used = desk.ca.office.orders[int(chosen.handle)].organization
     assert used is desk.ca.office.organizations[first["id"]]
     unsigned = refusal(issuer.place(desk.wanted(level="EV", contact={})))
     assert "ev_approver" in unsigned.message
     for contact in ({"email": "li@example.test"}, {"name": "Li", "email": "li@example.test"}):
-        run(issuer.place(desk.wanted(level="EV", contact=contact)))
+        placed_at(issuer, desk.wanted(level="EV", contact=contact))
     for number in range(3):  # more than one page of them
-        run(issuer.place(desk.wanted(level="OV", organization={**COMPANY, "name": f"Number {number} Ltd"})))
+        placed_at(issuer, desk.wanted(level="OV", organization={**COMPANY, "name": f"Number {number} Ltd"}))
     monkeypatch.setattr(organizations, "_PAGE", 2)
-    run(issuer.place(desk.wanted(level="OV", organization={**COMPANY, "name": "NUMBER 2 ltd"})))
+    placed_at(issuer, desk.wanted(level="OV", organization={**COMPANY, "name": "NUMBER 2 ltd"}))
     assert len(desk.state()["organizations"]) == 5
     monkeypatch.setattr(organizations, "_MOST_PAGES", 1)
-    run(issuer.place(desk.wanted(level="OV", organization={**COMPANY, "name": "Number 2 Ltd"})))
+    placed_at(issuer, desk.wanted(level="OV", organization={**COMPANY, "name": "Number 2 Ltd"}))
     assert len(desk.state()["organizations"]) == 6
     monkeypatch.setattr(people, "add_organization", lambda *_: Organization("x", {}))  # type: ignore[arg-type]
     new = desk.wanted(level="OV", organization={**COMPANY, "name": "New Ltd"})

@@ -19,7 +19,7 @@ from certdesk.connectors.issuers import registry
 from certdesk.connectors.issuers.certcentral.issuer import CertCentral
 from certdesk.connectors.issuers.certcentral.options import CertCentralOptions
 from certdesk.connectors.issuers.options import Outside
-from certdesk.connectors.issuers.protocol import IssuerConnector, Order, Task, Wanted
+from certdesk.connectors.issuers.protocol import IssuerConnector, Order, OrderState, Task, Wanted
 from certdesk.lab.ca.server import LabCa
 from certdesk.lab.dns_server import LabDns
 from certdesk.lab.smtp_server import LabSmtp
@@ -94,7 +94,7 @@ class Counter:
 
     def issued(self, wanted: Wanted, **changed: Any) -> Order:
         issuer = self.issuer(**changed)
-        order = run(issuer.place(wanted))
+        order = placed_at(issuer, wanted)
         return run(issuer.proceed(wanted, order.handle, self.prove(order.tasks)))
 
     def control(self, method: str, path: str, body: object = None) -> Any:
@@ -115,6 +115,13 @@ def run(work: Awaitable[T]) -> T:
         return await work
 
     return asyncio.run(inside())
+
+
+def placed_at(issuer: IssuerConnector, wanted: Wanted) -> Order:
+    """An order as it is at the first look at it, which is a call of its own."""
+    placed = run(issuer.place(wanted))
+    assert (placed.state, bool(placed.retry_after), placed.tasks) == (OrderState.WORKING, True, ())
+    return run(issuer.poll(wanted, placed.handle))
 
 
 def leaf(order: Order) -> x509.Certificate:

@@ -120,12 +120,12 @@ class Acme:
         payload = await self._payload(wanted)
         url = await self._wire.url_of("newOrder")
         try:
-            return await self._wire.post(url, payload, by, _PLACED)
+            return await self._wire.post(url, payload, by, _PLACED, decides=True)
         except AcmeRefused as error:
             if "replaces" not in payload or error.kind not in _NO_PREDECESSOR:
                 raise
         del payload["replaces"]
-        return await self._wire.post(url, payload, by, _PLACED)
+        return await self._wire.post(url, payload, by, _PLACED, decides=True)
 
     async def _payload(self, wanted: Wanted) -> dict[str, Any]:
         payload: dict[str, Any] = {"identifiers": [_identifier(name) for name in wanted.names]}
@@ -182,7 +182,7 @@ class Acme:
         url = await self._wire.url_of("revokeCert")
         try:
             payload = {"certificate": b64(certificate), "reason": reason}
-            await self._wire.post(url, payload, by, "The revocation")
+            await self._wire.post(url, payload, by, "The revocation", decides=True)
         except AcmeRefused as error:
             if error.kind != "alreadyRevoked":
                 raise

@@ -141,9 +141,8 @@ class Orders:
     async def _finalized(self, order: Mapping[str, Any], wanted: Wanted, handle: str, by: Signer) -> Order:
         payload = {"csr": b64(wanted.csr)}
         try:
-            answer = await self._wire.post(
-                self._link(order, "finalize"), payload, by, "The order's last step"
-            )
+            url = self._link(order, "finalize")
+            answer = await self._wire.post(url, payload, by, "The order's last step", decides=True)
         except AcmeRefused as error:
             if error.kind != "orderNotReady":  # somebody of ours was quicker
                 raise

@@ -66,11 +66,16 @@ def words_of(problem: object) -> str:
     return printable(" ".join(one for one in told if one).encode(), _MOST_WORDS)
 
 
-def refusal(answer: Fetched, what: str, host: str, now: datetime) -> AcmeRefused:
-    """The failure that an answer outside 200 to 299 stands for."""
+def refusal(answer: Fetched, what: str, host: str, now: datetime, *, decides: bool = False) -> AcmeRefused:
+    """The failure that an answer outside 200 to 299 stands for.
+
+    Args:
+        decides: the request asked for something that the server may decline, which is REFUSED then; a look
+            that is declined says nothing of the order, and is a BAD_ANSWER.
+    """
     problem = _document(answer)
     kind = kind_of(problem)
-    reason, next_step = _reason(kind, answer.status)
+    reason, next_step = _reason(kind, answer.status, decides)
     words = words_of(problem)
     shown = f" ({words})" if words else ""
     error = AcmeRefused(
@@ -90,7 +95,7 @@ def _document(answer: Fetched) -> Any:
         return None
 
 
-def _reason(kind: str, status: int) -> tuple[Reason, str]:
+def _reason(kind: str, status: int, decides: bool) -> tuple[Reason, str]:
     if kind == "rateLimited" or status == 429:
         return Reason.RATE_LIMITED, ""
     if kind in ("serverInternal", "badNonce") or status >= 500 or status in (408, 409):
@@ -99,4 +104,4 @@ def _reason(kind: str, status: int) -> tuple[Reason, str]:
         return Reason.CREDENTIALS, _CHECK_ACCOUNT
     if status == 404:
         return Reason.NOT_THERE, _FOR_OPERATOR
-    return Reason.REFUSED, _CORRECT_ORDER
+    return (Reason.REFUSED, _CORRECT_ORDER) if decides else (Reason.BAD_ANSWER, _FOR_OPERATOR)

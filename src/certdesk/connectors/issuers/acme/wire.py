@@ -94,12 +94,22 @@ class Wire:
         self._refuse_early("", url)
         return self._good(await self._send("GET", url, {}), what, "", url)
 
-    async def post(self, url: str, payload: object, by: Signer, what: str, accept: str = "*/*") -> Fetched:
+    async def post(
+        self,
+        url: str,
+        payload: object,
+        by: Signer,
+        what: str,
+        accept: str = "*/*",
+        *,
+        decides: bool = False,
+    ) -> Fetched:
         """A signed request; again with a fresh nonce where the server did not like the one that we had.
 
         Args:
             payload: JSON; None asks for what is there (POST-as-GET).
             what: of the message, e.g. `The order`.
+            decides: as of `problems.refusal`.
 
         Raises:
             IssuerError: it failed. RATE_LIMITED without a request where the server has asked for time.
@@ -110,7 +120,7 @@ class Wire:
             if not _bad_nonce(answer) or self.wait_of(answer):
                 break
             answer = await self._posted(url, payload, by, accept)
-        return self._good(answer, what, by.key.thumbprint, url)
+        return self._good(answer, what, by.key.thumbprint, url, decides)
 
     def _refuse_early(self, account: str, url: str) -> None:
         left = self._memory.held(account, url)
@@ -139,10 +149,10 @@ class Wire:
         if nonce:
             self._nonces = [nonce]  # the newest alone: older ones may have been forgotten there
 
-    def _good(self, answer: Fetched, what: str, account: str, url: str) -> Fetched:
+    def _good(self, answer: Fetched, what: str, account: str, url: str, decides: bool = False) -> Fetched:
         if 200 <= answer.status < 300:
             return answer
-        error = problems.refusal(answer, what, self.host, self._now())
+        error = problems.refusal(answer, what, self.host, self._now(), decides=decides)
         if error.retry_after and error.reason in (Reason.RATE_LIMITED, Reason.BUSY):
             self._memory.hold(account, url, error.retry_after)
         raise error

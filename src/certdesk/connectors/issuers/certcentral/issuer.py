@@ -31,12 +31,15 @@ from certdesk.pki.x509 import certificates
 _LOOKED_AT = 25  # newest orders of the same primary name, to find ours among them
 _AGAIN = 60  # seconds: DigiCert looks for proofs by itself every few minutes
 _AGAIN_PEOPLE = 900
+_AT_ONCE = 1
+_PLACED = "DigiCert works on the order."
 _WAITS = {
     "needs_approval": "The order waits for an administrator's approval in CertCentral.",
     "processing": "The domains are proved; DigiCert checks the organization or asks its approvers.",
 }
 _OPEN = frozenset({"pending", "reissue_pending"})
-_DONE = frozenset({"issued", "revoked", "expired"})
+_ENDED = frozenset({"canceled", "cancelled", "revoked", "expired"})
+_DONE = _ENDED | {"issued"}
 
 
 def _now() -> datetime:
@@ -74,7 +77,8 @@ class CertCentral:
     async def place(self, wanted: Wanted) -> Order:
         product = orders.product_of(self._options, wanted)
         handle = await self._known(wanted) or await self._ordered(wanted, product)
-        return await self.poll(wanted, handle)
+        # No look at it here: a look that fails must not be taken for an order that was not made.
+        return Order(handle, OrderState.WORKING, words=_PLACED, retry_after=_AT_ONCE)
 
     async def proceed(self, wanted: Wanted, handle: str, tasks: tuple[str, ...]) -> Order:
         return await self.poll(wanted, handle)  # each look asks CertCentral to look for the proofs as well
@@ -97,7 +101,9 @@ class CertCentral:
             return await self._state(None, handle, row, request, ())
         try:
             body = {"status": "CANCELED", "note": "Withdrawn by the applicant."}
-            await self._wire.send("PUT", f"order/certificate/{number}/status", "The cancellation", body)
+            await self._wire.send(
+                "PUT", f"order/certificate/{number}/status", "The cancellation", body, decides=True
+            )
         except Refusal as refusal:
             if refusal.reason is not Reason.REFUSED:
                 raise
@@ -116,7 +122,8 @@ class CertCentral:
             "skip_approval": self._options.skip_approval,
         }
         try:
-            answer = await self._wire.send("PUT", f"certificate/{serial}/revoke", "The revocation", body)
+            path = f"certificate/{serial}/revoke"
+            answer = await self._wire.send("PUT", path, "The revocation", body, decides=True)
         except Refusal as refusal:
             if refusal.reason is not Reason.REFUSED:
                 raise
@@ -180,14 +187,15 @@ class CertCentral:
                 renewal = before
         organization = await organizations.number_of(self._wire, self._options, wanted)
         body = orders.order(self._options, wanted, organization, renewal)
-        made = await self._wire.json("POST", f"order/certificate/{product}", "The order", body)
+        made = await self._wire.json("POST", f"order/certificate/{product}", "The order", body, decides=True)
         if not isinstance(made.get("id"), int):
             raise self._wire.bad_answer()
         return str(made["id"])
 
     async def _reissued(self, wanted: Wanted, before: int) -> str:
         body = orders.reissue(self._options, wanted)
-        made = await self._wire.json("POST", f"order/certificate/{before}/reissue", "The reissue", body)
+        path = f"order/certificate/{before}/reissue"
+        made = await self._wire.json("POST", path, "The reissue", body, decides=True)
         try:
             return f"{before}/{int(made['requests'][0]['id'])}"
         except BadShape:
@@ -221,7 +229,9 @@ class CertCentral:
 
     async def _proved(self, path: str) -> frozenset[str]:
         try:
-            seen = await self._wire.json("PUT", f"{path}/check-dcv", "The check of the domains", {})
+            seen = await self._wire.json(
+                "PUT", f"{path}/check-dcv", "The check of the domains", {}, decides=True
+            )
         except Refusal as refusal:
             if refusal.reason is Reason.REFUSED:  # http-token: not all of them are there
                 return frozenset()
@@ -249,15 +259,15 @@ class CertCentral:
             return Order(
                 handle, OrderState.REFUSED, words=words or "DigiCert rejected the order without words."
             )
-        if status in ("canceled", "cancelled") or decided in ("canceled", "cancelled"):
+        if status in _ENDED or decided in ("canceled", "cancelled"):
             return Order(handle, OrderState.CANCELLED, words=words)
-        if status in _DONE:
+        if status == "issued":
             chain = await collecting.chain(self._wire, row, wanted.csr if wanted else None)
             return Order(handle, OrderState.ISSUED, chain=chain)
         if any(not task.done for task in tasks):
             return Order(handle, OrderState.TASKS, tasks, retry_after=_AGAIN)
         again = _AGAIN_PEOPLE if status in _WAITS else _AGAIN
-        words = _WAITS.get(status, "DigiCert works on the order.")
+        words = _WAITS.get(status, _PLACED)
         return Order(handle, OrderState.WORKING, tasks, words, retry_after=again)
 
 

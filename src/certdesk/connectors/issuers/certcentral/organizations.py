@@ -70,7 +70,7 @@ async def _made(wire: Wire, wanted: Wanted) -> int:
     }
     if contact:
         body["organization_contact"] = contact
-    made = await wire.json("POST", "organization", "The new organization", body)
+    made = await wire.json("POST", "organization", "The new organization", body, decides=True)
     if not isinstance(made.get("id"), int):
         raise wire.bad_answer()
     return int(made["id"])

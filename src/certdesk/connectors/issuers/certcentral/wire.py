@@ -59,17 +59,21 @@ class Wire:
         )
         self.host = urlsplit(options.server_url).netloc
 
-    async def json(self, method: str, path: str, what: str, body: object = None) -> Mapping[str, Any]:
+    async def json(
+        self, method: str, path: str, what: str, body: object = None, *, decides: bool = False
+    ) -> Mapping[str, Any]:
         """The object of a good answer.
 
         Args:
             what: the call in words, for the error.
+            decides: it asks for something that the CA may decline, which is REFUSED then; a look that is
+                declined says nothing of the order, and is a BAD_ANSWER.
 
         Raises:
             Refusal: by the status, with the CA's own words.
             IssuerError: UNREACHABLE, TIMEOUT, NOT_ALLOWED or BAD_ANSWER.
         """
-        answer = await self.send(method, path, what, body)
+        answer = await self.send(method, path, what, body, decides=decides)
         try:
             found = json.loads(answer.body)
         except (ValueError, RecursionError):
@@ -78,7 +82,9 @@ class Wire:
             raise self.bad_answer()
         return found
 
-    async def send(self, method: str, path: str, what: str, body: object = None) -> Fetched:
+    async def send(
+        self, method: str, path: str, what: str, body: object = None, *, decides: bool = False
+    ) -> Fetched:
         """A good answer as it came; see `json`."""
         headers = {"X-DC-DEVKEY": self._key, "Content-Type": "application/json"}
         raw = b"" if body is None else json.dumps(body).encode()
@@ -90,10 +96,11 @@ class Wire:
             raise IssuerError(reason, error.message, error.next_step) from None
         if 200 <= answer.status < 300:
             return answer
-        raise self._refusal(answer, what)
+        raise self._refusal(answer, what, decides)
 
-    def _refusal(self, answer: Fetched, what: str) -> Refusal:
-        fallback = Reason.BUSY if answer.status >= 500 else Reason.REFUSED
+    def _refusal(self, answer: Fetched, what: str, decides: bool) -> Refusal:
+        declined = Reason.REFUSED if decides else Reason.BAD_ANSWER
+        fallback = Reason.BUSY if answer.status >= 500 else declined
         reason, next_step = _STATUS.get(answer.status, (fallback, ""))
         if 300 <= answer.status < 400:
             reason, next_step = Reason.BAD_ANSWER, "Enter the address without a redirect."
