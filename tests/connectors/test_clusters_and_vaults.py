@@ -34,6 +34,15 @@ def refusal(work: Awaitable[object]) -> TargetError:
     return refused.value
 
 
+def test_calls_to_servers_of_one_ca_share_how_it_is_known() -> None:
+    made = tls.make("x.example.test")
+    assert servers.context(made.bundle.leaf) is servers.context(made.bundle.leaf)
+    assert servers.context("") is servers.context("")
+    assert servers.context("") is not servers.context(made.bundle.leaf)
+    mine = servers.context("", made.bundle.leaf, made.bundle.key)
+    assert mine is not servers.context("")  # a key of ours is shown by nobody else's call
+
+
 def test_names_are_the_ingresses_or_else_the_certificates_own() -> None:
     with clouds.kubernetes() as case:
         assert isinstance(case.stub, Cluster)

@@ -1,5 +1,6 @@
 """What targets with an address of their own have in common: the address, and how the server is known."""
 
+import functools
 import os
 import ssl
 from typing import Annotated, Any
@@ -60,12 +61,12 @@ class ServerOptions(TargetOptions):
 def context(ca: str, certificate: str = "", key: str = "") -> ssl.SSLContext:
     """How the server is known, and the certificate that we show it. PEM; the key touches no disk.
 
+    One without a key is shared by all calls to servers of that CA: nobody may change it.
+
     Raises:
         TargetError: OPTIONS, certificate and key do not belong together.
     """
-    made = ssl.create_default_context(cadata=ca or None)
-    if ca:
-        made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate may be pinned too
+    made = _trusting(ca) if certificate else _shared(ca)
     if certificate:
         handle = os.memfd_create("certdesk", os.MFD_CLOEXEC)
         try:
@@ -82,6 +83,17 @@ def context(ca: str, certificate: str = "", key: str = "") -> ssl.SSLContext:
         finally:
             os.close(handle)
     return made
+
+
+def _trusting(ca: str) -> ssl.SSLContext:
+    made = ssl.create_default_context(cadata=ca or None)
+    if ca:
+        made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate may be pinned too
+    return made
+
+
+# To read this machine's CAs takes tens of milliseconds and a megabyte, and every call needs them.
+_shared = functools.lru_cache(maxsize=64)(_trusting)
 
 
 def checked(bundle: Bundle) -> Bundle:
