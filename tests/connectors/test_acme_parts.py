@@ -370,6 +370,7 @@ def test_a_key_is_made_once_and_kept_sealed() -> None:
         ({"email": "nobody"}, "email"),
         ({"methods": []}, "methods"),
         ({"methods": ["mail"]}, "methods"),
+        ({"methods": ["tls-alpn-01"]}, "methods"),
         ({"ca": "nonsense"}, "PEM"),
     ],
 )
@@ -378,6 +379,11 @@ def test_wrong_options_are_named_and_never_shown(given: dict[str, object], words
         options(**given)
     assert (refused.value.reason, words in refused.value.message) == (Reason.OPTIONS, True)
     assert "nonsense" not in refused.value.message
+
+
+def test_ways_that_nobody_sets_up_are_left_out_of_what_was_stored() -> None:
+    stored = {**options().stored(), "methods": ["tls-alpn-01", "dns-01", "dns-persist-01"]}
+    assert registry.read_options("acme", stored).stored()["methods"] == ["dns-01"]
 
 
 def test_a_kind_that_does_not_exist_is_refused() -> None:

@@ -10,7 +10,7 @@ finalize. Within one process the order of a reference is remembered and found.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from certdesk.connectors.http import Fetched
@@ -51,7 +51,7 @@ class Acme:
         memory: Memory = SHARED,
         now: Callable[[], datetime] = clock.real_now,
     ) -> None:
-        self._options, self._memory = options, memory
+        self._options, self._memory, self._now = options, memory, now
         self._preset = PRESETS[options.preset]
         self._wire = Wire(options.directory, outside, servers.context(options.ca), memory, now)
         self._account = Account(options, self._wire)
@@ -133,7 +133,9 @@ class Acme:
         if profile:
             payload["profile"] = await self._offered(profile)
         if self._preset.takes_end:
-            payload["notAfter"] = wanted.not_after.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            longest = self._now() + timedelta(days=self._capabilities.longest_days)
+            end = min(wanted.not_after, longest)  # a CA refuses an order beyond what it gives
+            payload["notAfter"] = end.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         if wanted.replaces and wanted.predecessor and self._capabilities.advises:
             replaced = advice.identifier_of(wanted.replaces)
             if replaced:

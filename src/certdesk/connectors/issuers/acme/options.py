@@ -26,7 +26,10 @@ PresetName = Literal[
     "ejbca",
     "other",
 ]
-Method = Literal["dns-01", "http-01", "tls-alpn-01", "dns-persist-01"]
+Method = Literal["dns-01", "http-01"]
+"""What somebody here can set up. The connector reads tls-alpn-01 and dns-persist-01 too, but an order that
+waits for one of them would wait for ever."""
+_NOT_SET_UP = frozenset({"tls-alpn-01", "dns-persist-01"})
 _BLOCK: dict[str, Any] = {"kind": "secret_block"}
 
 
@@ -54,6 +57,13 @@ def _directory(text: str) -> str:
     if "@" in parts.netloc or parts.fragment:
         raise ValueError("give the directory's address without user name and password")
     return text
+
+
+def _set_up(methods: Any) -> Any:
+    """Options that were stored when other ways could be chosen go on with those that work."""
+    if not isinstance(methods, list | tuple):
+        return methods
+    return [one for one in methods if one not in _NOT_SET_UP] or methods
 
 
 def _mac_key(secret: SecretStr) -> SecretStr:
@@ -114,10 +124,12 @@ class AcmeOptions(IssuerOptions):
     eab_hmac_key: Annotated[Secret, pydantic.AfterValidator(_mac_key)] = pydantic.Field(
         NO_SECRET, title="HMAC key of the binding (EAB)"
     )
-    methods: Annotated[tuple[Method, ...], pydantic.Field(min_length=1, max_length=4)] = pydantic.Field(
+    methods: Annotated[
+        tuple[Method, ...], pydantic.Field(min_length=1, max_length=4), pydantic.BeforeValidator(_set_up)
+    ] = pydantic.Field(
         ("dns-01", "http-01"),
         title="Ways of proof",
-        description="Of dns-01, http-01, tls-alpn-01 and dns-persist-01: those that you can set up.",
+        description="Of dns-01 and http-01: those that you can set up.",
     )
     profile: str = pydantic.Field(
         "",

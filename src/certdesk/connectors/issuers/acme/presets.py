@@ -13,7 +13,7 @@ from certdesk.connectors.issuers.protocol import Capabilities
 Per = Literal["registered domain", "exact set of names", "account", "name and account"]
 _HOUR, _WEEK = 3600, 7 * 24 * 3600
 _COMMON = frozenset({"RSA_2048", "RSA_3072", "RSA_4096", "EC_P256", "EC_P384"})
-_METHODS = ("dns-01", "http-01", "tls-alpn-01")
+_METHODS = ("dns-01", "http-01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ PRESETS: dict[str, Preset] = {
     "zerossl": Preset(
         "ZeroSSL",
         "https://acme.zerossl.com/v2/DV90",
-        _Can(("sectigo.com",), methods=("dns-01", "http-01")).made(),
+        _Can(("sectigo.com",)).made(),
         eab=True,
         source="https://zerossl.com/documentation/acme/",
     ),
@@ -135,14 +135,14 @@ PRESETS: dict[str, Preset] = {
     "buypass": Preset(
         "Buypass",
         "https://api.buypass.com/acme/directory",
-        _Can(("buypass.com", "buypass.no"), days=180, methods=("dns-01", "http-01")).made(),
+        _Can(("buypass.com", "buypass.no"), days=180).made(),
         source="https://www.buypass.com/products/tls-ssl-certificates/",
         note="Buypass announced that it ends its free ACME service: test it before relying on it.",
     ),
     "sslcom": Preset(
         "SSL.com",
         "https://acme.ssl.com/sslcom-dv-rsa",
-        _Can(("ssl.com",), methods=("dns-01", "http-01")).made(),
+        _Can(("ssl.com",)).made(),
         eab=True,
         source="https://www.ssl.com/guide/ssl-tls-certificate-issuance-and-revocation-with-acme/",
         note="Another directory, sslcom-dv-ecc, gives certificates for EC keys.",
@@ -159,7 +159,7 @@ PRESETS: dict[str, Preset] = {
     "actalis": Preset(
         "Actalis",
         "https://acme-api.actalis.com/acme/directory",
-        _Can(("actalis.it",), wildcard=False, most_names=1, methods=("dns-01", "http-01")).made(),
+        _Can(("actalis.it",), wildcard=False, most_names=1).made(),
         eab=True,
         source="https://guide.actalis.com/ssl/activation/acme",
         note="The free plan gives certificates for one name, without wildcards.",
@@ -168,7 +168,6 @@ PRESETS: dict[str, Preset] = {
         "step-ca",
         "",
         _PRIVATE,
-        takes_end=True,
         source="https://smallstep.com/docs/step-ca/acme-basics/",
         note="The directory is https://HOST/acme/PROVISIONER/directory; give its root as the CA certificate.",
     ),

@@ -107,6 +107,8 @@ class Wire:
         said = _said(answer)
         # for a key that is not accepted some servers repeat what they were sent
         shown = f" ({said.words})" if said.words and reason is not Reason.CREDENTIALS else ""
+        if reason is Reason.BAD_ANSWER and not next_step:
+            next_step = "Look for the order in CertCentral."
         if reason is Reason.REFUSED:
             next_step = "Read the CA's words; correct the order, or the product and account in the options."
         message = f"{what} failed: {self.host} answered {answer.status}{shown}."
