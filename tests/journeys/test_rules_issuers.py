@@ -112,6 +112,23 @@ def test_lists_come_in_pages_by_priority(alice: Caller) -> None:
     assert [one["slug"] for one in rest["items"]] == ["ca1", "ca0"]
 
 
+def test_an_edit_that_leaves_the_account_key_out_keeps_it(alice: Caller) -> None:
+    there = {"directory_url": "https://ca.example.test:8443/dir"}
+    issuer = made(alice, kind="acme", options=there)
+
+    def key() -> str:
+        return str(dialing.options_of(Issuer.objects.get(id=issuer))["account_key"])
+
+    first = key()
+    alice("issuers.update", id=issuer, body={"options": {**there, "email": "ops@example.test"}})
+    assert key() == first
+    plain = {"directory_url": "http://ca.example.test:8443/dir"}  # the same server, but others can listen
+    refused = alice.refused("issuers.update", id=issuer, body={"options": {**plain, "account_key": "***"}})
+    assert (refused.field, key()) == ("options", first)
+    alice("issuers.update", id=issuer, body={"options": {"directory_url": "https://other.example.test/dir"}})
+    assert key() != first
+
+
 def test_a_secret_stays_where_it_was_given_for(alice: Caller) -> None:
     issuer = made(alice)
     kept = {"host": "ca.example.test", "key": "***"}

@@ -239,7 +239,7 @@ def _read(kind: str, given: Mapping[str, Any], old: Mapping[str, Any] | None = N
     """A stored secret never goes to another server than the one it was given for."""
     try:
         options = registry.read_options(kind, given, old)
-        moved = old is not None and registry.read_options(kind, old).endpoint() != options.endpoint()
+        moved = old is not None and registry.read_options(kind, old).receiver() != options.receiver()
     except TargetError as error:
         raise dialing.refusal(error) from None
     if moved and MASK in given.values():

@@ -273,8 +273,7 @@ def _check_order(product: Product, slugs: Sequence[str]) -> None:
 def _read(kind: str, given: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> IssuerOptions:
     """A stored secret never goes to another server than the one it was given for."""
     try:
-        options = registry.read_options(kind, given, old)
-        moved = old is not None and registry.read_options(kind, old).endpoint() != options.endpoint()
+        options, moved = _against(kind, given, old)
     except IssuerError as error:
         raise dialing.refusal(error) from None
     if moved and MASK in given.values():
@@ -284,6 +283,24 @@ def _read(kind: str, given: Mapping[str, Any], old: Mapping[str, Any] | None = N
             field="options",
         )
     return options
+
+
+def _against(
+    kind: str, given: Mapping[str, Any], old: Mapping[str, Any] | None
+) -> tuple[IssuerOptions, bool]:
+    """The options, and whether they lead to another server.
+
+    A secret that is left out of an edit is kept, as by `***`: without it an ACME account would be lost. At
+    another server there is nothing to keep.
+    """
+    if old is None:
+        return registry.read_options(kind, given), False
+    was = registry.read_options(kind, old)
+    left_out = {name: MASK for name, shown in was.shown().items() if shown == MASK and name not in given}
+    options = registry.read_options(kind, {**given, **left_out}, old)
+    if was.receiver() == options.receiver():
+        return options, False
+    return registry.read_options(kind, given, old), True
 
 
 def _told(kind: str, options: IssuerOptions) -> dict[str, Any]:

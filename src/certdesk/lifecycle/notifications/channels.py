@@ -212,7 +212,7 @@ def _refuse_moved_key(
 ) -> None:
     """What a stored key signs goes to no other server than it was given for: who edits may not know it."""
     was = registry.read_options(kind, before)
-    if was.endpoint() != options.endpoint() and MASK in given.values():
+    if was.receiver() != options.receiver() and MASK in given.values():
         raise BadParameter(
             "The address of the channel changes, so its key must be given again.",
             next_step="Enter the key that the new receiver knows, or none.",

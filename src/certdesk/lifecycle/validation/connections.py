@@ -209,7 +209,7 @@ def _refuse_moved_secret(
 ) -> None:
     """A stored secret is not sent to another server than it was given for: who edits may not know it."""
     was = registry.read_options(kind, before)
-    moved = was.endpoint() != options.endpoint() or before.get("provider") != given.get("provider")
+    moved = was.receiver() != options.receiver() or before.get("provider") != given.get("provider")
     nested = [value for one in given.values() if isinstance(one, Mapping) for value in one.values()]
     if moved and MASK in [*given.values(), *nested]:
         raise BadParameter(

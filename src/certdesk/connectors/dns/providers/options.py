@@ -81,6 +81,11 @@ class ProviderOptions(BaseModel):
         """Host and port of the server, for `Outside.own_servers` where the operator made the connection."""
         return None
 
+    def receiver(self) -> tuple[tuple[str, int] | None, bool]:
+        """Who is sent the secrets: the server, and whether by an address without TLS, where others listen."""
+        values = [str(one) for one in _mapping(self.model_dump(), plain=True).values()]
+        return self.endpoint(), any(one.lower().startswith("http://") for one in values)
+
 
 def read(model: type[ProviderOptions], given: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> Any:
     """The options from a form or request; `***` keeps the secret of `old` (as `stored` gave it).
