@@ -187,6 +187,61 @@ def test_a_wrong_pin_is_refused_and_never_shown(token: Token) -> None:
     verify(key, sign(key))
 
 
+def test_a_refused_pin_is_not_given_again_before_its_file_changes(
+    token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = token_keys.generate(KeyAlgorithm.EC_P256)
+    tries: list[str] = []
+    logged_in = tokens._logged_in
+
+    def counted(raw: Any, wanted: tokens.Place, pin: str, written: int) -> Any:
+        tries.append(pin)
+        return logged_in(raw, wanted, pin, written)
+
+    monkeypatch.setattr(tokens, "_logged_in", counted)
+    token.pin_file.write_text("wrong-9876\n")
+    for use_it in (token_keys.missing, *[lambda _: sign(key)] * 5):
+        with pytest.raises(TokenUnavailable):
+            tokens.forget(), use_it([token_keys.id_of(key)])
+    assert tries == ["wrong-9876"]
+    token.pin_file.write_text(softhsm.PIN + "\n")
+    verify(key, sign(key))
+
+
+def test_a_process_that_finds_wrong_pins_counted_adds_none(token: Token) -> None:
+    key = token_keys.generate(KeyAlgorithm.EC_P256)
+    tokens.forget()
+    token.pin_file.write_text("wrong-9876\n")
+    with pytest.raises(TokenUnavailable, match="PIN was refused"):
+        sign(key)
+    tokens._refused.clear()  # as in a process that gave no wrong one itself
+    with pytest.raises(TokenUnavailable, match="soon be locked") as refused:
+        sign(key)
+    assert "vendor's tools" in refused.value.next_step
+    assert log_in(token)
+    token.pin_file.write_text(softhsm.PIN + "\n")
+    verify(key, sign(key))
+
+
+def log_in(token: Token) -> bool:
+    """As a vendor's tool does it, which ends the count."""
+    import pkcs11
+
+    raw = pkcs11.lib(token.module).get_token(token_label=softhsm.LABEL)
+    with raw.open(user_pin=softhsm.PIN):
+        return True
+
+
+def test_a_key_that_is_missing_leaves_the_session_open(token: Token) -> None:
+    held, gone = (token_keys.generate(KeyAlgorithm.EC_P256) for _ in range(2))
+    token_keys.remove([token_keys.id_of(gone)])
+    before = tokens.run(lambda session: session)
+    with pytest.raises(TokenUnavailable, match="holds no key"):
+        sign(gone)
+    assert tokens.run(lambda session: session) is before
+    verify(held, sign(held))
+
+
 @pytest.mark.parametrize(
     ("change", "why"), [("mode", "others can read"), ("empty", "is empty"), ("gone", "cannot be read")]
 )

@@ -2,6 +2,8 @@
 
 One at a time goes through it: the module is initialised without locks of its own, and a session runs one
 operation at once. A fork starts anew in the child, as PKCS#11 asks; an error opens everything again, once.
+
+A PIN that was refused is not given again: a few wrong ones lock a token.
 """
 
 import os
@@ -48,6 +50,8 @@ class _Broken(Exception):
 
 _lock = threading.Lock()
 _open: list[tuple[Place, Session]] = []
+_refused: list[tuple[Place, int]] = []
+"""The place whose PIN was refused last, and when the file of that PIN had been written (nanoseconds)."""
 
 
 def place() -> Place | None:
@@ -85,9 +89,6 @@ def _once(work: Callable[[Session], _Answer]) -> _Answer:
 
     try:
         return work(session)
-    except TokenUnavailable:
-        _close()
-        raise
     except PKCS11Error as error:
         _close()
         raise _Broken(f"it answers {type(error).__name__}") from None
@@ -110,19 +111,47 @@ def _opened(wanted: Place) -> "pkcs11.Session":
         import pkcs11
     except ImportError:
         raise _failed('python-pkcs11 is not installed; run: pip install "certdesk[pkcs11]"') from None
-    from pkcs11.exceptions import NoSuchToken, PinIncorrect, PinLocked, PKCS11Error
+    from pkcs11.exceptions import NoSuchToken, PKCS11Error
 
-    pin = _pin(wanted.pin_file)
+    pin, written = _pin(wanted.pin_file)
+    if (wanted, written) in _refused:
+        raise _failed("its PIN was refused, and the file of the PIN was not changed since")
     try:
         library = pkcs11.lib(str(wanted.module))
         _start(library)
-        return library.get_token(token_label=wanted.label).open(rw=True, user_pin=pin)
+        token = library.get_token(token_label=wanted.label)
+        _require_tries(token, wanted)
+        return _logged_in(token, wanted, pin, written)
     except NoSuchToken:
         raise _failed(f"there is no token with the label {wanted.label}") from None
-    except (PinIncorrect, PinLocked) as error:  # asked once: three wrong ones lock a token
-        raise _failed(f"its PIN was refused ({type(error).__name__})") from None
     except PKCS11Error as error:
         raise _failed(f"it answers {type(error).__name__}") from None
+
+
+def _require_tries(token: "pkcs11.Token", wanted: Place) -> None:
+    """Not one wrong PIN more where the token counts some already. Only a new PIN in place of the one that was
+    refused here may be tried, and never as the last try."""
+    from pkcs11 import TokenFlag
+
+    last = token.flags & (TokenFlag.USER_PIN_FINAL_TRY | TokenFlag.USER_PIN_LOCKED)
+    corrected = any(place == wanted for place, _ in _refused)
+    if last or (token.flags & TokenFlag.USER_PIN_COUNT_LOW and not corrected):
+        raise _failed(
+            "it was given wrong PINs and would soon be locked",
+            "Log in once with its vendor's tools and the right PIN, then check the file of the PIN.",
+        )
+
+
+def _logged_in(token: "pkcs11.Token", wanted: Place, pin: str, written: int) -> "pkcs11.Session":
+    from pkcs11.exceptions import PinExpired, PinIncorrect, PinInvalid, PinLenRange, PinLocked
+
+    try:
+        session = token.open(rw=True, user_pin=pin)
+    except (PinExpired, PinIncorrect, PinInvalid, PinLenRange, PinLocked) as error:
+        _refused[:] = [(wanted, written)]
+        raise _failed(f"its PIN was refused ({type(error).__name__})") from None
+    _refused.clear()
+    return session
 
 
 def _start(library: "_Library") -> None:
@@ -134,16 +163,18 @@ def _start(library: "_Library") -> None:
     library.initialize()
 
 
-def _pin(path: Path) -> str:
+def _pin(path: Path) -> tuple[str, int]:
+    """The PIN, and when its file was written (nanoseconds)."""
     try:
-        if path.stat().st_mode & _OTHERS:
+        found = path.stat()
+        if found.st_mode & _OTHERS:
             raise _failed(f"others can read the file of its PIN, {path}")
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         raise _failed(f"the file of its PIN, {path}, cannot be read") from None
     if not lines or not lines[0]:
         raise _failed(f"the file of its PIN, {path}, is empty")
-    return lines[0]
+    return lines[0], found.st_mtime_ns
 
 
 def _close() -> None:
@@ -158,10 +189,12 @@ def forget() -> None:
         _close()
 
 
-def _failed(why: str) -> TokenUnavailable:
+def _failed(
+    why: str, next_step: str = "Connect the token, check CERTDESK_PKCS11_*, then try again."
+) -> TokenUnavailable:
     return TokenUnavailable(
         f"The token with the keys of the CA cannot be used, so nothing is signed: {why}.",
-        next_step="Connect the token, check CERTDESK_PKCS11_*, then try again.",
+        next_step=next_step,
         retry_after=30,
     )
 
@@ -170,7 +203,7 @@ def _in_child() -> None:
     """The parent's session and a lock that another of its threads may have held are no use here."""
     global _lock
     _lock = threading.Lock()
-    _open.clear()
+    _open.clear()  # a refused PIN stays refused
 
 
 os.register_at_fork(after_in_child=_in_child)
