@@ -23,6 +23,7 @@ from certdesk.foundation.sealing.models import Secret
 from certdesk.interfaces.operations import orders as order_operations
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates.models import Version
+from certdesk.lifecycle.issuance.models import OutsideOrder, Placement
 from certdesk.lifecycle.issuers import actions, dialing, jobs, queries, rules, setting_up
 from certdesk.lifecycle.issuers.models import Issuer, Place
 from certdesk.lifecycle.orders import actions as orders
@@ -464,6 +465,30 @@ def test_an_issuer_in_use_is_not_removed(office: Office, alice: Caller) -> None:
     assert refused.kind is Kind.WRONG_STATE
     assert refused.message.startswith("1 certificates")
     Version.objects.update(revoked_at=clock.now())
+    alice("issuers.delete", id=issuer)
+
+
+def test_what_is_still_to_be_done_at_an_issuer_keeps_it(office: Office, alice: Caller) -> None:
+    issuer = made(alice)
+    office.desk.issued("www.example.com")
+    placed = Placement.objects.get()
+    there = OutsideOrder.objects.create(
+        placement=placed,
+        certificate=placed.certificate,
+        application=placed.application,
+        issuer="first",
+        csr=b"",
+        not_after=clock.now(),
+    )
+    assert alice.refused("issuers.delete", id=issuer).message.startswith("1 orders at this issuer are open")
+    OutsideOrder.objects.filter(placement_id=there.placement_id).update(unfinished=False)
+    Version.objects.update(issuer="first:Some CA", superseded_at=clock.now())
+    assert alice.refused("issuers.delete", id=issuer).message.startswith("1 certificates")
+    Version.objects.update(not_after=clock.now() - DAY)
+    enrolled = catalogue().enrolment[0].id
+    alice("issuers.of_product", product_id=enrolled, body=["first"])
+    assert enrolled in alice.refused("issuers.delete", id=issuer).message
+    alice("issuers.of_product", product_id=enrolled, body=[])
     alice("issuers.delete", id=issuer)
 
 

@@ -43,6 +43,8 @@ SHAPES = (
     _("There is an issuer %(slug)s already."),
     _("%(count)s products are served by this issuer, the first of them %(product)s."),
     _("Give these products another order of issuers first, or switch the issuer off."),
+    _("%(count)s orders at this issuer are open, and nobody could ask for them any more."),
+    _("Switch it off, so that it gets no new orders, and wait until these are over."),
     _("%(count)s certificates of this issuer are in force, and could not be revoked there any more."),
     _("Switch it off: it gets no new orders then."),
     _("%(name)s is no issuer."),

@@ -6,9 +6,11 @@ from datetime import datetime
 from certdesk.connectors.issuers.protocol import Capabilities, IssuerConnector, IssuerError
 from certdesk.foundation.common import clock
 from certdesk.lifecycle.catalogue.rules import Product
-from certdesk.lifecycle.issuers import actions, queries, rules
+from certdesk.lifecycle.issuers import actions, queries, rules, setting_up
 from certdesk.lifecycle.issuers.errors import NotSetUp
 from certdesk.lifecycle.issuers.rules import Choice as Choice
+
+from .models import OutsideOrder
 
 BUILT_IN = rules.BUILT_IN
 surely_not_live = rules.surely_not_live
@@ -78,3 +80,11 @@ def note_placed(slug: str, now: datetime, because_of: str) -> None:
 
 def note_failure(slug: str, error: IssuerError, now: datetime) -> None:
     actions.note_failure(slug, error, now)
+
+
+def open_at(slug: str) -> int:
+    """How many orders there still need its connector."""
+    return OutsideOrder.objects.filter(issuer=slug, unfinished=True).count()
+
+
+setting_up.register(open_at)

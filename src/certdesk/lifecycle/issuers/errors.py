@@ -17,7 +17,7 @@ class BuiltInStays(WrongState):
 
 
 class StillUsed(WrongState):
-    """Products have it in their order, or certificates of it are in force."""
+    """Products have it in their order, orders there are open, or certificates of it are in force."""
 
 
 class NotSetUp(CertdeskError):

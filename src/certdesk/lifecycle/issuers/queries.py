@@ -113,6 +113,16 @@ def own_order(product_id: str) -> tuple[str, ...]:
     return tuple(str(row[0]) for row in found)
 
 
+def own_orders() -> dict[str, tuple[str, ...]]:
+    """`own_order` of every product that has one."""
+    found: dict[str, tuple[str, ...]] = {}
+    for product_id, slug in Place.objects.order_by("product_id", "position").values_list(
+        "product_id", "slug"
+    ):
+        found[product_id] = (*found.get(product_id, ()), slug)
+    return found
+
+
 def order_of(product: Product) -> tuple[str, ...]:
     """Who may serve a product, the first one first: the operator's own order, else the catalogue's issuer."""
     return own_order(product.id) or ((product.issuer,) if product.issuer else ())
@@ -137,11 +147,11 @@ def product_of(product_id: str) -> Product:
 
 
 def products_of(slug: str) -> list[Product]:
-    """The lines of the catalogue that it may serve, whichever place it has in their order."""
-    own: dict[str, list[str]] = {}
-    for product_id, one in Place.objects.order_by("product_id", "position").values_list("product_id", "slug"):
-        own.setdefault(product_id, []).append(one)
-    return [one for one in catalogue().products if slug in own.get(one.id, [one.issuer])]
+    """The lines of the catalogue that it may serve, whichever place it has in their order; of what is on no
+    list of what is for sale, those to which the operator has given it."""
+    own, book = own_orders(), catalogue()
+    for_sale = [one for one in book.products if slug in own.get(one.id, (one.issuer,))]
+    return for_sale + [one for one in book.enrolment if slug in own.get(one.id, ())]
 
 
 def budget(issuer: Issuer, now: datetime) -> Budget:
@@ -212,14 +222,15 @@ def choose(
 
 
 def in_force(slug: str, now: datetime) -> int:
-    """How many certificates of an issuer have not ended: versions in force that are neither over nor revoked.
+    """How many versions of an issuer are neither over nor revoked; one that was replaced is among them, as it
+    may still have to be revoked there.
 
     Args:
         now: business time.
     """
     found = sql.row(
         "SELECT count(*) FROM certificates_version WHERE issuer LIKE %s AND not_after > %s"
-        " AND revoked_at IS NULL AND superseded_at IS NULL",
+        " AND revoked_at IS NULL",
         [f"{slug}:%", sql.plain(now)],
     )
     return int(found[0]) if found else 0

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from certdesk.connectors.dns.providers.options import MASK
@@ -31,6 +31,14 @@ MOST_A_WEEK = 1_000_000
 LONGEST_TITLE = 64
 PROFILES = ("public", "private")
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,18}")  # as campaigns ask for it; versions have 40 characters
+
+OpenAt = Callable[[str], int]
+_open_at: list[OpenAt] = []
+
+
+def register(open_at: OpenAt) -> None:
+    """Adds what counts the orders that a higher room has open at the issuer of a slug."""
+    _open_at.append(open_at)
 
 
 def listed(principal: Principal) -> list[Issuer]:
@@ -172,7 +180,7 @@ def remove(principal: Principal, issuer_id: str) -> None:
 
     Raises:
         Forbidden, BuiltInStays, NoIssuer: as `fetch` with `scm:issuer:delete`.
-        StillUsed: products have it in their order, or certificates of it are in force.
+        StillUsed: products have it in their order, orders there are open, or certificates of it are in force.
     """
     issuer = fetch(principal, DELETE, issuer_id)
     with short_transaction():
@@ -188,6 +196,12 @@ def _refuse_used(issuer: Issuer) -> None:
         raise StillUsed(
             f"{len(products)} products are served by this issuer, the first of them {products[0].id}.",
             next_step="Give these products another order of issuers first, or switch the issuer off.",
+        )
+    waiting = sum(count(issuer.slug) for count in _open_at)
+    if waiting:
+        raise StillUsed(
+            f"{waiting} orders at this issuer are open, and nobody could ask for them any more.",
+            next_step="Switch it off, so that it gets no new orders, and wait until these are over.",
         )
     count = queries.in_force(issuer.slug, clock.now())
     if count:
