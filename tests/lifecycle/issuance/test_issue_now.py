@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,18 @@ from certdesk.lifecycle.applications.form import ApplicationForm
 from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.issuance import actions, instant_plan, instant_write
+from certdesk.lifecycle.issuance import actions, instant_plan, instant_write, issuers
 from certdesk.lifecycle.issuance.actions import IssueRequest
 from certdesk.lifecycle.issuance.models import Placement
+from certdesk.lifecycle.issuance.reconcile import reconcile
 from certdesk.lifecycle.issuers.models import Place
 from certdesk.lifecycle.orders.models import Balance, Order
 from certdesk.pki.authority import lint
+from certdesk.pki.authority.issue import Prepared
 from certdesk.pki.authority.models import Intent
+from certdesk.pki.authority.types import Signed
 from certdesk.pki.keystore import actions as keystore
+from certdesk.pki.keystore.errors import TokenUnavailable
 from certdesk.pki.keystore.models import Key
 from certdesk.pki.x509.errors import WeakKey
 from certdesk.pki.x509.keys import KeyAlgorithm
@@ -220,6 +225,38 @@ def test_evidence_that_is_voided_at_that_moment_issues_nothing(
         issue(desk)
     assert (Certificate.objects.count(), Version.objects.count()) == (1, 1)
     assert issue(desk)[0].status == "CHECKING"
+
+
+def test_what_cannot_be_signed_at_this_moment_is_issued_later_and_the_rest_now(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.issued("www.example.com")
+    collect, away = issuers.BuiltIn.collect, ["the first"]
+
+    def collected(self: issuers.BuiltIn, prepared: Prepared) -> Signed:
+        if away:
+            raise TokenUnavailable("The token is away.", next_step=away.pop())
+        return collect(self, prepared)
+
+    monkeypatch.setattr(issuers.BuiltIn, "collect", collected)
+    later, now = issue(desk, request(), request())
+    assert (later.status, now.status) == ("ISSUING", "ISSUED")
+    assert Order.objects.get(id=later.order_id).state == "PAID"
+    reconcile(stale_seconds=0)
+    desk.run(timedelta(minutes=1))
+    assert desk.state(later.certificate_id) == "ISSUED"
+
+
+def test_where_a_token_signs_a_worker_waits_for_it(desk: Desk) -> None:
+    desk.issued("www.example.com")
+    before = settings.get()
+    token = {"pkcs11_module": Path("/nowhere.so"), "pkcs11_pin_file": Path("/nowhere")}
+    settings.install(before.model_copy(update=token))
+    (result,) = issue(desk)
+    settings.install(before)
+    assert result.status == "CHECKING"
+    desk.run()
+    assert desk.state(result.certificate_id) == "ISSUED"
 
 
 def test_evidence_of_another_account_is_nobodys_proof(desk: Desk) -> None:

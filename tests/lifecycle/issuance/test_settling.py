@@ -42,7 +42,7 @@ class Faulty:
     error: BaseException
     times: int = 1
     slug: str = "builtin"
-    capabilities: Capabilities = BuiltIn.capabilities
+    capabilities: Capabilities = BuiltIn().capabilities
     inner: BuiltIn = field(default_factory=BuiltIn)
 
     def __hash__(self) -> int:

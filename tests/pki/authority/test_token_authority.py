@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -12,6 +13,7 @@ from cryptography.x509 import ocsp as wire
 
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import sql
+from certdesk.foundation.common.baton import baton
 from certdesk.foundation.iam.principal import system_principal
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.actions import enqueue
@@ -29,7 +31,7 @@ from certdesk.pki.authority.errors import NoSuchPlace, TokenSpent
 from certdesk.pki.authority.models import Authority, Crl, Intent, Reason, Responder
 from certdesk.pki.authority.revocation import revoke
 from certdesk.pki.authority.types import Signed
-from certdesk.pki.keystore import token_keys
+from certdesk.pki.keystore import token_keys, tokens
 from certdesk.pki.keystore.errors import TokenUnavailable
 from certdesk.pki.keystore.models import Held, Key, State
 from certdesk.pki.x509.keys import KeyAlgorithm
@@ -170,6 +172,24 @@ def test_a_lost_token_signs_nothing_and_is_told_once(token: Token) -> None:
     with pytest.raises(TokenSpent):
         issue.sign(prepared)  # its one use is gone with the loss: it is prepared anew
     assert issue_one(KeyAlgorithm.EC_P256).issuer == "dv-p256-g2"
+
+
+def test_while_the_token_answers_ocsp_other_requests_run(
+    token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actions.create(P256, NOW, OPERATOR)
+    good, seen = issue_one(KeyAlgorithm.EC_P256), []
+    run = tokens.run
+
+    def watched(work: Any, *, again: bool = True) -> Any:
+        seen.append(baton.held)
+        return run(work, again=again)
+
+    monkeypatch.setattr(tokens, "run", watched)
+    with baton:
+        assert ask(good).certificate_status is wire.OCSPCertStatus.GOOD
+        assert baton.held
+    assert seen == [False]
 
 
 def watch() -> None:

@@ -12,9 +12,10 @@ from itertools import islice
 
 import structlog
 
-from certdesk.foundation.common.errors import Conflict
+from certdesk.foundation.common.errors import CertdeskError, Conflict
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
+from certdesk.foundation.jobs.rules import WAITS
 from certdesk.lifecycle.applications import actions as applications
 from certdesk.lifecycle.applications import stored
 from certdesk.lifecycle.certificates import actions as certificates
@@ -130,9 +131,21 @@ def buy(asked: Sequence[Asked]) -> Bought:
 
 def sign(bought: Bought) -> list[IssueResult]:
     """Signatures, and the second transaction; an answer for each item in the order of asking."""
-    signed = [one.issuer.collect(one.prepared) for one in bought.ready]
-    issued = _released(bought.principal, bought.ready, signed, bought.now) if signed else {}
+    pairs = [(one, each) for one in bought.ready if (each := _signed(one)) is not None]
+    ready, signed = [one for one, _ in pairs], [each for _, each in pairs]
+    issued = _released(bought.principal, ready, signed, bought.now) if signed else {}
     return [_result(order, issued, bought.waiting) for order in bought.orders]
+
+
+def _signed(one: _Ready) -> Signed | None:
+    """None where the issuer cannot sign at this moment: it is paid, so the reconciler goes on with it."""
+    try:
+        return one.issuer.collect(one.prepared)
+    except CertdeskError as error:
+        if error.kind not in WAITS:
+            raise
+        log.warning("issued later", certificates=[one.certificate_id], reason=str(error))
+        return None
 
 
 def _released(

@@ -17,6 +17,7 @@ from certdesk.pki.authority.issue import Prepared
 from certdesk.pki.authority.models import Intent, IntentState, Reason
 from certdesk.pki.authority.shapes import Sample
 from certdesk.pki.authority.types import CertificateRequest, Signed
+from certdesk.pki.keystore import tokens
 from certdesk.pki.x509 import certificates
 
 from . import outside
@@ -92,7 +93,11 @@ class BuiltIn:
     """The authority in this house."""
 
     slug = "builtin"
-    capabilities = Capabilities(instant=True)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """A token may be slow or away, and is waited for by workers alone."""
+        return Capabilities(instant=tokens.place() is None)
 
     def unproved(self, request: CertificateRequest, now: datetime) -> Sample | None:
         return authority.unproved(request, now)

@@ -6,6 +6,7 @@ is used on without a look at the records for a second at most, so a revocation s
 
 import hashlib
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 
+from certdesk.foundation.common.baton import baton
+from certdesk.pki.keystore import token_keys
 from certdesk.pki.keystore.errors import TokenUnavailable
 from certdesk.pki.keystore.models import Held
 from certdesk.pki.x509.keys import PrivateKey
@@ -102,7 +105,8 @@ def answer(request: bytes, now: datetime) -> Answer:
         held.checked = time.monotonic()
         return held.answer
     try:
-        made = _sign(signer, asked, standing, nonce, now.replace(microsecond=0))
+        with baton.aside() if token_keys.id_of(signer.key) else nullcontext():  # a token is waited for
+            made = _sign(signer, asked, standing, nonce, now.replace(microsecond=0))
     except TokenUnavailable:  # the operator is told by the watch over the keys
         return _failure(ocsp.OCSPResponseStatus.TRY_LATER)
     if not nonce and standing.issued and len(request) <= KEPT_REQUEST:
