@@ -166,6 +166,22 @@ def test_who_lost_the_right_is_not_acted_for(field: Field) -> None:
     assert Event.objects.filter(action="deployment.not_begun").count() == 1
 
 
+def test_places_that_are_refused_for_one_reason_are_told_together(
+    field: Field, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate_id, alice = placed(field, P0, P1), field.office.desk.alice
+    ids = [field.places[name] for name in (P0, P1)]
+    started = actions.Started(None, tuple((one, rules.NO_RESOURCE) for one in ids))
+    monkeypatch.setattr(reconcile_jobs.actions, "deploy_to", lambda *_, **__: started)
+    Binding.objects.filter(id__in=ids).update(deployment="FAILED", policy="MEND")
+    payload = {"certificate": certificate_id, "bindings": ids, "cause": "MEND"}
+    enqueue("deployment.redeploy", payload | {"user_id": alice.user_id, "account_id": alice.account_id})
+    testing.run_due(100, strict=True)
+    assert [field.binding(name)["reason"] for name in (P0, P1)] == [rules.NO_RESOURCE] * 2
+    told = Event.objects.get(action="deployment.not_begun").details
+    assert all(one in told for one in ids)
+
+
 # rule: IAM-5
 def test_a_place_that_somebody_may_not_list_is_not_deployed_to(field: Field) -> None:
     certificate_id, alice = placed(field, P1), field.office.desk.alice

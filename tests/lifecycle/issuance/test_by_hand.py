@@ -215,11 +215,12 @@ def test_a_version_that_was_replaced_is_noted_as_revoked_and_no_other(
         answer(otto, certificate_id, revoked=True)
 
 
-def test_a_certificate_that_was_refused_is_noted_as_revoked(desk: Desk, otto: Client) -> None:
+def test_a_certificate_that_was_refused_is_noted_as_revoked(desk: Desk, alice: Client, otto: Client) -> None:
     certificate_id = waiting(desk)
+    late = issue(csr_of(alice, certificate_id))[0]
     order = OutsideOrder.objects.get()
     with short_transaction():
-        outside_orders.end(order, PlacementState.DROPPED, clock.real_now(), unwanted=b"what came late")
+        outside_orders.end(order, PlacementState.DROPPED, clock.real_now(), unwanted=late)
     desk.run()
     assert OutsideOrder.objects.get().unfinished
     answer(otto, certificate_id, revoked=True)

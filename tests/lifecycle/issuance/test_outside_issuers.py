@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from certdesk.connectors.issuers.protocol import (
     Capabilities,
@@ -321,6 +323,17 @@ def test_a_task_is_told_once_it_is_seen_and_what_was_served_goes(desk: Desk, ca:
     assert desk.state(certificate_id) == "ISSUED"
     assert ca.proceeded == [(f"dns-{NAME}",)]
     assert not ServedProof.objects.exists()
+
+
+def test_what_was_heard_before_is_not_set_up_again(desk: Desk, ca: OutsideCa) -> None:
+    ca.asks = dns_task
+    proved(desk)
+    desk.run()
+    assert OutsideOrder.objects.get().tasks
+    with CaptureQueriesContext(connection) as made:
+        desk.run(timedelta(minutes=5))
+    assert "poll" in ca.calls
+    assert not any("issuance_servedproof" in one["sql"] for one in made.captured_queries)
 
 
 # rule: REV-2

@@ -1,5 +1,6 @@
 """The workers of desired state: what follows a newer version, and who looks whether it is still served."""
 
+from collections import defaultdict
 from datetime import timedelta
 
 from certdesk.foundation.common import clock, settings
@@ -44,10 +45,12 @@ class Redeploy(Handler[bool, None]):
             started = actions.deploy_to(
                 principal, str(job.payload["certificate"]), places, cause=Cause(job.payload["cause"])
             )
-            busy += [one for one, why in started.refused if why == actions.BUSY]
+            by_reason: dict[str, list[str]] = defaultdict(list)
             for one, why in started.refused:
-                if why != actions.BUSY:
-                    following.refused({**job.payload, "bindings": [one]}, why)
+                by_reason[why].append(one)
+            busy += by_reason.pop(actions.BUSY, [])
+            for why, refused in by_reason.items():
+                following.refused({**job.payload, "bindings": refused}, why)
         if busy:
             following.later(job.payload, busy)
         return None

@@ -289,7 +289,8 @@ def note_answer(order: OutsideOrder, answer: Order, marks: Mapping[str, str], no
     order.problem, order.next_step, order.failures = "", "", 0
     order.asking, order.lost, order.asked_at = False, False, now
     order.save(update_fields=_HEARD)
-    outside_tasks.set_up(order, tasks)
+    known = {(one.id, one.value) for one in before}  # what was heard before was set up then
+    outside_tasks.set_up(order, [one for one in tasks if (one.id, one.value) not in known])
     return Heard(tasks, news)
 
 

@@ -12,6 +12,7 @@ from .models import AskedRecord, AutomaticRecord, RecordState
 
 Record = tuple[str, str, str]
 """Name, type and value."""
+PIECE = 100  # rows a statement
 
 
 def ask(application: Application, reference: str, records: Sequence[Record]) -> None:
@@ -20,8 +21,10 @@ def ask(application: Application, reference: str, records: Sequence[Record]) -> 
     Twice changes nothing. Where no zone is found the reason is among the automatic steps, and people may set
     them all the same.
     """
-    if not application.auto_dns:
+    if not records or not application.auto_dns:
         return
+    there = set(AskedRecord.objects.filter(reference=reference).values_list("record_name", "value"))
+    wanted = {(name, value): kind for name, kind, value in records if (name, value) not in there}
     made = AskedRecord.objects.bulk_create(
         [
             AskedRecord(
@@ -33,9 +36,9 @@ def ask(application: Application, reference: str, records: Sequence[Record]) -> 
                 record_type=record_type,
                 value=value,
             )
-            for name, record_type, value in records
-            if not AskedRecord.objects.filter(reference=reference, record_name=name, value=value).exists()
-        ]
+            for (name, value), record_type in wanted.items()
+        ],
+        batch_size=PIECE,
     )
     if made:
         jobs.enqueue(
