@@ -59,6 +59,16 @@ def able(**changes: object) -> Candidate:
         (able(ip=False), replace(NEED, names=("192.0.2.1",)), "It issues nothing for IP addresses."),
         (able(ip=False), replace(NEED, names=("2001:db8::1",)), "It issues nothing for IP addresses."),
         (able(ip=False), replace(NEED, names=("1.2.3.example",)), ""),
+        (
+            able(domains=("inside.test", "lab.test")),
+            replace(NEED, names=("*.inside.test", "www.outinside.test")),
+            "It issues for names of inside.test, lab.test alone, and www.outinside.test is none of them.",
+        ),
+        (
+            able(domains=("Inside.test",)),
+            replace(NEED, names=("inside.test", "*.a.inside.test", "10.0.0.1")),
+            "",
+        ),
         (ONE, replace(NEED, names=("a.example", "b.example", "c.example")), ""),
         (
             ONE,

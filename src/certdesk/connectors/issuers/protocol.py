@@ -217,13 +217,6 @@ class IssuerConnector(Protocol):
 
 
 @runtime_checkable
-class Describes(Protocol):
-    """A CA that can be asked what it does for our account; `capabilities` is what our options alone tell."""
-
-    async def described(self) -> Capabilities: ...
-
-
-@runtime_checkable
 class Advises(Protocol):
     """A CA that says when a certificate should be renewed (ARI, RFC 9773)."""
 

@@ -32,6 +32,7 @@ SHAPES = (
     _("It issues no %(level)s certificates."),
     _("It issues nothing for wildcard names."),
     _("It issues nothing for IP addresses."),
+    _("It issues for names of %(domains)s alone, and %(name)s is none of them."),
     _("It takes at most %(most)s names, and %(count)s are wanted."),
     _("It takes no keys of the kind %(algorithm)s."),
     _("It gives at most %(most)s days, and %(count)s are wanted."),

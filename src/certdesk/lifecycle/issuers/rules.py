@@ -146,12 +146,15 @@ def _unable(one: Candidate, need: Need) -> Passed | None:
     able = one.capabilities
     wildcard = any(name.startswith("*.") for name in need.names)
     addresses = any(is_address(name) for name in need.names)
+    foreign = next((name for name in need.names if not _covers(able.domains, name)), "")
     checks = (
         (need.trust == "public" and one.profile != "public",
          "Its certificates are private, and this product is trusted by the public."),
         (need.level not in able.levels, f"It issues no {need.level} certificates."),
         (wildcard and not able.wildcard, "It issues nothing for wildcard names."),
         (addresses and not able.ip, "It issues nothing for IP addresses."),
+        (bool(foreign),
+         f"It issues for names of {', '.join(able.domains[:3])} alone, and {foreign} is none of them."),
         (len(need.names) > able.most_names,
          f"It takes at most {able.most_names} names, and {len(need.names)} are wanted."),
         (bool(able.key_algorithms) and need.key_algorithm not in able.key_algorithms,
@@ -160,6 +163,13 @@ def _unable(one: Candidate, need: Need) -> Passed | None:
          f"It gives at most {able.longest_days} days, and {need.days} are wanted."),
     )  # fmt: skip
     return next((Passed(sentence) for holds, sentence in checks if holds), None)
+
+
+def _covers(domains: Sequence[str], name: str) -> bool:
+    """A name is one of these or lies below; of addresses they say nothing."""
+    plain = name.removeprefix("*.")
+    below = any(plain == one.lower() or plain.endswith(f".{one.lower()}") for one in domains)
+    return not domains or is_address(name) or below
 
 
 def _busy(one: Candidate, now: datetime) -> Passed | None:

@@ -45,10 +45,11 @@ async def _longest(access: Access, mount: str) -> int:
     return int(access.read(answer)["config"]["max_lease_ttl"])
 
 
-async def check(access: Access, options: VaultPkiOptions, now: datetime) -> IssuerCheck:
-    """Raises: `IssuerError`."""
+async def check(
+    access: Access, options: VaultPkiOptions, found: rules.Role | None, now: datetime
+) -> IssuerCheck:
+    """`found`: as `role` read it. Raises: `IssuerError`."""
     token = await access.data("GET", "auth/token/lookup-self", what="The look at our token")
-    found = await role(access, options)
     mount = options.mount
     ways = {
         name: f"{mount}/{path}"

@@ -49,11 +49,8 @@ class VaultPki:
 
     @property
     def capabilities(self) -> Capabilities:
+        """As usual; after the first call as the role says, where it may be read."""
         return (self._role or rules.Role()).capabilities
-
-    async def described(self) -> Capabilities:
-        """As the role says, or as usual where it may not be read."""
-        return (await self._known()).capabilities
 
     async def place(self, wanted: Wanted) -> Order:
         with _nothing_sent():
@@ -106,7 +103,9 @@ class VaultPki:
 
     async def test(self) -> IssuerCheck:
         try:
-            return await checking.check(self._access, self._options, self._now())
+            found = await checking.role(self._access, self._options)
+            self._role = found or rules.Role()
+            return await checking.check(self._access, self._options, found, self._now())
         except IssuerError as error:
             return IssuerCheck(False, error.message, error.next_step)
 
@@ -127,10 +126,16 @@ class VaultPki:
         except (*BadShape, BadCertificate):
             raise self._access.bad_answer() from None
         if wrong:
-            with contextlib.suppress(IssuerError):  # nobody would ever use or revoke it
-                await self.revoke(chain[0], handle, 0)
-            raise self._not_ours(wrong)
+            raise self._not_ours(wrong, await self._given_back(chain[0], handle))
         return Order(handle, OrderState.ISSUED, chain=chain)
+
+    async def _given_back(self, leaf: bytes, handle: str) -> Reason:
+        """Revokes what nobody would ever use. Once it is, the order is over, and another CA may get it."""
+        try:
+            await self.revoke(leaf, handle, 0)
+        except IssuerError:
+            return Reason.BAD_ANSWER
+        return Reason.REFUSED
 
     def _validity(self, end: datetime, marked: bool) -> dict[str, str]:
         """Named to the second, or as a length that the engine cuts to what the role allows."""
@@ -162,9 +167,9 @@ class VaultPki:
         except (*BadShape, BadCertificate):
             raise self._access.bad_answer() from None
 
-    def _not_ours(self, wrong: str) -> IssuerError:
+    def _not_ours(self, wrong: str, reason: Reason = Reason.BAD_ANSWER) -> IssuerError:
         return IssuerError(
-            Reason.BAD_ANSWER,
+            reason,
             f"{self._access.host} gave a certificate for {wrong} than ordered.",
             "Look at the role: it may set names or keys of its own.",
         )

@@ -69,12 +69,13 @@ def role_of(row: Mapping[str, Any], mount_seconds: int) -> Role:
 def _capabilities(row: Mapping[str, Any], longest: timedelta | None) -> Capabilities:
     below = row["allow_any_name"] or row["allow_subdomains"] or row.get("allow_glob_domains")
     bounded = not row["allow_any_name"] and not row.get("allowed_domains_template")
+    domains = tuple(map(str, row.get("allowed_domains") or ())) if bounded else ()
     return Capabilities(
         wildcard=bool(below and row.get("allow_wildcard_certificates", True)),
         ip=bool(row["allow_ip_sans"]),
         key_algorithms=_algorithms(str(row["key_type"]), int(row["key_bits"])),
         longest_days=longest.days if longest else _USUAL.longest_days,
-        domains=tuple(map(str, row.get("allowed_domains") or ())) if bounded else (),
+        domains=() if any("*" in one for one in domains) else domains,  # patterns: nobody else reads them
     )
 
 
