@@ -257,6 +257,13 @@ def test_an_order_that_is_made_is_not_refused_by_a_look_at_it(
     assert run(issuer.poll(wanted, placed.handle)).state is OrderState.TASKS
 
 
+def test_the_first_call_does_not_search(desk: Counter) -> None:
+    run(desk.issuer().place(desk.wanted(first=True)))
+    assert "list" not in desk.ca.calls
+    run(desk.issuer().place(desk.wanted()))
+    assert "list" in desk.ca.calls
+
+
 def test_too_many_requests_are_told_with_their_time(desk: Counter) -> None:
     desk.ca.misbehave("order", "LIMITED", seconds=17)
     wanted = desk.wanted()

@@ -148,6 +148,7 @@ class OutsideCa:
     slow: int = 0
     shape: Shape = Shape()
     asks: Callable[[Wanted], tuple[Task, ...]] = lambda wanted: ()
+    firsts: list[bool] = field(default_factory=list)
     refuses: str = ""
     retry_after: int | None = None
     abilities: Capabilities = field(default_factory=Capabilities)
@@ -177,6 +178,7 @@ class OutsideCa:
         return next(one for one in self.orders.values() if one.handle == handle)
 
     async def place(self, wanted: Wanted) -> Order:
+        self.firsts.append(wanted.first)
         self._begin("place")
         kept = self.orders.get(wanted.reference)
         if kept is None:

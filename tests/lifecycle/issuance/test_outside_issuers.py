@@ -435,6 +435,15 @@ def test_a_rollover_that_came_after_all_is_revoked_where_nobody_wants_it(desk: D
     assert desk.state(certificate_id) == "REVOKED"
 
 
+def test_only_a_call_that_nothing_went_before_is_the_first(desk: Desk, ca: OutsideCa) -> None:
+    """Also after an answer that made no sense: there may be an order behind it."""
+    ca.faults = [("place", "after", IssuerError(Reason.BAD_ANSWER, "What?")), ("place", "after", LOST)]
+    certificate_id = proved(desk)
+    in_time(desk)
+    assert (ca.firsts, len(ca.orders)) == ([True, False, False], 1)
+    assert desk.state(certificate_id) == "ISSUED"
+
+
 def test_a_lost_answer_is_found_again_before_the_order_is_taken_back(desk: Desk, ca: OutsideCa) -> None:
     certificate_id = proved(desk)
     in_time(desk)

@@ -101,13 +101,15 @@ class Ask(Handler[Call, "Told | IssuerError"]):
             return None
         connector = outside.connect(order.issuer)
         now = clock.now()
+        first = False
         if duty is Duty.PLACE:
             lost = order.lost or order.asking  # still `asking`: whoever asked before died with the answer
             OutsideOrder.objects.filter(placement_id=order.placement_id).update(asking=True, lost=lost)
+            first = not lost and order.asked_at is None  # also an answer that made no sense may be an order's
         return Call(
             duty=duty,
             connector=connector,
-            wanted=outside_orders.wanted_of(order),
+            wanted=outside_orders.wanted_of(order, first=first),
             handle=order.handle,
             state=order.state,
             tasks=rules.kept(order.tasks),

@@ -175,8 +175,8 @@ def is_recorded(order: OutsideOrder, facts: CertificateFacts) -> bool:
     return same.exists() or OutsideOrder.objects.filter(issuer=order.issuer, serial=facts.serial).exists()
 
 
-def wanted_of(order: OutsideOrder) -> Wanted:
-    """What is ordered, from what was recorded."""
+def wanted_of(order: OutsideOrder, *, first: bool) -> Wanted:
+    """What is ordered, from what was recorded; `first` as there."""
     certificate, application = order.certificate, order.application
     before = _before(certificate, order.issuer)
     return Wanted(
@@ -189,6 +189,7 @@ def wanted_of(order: OutsideOrder) -> Wanted:
         contact=_contact(application),
         replaces=bytes(before.der) if before else b"",
         predecessor=handle_of(before) if before else "",
+        first=first,
     )
 
 

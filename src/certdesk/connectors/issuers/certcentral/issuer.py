@@ -153,6 +153,8 @@ class CertCentral:
 
     async def _known(self, wanted: Wanted) -> str | None:
         """The handle of the live order or reissue with our reference."""
+        if wanted.first:
+            return None
         before = self._predecessor(wanted)
         if before is not None:
             row = await self._maybe(before)
