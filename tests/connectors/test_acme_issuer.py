@@ -186,7 +186,7 @@ def test_a_page_that_is_no_directory_is_told(front: Between, options: dict[str, 
     front.before = lambda method, path: Reply(200, {}, body) if path == "/dir" else None
     with pytest.raises(IssuerError) as told:
         run(acme(options).place(wanted("n", "n.example.test")))
-    assert told.value.reason is Reason.BAD_ANSWER
+    assert (told.value.reason, told.value.sent) == (Reason.BAD_ANSWER, False)
 
 
 def test_nonces_are_tried_again_but_not_for_ever(front: Between, options: dict[str, Any], name: str) -> None:

@@ -180,6 +180,7 @@ def test_an_answer_that_is_lost_makes_no_second_order(desk: Counter, fault: str)
             desk.ca.misbehave(verb, fault)
             error = refusal(work())
             assert error.permanent is (fault == "NONSENSE")
+            assert error.sent is (verb not in ("list", "organizations", "organization"))  # before any order
             desk.ca.behave()
         return run(work())
 

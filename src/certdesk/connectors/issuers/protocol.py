@@ -5,7 +5,8 @@ tasks; `proceed` says that they are set up. Every verb may be repeated: after a 
 record, `place` with the same reference finds the order that is there, or makes one where none is.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -60,6 +61,16 @@ class IssuerError(ConnectorError):
         self.next_step = next_step or ("Try again later." if reason in _PASSING else "")
         self.field = field
         self.sent = sent
+
+
+@contextlib.contextmanager
+def nothing_sent() -> Iterator[None]:
+    """What fails in here has ordered nothing."""
+    try:
+        yield
+    except IssuerError as error:
+        error.sent = False
+        raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from certdesk.connectors.issuers.protocol import (
     OrderState,
     Reason,
     Wanted,
+    nothing_sent,
 )
 from certdesk.connectors.targets import servers
 from certdesk.foundation.common import clock
@@ -88,8 +89,9 @@ class Acme:
         return (f"It offers these profiles: {listed}.",) if listed else ()
 
     async def place(self, wanted: Wanted) -> Order:
-        by = await self._account.signer(make=True)
-        await self._learn()
+        with nothing_sent():
+            by = await self._account.signer(make=True)
+            await self._learn()
         known = self._memory.order_of(by.key.thumbprint, self._reference(wanted))
         if known:
             found = await self._live(wanted, known, by)
@@ -117,8 +119,9 @@ class Acme:
         return None if found.state is OrderState.REFUSED else found
 
     async def _ordered(self, wanted: Wanted, by: Signer) -> Fetched:
-        payload = await self._payload(wanted)
-        url = await self._wire.url_of("newOrder")
+        with nothing_sent():
+            payload = await self._payload(wanted)
+            url = await self._wire.url_of("newOrder")
         try:
             return await self._wire.post(url, payload, by, _PLACED, decides=True)
         except AcmeRefused as error:

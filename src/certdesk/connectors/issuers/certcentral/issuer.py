@@ -24,6 +24,7 @@ from certdesk.connectors.issuers.protocol import (
     Reason,
     Task,
     Wanted,
+    nothing_sent,
 )
 from certdesk.connectors.targets.calling import BadShape
 from certdesk.pki.x509 import certificates
@@ -76,7 +77,9 @@ class CertCentral:
 
     async def place(self, wanted: Wanted) -> Order:
         product = orders.product_of(self._options, wanted)
-        handle = await self._known(wanted) or await self._ordered(wanted, product)
+        with nothing_sent():
+            handle = await self._known(wanted)
+        handle = handle or await self._ordered(wanted, product)
         # No look at it here: a look that fails must not be taken for an order that was not made.
         return Order(handle, OrderState.WORKING, words=_PLACED, retry_after=_AT_ONCE)
 
@@ -178,21 +181,28 @@ class CertCentral:
 
     async def _ordered(self, wanted: Wanted, product: str) -> str:
         """Places it: as a reissue where the predecessor still covers it, else as an order of its own."""
-        before = self._predecessor(wanted)
-        row = await self._maybe(before) if before is not None else None
-        renewal = None
-        if before is not None and row is not None:
-            replaced = certificates.facts(wanted.replaces)
-            if orders.can_reissue(row, product, wanted, replaced.names):
-                return await self._reissued(wanted, before)
-            if orders.renewed(row, product, replaced.not_after, self._now()):
-                renewal = before
-        organization = await organizations.number_of(self._wire, self._options, wanted)
+        with nothing_sent():
+            covering, renewal = await self._followed(wanted, product)
+        if covering is not None:
+            return await self._reissued(wanted, covering)
+        with nothing_sent():
+            organization = await organizations.number_of(self._wire, self._options, wanted)
         body = orders.order(self._options, wanted, organization, renewal)
         made = await self._wire.json("POST", f"order/certificate/{product}", "The order", body, decides=True)
         if not isinstance(made.get("id"), int):
             raise self._wire.bad_answer()
         return str(made["id"])
+
+    async def _followed(self, wanted: Wanted, product: str) -> tuple[int | None, int | None]:
+        """The predecessor where it covers what is wanted, else where it can be renewed; None for neither."""
+        before = self._predecessor(wanted)
+        row = await self._maybe(before) if before is not None else None
+        if before is None or row is None:
+            return None, None
+        replaced = certificates.facts(wanted.replaces)
+        if orders.can_reissue(row, product, wanted, replaced.names):
+            return before, None
+        return None, before if orders.renewed(row, product, replaced.not_after, self._now()) else None
 
     async def _reissued(self, wanted: Wanted, before: int) -> str:
         body = orders.reissue(self._options, wanted)

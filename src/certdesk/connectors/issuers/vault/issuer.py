@@ -4,9 +4,8 @@ There are no tasks and no order: who may ask is the policy of the token, what ma
 answer that was lost is found again by key, names and end of validity (`rules.mark`).
 """
 
-import contextlib
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +21,7 @@ from certdesk.connectors.issuers.protocol import (
     OrderState,
     Reason,
     Wanted,
+    nothing_sent,
 )
 from certdesk.connectors.issuers.vault import chains, checking, rules, stored
 from certdesk.connectors.issuers.vault.access import Access
@@ -53,7 +53,7 @@ class VaultPki:
         return (self._role or rules.Role()).capabilities
 
     async def place(self, wanted: Wanted) -> Order:
-        with _nothing_sent():
+        with nothing_sent():
             role = await self._known()
             end, marked = rules.end_of(wanted.not_after, role, wanted.reference, self._now())
             validity = self._validity(end, marked)
@@ -173,16 +173,6 @@ class VaultPki:
             f"{self._access.host} gave a certificate for {wrong} than ordered.",
             "Look at the role: it may set names or keys of its own.",
         )
-
-
-@contextlib.contextmanager
-def _nothing_sent() -> Iterator[None]:
-    """What fails in here has ordered nothing."""
-    try:
-        yield
-    except IssuerError as error:
-        error.sent = False
-        raise
 
 
 def _request(wanted: Wanted) -> dict[str, Any]:
