@@ -226,6 +226,19 @@ def test_a_server_that_asks_for_time_is_left_alone(
     assert run(acme(options, memory).place(wanted("c", name))).state is OrderState.TASKS
 
 
+def test_a_server_that_gives_no_nonces_for_a_while_is_left_alone(
+    front: Between, options: dict[str, Any], name: str
+) -> None:
+    memory = Memory(lambda: 0.0)
+    late = problem(503, "serverInternal", "busy", "60")
+    front.before = lambda method, path: late if path == "/nonce-plz" else None
+    for reason in (Reason.BUSY, Reason.RATE_LIMITED):
+        with pytest.raises(IssuerError) as told:
+            run(acme(options, memory).place(wanted("a", name)))
+        assert (told.value.reason, told.value.retry_after) == (reason, 60)
+    assert front.asked.count(("HEAD", "/nonce-plz")) == 1
+
+
 def test_the_certificate_of_another_order_is_not_taken(
     server: Pebble, front: Between, options: dict[str, Any], name: str
 ) -> None:
@@ -329,6 +342,7 @@ def test_an_answer_without_its_place_is_none(
         ("/order-plz", {"identifiers": None}),
         ("/order-plz", {"identifiers": [{"type": "dns", "value": "other.example.test"}]}),
         ("/order-plz", {"authorizations": None}),
+        ("/order-plz", {"authorizations": ["https://127.0.0.1/1", "https://127.0.0.1/2"]}),
         ("/order-plz", {"status": "valid"}),
     ],
 )

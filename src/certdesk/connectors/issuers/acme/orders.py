@@ -131,8 +131,9 @@ class Orders:
         self, order: Mapping[str, Any], by: Signer
     ) -> tuple[list[dict[str, Any]], int | None]:
         """Of an order, and the longest `Retry-After` among their answers."""
-        urls = order.get("authorizations")
-        if not isinstance(urls, list):
+        urls, names = order.get("authorizations"), order.get("identifiers")
+        # One for each name at most (RFC 8555 §7.1.3): nobody makes us ask without end.
+        if not isinstance(urls, list) or not isinstance(names, list) or len(urls) > len(names):
             raise no_acme(self._wire.host)
         answers = [await self._wire.post(str(url), None, by, "The look at the proofs") for url in urls]
         waits = [self._wire.wait_of(one) for one in answers]

@@ -138,6 +138,7 @@ class Wire:
     async def _nonce(self) -> str:
         if not self._nonces:
             url = await self.url_of("newNonce")
+            self._refuse_early("", url)
             answer = self._good(await self._send("HEAD", url, {}), "The question for a nonce", "", url)
             self._keep_nonce(answer)
         if not self._nonces:
