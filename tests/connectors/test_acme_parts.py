@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from certdesk.connectors.dns.providers.options import form
 from certdesk.connectors.http import Fetched
-from certdesk.connectors.issuers import registry
+from certdesk.connectors.issuers import registry, waits
 from certdesk.connectors.issuers.acme import advice, chains, keys, memory, problems, tasks
 from certdesk.connectors.issuers.acme.options import PresetName
 from certdesk.connectors.issuers.acme.presets import PRESETS
@@ -94,14 +94,14 @@ def answered(status: int, body: object = b"", **headers: str) -> Fetched:
         ("soon", None),
         ("0", 0),
         ("120", 120),
-        ("99999999999", problems.LONGEST_WAIT),
+        ("99999999999", waits.LONGEST_WAIT),
         ("Thu, 26 Nov 2026 12:00:30 GMT", 31),
         ("Thu, 26 Nov 2020 12:00:30 GMT", 0),
         ("Thu, 26 Nov 2026 12:00:30", None),
     ],
 )
 def test_retry_after_is_read_as_seconds_and_as_a_date(text: str, seconds: int | None) -> None:
-    assert problems.wait_of(answered(429, retry_after=text), NOW) == seconds
+    assert waits.wait_of(answered(429, retry_after=text), NOW) == seconds
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from certdesk.connectors.issuers import registry
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import IssuerConnector, IssuerError, Reason, Wanted
 from certdesk.connectors.issuers.vault import stored
+from certdesk.connectors.issuers.waits import LONGEST_WAIT
 from tests.support import tls, vault
 from tests.support.stub_http import CUT, NONSENSE, SLOW, Answer, Asked, Stub, running
 from tests.support.vault_pki import LOOPBACK, NAME, wanted
@@ -187,7 +188,8 @@ def test_the_wait_that_the_server_names_is_told() -> None:
     )
     access = Access(options, Outside())
     assert options.endpoint() == ("10.0.0.5", 8200)
-    for text, seconds in (("7", 7), ("soon", None), ("9" * 7, None)):
+    past = "Thu, 26 Nov 2020 12:00:30 GMT"
+    for text, seconds in (("7", 7), ("soon", None), ("9" * 7, LONGEST_WAIT), (past, 0)):
         answer = Fetched(429, (("retry-after", text),), b"?", "", "", ())
         assert access.failure(answer, "The order").retry_after == seconds
 

@@ -3,15 +3,13 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from certdesk.connectors.dns.lookup import printable
 from certdesk.connectors.http import Fetched
 from certdesk.connectors.issuers.protocol import IssuerError, Reason
+from certdesk.connectors.issuers.waits import wait_of
 
-LONGEST_WAIT = 7 * 24 * 3600
-"""Seconds; a server that asks for more is asked again after these."""
 _NAMESPACE = "urn:ietf:params:acme:error:"
 _MOST_WORDS = 500
 _MOST_SUBPROBLEMS = 8
@@ -30,20 +28,6 @@ class AcmeRefused(IssuerError):
     """A server answered with an error. `kind`: the type without its namespace, empty for foreign ones."""
 
     kind: str = ""
-
-
-def wait_of(answer: Fetched, now: datetime) -> int | None:
-    """Seconds of `Retry-After` (RFC 9110 §10.2.3), from a number or a date; None where it says nothing."""
-    text = answer.header("retry-after").strip()
-    if not text:
-        return None
-    if text.isascii() and text.isdigit():
-        return min(int(text[:10]), LONGEST_WAIT)
-    try:
-        seconds = (parsedate_to_datetime(text) - now).total_seconds()
-    except (ValueError, TypeError):
-        return None
-    return min(max(int(seconds) + 1, 0), LONGEST_WAIT)
 
 
 def kind_of(problem: object) -> str:

@@ -16,6 +16,7 @@ from certdesk.connectors.issuers.acme.keys import AccountKey, signed
 from certdesk.connectors.issuers.acme.memory import Memory
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import IssuerError, Reason
+from certdesk.connectors.issuers.waits import wait_of
 from certdesk.connectors.protocol import ConnectorError, EgressRefused
 
 _NONCE_TRIES = 12
@@ -83,7 +84,7 @@ class Wire:
         return found
 
     def wait_of(self, answer: Fetched) -> int | None:
-        return problems.wait_of(answer, self._now())
+        return wait_of(answer, self._now())
 
     async def get(self, url: str, what: str) -> Fetched:
         """A request that is not signed.

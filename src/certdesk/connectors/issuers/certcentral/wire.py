@@ -11,10 +11,12 @@ from certdesk.connectors.http import Fetched
 from certdesk.connectors.issuers.certcentral.options import CertCentralOptions
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import IssuerError, Reason
+from certdesk.connectors.issuers.waits import wait_of
 from certdesk.connectors.targets import calling, servers
 from certdesk.connectors.targets.calling import BadShape
 from certdesk.connectors.targets.options import Outside as TargetOutside
 from certdesk.connectors.targets.protocol import TargetError
+from certdesk.foundation.common import clock
 
 _WORDS = 500
 _LATE = "did not answer completely"
@@ -112,7 +114,7 @@ class Wire:
         if reason is Reason.REFUSED:
             next_step = "Read the CA's words; correct the order, or the product and account in the options."
         message = f"{what} failed: {self.host} answered {answer.status}{shown}."
-        return Refusal(reason, message, next_step, _seconds(answer.header("retry-after")), said)
+        return Refusal(reason, message, next_step, wait_of(answer, clock.real_now()), said)
 
     def bad_answer(self) -> IssuerError:
         return IssuerError(
@@ -128,7 +130,3 @@ def _said(answer: Fetched) -> Failure:
     except (*BadShape, RecursionError):
         return Failure((), "")
     return Failure(codes, printable(words.encode(), _WORDS))
-
-
-def _seconds(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else None

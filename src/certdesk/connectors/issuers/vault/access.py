@@ -9,10 +9,12 @@ from certdesk.connectors.http import Fetched
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import IssuerError, Reason
 from certdesk.connectors.issuers.vault.options import VaultPkiOptions
+from certdesk.connectors.issuers.waits import wait_of
 from certdesk.connectors.targets import calling, servers
 from certdesk.connectors.targets.calling import BadShape
 from certdesk.connectors.targets.options import Outside as TargetOutside
 from certdesk.connectors.targets.protocol import TargetError
+from certdesk.foundation.common import clock
 
 _WORDS = 500
 _STATUS = {
@@ -100,7 +102,7 @@ class Access:
         message = f"{what} failed: {self.host} answered {answer.status}{shown}."
         if reason is Reason.BAD_ANSWER:
             next_step = "Enter the address of the server that is active, without a redirect."
-        wait = _seconds(answer.header("retry-after"))
+        wait = wait_of(answer, clock.real_now())
         return IssuerError(reason, message, next_step, retry_after=wait, sent=answer.status >= 500)
 
     async def _signed_in(self) -> str:
@@ -139,7 +141,3 @@ def _told(answer: Fetched) -> str:
         return ", ".join(" ".join(str(one).split()) for one in json.loads(answer.body)["errors"])
     except BadShape:
         return ""
-
-
-def _seconds(text: str) -> int | None:
-    return int(text) if text.isdecimal() and len(text) < 7 else None
