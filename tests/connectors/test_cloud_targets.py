@@ -119,7 +119,7 @@ def test_what_is_not_there_is_refused(case: Case) -> None:
         (429, Reason.BUSY),
         (503, Reason.BUSY),
         (CUT, Reason.UNREACHABLE),
-        (SLOW, Reason.UNREACHABLE),
+        (SLOW, Reason.TIMEOUT),
         (NONSENSE, Reason.BAD_ANSWER),
         (EMPTY, Reason.BAD_ANSWER),
     ],

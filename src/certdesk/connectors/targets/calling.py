@@ -38,7 +38,7 @@ async def call(
     """One request without redirects; any status is an answer.
 
     Raises:
-        TargetError: NOT_ALLOWED, UNREACHABLE or BAD_ANSWER.
+        TargetError: NOT_ALLOWED, UNREACHABLE, TIMEOUT or BAD_ANSWER.
     """
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -64,7 +64,9 @@ def refusal(error: ConnectorError, field: str = "") -> TargetError:
     if isinstance(error, EgressRefused):
         next_step = "Ask the operator to allow the address (CERTDESK_ALLOW_NETWORKS) or port."
         return TargetError(Reason.NOT_ALLOWED, error.message, next_step, field=field)
-    reason = Reason.BAD_ANSWER if error.permanent else Reason.UNREACHABLE
+    late = isinstance(error.__context__, TimeoutError)
+    passing = Reason.TIMEOUT if late else Reason.UNREACHABLE
+    reason = Reason.BAD_ANSWER if error.permanent else passing
     next_step = "Check that the server runs and can be reached from here."
     return TargetError(reason, error.message, next_step, field=field)
 

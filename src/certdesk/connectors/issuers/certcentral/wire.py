@@ -19,7 +19,6 @@ from certdesk.connectors.targets.protocol import TargetError
 from certdesk.foundation.common import clock
 
 _WORDS = 500
-_LATE = "did not answer completely"
 _STATUS = {
     401: (Reason.CREDENTIALS, "Check the API key."),
     403: (Reason.CREDENTIALS, "Check the API key, and that its user may do that."),
@@ -93,9 +92,7 @@ class Wire:
         try:
             answer = await calling.call(self._outside, method, self._base + path, headers, raw, self._tls)
         except TargetError as error:
-            late = error.reason.value == Reason.UNREACHABLE.value and _LATE in error.message
-            reason = Reason.TIMEOUT if late else Reason(error.reason)
-            raise IssuerError(reason, error.message, error.next_step) from None
+            raise IssuerError(Reason(error.reason), error.message, error.next_step) from None
         if 200 <= answer.status < 300:
             return answer
         raise self._refusal(answer, what, decides)
