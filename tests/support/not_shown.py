@@ -61,7 +61,6 @@ PIECES: dict[str, tuple[str, ...]] = {
     "connectors/issuers/certcentral/issuer.py": ("Revoked by certdesk.", "Withdrawn by the applicant."),
     "connectors/issuers/certcentral/options.py": ("DigiCert CertCentral",),
     "connectors/issuers/certcentral/orders.py": ("certdesk …",),
-    "connectors/issuers/certcentral/wire.py": ("did not answer completely",),
     "connectors/targets/options.py": ("Value error, ",),
     "connectors/targets/caddy/target.py": ("PRIVATE KEY",),
     "connectors/targets/disk.py": ("… cannot be …: ….",),
