@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pydantic
 from pydantic import SecretStr
 
-from certdesk.connectors.dns.providers.options import NO_SECRET, Secret
+from certdesk.connectors.dns.providers.options import NO_SECRET, NOT_DRAWN, Secret
 from certdesk.connectors.dns.providers.urls import endpoint_of
 from certdesk.connectors.issuers.acme import keys
 from certdesk.connectors.issuers.acme.presets import PRESETS
@@ -112,7 +112,7 @@ class AcmeOptions(IssuerOptions):
         NO_SECRET,
         title="Next account key",
         description="PEM. While the key of an account is changed, the account is found by either.",
-        json_schema_extra=_BLOCK,
+        json_schema_extra=NOT_DRAWN,  # to enter it changes no key by itself
     )
     eab_key_id: str = pydantic.Field(
         "",
