@@ -428,6 +428,8 @@ def test_the_next_one_gets_the_order_and_the_reason_is_told(alice: Caller) -> No
         (["first", "first"], "twice"),
         (["nobody"], "no issuer"),
         (["narrow"], "issues no DV"),
+        (["builtin-other"], "no issuer"),
+        ([f"builtin-{'x' * 500}"], "no issuer"),
         ([f"builtin-{number}" for number in range(11)], "at most 10"),
     ],
 )
@@ -527,4 +529,17 @@ def test_a_product_whose_issuer_nobody_set_up_is_shown_and_not_sold(
     assert "cannot be bought" in alice.refused("orders.buy", body=BUY).message
     made(alice)
     assert alice("catalogue.price", body=asked)["available"]
+    assert alice.buy()
+
+
+# rule: CAT-6
+def test_a_product_without_an_issuer_in_the_catalogue_is_sold_once_the_operator_gives_it_one(
+    alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = catalogue()
+    nobody = {"issuer": "", "available": False, "reason": "nobody issues it."}
+    lines = tuple(replace(one, **nobody) if one.id == PRODUCT else one for one in book.products)
+    monkeypatch.setattr(orders, "catalogue", lambda: replace(book, products=lines))
+    assert "nobody issues it" in alice.refused("orders.buy", body=BUY).message
+    alice("issuers.of_product", product_id=PRODUCT, body=["builtin"])
     assert alice.buy()

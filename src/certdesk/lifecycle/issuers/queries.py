@@ -129,10 +129,12 @@ def order_of(product: Product) -> tuple[str, ...]:
 
 
 def offered(product: Product) -> Product:
-    """The product as it can be bought (CAT-6): not where the catalogue names an issuer that nobody set up."""
-    if not product.available or rules.is_built_in(product.issuer):
+    """The product as it can be bought (CAT-6): where an issuer of its order is set up, and nowhere else."""
+    if product.available and rules.is_built_in(product.issuer):
         return product
     if any(map(is_configured, order_of(product))):
+        return replace(product, available=True, reason="")
+    if not product.available:
         return product
     return replace(product, available=False, reason=f"no issuer is configured for {product.brand_title}.")
 

@@ -235,7 +235,8 @@ def set_order(principal: Principal, product_id: str, given: Sequence[str]) -> tu
     """
     iam.require_operator(principal, UPDATE)
     product = queries.product_of(product_id)
-    slugs = [_slug_of(one) for one in given]
+    _check_number(given)
+    slugs = [_slug_of(product, one) for one in given]
     _check_order(product, slugs)
     with short_transaction():
         Place.objects.filter(product_id=product.id).delete()
@@ -248,8 +249,9 @@ def set_order(principal: Principal, product_id: str, given: Sequence[str]) -> tu
     return queries.order_of(product)
 
 
-def _slug_of(given: str) -> str:
-    if rules.is_built_in(given):
+def _slug_of(product: Product, given: str) -> str:
+    """The built-in CA under another profile only where the catalogue names it so for this product."""
+    if given == rules.BUILT_IN or (given == product.issuer and rules.is_built_in(given)):
         return given
     found = Issuer.objects.filter(id=given).first() or queries.find(given)
     if found is None:
@@ -259,15 +261,18 @@ def _slug_of(given: str) -> str:
     return found.slug
 
 
-def _check_order(product: Product, slugs: Sequence[str]) -> None:
-    if len(set(slugs)) < len(slugs):
-        raise BadParameter("An issuer is given twice.", next_step="Give each once.", field="issuers")
-    if len(slugs) > MOST_OF_A_PRODUCT:
+def _check_number(given: Sequence[str]) -> None:
+    if len(given) > MOST_OF_A_PRODUCT:
         raise BadParameter(
             f"A product has at most {MOST_OF_A_PRODUCT} issuers.",
             next_step="Give fewer.",
             field="issuers",
         )
+
+
+def _check_order(product: Product, slugs: Sequence[str]) -> None:
+    if len(set(slugs)) < len(slugs):
+        raise BadParameter("An issuer is given twice.", next_step="Give each once.", field="issuers")
     for slug in slugs:
         one = queries.candidate(slug, product, clock.real_now())
         if product.profile == "public" and one.profile != "public":
