@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from certdesk.connectors.issuers.protocol import IssuerCheck, IssuerError, Reason
 from certdesk.connectors.protocol import ConnectorError
@@ -500,9 +502,6 @@ def test_connect_serves_what_is_open_there_also_when_it_is_switched_off(
     issuer = made(alice)
     alice("issuers.update", id=issuer, body={"enabled": False})
     assert queries.connect("first").capabilities == script.capabilities == queries.capabilities("first")
-    assert queries.is_configured("first")
-    assert queries.is_configured("builtin")
-    assert not queries.is_configured("second")
 
 
 def test_what_is_kept_of_capabilities_is_read_back_whole(script: Script) -> None:
@@ -530,6 +529,21 @@ def test_a_product_whose_issuer_nobody_set_up_is_shown_and_not_sold(
     made(alice)
     assert alice("catalogue.price", body=asked)["available"]
     assert alice.buy()
+
+
+def test_lists_of_products_and_issuers_read_the_orders_once(
+    alice: Caller, django_assert_max_num_queries: Any
+) -> None:
+    lines = [replace(one, issuer="first") for one in catalogue().products]
+    for slug in ("first", "second", "third"):
+        made(alice, slug=slug)
+    with django_assert_max_num_queries(2):
+        assert all(one.available for one in queries.offered_all(lines))
+    with django_assert_max_num_queries(0):
+        queries.offered_all(catalogue().products)
+    with CaptureQueriesContext(connection) as seen:
+        alice("issuers.list")
+    assert sum("issuers_place" in one["sql"] for one in seen) == 1
 
 
 # rule: CAT-6

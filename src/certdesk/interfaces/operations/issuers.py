@@ -1,5 +1,7 @@
 """Issuers: certificate authorities behind the catalogue, their health and their order (API §10)."""
 
+from collections.abc import Mapping
+
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.clock import wire
 from certdesk.foundation.iam.principal import Principal
@@ -18,8 +20,13 @@ ONE = f"{BASE}/{{id}}"
 ISSUER = "scm:issuer"
 
 
-def shape(one: Issuer) -> Shape:
-    """Options of kinds with secrets come out masked."""
+def shape(one: Issuer, own: Mapping[str, tuple[str, ...]] | None = None) -> Shape:
+    """Options of kinds with secrets come out masked.
+
+    Args:
+        own: the operator's orders, where several issuers are shown; default: they are read.
+    """
+    served = queries.served_by(one.slug, queries.own_orders() if own is None else own)
     return {
         "id": one.id,
         "slug": one.slug,
@@ -32,7 +39,7 @@ def shape(one: Issuer) -> Shape:
         "options": one.shown,
         "capabilities": one.capabilities,
         "state": one.state,
-        "products": [product.id for product in queries.products_of(one.slug)],
+        "products": [product.id for product, _ in served],
         "created_at": wire(one.created_at),
         "updated_at": wire(one.updated_at),
     }
@@ -43,7 +50,8 @@ def listed(principal: Principal, query: PageQuery) -> Shape:
     """The certificate authorities of this installation: the built-in one, then the others by priority."""
     found = [queries.built_in(), *setting_up.listed(principal)]
     rows, behind = paging.after(found, query.limit, query.marker)
-    return {"items": [shape(one) for one in rows], "next_marker": behind}
+    own = queries.own_orders()
+    return {"items": [shape(one, own) for one in rows], "next_marker": behind}
 
 
 @operation("issuers.create", "POST", BASE, f"{ISSUER}:create", request=NewIssuer, success=201)

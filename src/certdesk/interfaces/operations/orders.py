@@ -188,7 +188,7 @@ def products(principal: Principal, query: PageQuery) -> Shape:
     book = catalogue()
     page, behind = paging.after(prices.current_all(clock.now()), query.limit, query.marker)
     items = [
-        shapes.product(issuers.offered(one), book.types[one.type], dict(book.currencies)) for one in page
+        shapes.product(one, book.types[one.type], dict(book.currencies)) for one in issuers.offered_all(page)
     ]
     return {"items": items, "next_marker": behind}
 

@@ -1,6 +1,6 @@
 """Reads: the issuers of the installation, who may serve a product, what is left of a week's orders."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -81,10 +81,6 @@ def is_by_hand(slug: str) -> bool:
     return kind in KINDS and KINDS[kind].by_hand
 
 
-def is_configured(slug: str) -> bool:
-    return rules.is_built_in(slug) or Issuer.objects.filter(slug=slug).exists()
-
-
 def capabilities(slug: str) -> Capabilities:
     """As its connector told them last.
 
@@ -125,14 +121,36 @@ def own_orders() -> dict[str, tuple[str, ...]]:
 
 def order_of(product: Product) -> tuple[str, ...]:
     """Who may serve a product, the first one first: the operator's own order, else the catalogue's issuer."""
-    return own_order(product.id) or ((product.issuer,) if product.issuer else ())
+    return order_among(own_order(product.id), product)
+
+
+def order_among(own: Sequence[str], product: Product) -> tuple[str, ...]:
+    """As `order_of`, where its own order was read with others; empty for one that has none."""
+    return tuple(own) or ((product.issuer,) if product.issuer else ())
 
 
 def offered(product: Product) -> Product:
     """The product as it can be bought (CAT-6): where an issuer of its order is set up, and nowhere else."""
-    if product.available and rules.is_built_in(product.issuer):
+    return offered_all([product])[0]
+
+
+def offered_all(products: Sequence[Product]) -> list[Product]:
+    """As `offered`, for any number with two reads; with none where the built-in CA serves them all."""
+    if all(map(_surely_sold, products)):
+        return list(products)
+    own = own_orders()
+    known = set(Issuer.objects.values_list("slug", flat=True))
+    return [_offered(one, order_among(own.get(one.id, ()), one), known) for one in products]
+
+
+def _surely_sold(product: Product) -> bool:
+    return product.available and rules.is_built_in(product.issuer)
+
+
+def _offered(product: Product, order: Sequence[str], known: Collection[str]) -> Product:
+    if _surely_sold(product):
         return product
-    if any(map(is_configured, order_of(product))):
+    if any(rules.is_built_in(slug) or slug in known for slug in order):
         return replace(product, available=True, reason="")
     if not product.available:
         return product
@@ -151,9 +169,19 @@ def product_of(product_id: str) -> Product:
 def products_of(slug: str) -> list[Product]:
     """The lines of the catalogue that it may serve, whichever place it has in their order; of what is on no
     list of what is for sale, those to which the operator has given it."""
-    own, book = own_orders(), catalogue()
-    for_sale = [one for one in book.products if slug in own.get(one.id, (one.issuer,))]
-    return for_sale + [one for one in book.enrolment if slug in own.get(one.id, ())]
+    return [product for product, _ in served_by(slug, own_orders())]
+
+
+def served_by(slug: str, own: Mapping[str, tuple[str, ...]]) -> list[tuple[Product, tuple[str, ...]]]:
+    """As `products_of`, each with its whole order.
+
+    Args:
+        own: `own_orders()`, which several issuers share.
+    """
+    book = catalogue()
+    for_sale = [(one, order_among(own.get(one.id, ()), one)) for one in book.products]
+    enrolled = [(one, own.get(one.id, ())) for one in book.enrolment]
+    return [(one, order) for one, order in for_sale + enrolled if slug in order]
 
 
 def budget(issuer: Issuer, now: datetime) -> Budget:

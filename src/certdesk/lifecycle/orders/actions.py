@@ -12,7 +12,7 @@ from certdesk.foundation.iam.principal import Principal, Resource, Via
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.catalogue import prices
 from certdesk.lifecycle.catalogue.queries import catalogue
-from certdesk.lifecycle.catalogue.rules import Price
+from certdesk.lifecycle.catalogue.rules import Catalogue, Price, Product
 from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates import tags
 from certdesk.lifecycle.issuers import queries as issuers
@@ -110,14 +110,14 @@ def _place(
     free = sum(one.request.free for one in purchases)
     account = queries.account_facts(principal.account_id, free=free > 0)
     book = catalogue()
-    placed = []
-    for purchase in purchases:
-        asked = purchase.request
-        product = book.product(asked.cert_brand, asked.cert_type, asked.domain_type, free=asked.free)
+    found = [_found(book, one.request) for one in purchases]
+    for product in found:
         book.check_buyer(product, by_acme=principal.via is Via.ACME)
+    placed = []
+    for purchase, product in zip(purchases, issuers.offered_all(found), strict=True):
+        asked = purchase.request
         if account.repriced:
             product = prices.current(product, now)
-        product = issuers.offered(product)
         checked = rules.check_buy(asked, product, account)
         if auto_pay:
             rules.check_statement(asked.agree_privacy_protection)
@@ -126,6 +126,10 @@ def _place(
         price = book.price(product, checked.quantities, account.currency)
         placed.append(_Placed(ids.order_id(), purchase, checked, price))
     return placed
+
+
+def _found(book: Catalogue, asked: BuyRequest) -> Product:
+    return book.product(asked.cert_brand, asked.cert_type, asked.domain_type, free=asked.free)
 
 
 def _to_come(principal: Principal, purchase: Purchase) -> tuple[Resource, bool]:

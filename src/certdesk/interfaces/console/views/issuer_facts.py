@@ -117,8 +117,7 @@ def product_title(product: Product) -> str:
 def products(slug: str) -> list[dict[str, str]]:
     """Each product that it may serve, which place it has there, and where that is changed."""
     found = []
-    for product in queries.products_of(slug):
-        order = queries.order_of(product)
+    for product, order in queries.served_by(slug, queries.own_orders()):
         found.append(
             {
                 "title": product_title(product),

@@ -32,12 +32,15 @@ SAMPLE = "www.example.com"
 def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Every product with its issuers."""
     titles = {one.slug: say(one.title) for one in [queries.built_in(), *setting_up.listed(principal)]}
-    may = iam.is_operator(principal, UPDATE)
+    may, own = iam.is_operator(principal, UPDATE), queries.own_orders()
     context = {
         "title": _("Products and their issuers"),
         "crumbs": crumbs(),
         "groups": [
-            {"title": brand.title, "lines": [_line(one, titles, may=may) for one in _of(code)]}
+            {
+                "title": brand.title,
+                "lines": [_line(one, own.get(one.id, ()), titles, may=may) for one in _of(code)],
+            }
             for code, brand in catalogue().brands.items()
         ],
     }
@@ -48,9 +51,8 @@ def _of(brand: str) -> list[Product]:
     return [one for one in catalogue().products if one.brand == brand]
 
 
-def _line(product: Product, titles: dict[str, str], *, may: bool) -> dict[str, Any]:
-    own = queries.own_order(product.id)
-    order = own or queries.order_of(product)
+def _line(product: Product, own: tuple[str, ...], titles: dict[str, str], *, may: bool) -> dict[str, Any]:
+    order = queries.order_among(own, product)
     return {
         "title": product_title(product).removeprefix(f"{product.brand_title} "),
         "issuers": [titles.get(slug, slug) for slug in order],

@@ -29,17 +29,17 @@ from .page import alert, back_to, code_of, page, tell
 @page(LIST)
 def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
     """The built-in CA and the others, with how they do; nobody is asked here."""
-    found = [queries.built_in(), *setting_up.listed(principal)]
+    found, own = [queries.built_in(), *setting_up.listed(principal)], queries.own_orders()
     context = {
         "title": _("Issuers"),
-        "lines": [_line(one) for one in found],
+        "lines": [_line(one, own) for one in found],
         "may_add": iam.is_operator(principal, CREATE) and bool(KINDS),
         "may_order": iam.is_operator(principal, UPDATE),
     }
     return render(request, "console/issuers.html", context)
 
 
-def _line(one: Issuer) -> dict[str, Any]:
+def _line(one: Issuer, own: dict[str, tuple[str, ...]]) -> dict[str, Any]:
     tone, label = issuer_facts.state(one)
     spent = queries.budget(one, clock.real_now())
     return {
@@ -52,7 +52,7 @@ def _line(one: Issuer) -> dict[str, Any]:
         "label": label,
         "next": issuer_facts.next_actor(one),
         "budget": issuer_facts.budget(spent),
-        "count": len(queries.products_of(one.slug)),
+        "count": len(queries.served_by(one.slug, own)),
     }
 
 

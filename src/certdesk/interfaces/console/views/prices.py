@@ -16,7 +16,7 @@ from certdesk.lifecycle.catalogue import prices as current_prices
 from certdesk.lifecycle.catalogue.price_rules import EXPANSION
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import CertificateType, DomainType, Expansion, Product
-from certdesk.lifecycle.issuers.queries import offered
+from certdesk.lifecycle.issuers.queries import offered_all
 from certdesk.lifecycle.orders import queries
 
 from .. import present
@@ -77,7 +77,7 @@ def prices(request: HttpRequest, principal: Principal) -> HttpResponse:
         edit=iam.is_operator(principal, current_prices.SET),
     )
     now = clock.now()
-    book, lines = catalogue(), [offered(one) for one in current_prices.current_all(now)]
+    book, lines = catalogue(), offered_all(current_prices.current_all(now))
     groups = [
         _group(kind, [one for one in lines if one.type == kind.code], currency, may)
         for kind in book.types.values()
@@ -114,7 +114,7 @@ def compare(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Domain types and certificate types side by side, as tables 2-1 and 2-2 of the guide (CAT-5)."""
     book = catalogue()
     currency = queries.account_facts(principal.account_id).currency
-    lines = [offered(one) for one in current_prices.current_all(clock.now())]
+    lines = offered_all(current_prices.current_all(clock.now()))
     context = {
         "title": _("Compare types"),
         "crumbs": [{"label": _("Prices"), "url": reverse("prices")}],
