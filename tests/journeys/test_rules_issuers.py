@@ -313,7 +313,40 @@ def test_a_test_that_was_sent_before_the_issuer_was_switched_off_asks_nobody(
     testing.run_due(strict=True)
     assert script.calls == []
     with short_transaction():
-        actions.note_test("gone", IssuerCheck(True), None, clock.real_now())
+        actions.note_test("gone", IssuerCheck(True), None, clock.real_now(), secret_id="")
+
+
+def test_a_verdict_about_options_that_were_replaced_meanwhile_is_dropped(
+    alice: Caller, script: Script
+) -> None:
+    issuer = made(alice)
+    before = Issuer.objects.get().secret_id
+    changed = {"options": {"host": "new.example.test", "key": "another-key-1"}}
+    alice("issuers.update", id=issuer, body=changed)
+    with short_transaction():
+        actions.note_test("first", BAD, None, clock.real_now(), secret_id=before)
+    assert state(alice, issuer)["state"] == "UNKNOWN"
+    assert Issuer.objects.get().problem == ""
+
+
+def test_a_job_tells_of_a_secret_that_cannot_be_opened(alice: Caller, script: Script) -> None:
+    issuer = made(alice)
+    Secret.objects.filter(id=Issuer.objects.get().secret_id).delete()
+    enqueue(jobs.TEST, subject=issuer)
+    testing.run_due(strict=True)
+    assert state(alice, issuer)["state"] == "DOWN"
+    assert state(alice, issuer)["last_error"]["message"]
+
+
+def test_who_changed_it_last_is_told(office: Office, alice: Caller) -> None:
+    made(alice)
+    User.objects.filter(name="bob").update(email="bob@example.net")
+    bob, creator = User.objects.get(name="bob"), User.objects.get(id=Issuer.objects.get().created_by)
+    for updated, by, reader in ((bob, creator, bob), (creator, bob, creator)):
+        Issuer.objects.update(state="OK", failures=0, updated_by=updated.id, created_by=by.id)
+        Message.objects.all().delete()
+        failed("first", times=3)
+        assert [one.recipient for one in Message.objects.all()] == [reader.email]
 
 
 def test_without_an_address_nobody_is_told(office: Office, alice: Caller) -> None:

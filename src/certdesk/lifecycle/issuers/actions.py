@@ -32,7 +32,10 @@ def note_placed(slug: str, now: datetime, because: str = "") -> None:
 
 
 def note_success(slug: str, now: datetime) -> None:
-    """An order there went well."""
+    """An order there went well. The row is held only where something is to be written: all polls ask."""
+    known = Issuer.objects.filter(slug=slug).first()
+    if known is None or _well_known(known, now):
+        return
     issuer = _held(slug)
     if issuer is None or _well_known(issuer, now):
         return
@@ -52,10 +55,16 @@ def note_failure(slug: str, error: ConnectorError, now: datetime) -> None:
     _settle(issuer, after, now)
 
 
-def note_test(slug: str, found: IssuerCheck, able: Capabilities | None, now: datetime) -> None:
-    """What a test said; `able` is None where there was no connector to ask."""
+def note_test(
+    slug: str, found: IssuerCheck, able: Capabilities | None, now: datetime, *, secret_id: str
+) -> None:
+    """What a test said; `able` is None where there was no connector to ask.
+
+    Args:
+        secret_id: of the options that were tested; once they are others, it says nothing about them.
+    """
     issuer = _held(slug)
-    if issuer is None:
+    if issuer is None or issuer.secret_id != secret_id:
         return
     issuer.asked_at, issuer.notes = now, list(found.notes)
     if able is not None:

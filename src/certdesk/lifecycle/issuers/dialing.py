@@ -55,6 +55,14 @@ def connector(issuer: Issuer) -> IssuerConnector:
     return registry.connect(issuer.kind, options_of(issuer), outside())
 
 
+def connector_or_why(issuer: Issuer) -> IssuerConnector | IssuerCheck:
+    """The connector, or the failed test that says why its options cannot be used."""
+    try:
+        return connector(issuer)
+    except (IssuerError, CertdeskError) as error:
+        return IssuerCheck(False, error.message, error.next_step)
+
+
 async def check(made: IssuerConnector) -> IssuerCheck:
     """What a test says; one that takes too long or breaks its promise never to raise is a failed one."""
     try:
@@ -72,10 +80,9 @@ async def check(made: IssuerConnector) -> IssuerCheck:
 
 def ask(issuer: Issuer) -> tuple[IssuerCheck, Capabilities | None]:
     """Tests it in a request, outside any transaction; other requests run meanwhile."""
-    try:
-        made = connector(issuer)
-    except (IssuerError, CertdeskError) as error:
-        return IssuerCheck(False, error.message, error.next_step), None
+    made = connector_or_why(issuer)
+    if isinstance(made, IssuerCheck):
+        return made, None
     with baton.aside():
         found = asyncio.run(check(made))
     return found, made.capabilities

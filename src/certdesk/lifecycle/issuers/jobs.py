@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from certdesk.connectors.issuers.protocol import Capabilities, IssuerCheck, IssuerConnector, IssuerError
+from certdesk.connectors.issuers.protocol import Capabilities, IssuerCheck, IssuerConnector
 from certdesk.foundation.common import clock
 from certdesk.foundation.jobs.actions import enqueue
 from certdesk.foundation.jobs.models import Job
@@ -28,12 +28,15 @@ class Look(Handler[bool, None]):
 
 @dataclass(frozen=True, slots=True)
 class ToTest:
-    """`connector` is None where the options cannot be used; `problem` and `next_step` say why."""
+    """An issuer with its connector, or with why its options cannot be used.
+
+    Attributes:
+        secret_id: of the options that are tested.
+    """
 
     slug: str
-    connector: IssuerConnector | None
-    problem: str = ""
-    next_step: str = ""
+    secret_id: str
+    made: IssuerConnector | IssuerCheck
 
 
 @handler(TEST, max_attempts=3, lock=f"{TEST}:{{subject}}")
@@ -44,20 +47,17 @@ class Test(Handler[ToTest, tuple[IssuerCheck, Capabilities | None]]):
         issuer = Issuer.objects.filter(id=job.subject, enabled=True).first()
         if issuer is None:
             return None
-        try:
-            return ToTest(issuer.slug, dialing.connector(issuer))
-        except IssuerError as error:
-            return ToTest(issuer.slug, None, error.message, error.next_step)
+        return ToTest(issuer.slug, issuer.secret_id, dialing.connector_or_why(issuer))
 
     async def perform(self, work: ToTest) -> tuple[IssuerCheck, Capabilities | None]:
-        if work.connector is None:
-            return IssuerCheck(False, work.problem, work.next_step), None
-        found = await dialing.check(work.connector)
-        return found, work.connector.capabilities
+        if isinstance(work.made, IssuerCheck):
+            return work.made, None
+        found = await dialing.check(work.made)
+        return found, work.made.capabilities
 
     def store(self, job: Job, work: ToTest, result: tuple[IssuerCheck, Capabilities | None]) -> None:
         found, able = result
-        actions.note_test(work.slug, found, able, clock.real_now())
+        actions.note_test(work.slug, found, able, clock.real_now(), secret_id=work.secret_id)
 
 
 periodic(LOOK, EVERY)

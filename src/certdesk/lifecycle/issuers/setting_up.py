@@ -220,7 +220,7 @@ def test(principal: Principal, issuer_id: str) -> IssuerCheck:
     issuer = fetch(principal, TEST, issuer_id)
     found, able = dialing.ask(issuer)
     with short_transaction():
-        actions.note_test(issuer.slug, found, able, clock.real_now())
+        actions.note_test(issuer.slug, found, able, clock.real_now(), secret_id=issuer.secret_id)
         _note(principal, TEST, issuer, ok=found.ok)
     return found
 

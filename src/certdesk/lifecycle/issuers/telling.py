@@ -1,4 +1,5 @@
-"""The operator is told when an issuer goes down, and when it is back: one mail a change, to who set it up."""
+"""The operator is told when an issuer goes down, and when it is back: one mail a change, to who changed it
+last, else to who set it up."""
 
 import structlog
 
@@ -43,5 +44,8 @@ def tell(issuer: Issuer, *, down: bool) -> None:
 
 def _reader(issuer: Issuer) -> User | None:
     users = User.objects.filter(account_id=issuer.account_id, is_active=True).exclude(email="")
-    found = users.filter(id__in=[issuer.updated_by, issuer.created_by]).order_by("-created_at").first()
-    return found or users.order_by("created_at", "id").first()
+    for user_id in (issuer.updated_by, issuer.created_by):
+        found = users.filter(id=user_id).first()
+        if found is not None:
+            return found
+    return users.order_by("created_at", "id").first()
