@@ -246,6 +246,24 @@ def test_a_new_authority_takes_the_place_of_the_one_before() -> None:
     assert lines[1].as_dict()["signs"] is False
 
 
+def test_an_authority_that_another_process_made_is_answered_for_within_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ask(issue_one(KeyAlgorithm.EC_P256))
+    monkeypatch.setattr(ocsp, "forget", lambda: None)  # as in a process that did not make it
+    actions.create(["dv-p256"], NOW, OPERATOR, authority.pooled_key)
+    new, loads = issue_one(KeyAlgorithm.EC_P256), []
+    load = ocsp._load
+    monkeypatch.setattr(ocsp, "_load", lambda now: (loads.append(now), load(now)))
+    monkeypatch.setattr(ocsp, "AGAIN", 1000.0)
+    assert ask(new).response_status is wire.OCSPResponseStatus.UNAUTHORIZED
+    assert loads == []
+    monkeypatch.setattr(ocsp, "AGAIN", 0.0)
+    assert ask(new).certificate_status is wire.OCSPCertStatus.GOOD
+    assert ask(new).certificate_status is wire.OCSPCertStatus.GOOD
+    assert len(loads) == 1
+
+
 @pytest.mark.parametrize("places", [["dv-p521"], []])
 def test_a_place_that_the_hierarchy_does_not_have_is_refused(places: list[str]) -> None:
     with pytest.raises(NoSuchPlace):

@@ -33,6 +33,7 @@ NONCE_LIMIT = 128  # RFC 9654 §2.1
 FRESH = 1.0  # seconds for which a kept answer is not checked against the records
 KEPT = 20_000  # answers of a process
 REFRESH = 60.0  # seconds between looks at the authorities and their responders
+AGAIN = 1.0  # seconds at least before a look for an authority that is not known
 
 _HASHES = ("sha1", "sha256")  # of CertIDs: names, not signatures
 
@@ -184,13 +185,16 @@ def _signer(asked: ocsp.OCSPRequest, now: datetime) -> _Signer | None:
     if not any(time.monotonic() < read.again and read.since <= now < read.until for read in _read):
         _load(now)
     try:
-        return _signers.get((asked.hash_algorithm.name, asked.issuer_name_hash, asked.issuer_key_hash))
+        issuer = (asked.hash_algorithm.name, asked.issuer_name_hash, asked.issuer_key_hash)
     except UnsupportedAlgorithm:  # a hash that the library does not know
         return None
+    if issuer not in _signers and all(read.again - REFRESH + AGAIN <= time.monotonic() for read in _read):
+        _load(now)  # it may have been made since, in another process
+    return _signers.get(issuer)
 
 
 def _load(now: datetime) -> None:
-    """The authorities and the newest valid responder of each, at most once a minute."""
+    """The authorities and the newest valid responder of each."""
     responders = {
         row.authority_id: row
         for row in Responder.objects.filter(not_before__lte=now, not_after__gt=now + VALID).order_by("id")
