@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 import h11
 
 from certdesk.connectors.egress import Address, Network, check_host, is_allowed, plain
-from certdesk.connectors.protocol import ConnectorError, EgressRefused
+from certdesk.connectors.protocol import ConnectorError, EgressRefused, NotConnected
 
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
 """Host name → IP addresses as text; raises `ConnectorError` or `OSError` when there are none."""
@@ -196,7 +196,7 @@ async def _connect(target: _Target, gate: _Gate) -> tuple[asyncio.StreamReader, 
             return reader, writer, address
         writer.transport.abort()
         raise EgressRefused(f"{target.url:.200}: connected to {peer} in place of {address}.")
-    raise ConnectorError(f"{target.url:.200}: no connection: {problem}.", permanent=False)
+    raise NotConnected(f"{target.url:.200}: no connection: {problem}.")
 
 
 async def _addresses(target: _Target, gate: _Gate) -> list[str]:
@@ -218,9 +218,9 @@ async def _resolved(host: str, resolve: Resolve) -> Sequence[str]:
     try:
         found = await resolve(host)
     except OSError as error:
-        raise ConnectorError(f"The name {host} has no address: {error}.", permanent=False) from None
+        raise NotConnected(f"The name {host} has no address: {error}.") from None
     if not found:
-        raise ConnectorError(f"The name {host} has no address.", permanent=False)
+        raise NotConnected(f"The name {host} has no address.")
     return found
 
 

@@ -63,12 +63,15 @@ def refusal(error: ConnectorError, field: str = "") -> TargetError:
     """What the way out said, in a target's words: a closed place alone is a matter for the operator."""
     if isinstance(error, EgressRefused):
         next_step = "Ask the operator to allow the address (CERTDESK_ALLOW_NETWORKS) or port."
-        return TargetError(Reason.NOT_ALLOWED, error.message, next_step, field=field)
-    late = isinstance(error.__context__, TimeoutError)
-    passing = Reason.TIMEOUT if late else Reason.UNREACHABLE
-    reason = Reason.BAD_ANSWER if error.permanent else passing
-    next_step = "Check that the server runs and can be reached from here."
-    return TargetError(reason, error.message, next_step, field=field)
+        found = TargetError(Reason.NOT_ALLOWED, error.message, next_step, field=field)
+    else:
+        late = isinstance(error.__context__, TimeoutError)
+        passing = Reason.TIMEOUT if late else Reason.UNREACHABLE
+        reason = Reason.BAD_ANSWER if error.permanent else passing
+        next_step = "Check that the server runs and can be reached from here."
+        found = TargetError(reason, error.message, next_step, field=field)
+    found.sent = error.sent
+    return found
 
 
 def _permission(outside: Outside, host: str, port: int) -> tuple[frozenset[int], Resolve | None]:

@@ -226,7 +226,8 @@ def _unsent(error: ConnectorError) -> IssuerError:
         )
     late = isinstance(error.__context__, TimeoutError)
     next_step = "Check that the server runs and can be reached from here."
-    return IssuerError(Reason.TIMEOUT if late else Reason.UNREACHABLE, error.message, next_step)
+    reason = Reason.TIMEOUT if late else Reason.UNREACHABLE
+    return IssuerError(reason, error.message, next_step, sent=error.sent)
 
 
 def object_of(answer: Fetched, host: str) -> dict[str, Any]:

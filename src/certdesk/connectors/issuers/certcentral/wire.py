@@ -92,7 +92,7 @@ class Wire:
         try:
             answer = await calling.call(self._outside, method, self._base + path, headers, raw, self._tls)
         except TargetError as error:
-            raise IssuerError(Reason(error.reason), error.message, error.next_step) from None
+            raise IssuerError(Reason(error.reason), error.message, error.next_step, sent=error.sent) from None
         if 200 <= answer.status < 300:
             return answer
         raise self._refusal(answer, what, decides)

@@ -133,7 +133,7 @@ class Access:
         try:
             return await calling.call(self._outside, method, url, sent, raw, self._tls)
         except TargetError as error:
-            raise IssuerError(Reason(error.reason), error.message, error.next_step) from None
+            raise IssuerError(Reason(error.reason), error.message, error.next_step, sent=error.sent) from None
 
 
 def _told(answer: Fetched) -> str:
