@@ -5,6 +5,7 @@ that is read at the search. On PostgreSQL GIN indexes do it. A keyword that very
 reading in the order of the page finds a page of those soonest. Whoever asks checks the candidates by LIKE.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,8 +15,11 @@ from .models import NamesRead
 
 FEW = 2_000
 """More candidates than this are not listed."""
+HANDFUL = 200
+"""So many are sorted out by LIKE as quickly as by the whole of the trigrams."""
 AT_ONCE = 500  # names of one transaction
 _SHORTEST = 3  # letters of a trigram
+_ENOUGH = 3  # trigrams
 _ROW = 1
 
 _PAID = (
@@ -72,7 +76,7 @@ def _by_trigrams(keyword: str, pattern: str) -> list[str]:
     if not sql.is_sqlite():
         return [*_all(_NAMED, [pattern]), *_all(_TITLED, [pattern])]
     newer = _all(_TAIL, [_upto(), pattern, pattern])
-    matching = _all(_MATCHING, [_trigrams(keyword)])
+    matching = _matching(keyword)
     if not matching:
         return newer
     owners = sql.rows(
@@ -83,11 +87,25 @@ def _by_trigrams(keyword: str, pattern: str) -> list[str]:
     return [*newer, *(str(row[0]) for row in owners)]
 
 
-def _trigrams(keyword: str) -> str:
-    """Every three letters in a row, all of them wanted; FTS5 quotes by doubling."""
+def _matching(keyword: str) -> list[Any]:
+    """Rows of the index that may hold the keyword; what else they hold is sorted out by LIKE.
+
+    Each trigram more is another long list to go through, so a few that are rare are asked for first (in host
+    names digits are rarer than letters), and all of them only where those leave too many.
+
+    Raises:
+        _ManyError: there are more than `FEW`.
+    """
     lower = keyword.lower()
-    parts = dict.fromkeys(lower[at : at + _SHORTEST] for at in range(len(lower) - _SHORTEST + 1))
-    return " AND ".join('"' + part.replace('"', '""') + '"' for part in parts)
+    parts = list(dict.fromkeys(lower[at : at + _SHORTEST] for at in range(len(lower) - _SHORTEST + 1)))
+    rare = sorted(parts, key=lambda part: sum(letter.isdigit() for letter in part), reverse=True)[:_ENOUGH]
+    found = [row[0] for row in sql.rows(_MATCHING, [_all_of(rare), HANDFUL + 1])]
+    return found if len(found) <= HANDFUL else _all(_MATCHING, [_all_of(parts)])
+
+
+def _all_of(trigrams: Sequence[str]) -> str:
+    """For MATCH; FTS5 quotes by doubling."""
+    return " AND ".join('"' + part.replace('"', '""') + '"' for part in trigrams)
 
 
 def _upto() -> int:
