@@ -85,7 +85,8 @@ def test_what_very_many_have_is_read_in_order(alice: Principal, monkeypatch: pyt
     ids = sorted(issued(alice, (f"host{number}.example.com",)) for number in range(4))
     several = issued(alice, tuple(f"n{number}.several.net" for number in range(4)))
     read()
-    monkeypatch.setattr(name_search, "FEW", 3)
+    for limit in ("FEW", "HANDFUL"):
+        monkeypatch.setattr(name_search, limit, 3)
     assert name_search.candidates(alice.account_id, "example", "%example%") is None
     assert search(alice, "example") == ids
     # four names of one certificate are four to be looked at: nothing is cut off unseen
@@ -120,3 +121,15 @@ def test_without_the_indexes_every_name_is_read(alice: Principal, monkeypatch: p
     monkeypatch.setattr(name_search.sql, "is_sqlite", lambda: False)
     monkeypatch.setattr(name_search, "_has_trigrams", lambda: False)
     assert name_search.candidates(alice.account_id, "example", "%example%") is None
+
+
+def test_where_the_rarest_letters_leave_many_all_of_them_are_asked_for(
+    alice: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = issued(alice, ("shop.example.com",))
+    for number in range(3):
+        issued(alice, (f"shop.other{number}.org",))
+    read()
+    monkeypatch.setattr(name_search, "HANDFUL", 2)
+    assert name_search.candidates(alice.account_id, "shop.exam", "%shop.exam%") == [wanted]
+    assert search(alice, "shop.exam") == [wanted]
