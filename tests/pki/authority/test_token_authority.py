@@ -52,6 +52,12 @@ def token(tmp_path: Path) -> Iterator[Token]:
     actions.forget()
 
 
+@pytest.fixture(autouse=True)
+def asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each answer is of this moment: an answer may be up to a second old, and tests are quicker than that."""
+    monkeypatch.setattr(ocsp, "FRESH", 0)
+
+
 def issue_one(algorithm: KeyAlgorithm, name: str = "www.example.com") -> Signed:
     return authority.signed(authority.request((name,), algorithm=algorithm))
 
