@@ -107,9 +107,15 @@ def _others(report: Report, home: Installation, key: dict[str, str], client: Cli
     if not client.get(f"{SEARCH}&content=host777.shop-777")["items"]:
         raise RuntimeError("the search found nothing")
     found = _load(home, seconds, lambda turn: signed(home, key, f"{SEARCH}&content=host777.shop-777"))
-    scan, typical, p99 = work(home, "bare")["scan"], found.quantile(0.5), found.quantile(0.99)
-    report.add(Row("G7 substring search p50", typical * 1000, "ms", "LIKE scan", scan / typical, 100, 50))
-    report.add(Row("G7 substring search p99", p99 * 1000, "ms", "20 ms", p99 / 0.02, goal=1.0, at_most=True))
+    p50, p99 = found.quantile(0.5), found.quantile(0.99)
+    report.add(Row("G7 substring search over HTTP p50", p50 * 1000, "ms"))
+    report.add(
+        Row("G7 substring search over HTTP p99", p99 * 1000, "ms", "20 ms", p99 / 0.02, 1.0, at_most=True)
+    )
+    # Both in one process, without what a request costs on either side.
+    scan = work(home, "bare")["scan"]
+    search = work(home, "search", key["access_key"], key["secret_key"])["p50"]
+    report.add(Row("G7 substring search", search * 1000, "ms", "LIKE scan", scan / search, 100, 50))
     page = work(home, "page")
     statements = page["statements"]
     report.add(Row("G13 list page, statements", statements, "", "one", statements, 6, 10, at_most=True))

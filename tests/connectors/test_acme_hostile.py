@@ -131,6 +131,7 @@ class Office:
     options: dict[str, Any]
     now: list[float]
     die: random.Random
+    front: Between
     memory: Memory = field(init=False)
     connector: IssuerConnector = field(init=False)
 
@@ -138,6 +139,8 @@ class Office:
         self.restart()
 
     def restart(self) -> None:
+        """A new process knows no wait that was asked of the one before; the server says it again."""
+        self.front.forget_waits()
         self.memory = Memory(lambda: self.now[0])
         self.connector = acme(self.options, self.memory)
 
@@ -185,7 +188,7 @@ def staged(front: Between, count: int) -> tuple[Hostile, Office, list[Need]]:
     hostile = Hostile(random.Random(SEED), now, spoilt)
     front.before, front.after, front.clock = hostile.before, hostile.after, lambda: now[0]
     options = acme_options(front.directory, front.identity.pem)
-    office = Office(front.pebble, options, now, random.Random(SEED + 1))
+    office = Office(front.pebble, options, now, random.Random(SEED + 1), front)
     return hostile, office, [Need(wanted(f"need-{name}", name)) for name in names]
 
 

@@ -78,6 +78,11 @@ class Between:
     def identity(self) -> Identity:
         return self.pebble.identity
 
+    def forget_waits(self) -> None:
+        """Nobody is left who was told to wait."""
+        with self.lock:
+            self._not_before.clear()
+
     def handled(self, method: str, path: str, headers: Any, body: bytes) -> Reply | str:
         with self.lock:
             self.asked.append((method, path))
