@@ -131,6 +131,17 @@ def test_the_order_of_a_product_and_of_its_like(office: Office, script: Script) 
     assert "It is not set up." in text(alice, path)
 
 
+def test_an_order_that_does_not_fit_one_product_of_the_brand_changes_none(
+    office: Office, script: Script
+) -> None:
+    """It issues no EV, and the brand has EV products after those of DV and OV."""
+    alice = office.client()
+    text(alice, "/issuers/add?kind=scripted", FORM)
+    refused = text(alice, f"/issuers/products/{PRODUCT}", {"place0": "first", "also": "brand"}, 422)
+    assert "First CA issues no EV certificates." in refused
+    assert queries.own_orders() == {}
+
+
 def test_a_product_that_is_in_use_keeps_its_issuer(office: Office, script: Script) -> None:
     alice = office.client()
     text(alice, "/issuers/add?kind=scripted", FORM)

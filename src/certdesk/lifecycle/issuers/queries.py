@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
 
 from certdesk.connectors.issuers.protocol import Capabilities, IssuerConnector, IssuerError
 from certdesk.connectors.issuers.registry import KINDS
@@ -18,6 +19,7 @@ from .models import Issuer, Place
 from .rules import Candidate, Choice, Need
 from .states import State
 
+Like = Literal["one", "level", "brand"]
 WEEK = timedelta(days=7)
 RULED_OUT = "It cannot take this order."
 BUILT_IN_TITLE = "Built-in private CA"
@@ -164,6 +166,19 @@ def product_of(product_id: str) -> Product:
     if found is None:
         raise NotFound(f"There is no product {product_id}.", next_step="Take one of the list of products.")
     return found
+
+
+def like(product: Product, also: Like) -> list[Product]:
+    """The products that get an order of issuers together with this one, itself among them.
+
+    Args:
+        also: `one` = itself alone, `level` = those of its brand and level, `brand` = those of its brand.
+    """
+    if also == "one":
+        return [product]
+    brand = [one for one in catalogue().products if one.brand == product.brand]
+    found = brand if also == "brand" else [one for one in brand if one.level == product.level]
+    return found or [product]  # what ACME clients are given is on no list of what is for sale
 
 
 def products_of(slug: str) -> list[Product]:

@@ -233,20 +233,38 @@ def set_order(principal: Principal, product_id: str, given: Sequence[str]) -> tu
         NotFound: no such product.
         BadParameter: an issuer that is not there, is given twice, or cannot serve this product.
     """
+    set_orders(principal, [product_id], given)
+    return queries.order_of(queries.product_of(product_id))
+
+
+def set_orders(principal: Principal, product_ids: Sequence[str], given: Sequence[str]) -> None:
+    """As `set_order` for several products of a brand (`queries.like`): for all of them, or for none.
+
+    Raises:
+        Forbidden, NotFound, BadParameter: as `set_order`, when it holds for any of them; nothing is changed.
+    """
     iam.require_operator(principal, UPDATE)
-    product = queries.product_of(product_id)
     _check_number(given)
+    orders = {one: _order(queries.product_of(one), given) for one in product_ids}
+    with short_transaction():
+        Place.objects.filter(product_id__in=orders).delete()
+        Place.objects.bulk_create(
+            Place(product_id=product_id, position=number, slug=slug)
+            for product_id, slugs in orders.items()
+            for number, slug in enumerate(slugs, 1)
+        )
+        lines = [
+            audit.Line(UPDATE, f"product:{product_id}", {"issuers": ", ".join(slugs)})
+            for product_id, slugs in orders.items()
+        ]
+        audit.record_many(principal, lines)
+
+
+def _order(product: Product, given: Sequence[str]) -> list[str]:
+    """The slugs of what was given, if all of it can serve the product."""
     slugs = [_slug_of(product, one) for one in given]
     _check_order(product, slugs)
-    with short_transaction():
-        Place.objects.filter(product_id=product.id).delete()
-        Place.objects.bulk_create(
-            Place(product_id=product.id, position=number, slug=slug) for number, slug in enumerate(slugs, 1)
-        )
-        audit.record(
-            principal, UPDATE, resource=f"product:{product.id}", details={"issuers": ", ".join(slugs)}
-        )
-    return queries.order_of(product)
+    return slugs
 
 
 def _slug_of(product: Product, given: str) -> str:

@@ -109,10 +109,6 @@ def _form(principal: Principal, product: Product, data: Any) -> OrderForm:
 
 
 def _set(principal: Principal, product: Product, form: OrderForm) -> int:
-    also, order = form.cleaned_data["also"], form.order()
-    wanted = [product] if also == "one" else _of(product.brand)
-    if also == "level":
-        wanted = [one for one in wanted if one.level == product.level]
-    for one in [product, *(each for each in wanted if each.id != product.id)]:
-        setting_up.set_order(principal, one.id, order)
+    wanted = queries.like(product, form.cleaned_data["also"])
+    setting_up.set_orders(principal, [one.id for one in wanted], form.order())
     return len(wanted)
