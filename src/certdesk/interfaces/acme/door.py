@@ -80,10 +80,10 @@ def base_of(request: HttpRequest) -> str:
     own = settings.get().base_url
     try:
         host = request.get_host()
-    except DisallowedHost:
+        if host == urlsplit(own).netloc or not _is_ours(host):
+            return own
+    except (DisallowedHost, ValueError):  # Django lets pass what is between brackets and no IPv6 address
         raise malformed("The Host of the request is no host.") from None
-    if host == urlsplit(own).netloc or not _is_ours(host):
-        return own
     return f"{request.scheme}://{host}"
 
 
