@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as wire
+from django.db import connection
 
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import sql
@@ -19,6 +20,7 @@ from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.actions import enqueue
 from certdesk.pki.authority import (
     actions,
+    hierarchy,
     issue,
     issuers,
     ocsp,
@@ -27,7 +29,7 @@ from certdesk.pki.authority import (
     responders,
     watching,
 )
-from certdesk.pki.authority.errors import NoSuchPlace, TokenSpent
+from certdesk.pki.authority.errors import HierarchyChanged, NoSuchPlace, TokenSpent
 from certdesk.pki.authority.models import Authority, Crl, Intent, Reason, Responder
 from certdesk.pki.authority.revocation import revoke
 from certdesk.pki.authority.types import Signed
@@ -222,6 +224,52 @@ def test_what_is_missing_of_the_hierarchy_is_made_in_the_token_that_is_set_up(to
     assert actions.bootstrap(NOW) == 1
     assert Authority.objects.get(slug="ev-p256").key.held == Held.TOKEN
     assert Authority.objects.get(slug="dv-p256").key.held == Held.SEALED
+
+
+def keys_in(token: Token) -> int:
+    import pkcs11
+
+    wanted = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY}
+    return tokens.run(lambda session: len(list(session.raw.get_objects(wanted))))
+
+
+def test_the_token_signs_before_the_transaction_and_keeps_no_key_of_a_run_that_failed(
+    token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certify, depths = hierarchy.certify_issuing, []
+
+    def certified(*arguments: Any, **more: Any) -> bytes:
+        depths.append(len(connection.atomic_blocks))
+        return certify(*arguments, **more)
+
+    monkeypatch.setattr(hierarchy, "certify_issuing", certified)
+    with monkeypatch.context() as patch:
+        patch.setattr(actions, "note", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            actions.create(P256, NOW, OPERATOR)
+    assert depths == [len(connection.atomic_blocks)]
+    assert keys_in(token) == 0
+    actions.create(P256, NOW, OPERATOR)
+    assert keys_in(token) == 2
+
+
+def test_an_authority_that_another_process_made_first_stays_the_only_new_one(
+    token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certify = hierarchy.certify_issuing
+
+    def late(*arguments: Any, **more: Any) -> bytes:
+        monkeypatch.setattr(hierarchy, "certify_issuing", certify)
+        actions.create(P256[1:], NOW, OPERATOR, authority.pooled_key)
+        return certify(*arguments, **more)
+
+    monkeypatch.setattr(hierarchy, "certify_issuing", late)
+    with pytest.raises(HierarchyChanged):
+        actions.create(P256[1:], NOW, OPERATOR)
+    assert [one.key.held for one in Authority.objects.filter(place="dv-p256", retired_at=None)] == [
+        Held.SEALED
+    ]
+    assert keys_in(token) == 0
 
 
 def test_a_new_authority_takes_the_place_of_the_one_before() -> None:

@@ -79,4 +79,6 @@ SHAPES = (
     _("The token holds no key %(id)s, so nothing is signed."),
     _("The hierarchy has no place %(places)s."),
     _("Known: %(places)s."),
+    _("Another process changed the hierarchy while the authority %(slug)s was made."),
+    _("Look at what it holds now; if a new authority is still wanted, run this again."),
 )

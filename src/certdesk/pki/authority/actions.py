@@ -1,21 +1,26 @@
 """Makes the hierarchy of the built-in CA, and hands out its roots."""
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from django.db import DatabaseError
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock, settings, sql
 from certdesk.foundation.iam.principal import Principal
 from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.keystore import token_keys, tokens
+from certdesk.pki.keystore.errors import TokenUnavailable
+from certdesk.pki.keystore.models import Key
 from certdesk.pki.x509 import certificates, keys
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 
 from . import hierarchy, issuers, ocsp, shapes
-from .errors import NoSuchPlace
+from .errors import HierarchyChanged, NoSuchPlace
 from .hierarchy import Place
 from .models import Authority, Level
 
@@ -24,10 +29,22 @@ CREATED = "authority.created"
 MakeKey = Callable[[KeyAlgorithm], PrivateKey]
 
 
+@dataclass(frozen=True, slots=True)
+class _Certified:
+    """An authority that is signed and not recorded yet. `parent`: slug of the root that signed it."""
+
+    place: Place
+    slug: str
+    parent: str | None
+    key: PrivateKey = field(repr=False)
+    der: bytes
+
+
 def bootstrap(now: datetime, make_key: MakeKey | None = None) -> int:
     """Make what is missing of the hierarchy; answers how many authorities were made. Idempotent.
 
-    Takes some seconds the first time (RSA-4096 keys); they are made in threads, before the transaction.
+    Takes some seconds the first time (RSA-4096 keys); they are made in threads. All is signed before the
+    transaction, as a token is slow and may fail; what was not recorded is destroyed in it.
 
     Args:
         now: business time, from which the certificates of the hierarchy count.
@@ -35,18 +52,18 @@ def bootstrap(now: datetime, make_key: MakeKey | None = None) -> int:
 
     Raises:
         TokenUnavailable: a token is set up and cannot be used.
+        HierarchyChanged: another process made a part of it meanwhile.
     """
     missing = _missing()
     if not missing:
         return 0
-    made = _keys(missing, make_key or default_maker())
-    with sql.short_transaction():
-        still_missing = [place for place in _missing() if place.slug in made]
-        installation = _installation()
-        for place in still_missing:
-            _add(place, made[place.slug], installation, now)
+    with _keys(missing, make_key or default_maker()) as made:
+        signed = _certified(missing, made, now)
+        with sql.short_transaction():
+            still_missing = {place.slug for place in _missing()}
+            added = [_add(one) for one in signed if one.place.slug in still_missing]
     forget()
-    return len(still_missing)
+    return len(added)
 
 
 def create(
@@ -65,12 +82,13 @@ def create(
         NoSuchPlace: the hierarchy has no such place.
         KeyElsewhere: its root is kept outside this installation.
         TokenUnavailable: a token is set up and cannot be used.
+        HierarchyChanged: another process put a new authority there meanwhile.
     """
     chosen = _chosen(places)
-    made = _keys(chosen, make_key or default_maker())
-    with sql.short_transaction():
-        installation = _installation()
-        created = [_replace(place, made[place.slug], installation, now, by) for place in chosen]
+    with _keys(chosen, make_key or default_maker()) as made:
+        signed = _certified(chosen, made, now)
+        with sql.short_transaction():
+            created = [_replace(one, by) for one in signed]
     forget()
     return created
 
@@ -99,9 +117,29 @@ def _chosen(slugs: Iterable[str]) -> list[Place]:
     return chosen
 
 
-def _keys(places: Sequence[Place], make_key: MakeKey) -> dict[str, PrivateKey]:
-    with ThreadPoolExecutor(max_workers=2) as threads:
-        return dict(threads.map(lambda place: (place.slug, make_key(place.algorithm)), places))
+@contextmanager
+def _keys(places: Sequence[Place], make_key: MakeKey) -> Iterator[dict[str, PrivateKey]]:
+    """A new key for each place; those in the token that are on no record at the end are destroyed."""
+    made: dict[str, PrivateKey] = {}
+
+    def make(place: Place) -> None:
+        made[place.slug] = make_key(place.algorithm)
+
+    try:
+        with ThreadPoolExecutor(max_workers=2) as threads:
+            list(threads.map(make, places))
+        yield made
+    finally:
+        _remove_unrecorded(made.values())
+
+
+def _remove_unrecorded(made: Iterable[PrivateKey]) -> None:
+    """The records decide, not how the run ended: a commit whose answer was lost has its keys in use."""
+    in_token = {token_keys.id_of(key) for key in made} - {""}
+    if in_token:
+        with suppress(DatabaseError, TokenUnavailable):
+            recorded = Key.objects.filter(object_id__in=in_token).values_list("object_id", flat=True)
+            token_keys.remove(sorted(in_token - set(recorded)))
 
 
 def _missing() -> list[Place]:
@@ -117,9 +155,9 @@ def _installation() -> str:
     return hierarchy.installation_of(bytes(first.certificate_der))
 
 
-def _replace(place: Place, key: PrivateKey, installation: str, now: datetime, by: Principal) -> Authority:
-    Authority.objects.filter(place=place.slug, retired_at=None).update(retired_at=clock.real_now())
-    made = _add(place, key, installation, now)
+def _replace(one: _Certified, by: Principal) -> Authority:
+    Authority.objects.filter(place=one.place.slug, retired_at=None).update(retired_at=clock.real_now())
+    made = _add(one)
     note(made, by)
     return made
 
@@ -136,33 +174,59 @@ def note(made: Authority, by: Principal) -> None:
     audit.record(by, CREATED, resource=f"authority:{made.slug}", details=details)
 
 
-def _add(place: Place, key: PrivateKey, installation: str, now: datetime) -> Authority:
-    """A self-signed root, or an authority under the current root of its chain; its slug is a free one."""
-    begin = begin_of(now)
-    own = numbered(place)
-    root = Authority.objects.get(place=place.parent, retired_at=None) if place.parent else None
+def _certified(places: Iterable[Place], made: Mapping[str, PrivateKey], now: datetime) -> list[_Certified]:
+    """Signs for the new keys, roots first, so that what is new under a new root is signed by it."""
+    word, found = _installation(), dict[str, _Certified]()
+    for place in places:
+        root = found.get(place.parent or "") or (_root_at(place.parent) if place.parent else None)
+        found[place.slug] = _certify(place, made[place.slug], root, word, now)
+    return list(found.values())
+
+
+def _root_at(slug: str) -> _Certified:
+    row = Authority.objects.get(place=slug, retired_at=None)
+    place = next(one for one in hierarchy.places() if one.slug == slug)
+    return _Certified(place, row.slug, None, issuers.key_of(row.key_id), bytes(row.certificate_der))
+
+
+def _certify(
+    place: Place, key: PrivateKey, root: _Certified | None, installation: str, now: datetime
+) -> _Certified:
+    """A self-signed root, or an authority under the root of its chain; its slug is a free one."""
+    begin, own = begin_of(now), numbered(place)
     if root is None or place.level is None:
         der = hierarchy.certify_root(own, key, installation, begin)
-    else:
-        der = hierarchy.certify_issuing(
-            replace(own, parent=root.slug),
-            place.level,
-            key.public_key(),
-            installation,
-            begin,
-            root_der=bytes(root.certificate_der),
-            root_key=issuers.key_of(root.key_id),
-            base=settings.get().pki_base_url,
+        return _Certified(place, own.slug, None, key, der)
+    der = hierarchy.certify_issuing(
+        replace(own, parent=root.slug),
+        place.level,
+        key.public_key(),
+        installation,
+        begin,
+        root_der=root.der,
+        root_key=root.key,
+        base=settings.get().pki_base_url,
+    )
+    return _Certified(place, own.slug, root.slug, key, der)
+
+
+def _add(one: _Certified) -> Authority:
+    """Records what was signed, if the hierarchy is still the one that it was signed for."""
+    taken = Authority.objects.filter(slug=one.slug).exists()
+    if taken or (one.parent and not Authority.objects.filter(slug=one.parent, retired_at=None).exists()):
+        raise HierarchyChanged(
+            f"Another process changed the hierarchy while the authority {one.slug} was made.",
+            next_step="Look at what it holds now; if a new authority is still wanted, run this again.",
         )
     return Authority.objects.create(
-        slug=own.slug,
-        place=place.slug,
-        level=place.level or Level.ROOT,
-        algorithm=place.algorithm.value,
-        parent=root,
-        key=keystore.store_made(keystore.HOUSE, key, AUTHORITY_KEY),
-        certificate_der=der,
-        not_after=certificates.facts(der).not_after,
+        slug=one.slug,
+        place=one.place.slug,
+        level=one.place.level or Level.ROOT,
+        algorithm=one.place.algorithm.value,
+        parent_id=one.parent,
+        key=keystore.store_made(keystore.HOUSE, one.key, AUTHORITY_KEY),
+        certificate_der=one.der,
+        not_after=certificates.facts(one.der).not_after,
         created_at=clock.real_now(),
     )
 

@@ -45,3 +45,7 @@ class NotIntended(WrongState):
 
 class NoSuchPlace(BadParameter):
     """The hierarchy has no place of that name."""
+
+
+class HierarchyChanged(Conflict):
+    """What was signed for the hierarchy does not fit it any more; nothing of it is recorded."""
