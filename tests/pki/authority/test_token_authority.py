@@ -219,6 +219,23 @@ def test_the_key_of_a_responder_that_has_ended_is_destroyed_in_the_token(token: 
     assert [one.owner for one in watching.watched(row.not_after)] == [root.slug]
 
 
+def test_a_spent_key_that_the_token_does_not_let_go_is_no_loss_of_the_others(
+    token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root,) = actions.create(P256[:1], NOW, OPERATOR)
+    responders.keep(responders.make(issuers.holder(root.slug), NOW))
+    row = Responder.objects.get(authority_id=root.slug)
+
+    def refuses(_: object) -> None:
+        raise TokenUnavailable("The token lets nothing go.", next_step="Ask its vendor.")
+
+    watched = watching.watched(row.not_after)
+    with monkeypatch.context() as patch:
+        patch.setattr(token_keys, "remove", refuses)
+        assert watching.look(watched) == watching.Seen(frozenset(), frozenset())
+    assert watching.look(watched).destroyed == {row.key_id}
+
+
 def test_what_is_missing_of_the_hierarchy_is_made_in_the_token_that_is_set_up(token: Token) -> None:
     Authority.objects.filter(slug="ev-p256").delete()
     assert actions.bootstrap(NOW) == 1

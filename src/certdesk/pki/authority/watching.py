@@ -51,15 +51,19 @@ def watched(now: datetime) -> list[Watched]:
 
 
 def look(keys: Sequence[Watched]) -> Seen:
-    """Asks the token; no database. A token that cannot be used lacks them all, and destroys none."""
+    """Asks the token; no database. A token that cannot be used lacks them all, and destroys none; one that
+    only refuses to destroy is asked for that again at the next look."""
     needed = {one.object_id: one.key_id for one in keys if not one.spent}
     spent = [one for one in keys if one.spent]
     try:
-        lost = token_keys.missing(list(needed))
-        token_keys.remove([one.object_id for one in spent])
+        lost = frozenset(needed[one] for one in token_keys.missing(list(needed)))
     except TokenUnavailable:
         return Seen(frozenset(needed.values()), frozenset())
-    return Seen(frozenset(needed[one] for one in lost), frozenset(one.key_id for one in spent))
+    try:
+        token_keys.remove([one.object_id for one in spent])
+    except TokenUnavailable:
+        return Seen(lost, frozenset())
+    return Seen(lost, frozenset(one.key_id for one in spent))
 
 
 def note(keys: Sequence[Watched], seen: Seen) -> None:
