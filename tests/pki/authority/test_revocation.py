@@ -31,6 +31,7 @@ from certdesk.pki.authority import (
 )
 from certdesk.pki.authority.models import Authority, Crl, Reason, Responder, Revocation
 from certdesk.pki.authority.types import Signed
+from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.x509 import certificates
 from tests.support.authority import NOW, request
 
@@ -381,6 +382,16 @@ def test_the_responder_signs_and_without_one_the_authority_does() -> None:
     assert "dv-p256" in responders.lacking(late)
     # a clock that jumped behind its end: the authority answers itself until a worker made a new one
     assert ask(question(serial), NOW + responders.VALID + DAY).certificates == []
+
+
+def test_a_responder_whose_key_was_destroyed_answers_no_more_when_the_clock_goes_back() -> None:
+    serial = int(issued().serial, 16)
+    responders.keep(responders.make(issuers.holder("dv-p256"), NOW))
+    keystore.destroy(Responder.objects.get(authority_id="dv-p256").key_id)
+    ocsp.forget()
+    answer = ask(question(serial))
+    assert (answer.certificate_status, answer.certificates) == (ocsp_forms.OCSPCertStatus.GOOD, [])
+    assert "dv-p256" in responders.lacking(NOW)
 
 
 def _ecdsa():  # type: ignore[no-untyped-def]

@@ -19,7 +19,7 @@ from cryptography.x509 import ocsp
 from certdesk.foundation.common.baton import baton
 from certdesk.pki.keystore import token_keys
 from certdesk.pki.keystore.errors import TokenUnavailable
-from certdesk.pki.keystore.models import Held
+from certdesk.pki.keystore.models import Held, State
 from certdesk.pki.x509.keys import PrivateKey
 
 from . import crl, der, issuers, queries
@@ -195,10 +195,9 @@ def _signer(asked: ocsp.OCSPRequest, now: datetime) -> _Signer | None:
 
 def _load(now: datetime) -> None:
     """The authorities and the newest valid responder of each."""
-    responders = {
-        row.authority_id: row
-        for row in Responder.objects.filter(not_before__lte=now, not_after__gt=now + VALID).order_by("id")
-    }
+    valid = Responder.objects.filter(not_before__lte=now, not_after__gt=now + VALID)
+    able = valid.filter(key__state=State.ASSIGNED)  # the clock went back over the end of one, not its key
+    responders = {row.authority_id: row for row in able.order_by("id")}
     found: dict[_Issuer, _Signer] = {}
     rows = list(Authority.objects.select_related("key"))
     for row in rows:

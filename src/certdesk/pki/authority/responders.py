@@ -11,7 +11,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.keystore import token_keys
-from certdesk.pki.keystore.models import Held
+from certdesk.pki.keystore.models import Held, State
 from certdesk.pki.x509 import keys
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 
@@ -39,11 +39,9 @@ class Made:
 
 def lacking(now: datetime) -> list[str]:
     """Authorities without a responder for the coming weeks."""
-    good = set(
-        Responder.objects.filter(not_before__lte=now, not_after__gt=now + RENEWED).values_list(
-            "authority_id", flat=True
-        )
-    )
+    able_to_sign = Responder.objects.filter(key__state=State.ASSIGNED)  # a clock may go back; a key does not
+    coming = able_to_sign.filter(not_before__lte=now, not_after__gt=now + RENEWED)
+    good = set(coming.values_list("authority_id", flat=True))
     able = Authority.objects.exclude(key__held=Held.ELSEWHERE).order_by("slug")
     return [slug for slug in able.values_list("slug", flat=True) if slug not in good]
 
