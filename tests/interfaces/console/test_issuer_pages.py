@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from certdesk.connectors.issuers.protocol import IssuerError, Reason
 from certdesk.foundation.common import clock
@@ -86,6 +88,23 @@ def test_setting_up_testing_changing_and_removing(office: Office, script: Script
     assert "Remove First CA?" in text(alice, f"{page}/remove")
     assert "The issuer is removed." in text(alice, f"{page}/remove", {})
     assert not Issuer.objects.exists()
+
+
+def test_the_list_asks_no_more_questions_for_more_issuers(office: Office, script: Script) -> None:
+    alice = office.client()
+    text(alice, "/issuers/add?kind=scripted", FORM)
+    with short_transaction():
+        actions.note_placed("first", clock.real_now())
+    text(alice, "/issuers")
+    with CaptureQueriesContext(connection) as few:
+        assert "1 of 50" in text(alice, "/issuers")
+    for number in range(3):
+        text(alice, "/issuers/add?kind=scripted", {**FORM, "slug": f"more-{number}", "weekly_limit": "7"})
+    with CaptureQueriesContext(connection) as many:
+        shown = text(alice, "/issuers")
+    assert "1 of 50" in shown
+    assert shown.count("0 of 7") == 3
+    assert len(many) == len(few)
 
 
 def test_each_state_says_who_acts_next(office: Office, script: Script) -> None:

@@ -17,6 +17,7 @@ from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.campaigns import actions as campaigns
 from certdesk.lifecycle.issuers import queries, rules, setting_up
 from certdesk.lifecycle.issuers.models import Issuer
+from certdesk.lifecycle.issuers.queries import Budget
 from certdesk.lifecycle.issuers.setting_up import CREATE, DELETE, GET, LIST, TEST, UPDATE
 from certdesk.lifecycle.issuers.states import State
 
@@ -30,18 +31,18 @@ from .page import alert, back_to, code_of, page, tell
 def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
     """The built-in CA and the others, with how they do; nobody is asked here."""
     found, own = [queries.built_in(), *setting_up.listed(principal)], queries.own_orders()
+    spent = queries.budgets(found, clock.real_now())
     context = {
         "title": _("Issuers"),
-        "lines": [_line(one, own) for one in found],
+        "lines": [_line(one, own, spent[one.slug]) for one in found],
         "may_add": iam.is_operator(principal, CREATE) and bool(KINDS),
         "may_order": iam.is_operator(principal, UPDATE),
     }
     return render(request, "console/issuers.html", context)
 
 
-def _line(one: Issuer, own: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+def _line(one: Issuer, own: dict[str, tuple[str, ...]], spent: Budget) -> dict[str, Any]:
     tone, label = issuer_facts.state(one)
-    spent = queries.budget(one, clock.real_now())
     return {
         "issuer": one,
         "url": reverse("issuer", args=[one.id]),
