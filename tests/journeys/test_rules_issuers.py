@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -402,7 +402,7 @@ def test_the_weeks_orders_are_counted_and_close_it_when_they_are_used_up(alice: 
     alice("issuers.of_product", product_id=PRODUCT, body=["first", "builtin"])
     now = clock.real_now()
     with short_transaction():
-        for days in (9, 7, 0):
+        for days in (9, 6, 0):
             actions.note_placed("first", now - days * DAY, "It was the first.")
     assert state(alice, issuer)["budget"]["used"] == 2  # what is nine days old counts no more
     assert state(alice, issuer)["chosen_because"] == "It was the first."
@@ -416,6 +416,17 @@ def test_the_weeks_orders_are_counted_and_close_it_when_they_are_used_up(alice: 
     assert "3 orders a week are used up until" in first.reason
     assert second.taken
     assert clock.wire(first.again_at) == budget["free_at"]
+
+
+def test_a_day_counts_whole_until_seven_days_after_its_end(alice: Caller) -> None:
+    made(alice, weekly_limit=3)
+    issuer, placed = Issuer.objects.get(slug="first"), datetime(2026, 11, 20, 0, 1, tzinfo=UTC)
+    with short_transaction():
+        actions.note_placed("first", placed)
+    over = datetime(2026, 11, 28, tzinfo=UTC)
+    last = queries.budget(issuer, over - timedelta(seconds=1))
+    assert (last.used, last.free_at) == (1, over)
+    assert queries.budget(issuer, over) == queries.Budget(0, 3)
 
 
 # --- the order of a product ----------------------------------------------------------------------
