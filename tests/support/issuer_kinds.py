@@ -1,4 +1,7 @@
-"""The kinds of CAs as the conformance suite needs them: a real server each, and a look behind its counter."""
+"""The kinds of CAs as the conformance suite needs them: a server each, and a look behind its counter.
+
+CertCentral is simulated by the lab; the others are real.
+"""
 
 import asyncio
 import ipaddress
@@ -10,7 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from certdesk.connectors.issuers import registry
 from certdesk.connectors.issuers.acme import keys
@@ -19,7 +24,8 @@ from certdesk.connectors.issuers.acme.memory import Memory
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import IssuerConnector, Order, OrderState, Task, Wanted
 from certdesk.interfaces.cli.installation import free_port
-from tests.support import acme_between, pebble
+from certdesk.pki.x509 import certificates
+from tests.support import acme_between, certcentral, pebble, vault_pki
 from tests.support.acme import csr
 
 T = TypeVar("T")
@@ -43,6 +49,9 @@ class Bench:
         is_revoked: whether the CA itself holds a certificate (DER) for revoked.
         cancels: an order that was withdrawn is over at the CA too.
         finds: an order that was placed and lost is found by its reference.
+        refuses: an order whose names are not proved is refused; else it stays open.
+        told_later: what is asked for is told at the first look, not with the answer to the order.
+        at_once: the answer to the order is the certificate, so there is nothing to take back.
     """
 
     connect: Callable[[], IssuerConnector]
@@ -54,6 +63,9 @@ class Bench:
     method: str = "dns-01"
     cancels: bool = True
     finds: bool = True
+    refuses: bool = True
+    told_later: bool = False
+    at_once: bool = False
 
 
 def run(work: Awaitable[T]) -> T:
@@ -74,9 +86,14 @@ def tasks_by(order: Order, method: str) -> list[Task]:
     return [one for one in order.tasks if one.method == method and not one.done]
 
 
+async def asked_for(bench: Bench, connector: IssuerConnector, order: Wanted, placed: Order) -> Order:
+    """An order that was placed, with what the CA asks for."""
+    return await connector.poll(order, placed.handle) if bench.told_later else placed
+
+
 async def proved(bench: Bench, connector: IssuerConnector, order: Wanted, placed: Order) -> Order:
     """Sets up what is asked for, and says so."""
-    tasks = tasks_by(placed, bench.method)
+    tasks = tasks_by(await asked_for(bench, connector, order, placed), bench.method)
     for one in tasks:
         bench.set_up(one)
     return await connector.proceed(order, placed.handle, tuple(one.id for one in tasks))
@@ -127,4 +144,63 @@ def _acme(folder: Path) -> Iterator[Bench]:
         )
 
 
-KINDS: dict[str, Callable[[Path], AbstractContextManager[Bench]]] = {"acme": _acme}
+@contextmanager
+def _vault(folder: Path) -> Iterator[Bench]:
+    with vault_pki.engine() as made:
+
+        def kept() -> list[dict[str, Any]]:
+            return [made.send("GET", f"pki/cert/{one}") for one in made.stored()]
+
+        def names_of(row: dict[str, Any]) -> set[str]:
+            return set(certificates.facts(_der(row)).names)
+
+        yield Bench(
+            connect=made.issuer,
+            stranger=lambda: made.issuer(token="a-token-of-nobody"),
+            nowhere=lambda: made.issuer(server_url=f"http://127.0.0.1:{free_port()}"),
+            set_up=lambda _: None,
+            issued=lambda names: sum(names_of(one) == set(names) for one in kept()),
+            is_revoked=lambda der: any(_der(one) == der and one["revocation_time"] for one in kept()),
+            method="",
+            at_once=True,
+        )
+
+
+def _der(row: dict[str, Any]) -> bytes:
+    return x509.load_pem_x509_certificate(row["certificate"].encode()).public_bytes(Encoding.DER)
+
+
+@contextmanager
+def _certcentral(folder: Path) -> Iterator[Bench]:
+    with certcentral.counter() as desk:
+        desk.clock.at = datetime.now(UTC)
+
+        def set_up(task: Task) -> None:
+            desk.prove((task,))
+
+        def issued(names: tuple[str, ...]) -> int:
+            ordered = [one for one in desk.state()["orders"] if set(one["names"]) == set(names)]
+            return sum(one["status"] == "issued" for one in ordered)
+
+        def is_revoked(der: bytes) -> bool:
+            crl = x509.load_der_x509_crl(desk.http.get(f"{desk.ca.url}/lab/crl.der").content)
+            number = x509.load_der_x509_certificate(der).serial_number
+            return crl.get_revoked_certificate_by_serial_number(number) is not None
+
+        yield Bench(
+            connect=desk.issuer,
+            stranger=lambda: desk.issuer(api_key="a-key-of-nobody"),
+            nowhere=lambda: desk.issuer(server_url=f"http://127.0.0.1:{free_port()}"),
+            set_up=set_up,
+            issued=issued,
+            is_revoked=is_revoked,
+            refuses=False,
+            told_later=True,
+        )
+
+
+KINDS: dict[str, Callable[[Path], AbstractContextManager[Bench]]] = {
+    "acme": _acme,
+    "certcentral": _certcentral,
+    "vault": _vault,
+}
