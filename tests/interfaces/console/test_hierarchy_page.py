@@ -1,5 +1,6 @@
 """The page of the authorities: for the operator alone; keys, lists and who answers, in words."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,10 +8,11 @@ import pytest
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.iam.principal import system_principal
-from certdesk.pki.authority import actions, issuers, publishing, responders
+from certdesk.pki.authority import actions, ceremonies, ceremony, issuers, publishing, responders
 from certdesk.pki.authority.models import Authority, Crl
 from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.keystore.models import Held, Key
+from certdesk.pki.x509.keys import KeyAlgorithm
 from tests.support import authority
 from tests.support.office import PASSWORD, Office
 
@@ -58,6 +60,24 @@ def test_what_is_wrong_stands_out(opal) -> None:
     assert "in the PKCS#11 token" in shown
     assert "outside this installation" in shown
     assert "nobody" in shown
+
+
+def test_ceremonies_of_offline_roots_are_kept_with_their_transcript(opal) -> None:
+    assert "Ceremonies of offline roots" not in text(opal.get(PATH))
+    by = system_principal("", "cli")
+    agenda = ceremonies.ask("p256", by, authority.pooled_key)
+    assert agenda.id not in text(opal.get(PATH))  # asked for, and nothing came back yet
+    key, now = authority.pooled_key(KeyAlgorithm.EC_P256), clock.now()
+    signed = ceremony.hold(agenda, key, now)
+    record = ceremony.transcript(agenda, signed, ["Ada", "Grace <b>"], now, "in a safe")
+    outcome = replace(signed, people=("Ada", "Grace"), transcript=record)
+    ceremonies.bring_back(outcome.as_text(), outcome.check_value, by)
+    shown = text(opal.get(PATH))
+    assert f'data-ceremony="{agenda.id}"' in shown
+    assert shown.count(outcome.check_value) == 2
+    assert "dv-p256-g2, ov-p256-g2, ev-p256-g2" in shown
+    assert "Grace &lt;b&gt;" in shown
+    assert "outside this installation" in shown
 
 
 def test_before_the_ca_is_made_the_page_says_how(office: Office, opal) -> None:

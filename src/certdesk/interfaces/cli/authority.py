@@ -5,10 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
+from certdesk.foundation.common.errors import BadParameter
+
 from . import start
+from .ceremony import AGENDA, OUTCOME, Folder, ceremony
 from .output import Json, show
 
 ca = typer.Typer(help="The built-in CA.", no_args_is_help=True)
+ca.command("ceremony")(ceremony)
 
 
 @ca.command("root")
@@ -52,6 +56,45 @@ def ca_create(
 
     made = actions.create(places, clock.now(), _host())
     show({"created": [{"slug": one.slug, "key": one.key.held.lower()} for one in made]}, as_json)
+
+
+@ca.command("request")
+def ca_request(
+    chain: Annotated[str, typer.Argument(metavar="CHAIN", help="p256, rsa2048, p384 or rsa4096.")],
+    folder: Folder,
+    list_only: Annotated[
+        bool, typer.Option("--list-only", help="A new CRL of the offline root, no new authorities.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask an offline root for new authorities of a chain: makes their keys and the agenda to take there."""
+    start.django()
+    from certdesk.pki.authority import ceremonies
+
+    if not folder.is_dir():
+        raise BadParameter(f"There is no folder {folder}.", next_step="Make it, for example on a USB stick.")
+    agenda = ceremonies.ask(chain, _host(), list_only=list_only)
+    (folder / AGENDA).write_text(agenda.as_text() + "\n", encoding="utf-8")
+    answer = {"ceremony": agenda.id, "check_value": agenda.check_value}
+    show(answer | {"file": str(folder / AGENDA), "root": agenda.root.slug}, as_json)
+
+
+@ca.command("import")
+def ca_import(
+    folder: Folder,
+    check: Annotated[str, typer.Option(help="The check value, as it stands on the signed transcript.")],
+    as_json: Json = False,
+) -> None:
+    """Take the outcome of an offline ceremony in: its authorities sign from now on, its CRL is served."""
+    start.django()
+    from certdesk.pki.authority import ceremonies
+
+    try:
+        text = (folder / OUTCOME).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadParameter(f"The file {folder / OUTCOME} cannot be read: {error}.") from None
+    taken = ceremonies.bring_back(text, check, _host())
+    show({"ceremony": taken.id, "check_value": taken.check_value}, as_json)
 
 
 def _host() -> Any:

@@ -75,7 +75,7 @@ def _disk() -> Finding:
 
 
 def _authority() -> Finding:
-    from certdesk.pki.authority import watching
+    from certdesk.pki.authority import ceremonies, watching
     from certdesk.pki.authority.models import Authority
 
     first = Authority.objects.order_by("not_after").first()
@@ -85,6 +85,11 @@ def _authority() -> Finding:
     if lost:
         sentence = f"The token lacks the keys of {', '.join(lost)}: nothing is signed with them."
         return Finding("problem", "built-in CA", f"{sentence} Connect it, see docs/pki.md.")
+    due = ceremonies.due(clock.now())
+    if due:
+        names = ", ".join(f"{one.name} ({one.next_update:%d %b %Y})" for one in due)
+        sentence = f"The CRL of an offline root ends soon: {names}."
+        return Finding("warning", "built-in CA", f"{sentence} Hold a ceremony: ./certdesk ca request.")
     return Finding("ok", "built-in CA", f"The first of its certificates ends on {first.not_after:%d %b %Y}.")
 
 

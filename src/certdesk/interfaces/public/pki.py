@@ -66,6 +66,8 @@ def crl_file(request: HttpRequest, name: str) -> HttpResponse:
     if held is None:
         return _nothing()
     der = held.delta if name.endswith(crl.DELTA) else held.full
+    if not der:  # an offline root's list has no delta
+        return _nothing()
     response = HttpResponse(der, content_type="application/pkix-crl")
     headers = _kept(der, held.this_update, CRL_KEPT)
     return _unless_known(request, response, headers | {"Expires": http_date(held.next_update.timestamp())})

@@ -15,7 +15,7 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.keystore import token_keys, tokens
 from certdesk.pki.keystore.errors import TokenUnavailable
-from certdesk.pki.keystore.models import Key
+from certdesk.pki.keystore.models import Held, Key
 from certdesk.pki.x509 import certificates, keys
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 
@@ -85,6 +85,7 @@ def create(
         HierarchyChanged: another process put a new authority there meanwhile.
     """
     chosen = _chosen(places)
+    _refuse_elsewhere(chosen)
     with _keys(chosen, make_key or default_maker()) as made:
         signed = _certified(chosen, made, now)
         with sql.short_transaction():
@@ -117,6 +118,13 @@ def _chosen(slugs: Iterable[str]) -> list[Place]:
     return chosen
 
 
+def _refuse_elsewhere(places: Sequence[Place]) -> None:
+    """Before a key is made for nothing: what an offline root has to sign is signed in a ceremony."""
+    needed = {place.parent for place in places} - {place.slug for place in places}
+    for root in Authority.objects.filter(place__in=needed - {None}, retired_at=None).order_by("slug"):
+        issuers.key_of(root.key_id)
+
+
 @contextmanager
 def _keys(places: Sequence[Place], make_key: MakeKey) -> Iterator[dict[str, PrivateKey]]:
     """A new key for each place; those in the token that are on no record at the end are destroyed."""
@@ -143,11 +151,16 @@ def _remove_unrecorded(made: Iterable[PrivateKey]) -> None:
 
 
 def _missing() -> list[Place]:
-    present = set(Authority.objects.filter(retired_at=None).values_list("place", flat=True))
-    return [place for place in hierarchy.places() if place.slug not in present]
+    """What an offline root would have to sign is not missed: it comes from a ceremony."""
+    held = dict(Authority.objects.filter(retired_at=None).values_list("place", "key__held"))
+    return [
+        place
+        for place in hierarchy.places()
+        if place.slug not in held and held.get(place.parent or "") != Held.ELSEWHERE
+    ]
 
 
-def _installation() -> str:
+def installation() -> str:
     """Tells the private CA of this installation from every other one's: the words after the common prefix."""
     first = Authority.objects.filter(level=Level.ROOT).order_by("created_at", "slug").first()
     if first is None:
@@ -176,7 +189,7 @@ def note(made: Authority, by: Principal) -> None:
 
 def _certified(places: Iterable[Place], made: Mapping[str, PrivateKey], now: datetime) -> list[_Certified]:
     """Signs for the new keys, roots first, so that what is new under a new root is signed by it."""
-    word, found = _installation(), dict[str, _Certified]()
+    word, found = installation(), dict[str, _Certified]()
     for place in places:
         root = found.get(place.parent or "") or (_root_at(place.parent) if place.parent else None)
         found[place.slug] = _certify(place, made[place.slug], root, word, now)

@@ -35,6 +35,7 @@ class Plan:
         number: taken already, higher than every one before it.
         base: the number of the full CRL that the delta builds on; `number` makes this one the base.
         whole: it is the one CRL of its issuer, a root.
+        valid: until the next one at the latest.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Plan:
     entries: Sequence[Entry]
     whole: bool
     location: str
+    valid: timedelta = VALID
 
 
 def full(plan: Plan) -> bytes:
@@ -54,6 +56,11 @@ def full(plan: Plan) -> bytes:
         [x509.DistributionPoint([x509.UniformResourceIdentifier(delta_url)], None, None, None)]
     )
     return _sign(plan, plan.entries, [x509.Extension(freshest.oid, False, freshest)])
+
+
+def alone(plan: Plan) -> bytes:
+    """The whole list without any delta to follow, DER."""
+    return _sign(plan, plan.entries, [])
 
 
 def delta(plan: Plan) -> bytes:
@@ -89,7 +96,7 @@ def _sign(
     builder = x509.CertificateRevocationListBuilder(
         issuer_name=holder.certificate.subject,
         last_update=plan.this_update,
-        next_update=plan.this_update + VALID,
+        next_update=plan.this_update + plan.valid,
         extensions=[
             x509.Extension(authority.oid, False, authority),
             x509.Extension(number.oid, False, number),

@@ -49,3 +49,7 @@ class NoSuchPlace(BadParameter):
 
 class HierarchyChanged(Conflict):
     """What was signed for the hierarchy does not fit it any more; nothing of it is recorded."""
+
+
+class CeremonyRefused(BadParameter):
+    """The files of a ceremony, or what was typed, do not belong together; nothing was taken over."""

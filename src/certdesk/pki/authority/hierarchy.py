@@ -86,12 +86,14 @@ def certify_issuing(
     root_der: bytes,
     root_key: PrivateKey,
     base: str,
+    answered: bool = True,
 ) -> bytes:
     """An issuing authority under its root, DER.
 
     Args:
         begin: its notBefore; some time ago.
         base: the http base of the pointers to the root's certificate, CRL and OCSP.
+        answered: OCSP is answered for the root's certificates; an offline root has its CRL alone.
     """
     root = x509.load_der_x509_certificate(root_der)
     root_id = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
@@ -105,7 +107,7 @@ def certify_issuing(
         .add_extension(authority, critical=False)
         .add_extension(issuers.policy(level), critical=False)
         .add_extension(issuers.SERVER_AUTH, critical=False)
-        .add_extension(issuers.access(parent, base), critical=False)
+        .add_extension(issuers.access(parent, base, answered=answered), critical=False)
         .add_extension(issuers.crl_pointer(parent, base), critical=False)
     )
     return _sign(builder, root_key, place.algorithm)

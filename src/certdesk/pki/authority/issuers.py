@@ -183,12 +183,11 @@ def key_of(key_id: str) -> PrivateKey:
     return use.private_key(key_id, HOUSE)
 
 
-def access(slug: str, base: str) -> x509.AuthorityInformationAccess:
-    """Where the issuer `slug` answers OCSP, and where its certificate is."""
-    locations = (
-        (AuthorityInformationAccessOID.OCSP, f"{base}/ocsp"),
-        (AuthorityInformationAccessOID.CA_ISSUERS, f"{base}/ca/{slug}.cer"),
-    )
+def access(slug: str, base: str, *, answered: bool = True) -> x509.AuthorityInformationAccess:
+    """Where the issuer `slug` answers OCSP, unless nobody does, and where its certificate is."""
+    locations = [(AuthorityInformationAccessOID.CA_ISSUERS, f"{base}/ca/{slug}.cer")]
+    if answered:
+        locations.insert(0, (AuthorityInformationAccessOID.OCSP, f"{base}/ocsp"))
     return x509.AuthorityInformationAccess(
         [x509.AccessDescription(oid, x509.UniformResourceIdentifier(url)) for oid, url in locations]
     )

@@ -1,5 +1,7 @@
 """The built-in CA: its hierarchy, the shapes whose lint was proved, and every signature it intended or made."""
 
+import json
+
 from django.db import models
 
 from certdesk.foundation.common.fields import MomentField
@@ -166,3 +168,25 @@ class Responder(models.Model):
 
     def __str__(self) -> str:
         return f"OCSP responder of {self.authority_id}"
+
+
+class Ceremony(models.Model):
+    """A ceremony of an offline root: asked for, and then what came back."""
+
+    id = models.CharField(primary_key=True, max_length=16)
+    agenda = models.TextField(help_text="JSON: what the offline machine was asked to sign.")
+    keys = models.TextField(help_text="JSON: slug of each new authority -> keystore.Key.")
+    check_value = models.CharField(max_length=40, default="")
+    transcript = models.TextField(default="")
+    asked_at = MomentField()
+    taken_at = MomentField(null=True)
+
+    class Meta:
+        verbose_name_plural = "ceremonies"
+
+    def __str__(self) -> str:
+        return f"ceremony {self.id}"
+
+    def key_of(self, slug: str) -> str:
+        """The id of the key that was made for an authority."""
+        return str(json.loads(self.keys)[slug])

@@ -59,6 +59,8 @@ def _events() -> Mapping[str, str]:
         "certificate.rollover_begun": _("Rollover begun"),
         "certificate.rollover_failed": _("Rollover refused"),
         "authority.created": _("Authority of the private CA made"),
+        "authority.ceremony_asked": _("Ceremony of an offline root asked for"),
+        "authority.ceremony_taken": _("Outcome of a ceremony of an offline root taken in"),
         "authority.key_lost": _("Key of the private CA lost: the token does not show it"),
         "authority.key_back": _("Key of the private CA is back"),
         "acme.account_bound": _("ACME client registered"),

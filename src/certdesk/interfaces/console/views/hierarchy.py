@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal
-from certdesk.pki.authority import overview
+from certdesk.pki.authority import ceremonies, ceremony, overview
+from certdesk.pki.authority.models import Ceremony
 from certdesk.pki.authority.overview import Line
 
 from .page import page
@@ -34,8 +35,14 @@ def hierarchy(request: HttpRequest, principal: Principal) -> HttpResponse:
             for root in lines
             if not root.parent
         ],
+        "ceremonies": [_held(one) for one in ceremonies.taken()],
     }
     return render(request, "console/hierarchy.html", context)
+
+
+def _held(row: Ceremony) -> dict[str, object]:
+    agenda = ceremony.agenda_of(row.agenda)
+    return {"row": row, "root": agenda.root.slug, "made": [one.place.slug for one in agenda.wanted]}
 
 
 def _shown(line: Line, now: datetime) -> dict[str, object]:
