@@ -20,6 +20,7 @@ from certdesk.lab.ca.errors import Refused
 from certdesk.lab.ca.state import Organization
 from certdesk.lab.smtp_server import LabSmtp
 from certdesk.lab.website import LabWebsite
+from certdesk.pki.x509 import certificates, keys
 from tests.support import tls
 from tests.support.certcentral import (
     BOSS,
@@ -362,12 +363,16 @@ def test_an_order_may_wait_for_the_accounts_own_approval(desk: Counter) -> None:
     assert run(issuer.poll(wanted, placed.handle)).state is OrderState.TASKS
 
 
-def test_a_certificate_for_another_key_is_no_certificate(desk: Counter) -> None:
+def test_a_certificate_for_another_key_comes_as_it_is_and_can_be_revoked(desk: Counter) -> None:
     desk.ca.misbehave("issue", "WRONG_KEY")
     issuer, wanted = desk.issuer(), desk.wanted()
     placed = placed_at(issuer, wanted)
-    error = refusal(issuer.proceed(wanted, placed.handle, desk.prove(placed.tasks)))
-    assert (error.reason, "our key" in error.message) == (Reason.BAD_ANSWER, True)
+    done = run(issuer.proceed(wanted, placed.handle, desk.prove(placed.tasks)))
+    key = keys.spki_sha256(x509.load_der_x509_csr(wanted.csr).public_key())
+    assert (done.state, len(done.chain)) == (OrderState.ISSUED, 2)
+    assert certificates.facts(done.chain[0]).spki_sha256 != key
+    run(issuer.revoke(done.chain[0], done.handle, 0))
+    assert run(issuer.poll(wanted, placed.handle)).state is OrderState.CANCELLED
 
 
 def test_the_test_orders_nothing_and_says_what_is_wrong(desk: Counter) -> None:

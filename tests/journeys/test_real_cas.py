@@ -116,6 +116,23 @@ def test_a_ca_outside_is_ordered_from_proved_to_collected_from_and_revoked_at(
     assert house.office.desk.state(certificate_id) == "REVOKED"
 
 
+# rule: ISS-4
+def test_a_certificate_for_another_key_never_counts_and_is_revoked_at_the_ca(
+    house: House,
+) -> None:
+    certificate_id = house.order(house.set_up("certcentral"))
+    house.lab.misbehave("issue", "WRONG_KEY")
+    house.set_records(certificate_id)
+    testing.run_all(SOON, 300, strict=True)
+    shown = house.call("certificates.show", certificate_id=certificate_id)
+    assert shown["status"] == "UNPASSED"
+    assert not Version.objects.exists()
+    order = OutsideOrder.objects.get()
+    assert "It is for another key than the one that was ordered." in order.problem
+    assert "It is for another key" in house.office.desk.certificate(certificate_id).last_failure
+    assert len(x509.load_der_x509_crl(house.lab.office.crl())) == 1
+
+
 def test_where_the_first_ca_is_not_there_the_second_issues_and_it_is_said_why(house: House) -> None:
     first, second = house.set_up("certcentral"), house.set_up("acme")
     house.stop_lab()

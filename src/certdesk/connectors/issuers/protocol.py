@@ -28,7 +28,7 @@ class Reason(StrEnum):
     CREDENTIALS = "CREDENTIALS"  # the account or its key is not accepted
     REFUSED = "REFUSED"  # the CA will never issue this order, or never revoke this certificate
     NOT_THERE = "NOT_THERE"
-    BAD_ANSWER = "BAD_ANSWER"  # e.g. a certificate for another key
+    BAD_ANSWER = "BAD_ANSWER"  # what no such CA says, e.g. a certificate that cannot be read
 
 
 _PASSING = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT, Reason.BUSY, Reason.RATE_LIMITED})

@@ -3,8 +3,6 @@
 from django.utils.translation import gettext_noop as _
 
 SHAPES = (
-    _("Order %(number)s was issued, but %(host)s has no certificate for our key on it."),
-    _("Look at the order in CertCentral; revoke what is wrong, and order anew."),
     _("The download of the certificate"),
     _("The look at the reissues"),
     _("The order waits for an administrator's approval in CertCentral."),

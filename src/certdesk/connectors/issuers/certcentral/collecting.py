@@ -1,4 +1,4 @@
-"""The certificate of an order that is issued: the one for our key, its chain without the root."""
+"""The certificate of an order that is issued, with its chain: the one for our key if there is one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 from cryptography import x509
 
 from certdesk.connectors.issuers.certcentral.wire import Wire
-from certdesk.connectors.issuers.protocol import IssuerError, Reason
 from certdesk.pki.x509 import certificates, keys
 from certdesk.pki.x509.errors import BadCertificate
 
@@ -17,10 +16,11 @@ async def chain(wire: Wire, row: Mapping[str, Any], csr: bytes | None) -> tuple[
     """DER, the leaf first.
 
     An order can have several certificates (reissues), the newest of which it shows; an older one is looked
-    for among them. `csr`: None takes the newest, whatever its key.
+    for among them. Where none is for our key it is the newest: whoever takes it judges it, and has it
+    revoked. `csr`: None takes the newest, whatever its key.
 
     Raises:
-        IssuerError: BAD_ANSWER where none is for our key; those of `Wire`.
+        IssuerError: those of `Wire`.
     """
     key = None if csr is None else keys.spki_sha256(x509.load_der_x509_csr(csr).public_key())
     newest = _number(row.get("certificate"))
@@ -33,11 +33,7 @@ async def chain(wire: Wire, row: Mapping[str, Any], csr: bytes | None) -> tuple[
         older = await _download(wire, number)
         if certificates.facts(older[0]).spki_sha256 == key:
             return older
-    raise IssuerError(
-        Reason.BAD_ANSWER,
-        f"Order {row.get('id')} was issued, but {wire.host} has no certificate for our key on it.",
-        "Look at the order in CertCentral; revoke what is wrong, and order anew.",
-    )
+    return found
 
 
 async def _others(wire: Wire, row: Mapping[str, Any]) -> list[int]:

@@ -67,10 +67,7 @@ class VaultPki:
         return await self.poll(wanted, handle)
 
     async def poll(self, wanted: Wanted, handle: str) -> Order:
-        order = await self.withdraw(handle)
-        if order.chain and (wrong := stored.fits(certificates.facts(order.chain[0]), wanted)):
-            raise self._not_ours(wrong)
-        return order
+        return await self.withdraw(handle)
 
     async def withdraw(self, handle: str) -> Order:
         """The order as it is: what is signed cannot be taken back, only revoked."""
@@ -121,21 +118,11 @@ class VaultPki:
         try:
             handle = str(row["serial_number"])
             above = row.get("ca_chain") or [row["issuing_ca"]]
-            chain = chains.without_root(chains.load([row["certificate"], *above]))
-            wrong = stored.fits(certificates.facts(chain[0]), wanted)
+            (leaf,) = chains.load([row["certificate"]])
+            chain = (leaf, *chains.without_root(chains.load(above)))
         except (*BadShape, BadCertificate):
             raise self._access.bad_answer() from None
-        if wrong:
-            raise self._not_ours(wrong, await self._given_back(chain[0], handle))
         return Order(handle, OrderState.ISSUED, chain=chain)
-
-    async def _given_back(self, leaf: bytes, handle: str) -> Reason:
-        """Revokes what nobody would ever use. Once it is, the order is over, and another CA may get it."""
-        try:
-            await self.revoke(leaf, handle, 0)
-        except IssuerError:
-            return Reason.BAD_ANSWER
-        return Reason.REFUSED
 
     def _validity(self, end: datetime, marked: bool) -> dict[str, str]:
         """Named to the second, or as a length that the engine cuts to what the role allows."""
@@ -166,13 +153,6 @@ class VaultPki:
             return chains.load(pems)
         except (*BadShape, BadCertificate):
             raise self._access.bad_answer() from None
-
-    def _not_ours(self, wrong: str, reason: Reason = Reason.BAD_ANSWER) -> IssuerError:
-        return IssuerError(
-            reason,
-            f"{self._access.host} gave a certificate for {wrong} than ordered.",
-            "Look at the role: it may set names or keys of its own.",
-        )
 
 
 def _request(wanted: Wanted) -> dict[str, Any]:

@@ -32,14 +32,10 @@ class Stored:
     revoked: bool
 
 
-def fits(facts: CertificateFacts, wanted: Wanted) -> str:
-    """What is wrong with a certificate for this order; empty when nothing is."""
-    request = x509.load_der_x509_csr(wanted.csr)
-    if facts.spki_sha256 != keys.spki_sha256(request.public_key()):
-        return "another key"
-    if {one.lower() for one in facts.names} != set(wanted.names):
-        return "other names"
-    return ""
+def fits(facts: CertificateFacts, wanted: Wanted) -> bool:
+    """A certificate for the key and the names of this order."""
+    key = keys.spki_sha256(x509.load_der_x509_csr(wanted.csr).public_key())
+    return facts.spki_sha256 == key and {one.lower() for one in facts.names} == set(wanted.names)
 
 
 async def read(access: Access, mount: str, serial: str) -> Stored | None:
@@ -79,9 +75,7 @@ async def left_by(access: Access, mount: str, wanted: Wanted, now: datetime) -> 
 
 
 def _ours(facts: CertificateFacts, wanted: Wanted, now: datetime) -> bool:
-    return (
-        facts.not_after > now and rules.bears(facts.not_after, wanted.reference) and not fits(facts, wanted)
-    )
+    return facts.not_after > now and rules.bears(facts.not_after, wanted.reference) and fits(facts, wanted)
 
 
 async def _candidates(access: Access, mount: str, reference: str, now: datetime) -> AsyncIterator[list[str]]:
