@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from certdesk.connectors.http import Fetched, Sent, fetch
-from certdesk.connectors.protocol import ConnectorError, EgressRefused
+from certdesk.connectors.protocol import ConnectorError, EgressRefused, NotConnected
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 Answer = Callable[[str], bytes | None]
@@ -277,6 +277,24 @@ def test_the_deadline_is_for_everything(silent: str) -> None:
                 await get(f"http://127.0.0.1:{port}/", ports=[port], total_timeout=0.3)
             assert not caught.value.permanent
             assert time.monotonic() - began < 2
+
+    asyncio.run(scene())
+
+
+def test_where_the_time_runs_out_before_a_server_is_met_nothing_was_sent() -> None:
+    async def endless(host: str) -> Sequence[str]:
+        await asyncio.Event().wait()
+        return []
+
+    async def scene() -> None:
+        with pytest.raises(NotConnected, match="did not answer completely") as caught:
+            await get("http://slow.example.test/", ports=[80], total_timeout=0.1, resolver=endless)
+        assert not caught.value.sent
+        assert isinstance(caught.value.__context__, TimeoutError)
+        async with serving(lambda path: None) as server:
+            with pytest.raises(ConnectorError) as late:
+                await get(f"http://127.0.0.1:{server.port}/", ports=[server.port], total_timeout=0.1)
+        assert late.value.sent
 
     asyncio.run(scene())
 

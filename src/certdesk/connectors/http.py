@@ -62,6 +62,7 @@ class _Gate:
     resolve: Resolve
     tls: ssl.SSLContext
     sent: Sent
+    met: asyncio.Event = field(default_factory=asyncio.Event)  # a server was connected to
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ async def fetch(
 
     Raises:
         EgressRefused: scheme, port, address or redirect is not allowed.
+        NotConnected: nothing was sent to anybody, also where the time ran out before.
         ConnectorError: no answer, a broken one or one over its limits.
     """
     if sent is not None and max_redirects:
@@ -116,9 +118,9 @@ async def fetch(
         async with asyncio.timeout(total_timeout):
             return await _follow(url, gate, max_redirects)
     except TimeoutError:
-        raise ConnectorError(
-            f"{url:.200} did not answer completely within {total_timeout:g} s.", permanent=False
-        ) from None
+        message = f"{url:.200} did not answer completely within {total_timeout:g} s."
+        late = ConnectorError(message, permanent=False) if gate.met.is_set() else NotConnected(message)
+        raise late from None
 
 
 async def _follow(url: str, gate: _Gate, max_redirects: int) -> Fetched:
@@ -165,6 +167,7 @@ def _path(parts: SplitResult) -> str:
 
 async def _get(target: _Target, gate: _Gate, redirects: tuple[str, ...]) -> Fetched:
     reader, writer, address = await _connect(target, gate)
+    gate.met.set()
     try:
         return await _exchange(target, gate, reader, writer, address, redirects)
     except h11.ProtocolError as error:
