@@ -185,6 +185,19 @@ def test_no_way_back_is_told_unless_the_options_allow_it(case: Case) -> None:
     assert refusal(allowed.snapshot_of(case.resource, other)).reason is Reason.NO_WAY_BACK
 
 
+# law 11
+def test_a_secret_goes_in_clear_to_ones_own_network_alone() -> None:
+    async def resolver(name: str) -> list[str]:
+        return ["93.184.216.34"] if name == "out.example.com" else ["93.184.216.34", "127.0.0.1"]
+
+    outside = Outside(allow_networks=LOOPBACK, ports=frozenset({8200, 9}), resolver=resolver)
+    for host in ("93.184.216.34", "out.example.com"):
+        error = refusal(calling.call(outside, "GET", f"http://{host}:8200/", {"X-Token": "t"}))
+        assert (error.reason, "https alone" in error.message) == (Reason.NOT_ALLOWED, True)
+    both = refusal(calling.call(outside, "GET", "http://in.example.com:9/", {}))
+    assert (both.reason, both.sent) == (Reason.UNREACHABLE, False)  # asked at 127.0.0.1, where nobody listens
+
+
 @pytest.mark.parametrize("host", ["203.0.113.5", "93.184.216.34"])
 def test_an_odd_port_is_not_asked_at_a_public_address(host: str) -> None:
     outside = Outside(allow_networks=LOOPBACK)

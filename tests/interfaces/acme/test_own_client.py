@@ -24,7 +24,7 @@ from tests.support.issuer_kinds import tasks_by, wanted
 if TYPE_CHECKING:
     from tests.support.acme_house import House
 
-OUTSIDE = Outside(allow_networks=(ipaddress.ip_network("127.0.0.0/8"),), plain_http=True)
+OUTSIDE = Outside(allow_networks=(ipaddress.ip_network("127.0.0.0/8"),))
 
 
 T = TypeVar("T")

@@ -10,6 +10,7 @@ from certdesk.connectors.dns.providers.options import ProviderOptions, with_old_
 from certdesk.connectors.egress import Network
 from certdesk.connectors.http import Resolve
 from certdesk.connectors.issuers.protocol import IssuerError, Reason
+from certdesk.connectors.targets.options import Outside as TargetOutside
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,8 @@ class Outside:
         max_bytes: of one answer.
         allow_networks: networks beside public addresses (`CERTDESK_ALLOW_NETWORKS`); there any unprivileged
             port may be asked.
-        ports: what may be asked at public addresses.
+        ports: what may be asked at public addresses, and there over https alone.
         resolver: how host names become addresses; default the operating system's.
-        plain_http: a CA may be asked without TLS; for laboratories.
     """
 
     seconds: float = 30.0
@@ -31,7 +31,16 @@ class Outside:
     allow_networks: tuple[Network, ...] = ()
     ports: frozenset[int] = frozenset({443, 8200, 8443, 9000, 14000})
     resolver: Resolve | None = None
-    plain_http: bool = False
+
+    def as_target(self) -> TargetOutside:
+        """The same limits for the way out that CAs share with targets."""
+        return TargetOutside(
+            seconds=self.seconds,
+            max_bytes=self.max_bytes,
+            allow_networks=self.allow_networks,
+            ports=self.ports,
+            resolver=self.resolver,
+        )
 
 
 class IssuerOptions(ProviderOptions):

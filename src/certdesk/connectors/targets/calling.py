@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from certdesk.connectors import http
 from certdesk.connectors.dns.lookup import printable
-from certdesk.connectors.egress import check_host, is_allowed, is_public, plain
+from certdesk.connectors.egress import check_host, is_allowed, is_public
 from certdesk.connectors.http import Fetched, Resolve, Sent
 from certdesk.connectors.protocol import ConnectorError, EgressRefused
 from certdesk.connectors.targets.options import Outside
@@ -40,10 +40,8 @@ async def call(
     Raises:
         TargetError: NOT_ALLOWED, UNREACHABLE, TIMEOUT or BAD_ANSWER.
     """
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        ports, resolver = _permission(outside, parts.hostname or "", port)
+        ports, resolver = permission(outside, url)
         return await http.fetch(
             url,
             ports=ports,
@@ -74,27 +72,40 @@ def refusal(error: ConnectorError, field: str = "") -> TargetError:
     return found
 
 
-def _permission(outside: Outside, host: str, port: int) -> tuple[frozenset[int], Resolve | None]:
-    """Ports and resolver of a call: an odd port is for addresses that the operator opened alone.
+def permission(outside: Outside, url: str) -> tuple[frozenset[int], Resolve | None]:
+    """Ports and resolver of a call: http and odd ports are for addresses that the operator opened alone.
+
+    A secret goes with nearly every call, and in clear it is kept inside one's own network.
 
     Raises:
-        EgressRefused: an odd port at a public address.
+        EgressRefused: no URL, or one of these two at a public address.
     """
-    if port in outside.ports or port < _UNPRIVILEGED:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise EgressRefused(f"{url!r:.200} is not a URL.") from None
+    usual = port in outside.ports or port < _UNPRIVILEGED
+    if usual and parts.scheme != "http":
         return outside.ports, outside.resolver
+    refused = EgressRefused(
+        f"{host} is asked over https alone, because it is outside your own network."
+        if parts.scheme == "http"
+        else f"Port {port} of {host} is not allowed."
+    )
     address = check_host(host)
     if not isinstance(address, str) and is_public(address):
-        raise EgressRefused(f"Port {port} of {host} is not allowed.")
+        raise refused
     asked = outside.resolver or http.system_resolve
 
     async def inside(name: str) -> Sequence[str]:
-        return [
-            one
-            for one in await asked(name)
-            if is_allowed(one, outside.allow_networks) and not is_public(plain(one))
-        ]
+        found = await asked(name)
+        others = [one for one in found if not is_allowed(one, ())]  # the gate looks which of them are open
+        if found and not others:
+            raise refused
+        return others
 
-    return outside.ports | {port}, inside
+    return (outside.ports if usual else outside.ports | {port}), inside
 
 
 def parsed(answer: Fetched, what: str, host: str) -> Any:

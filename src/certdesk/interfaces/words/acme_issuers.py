@@ -64,7 +64,6 @@ SHAPES = (
     _("%(host)s does not offer %(what)s."),
     _("Do without it."),
     _("The question for a nonce"),
-    _("%(url)s is not https: an ACME server is asked in no other way."),
     _("The look at its directory"),
     _("%(host)s takes no proof of %(name)s that is used here."),
     _("Allow another way of proof in the options of this certificate authority."),

@@ -47,6 +47,7 @@ SHAPES = (
     _("nothing found"),
     _("The connection to %(host)s:%(port)s broke: %(error)s."),
     _("Port %(port)s of %(host)s is not allowed."),
+    _("%(host)s is asked over https alone, because it is outside your own network."),
     _("The change of %(name)s"),
     _("The deletion of %(name)s"),
     _("The list"),

@@ -2,15 +2,14 @@
 
 import json
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from certdesk.connectors import http
-from certdesk.connectors.egress import check_host, is_allowed, is_public, plain
-from certdesk.connectors.http import Fetched, Resolve, Sent
+from certdesk.connectors.http import Fetched, Sent
 from certdesk.connectors.issuers.acme import problems
 from certdesk.connectors.issuers.acme.keys import AccountKey, signed
 from certdesk.connectors.issuers.acme.memory import Memory
@@ -18,10 +17,10 @@ from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import IssuerError, Reason
 from certdesk.connectors.issuers.waits import wait_of
 from certdesk.connectors.protocol import ConnectorError, EgressRefused
+from certdesk.connectors.targets import calling
 
 _NONCE_TRIES = 12
 """Against a server that refuses a quarter of good nonces, all of them fail once in sixteen million."""
-_UNPRIVILEGED = 1024
 _JOSE = "application/jose+json"
 _NEEDED = ("newNonce", "newAccount", "newOrder")
 
@@ -50,7 +49,7 @@ class Wire:
         now: Callable[[], datetime],
     ) -> None:
         self.host = urlsplit(directory).netloc
-        self._url, self._outside, self._tls = directory, outside, tls
+        self._url, self._outside, self._tls = directory, outside.as_target(), tls
         self._memory, self._now = memory, now
         self._directory: Mapping[str, Any] | None = None
         self._nonces: list[str] = []
@@ -161,7 +160,7 @@ class Wire:
 
     async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Fetched:
         try:
-            ports, resolver = self._permission(url)
+            ports, resolver = calling.permission(self._outside, url)
             return await http.fetch(
                 url,
                 ports=ports,
@@ -175,35 +174,6 @@ class Wire:
             )
         except ConnectorError as error:
             raise _unsent(error) from None
-
-    def _permission(self, url: str) -> tuple[frozenset[int], Resolve | None]:
-        """Ports and resolver: an odd port is for addresses that the operator opened alone.
-
-        Raises:
-            EgressRefused: plain http, or an odd port at a public address; the server names URLs too.
-        """
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-        except ValueError:
-            raise EgressRefused(f"{url!r:.200} is not a URL.") from None
-        if parts.scheme != "https" and not self._outside.plain_http:
-            raise EgressRefused(f"{url!r:.200} is not https: an ACME server is asked in no other way.")
-        if port in self._outside.ports or port < _UNPRIVILEGED:
-            return self._outside.ports, self._outside.resolver
-        address = check_host(host)
-        if not isinstance(address, str) and is_public(address):
-            raise EgressRefused(f"Port {port} of {host} is not allowed.")
-        return self._outside.ports | {port}, self._inside
-
-    async def _inside(self, name: str) -> Sequence[str]:
-        """The addresses of a name that are not public, and that the operator opened."""
-        asked = self._outside.resolver or http.system_resolve
-        return [
-            one
-            for one in await asked(name)
-            if is_allowed(one, self._outside.allow_networks) and not is_public(plain(one))
-        ]
 
 
 def _bad_nonce(answer: Fetched) -> bool:

@@ -14,7 +14,6 @@ from certdesk.connectors.issuers.protocol import IssuerError, Reason
 from certdesk.connectors.issuers.waits import wait_of
 from certdesk.connectors.targets import calling, servers
 from certdesk.connectors.targets.calling import BadShape
-from certdesk.connectors.targets.options import Outside as TargetOutside
 from certdesk.connectors.targets.protocol import TargetError
 from certdesk.foundation.common import clock
 
@@ -51,13 +50,7 @@ class Wire:
         self._base = f"{options.server_url.removesuffix('/services/v2')}/services/v2/"
         self._key = options.api_key.get_secret_value()
         self._tls = servers.context(options.ca)
-        self._outside = TargetOutside(
-            seconds=outside.seconds,
-            max_bytes=outside.max_bytes,
-            allow_networks=outside.allow_networks,
-            ports=outside.ports,
-            resolver=outside.resolver,
-        )
+        self._outside = outside.as_target()
         self.host = urlsplit(options.server_url).netloc
 
     async def json(

@@ -12,7 +12,6 @@ from certdesk.connectors.issuers.vault.options import VaultPkiOptions
 from certdesk.connectors.issuers.waits import wait_of
 from certdesk.connectors.targets import calling, servers
 from certdesk.connectors.targets.calling import BadShape
-from certdesk.connectors.targets.options import Outside as TargetOutside
 from certdesk.connectors.targets.protocol import TargetError
 from certdesk.foundation.common import clock
 
@@ -35,13 +34,7 @@ class Access:
 
     def __init__(self, options: VaultPkiOptions, outside: Outside) -> None:
         self._options = options
-        self._outside = TargetOutside(
-            seconds=outside.seconds,
-            max_bytes=outside.max_bytes,
-            allow_networks=outside.allow_networks,
-            ports=outside.ports,
-            resolver=outside.resolver,
-        )
+        self._outside = outside.as_target()
         self._tls = servers.context(options.ca)
         self._token = options.token.get_secret_value()
         self.host = urlsplit(options.server_url).netloc
