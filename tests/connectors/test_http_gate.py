@@ -319,6 +319,25 @@ def test_nobody_listens_and_no_address_can_be_tried_again() -> None:
         assert not caught.value.permanent
 
 
+def test_this_machines_cas_are_not_read_for_each_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    async def scene() -> None:
+        async with serving(lambda _: ok(), _self_signed(tmp_path)) as server:
+            url, resolver = f"https://shop.example.com:{server.port}/", names(shop_example_com="127.0.0.1")
+            with pytest.raises(ConnectorError):
+                await get(url, ports=[server.port], resolver=resolver)  # whoever came first has read them
+            monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: read.append("again"))
+            with pytest.raises(ConnectorError):
+                await get(url, ports=[server.port], resolver=resolver)
+            await get(url, ports=[server.port], resolver=resolver, verify_tls=False)
+
+    asyncio.run(scene())
+    assert read == []
+
+
 def test_tls_is_verified_unless_the_caller_checks_domains(tmp_path: Path) -> None:
     async def scene() -> None:
         async with serving(lambda _: ok(), _self_signed(tmp_path)) as server:

@@ -16,7 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from certdesk.connectors.dns.lookup import printable
 from certdesk.connectors.egress import Network
-from certdesk.connectors.http import Resolve, fetch
+from certdesk.connectors.http import Resolve, fetch, unverified
 from certdesk.connectors.probe import addresses
 from certdesk.connectors.protocol import ConnectorError, EgressRefused
 
@@ -158,9 +158,7 @@ def server_name(name: str) -> str:
 
 
 async def _handshake(place: str, port: int, name: str) -> tuple[str, bytes]:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    context = unverified()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols([PROTOCOL])
     _, writer = await asyncio.open_connection(place, port, ssl=context, server_hostname=name)

@@ -5,6 +5,7 @@ Plain asyncio streams with h11: nothing below may resolve a name or follow a red
 """
 
 import asyncio
+import functools
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -112,7 +113,7 @@ async def fetch(
     """
     if sent is not None and max_redirects:
         raise ValueError("a request of one's own follows no redirects")
-    context = tls or (ssl.create_default_context() if verify_tls else _unverified())
+    context = tls or (_usual() if verify_tls else _unverified())
     gate = _Gate(ports, tuple(allow_networks), max_bytes, resolver or system_resolve, context, sent or Sent())
     try:
         async with asyncio.timeout(total_timeout):
@@ -293,8 +294,14 @@ async def system_resolve(host: str) -> Sequence[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def _unverified() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+def unverified() -> ssl.SSLContext:
+    """One's own, that takes any certificate; this machine's CAs are not read for it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+# To read this machine's CAs holds the loop up for tens of milliseconds. Nobody may change these two.
+_usual = functools.cache(ssl.create_default_context)
+_unverified = functools.cache(unverified)
