@@ -60,7 +60,6 @@ SHAPES = (
     _("Read the words of the certificate authority; correct its options here."),
     _("%(host)s did not answer as an ACME server does."),
     _("%(host)s has asked for time: it is left alone until then."),
-    _("Check the address of the certificate authority."),
     _("%(host)s does not offer %(what)s."),
     _("Do without it."),
     _("The question for a nonce"),

@@ -8,16 +8,14 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from certdesk.connectors import http
-from certdesk.connectors.http import Fetched, Sent
+from certdesk.connectors.http import Fetched
+from certdesk.connectors.issuers import calling
 from certdesk.connectors.issuers.acme import problems
 from certdesk.connectors.issuers.acme.keys import AccountKey, signed
 from certdesk.connectors.issuers.acme.memory import Memory
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import IssuerError, Reason
 from certdesk.connectors.issuers.waits import wait_of
-from certdesk.connectors.protocol import ConnectorError, EgressRefused
-from certdesk.connectors.targets import calling
 
 _NONCE_TRIES = 12
 """Against a server that refuses a quarter of good nonces, all of them fail once in sixteen million."""
@@ -49,7 +47,7 @@ class Wire:
         now: Callable[[], datetime],
     ) -> None:
         self.host = urlsplit(directory).netloc
-        self._url, self._outside, self._tls = directory, outside.as_target(), tls
+        self._url, self._outside, self._tls = directory, outside, tls
         self._memory, self._now = memory, now
         self._directory: Mapping[str, Any] | None = None
         self._nonces: list[str] = []
@@ -159,21 +157,7 @@ class Wire:
         raise error
 
     async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Fetched:
-        try:
-            ports, resolver = calling.permission(self._outside, url)
-            return await http.fetch(
-                url,
-                ports=ports,
-                allow_networks=self._outside.allow_networks,
-                max_bytes=self._outside.max_bytes,
-                total_timeout=self._outside.seconds,
-                max_redirects=0,
-                resolver=resolver,
-                sent=Sent(method, headers, body),
-                tls=self._tls,
-            )
-        except ConnectorError as error:
-            raise _unsent(error) from None
+        return await calling.call(self._outside, method, url, headers, body, self._tls)
 
 
 def _bad_nonce(answer: Fetched) -> bool:
@@ -183,21 +167,6 @@ def _bad_nonce(answer: Fetched) -> bool:
         return problems.kind_of(json.loads(answer.body)) == "badNonce"
     except ValueError:
         return False
-
-
-def _unsent(error: ConnectorError) -> IssuerError:
-    """What the way out said, in an issuer's words."""
-    if isinstance(error, EgressRefused):
-        next_step = "Ask the operator to allow the address (CERTDESK_ALLOW_NETWORKS) or port."
-        return IssuerError(Reason.NOT_ALLOWED, error.message, next_step)
-    if error.permanent:
-        return IssuerError(
-            Reason.BAD_ANSWER, error.message, "Check the address of the certificate authority."
-        )
-    late = isinstance(error.__context__, TimeoutError)
-    next_step = "Check that the server runs and can be reached from here."
-    reason = Reason.TIMEOUT if late else Reason.UNREACHABLE
-    return IssuerError(reason, error.message, next_step, sent=error.sent)
 
 
 def object_of(answer: Fetched, host: str) -> dict[str, Any]:

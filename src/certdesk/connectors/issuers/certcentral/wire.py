@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 from certdesk.connectors.dns.lookup import printable
 from certdesk.connectors.http import Fetched
+from certdesk.connectors.issuers import calling
 from certdesk.connectors.issuers.certcentral.options import CertCentralOptions
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import IssuerError, Reason
 from certdesk.connectors.issuers.waits import wait_of
-from certdesk.connectors.targets import calling, servers
+from certdesk.connectors.targets import servers
 from certdesk.connectors.targets.calling import BadShape
-from certdesk.connectors.targets.protocol import TargetError
 from certdesk.foundation.common import clock
 
 _WORDS = 500
@@ -50,7 +50,7 @@ class Wire:
         self._base = f"{options.server_url.removesuffix('/services/v2')}/services/v2/"
         self._key = options.api_key.get_secret_value()
         self._tls = servers.context(options.ca)
-        self._outside = outside.as_target()
+        self._outside = outside
         self.host = urlsplit(options.server_url).netloc
 
     async def json(
@@ -82,10 +82,7 @@ class Wire:
         """A good answer as it came; see `json`."""
         headers = {"X-DC-DEVKEY": self._key, "Content-Type": "application/json"}
         raw = b"" if body is None else json.dumps(body).encode()
-        try:
-            answer = await calling.call(self._outside, method, self._base + path, headers, raw, self._tls)
-        except TargetError as error:
-            raise IssuerError(Reason(error.reason), error.message, error.next_step, sent=error.sent) from None
+        answer = await calling.call(self._outside, method, self._base + path, headers, raw, self._tls)
         if 200 <= answer.status < 300:
             return answer
         raise self._refusal(answer, what, decides)

@@ -6,13 +6,13 @@ from urllib.parse import urlsplit
 
 from certdesk.connectors.dns.lookup import printable
 from certdesk.connectors.http import Fetched
+from certdesk.connectors.issuers import calling
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import IssuerError, Reason
 from certdesk.connectors.issuers.vault.options import VaultPkiOptions
 from certdesk.connectors.issuers.waits import wait_of
-from certdesk.connectors.targets import calling, servers
+from certdesk.connectors.targets import servers
 from certdesk.connectors.targets.calling import BadShape
-from certdesk.connectors.targets.protocol import TargetError
 from certdesk.foundation.common import clock
 
 _WORDS = 500
@@ -34,7 +34,7 @@ class Access:
 
     def __init__(self, options: VaultPkiOptions, outside: Outside) -> None:
         self._options = options
-        self._outside = outside.as_target()
+        self._outside = outside
         self._tls = servers.context(options.ca)
         self._token = options.token.get_secret_value()
         self.host = urlsplit(options.server_url).netloc
@@ -123,10 +123,7 @@ class Access:
             sent["X-Vault-Namespace"] = self._options.namespace
         raw = b"" if body is None else json.dumps(body).encode()
         url = f"{self._options.server_url}/v1/{path}"
-        try:
-            return await calling.call(self._outside, method, url, sent, raw, self._tls)
-        except TargetError as error:
-            raise IssuerError(Reason(error.reason), error.message, error.next_step, sent=error.sent) from None
+        return await calling.call(self._outside, method, url, sent, raw, self._tls)
 
 
 def _told(answer: Fetched) -> str:
