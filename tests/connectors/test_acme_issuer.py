@@ -493,7 +493,7 @@ def test_the_end_is_asked_for_where_the_ca_takes_it(
     ends: list[str] = []
 
     def seen(method: str, path: str, reply: Reply) -> Reply:
-        if path == "/order-plz":
+        if path == "/order-plz" and reply.status < 300:  # not a nonce that Pebble refused
             ends.append(json.loads(reply.body).get("notAfter", ""))
         return reply
 
@@ -530,3 +530,46 @@ def test_what_the_server_does_not_offer_is_told(
     with pytest.raises(IssuerError, match="revokeCert") as none:
         run(acme(options).revoke(issued.chain[0], issued.handle, 0))
     assert none.value.permanent
+
+
+def test_directory_and_account_are_asked_for_once_in_a_process(
+    front: Between, options: dict[str, Any], name: str
+) -> None:
+    memory = Memory(lambda: 0.0)
+    for reference in ("a", "b"):
+        assert run(acme(options, memory).place(wanted(reference, f"{reference}{name}"))).handle
+    assert front.asked.count(("GET", "/dir")) == 1
+    assert front.asked.count(("POST", "/sign-me-up")) == 2  # is there one; the new one
+    assert run(acme(options, memory).test()).ok
+    assert front.asked.count(("GET", "/dir")) == 2
+    assert front.asked.count(("POST", "/sign-me-up")) == 3
+
+
+def test_an_account_that_the_server_has_lost_is_made_again(
+    front: Between, options: dict[str, Any], name: str
+) -> None:
+    memory, lost = Memory(lambda: 0.0), ["/order-plz"]
+    assert run(acme(options, memory).place(wanted("a", f"a{name}"))).handle
+    gone = problem(400, "accountDoesNotExist", "no such account")
+    front.before = lambda method, path: gone if path in lost and lost.pop() else None
+    assert run(acme(options, memory).place(wanted("b", f"b{name}"))).handle
+    assert front.asked.count(("POST", "/sign-me-up")) == 3
+
+
+def test_a_challenge_is_answered_once(
+    server: Pebble, front: Between, options: dict[str, Any], name: str
+) -> None:
+    connector = acme({**options, "methods": ["http-01"]})
+    order = wanted("once", name)
+    placed = run(connector.place(order))
+    (task,) = tasks_by(placed, "http-01")
+    server.set_up(task)
+    pending = ("/my-order/", "/authZ/")
+    shown: dict[str, Reply] = {}
+    # the server shows for a while what it showed before the answer
+    front.after = lambda method, path, reply: (
+        shown.setdefault(path, reply) if path.startswith(pending) else reply
+    )
+    for _ in range(2):
+        run(connector.proceed(order, placed.handle, (task.id,)))
+    assert sum(path.startswith("/chalZ/") for _, path in front.asked) == 1

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from certdesk.connectors.issuers.acme.keys import AccountKey, bound, read, signed, unb64
+from certdesk.connectors.issuers.acme.memory import Memory
 from certdesk.connectors.issuers.acme.options import AcmeOptions
 from certdesk.connectors.issuers.acme.problems import AcmeRefused
 from certdesk.connectors.issuers.acme.wire import Signer, Wire, no_acme
@@ -13,10 +14,10 @@ _OPTIONS = "Correct the options of this certificate authority."
 
 
 class Account:
-    """The one account of a configured issuer; its URL is asked for once."""
+    """The one account of a configured issuer; its URL is asked for once in a process."""
 
-    def __init__(self, options: AcmeOptions, wire: Wire) -> None:
-        self._options, self._wire = options, wire
+    def __init__(self, options: AcmeOptions, wire: Wire, memory: Memory) -> None:
+        self._options, self._wire, self._memory = options, wire, memory
         self._key = read(options.account_key.get_secret_value())
         following = options.next_account_key.get_secret_value()
         self._next = read(following) if following else None
@@ -42,7 +43,18 @@ class Account:
             raise IssuerError(Reason.CREDENTIALS, message, "Test this certificate authority, then try again.")
         return self._signer
 
+    def forget(self) -> None:
+        """The server is asked for its directory and the account again, e.g. as it has lost the account."""
+        self._memory.forget_directory(self._options.directory)
+        for key in (self._key, self._next):
+            if key is not None:
+                self._memory.forget_account(self._options.directory, key.thumbprint)
+        self._signer = None
+
     async def _found(self, key: AccountKey) -> Signer | None:
+        known = self._memory.account_of(self._options.directory, key.thumbprint)
+        if known:
+            return Signer(key, known)
         try:
             return await self._asked(key, {"onlyReturnExisting": True})
         except AcmeRefused as error:
@@ -89,6 +101,7 @@ class Account:
         found = answer.header("location")
         if not found:
             raise no_acme(self._wire.host)
+        self._memory.has_account(self._options.directory, key.thumbprint, found)
         return Signer(key, found)
 
     async def update_contact(self) -> None:
@@ -115,10 +128,11 @@ class Account:
             {"account": by.account, "oldKey": by.key.jwk},
         )
         await self._wire.post(url, inner, by, "The change of the account key")
+        self.forget()
         self._signer = Signer(self._next, by.account)
 
     async def deactivate(self) -> None:
         """Ends the account for good; its certificates stay."""
         by = await self.signer()
         await self._wire.post(by.account, {"status": "deactivated"}, by, "The end of the account")
-        self._signer = None
+        self.forget()

@@ -38,6 +38,7 @@ from certdesk.connectors.targets import servers
 from certdesk.foundation.common import clock
 
 _PLACED = "The order"
+_NO_ACCOUNT = "accountDoesNotExist"
 # A CA may know the certificate that is replaced no more, or have replaced it already: then it is a first one.
 _NO_PREDECESSOR = frozenset({"alreadyReplaced", "malformed", "unauthorized", "notFound"})
 
@@ -55,7 +56,7 @@ class Acme:
         self._options, self._memory, self._now = options, memory, now
         self._preset = PRESETS[options.preset]
         self._wire = Wire(options.directory, outside, servers.context(options.ca), memory, now)
-        self._account = Account(options, self._wire)
+        self._account = Account(options, self._wire, memory)
         self._orders = Orders(self._wire, memory, options)
         known = self._preset.capabilities
         ways = tuple(one for one in known.methods if one in options.methods)
@@ -67,6 +68,7 @@ class Acme:
         return self._capabilities
 
     async def test(self) -> IssuerCheck:
+        self._account.forget()  # what is tested is the server, not what we know of it
         try:
             by = await self._account.signer(make=True)
             notes = await self._learn()
@@ -89,6 +91,15 @@ class Acme:
         return (f"It offers these profiles: {listed}.",) if listed else ()
 
     async def place(self, wanted: Wanted) -> Order:
+        try:
+            return await self._placed(wanted)
+        except AcmeRefused as error:
+            if error.kind != _NO_ACCOUNT:
+                raise
+        self._account.forget()  # the server has lost it since we asked: it is made again
+        return await self._placed(wanted)
+
+    async def _placed(self, wanted: Wanted) -> Order:
         with nothing_sent():
             by = await self._account.signer(make=True)
             await self._learn()

@@ -60,7 +60,9 @@ class Orders:
             str(one["url"])
             for authorization in held
             for one in tasks.challenges_of(authorization)
-            if one["url"] in told and one.get("status") == "pending"
+            if one["url"] in told
+            and one.get("status") == "pending"
+            and not self._memory.is_answered(str(one["url"]))
         ]:
             waits.append(await self._answer(url, by))
         return self._open(order, handle, held, by, longest(*waits))

@@ -36,7 +36,7 @@ class Signer:
 
 
 class Wire:
-    """The way to one server. Directory and nonces live as long as this object."""
+    """The way to one server. Nonces live as long as this object, what it knows of the server in `memory`."""
 
     def __init__(
         self,
@@ -49,21 +49,22 @@ class Wire:
         self.host = urlsplit(directory).netloc
         self._url, self._outside, self._tls = directory, outside, tls
         self._memory, self._now = memory, now
-        self._directory: Mapping[str, Any] | None = None
         self._nonces: list[str] = []
 
     async def directory(self) -> Mapping[str, Any]:
-        """What the server offers, asked once.
+        """What the server offers; asked for once an hour.
 
         Raises:
             IssuerError: BAD_ANSWER where it is no directory, or as every request.
         """
-        if self._directory is None:
-            found = object_of(await self.get(self._url, "The look at its directory"), self.host)
-            if not all(isinstance(found.get(name), str) for name in _NEEDED):
-                raise no_acme(self.host)
-            self._directory = found
-        return self._directory
+        known = self._memory.directory_of(self._url)
+        if known is not None:
+            return known
+        found = object_of(await self.get(self._url, "The look at its directory"), self.host)
+        if not all(isinstance(found.get(name), str) for name in _NEEDED):
+            raise no_acme(self.host)
+        self._memory.read(self._url, found)
+        return found
 
     async def meta(self) -> Mapping[str, Any]:
         found = (await self.directory()).get("meta")
@@ -152,6 +153,8 @@ class Wire:
         if 200 <= answer.status < 300:
             return answer
         error = problems.refusal(answer, what, self.host, self._now(), decides=decides)
+        if error.kind == "accountDoesNotExist":
+            self._memory.forget_account(self._url, account)
         if error.retry_after and error.reason in (Reason.RATE_LIMITED, Reason.BUSY):
             self._memory.hold(account, url, error.retry_after)
         raise error
