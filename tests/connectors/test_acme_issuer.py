@@ -150,9 +150,24 @@ def test_the_key_of_an_account_is_changed_and_the_account_stays(
     assert old.value.reason is Reason.CREDENTIALS
 
 
-def test_contact_is_updated_and_an_account_is_ended(options: dict[str, Any]) -> None:
+def test_an_edited_contact_address_reaches_the_server_with_a_test(
+    front: Between, options: dict[str, Any]
+) -> None:
+    told: list[object] = []
+
+    def seen(method: str, path: str, reply: Reply) -> Reply:
+        if path.startswith("/my-account/") and reply.status < 300:
+            told.append(reply.object.get("contact"))
+        return reply
+
+    front.after = seen
+    for email in ("", "ops@example.com", "other@example.com"):
+        assert run(acme({**options, "email": email}).test()).ok
+    assert told[1:] == [["mailto:ops@example.com"], ["mailto:other@example.com"]]
+
+
+def test_an_account_that_was_ended_is_told(options: dict[str, Any]) -> None:
     assert run(acme(options).test()).ok
-    run(acme({**options, "email": "ops@example.com"}).update_contact())
     run(acme(options).deactivate())
     ended_account = run(acme(options).test())
     assert (ended_account.ok, bool(ended_account.problem)) == (False, True)

@@ -71,6 +71,7 @@ class Acme:
         self._account.forget()  # what is tested is the server, not what we know of it
         try:
             by = await self._account.signer(make=True)
+            await self._account.update_contact()
             notes = await self._learn()
         except IssuerError as error:
             return IssuerCheck(False, error.message, error.next_step)
@@ -220,10 +221,6 @@ class Acme:
     async def change_key(self) -> None:
         """From `account_key` to `next_account_key`; afterwards the options may hold the latter alone."""
         await self._account.change_key()
-
-    async def update_contact(self) -> None:
-        """Tells the server the contact address of the options."""
-        await self._account.update_contact()
 
     async def deactivate(self) -> None:
         """Ends the account; its certificates stay valid, and can be revoked by it no more."""
