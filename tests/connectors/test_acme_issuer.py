@@ -12,7 +12,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from certdesk.connectors.issuers import registry
-from certdesk.connectors.issuers.acme import keys
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import IssuerError, OrderState, Reason
 from certdesk.pki.x509.certificates import chain_to_pem
@@ -131,25 +130,6 @@ def test_terms_are_agreed_to_by_somebody(front: Between) -> None:
     assert ("POST", "/order-plz") not in front.asked
 
 
-def test_the_key_of_an_account_is_changed_and_the_account_stays(
-    server: Pebble, options: dict[str, Any], name: str
-) -> None:
-    order = wanted("k", name)
-    placed = run(acme(options).place(order))
-    with pytest.raises(IssuerError) as none:
-        run(acme(options).change_key())
-    assert none.value.reason is Reason.OPTIONS
-    following = keys.make()
-    both = {**options, "next_account_key": following}
-    for _ in range(2):  # after a crash it is done again
-        run(acme(both).change_key())
-    assert run(acme(both).poll(order, placed.handle)).state is OrderState.TASKS
-    assert run(acme({**options, "account_key": following}).poll(order, placed.handle)).handle == placed.handle
-    with pytest.raises(IssuerError) as old:
-        run(acme(options).poll(order, placed.handle))
-    assert old.value.reason is Reason.CREDENTIALS
-
-
 def test_an_edited_contact_address_reaches_the_server_with_a_test(
     front: Between, options: dict[str, Any]
 ) -> None:
@@ -164,13 +144,6 @@ def test_an_edited_contact_address_reaches_the_server_with_a_test(
     for email in ("", "ops@example.com", "other@example.com"):
         assert run(acme({**options, "email": email}).test()).ok
     assert told[1:] == [["mailto:ops@example.com"], ["mailto:other@example.com"]]
-
-
-def test_an_account_that_was_ended_is_told(options: dict[str, Any]) -> None:
-    assert run(acme(options).test()).ok
-    run(acme(options).deactivate())
-    ended_account = run(acme(options).test())
-    assert (ended_account.ok, bool(ended_account.problem)) == (False, True)
 
 
 def test_only_https_and_only_what_is_open_is_asked(front: Between, options: dict[str, Any]) -> None:
@@ -439,28 +412,6 @@ def test_names_lead_only_where_the_operator_has_opened(front: Between, options: 
     assert "bytes" in large.problem
 
 
-def test_advice_that_cannot_be_had_now_is_no_advice_against(
-    server: Pebble, front: Between, options: dict[str, Any], name: str
-) -> None:
-    issued = issue(server, acme(options), wanted("v", name), "http-01")
-    window = {"suggestedWindow": {"start": "2026-12-01T00:00:00Z", "end": "2026-12-02T00:00:00Z"}}
-    answers = {"good": Reply(200, {}, json.dumps(window).encode()), "none": problem(404, "malformed", "who?")}
-    answers |= {"odd": Reply(200, {}, b"{}"), "busy": problem(503, "serverInternal", "later", "9")}
-    for told, answer in answers.items():
-        front.after = changed("/dir", renewalInfo=f"https://127.0.0.1:{front.port}/ari")
-        front.before = lambda method, path, answer=answer: (  # type: ignore[misc]
-            answer if path.startswith("/ari/") else None
-        )
-        if told == "busy":
-            with pytest.raises(IssuerError) as busy:
-                run(acme(options).renewal_window(issued.chain[0]))
-            assert (busy.value.reason, busy.value.retry_after) == (Reason.BUSY, 9)
-            continue
-        found = run(acme(options).renewal_window(issued.chain[0]))
-        assert (found is not None) is (told == "good")
-        assert found is None or found[2] == 6 * 3600
-
-
 def test_times_of_the_server_are_handed_on_and_kept_within_a_call(
     server: Pebble, front: Between, options: dict[str, Any], name: str
 ) -> None:
@@ -536,7 +487,6 @@ def test_what_the_server_does_not_offer_is_told(
     server: Pebble, front: Between, options: dict[str, Any], name: str
 ) -> None:
     issued = issue(server, acme(options), wanted("a", name), "http-01")
-    assert run(acme(options).renewal_window(issued.chain[0])) is None
 
     def less(method: str, path: str, reply: Reply) -> Reply:
         return Reply(200, reply.headers, reply.body.replace(b"revokeCert", b"x")) if path == "/dir" else reply

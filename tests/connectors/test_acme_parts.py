@@ -301,21 +301,6 @@ def test_the_name_of_a_certificate_in_ari_is_that_of_the_rfc() -> None:
     assert advice.identifier_of(certificate("a", LEAF, "Middle", MIDDLE, named=False)) == ""
 
 
-@pytest.mark.parametrize(
-    ("window", "good"),
-    [
-        ({"start": "2026-12-01T00:00:00Z", "end": "2026-12-02T00:00:00Z"}, True),
-        ({"start": "2026-12-02T00:00:00Z", "end": "2026-12-01T00:00:00Z"}, False),
-        ({"start": "2026-12-01T00:00:00", "end": "2026-12-02T00:00:00"}, False),
-        ({"start": "soon", "end": "later"}, False),
-        ({}, False),
-        (None, False),
-    ],
-)
-def test_a_window_that_makes_no_sense_is_no_advice(window: Any, good: bool) -> None:
-    assert (advice.window_of({"suggestedWindow": window}) is not None) is good
-
-
 def test_presets_are_those_of_the_form_and_say_what_is_known() -> None:
     assert set(get_args(PresetName)) == set(PRESETS)
     for name, preset in PRESETS.items():
@@ -342,7 +327,7 @@ def test_a_key_is_made_once_and_kept_sealed() -> None:
     assert options().stored()["account_key"] != stored["account_key"]
     assert made.endpoint() == ("acme-v02.api.letsencrypt.org", 443)
     kinds = {one.name: one.kind for one in form(type(made))}
-    assert "next_account_key" not in kinds  # nothing begins when it is entered
+    assert options(next_account_key="").endpoint() == made.endpoint()  # as it was stored once
     assert (kinds["account_key"], kinds["eab_hmac_key"], kinds["preset"]) == (
         "secret_block",
         "secret",
@@ -359,7 +344,6 @@ def test_a_key_is_made_once_and_kept_sealed() -> None:
         ({"directory_url": "https://u@ca/dir"}, "password"),
         ({"directory_url": "https://ca:99999/dir"}, "URL"),
         ({"account_key": "nonsense"}, "private key"),
-        ({"next_account_key": "nonsense"}, "private key"),
         ({"eab_key_id": "kid"}, "binding"),
         ({"eab_key_id": "kid", "eab_hmac_key": "*"}, "base64url"),
         ({"email": "nobody"}, "email"),

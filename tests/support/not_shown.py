@@ -57,7 +57,6 @@ PIECES: dict[str, tuple[str, ...]] = {
     ),
     "connectors/issuers/options.py": ("Value error, ",),
     "connectors/issuers/acme/presets.py": ("Let's Encrypt", "Google Trust Services"),  # names of firms
-    "connectors/issuers/acme/advice.py": ("a time without a zone",),  # for the parser that calls it
     "connectors/issuers/certcentral/issuer.py": ("Revoked by certdesk.", "Withdrawn by the applicant."),
     "connectors/issuers/certcentral/options.py": ("DigiCert CertCentral",),
     "connectors/issuers/certcentral/orders.py": ("certdesk …",),

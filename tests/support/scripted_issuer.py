@@ -4,7 +4,6 @@ asked."""
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -85,9 +84,6 @@ class ScriptedIssuer:
         if self._script.raised is not None:
             raise self._script.raised
         return self._script.check
-
-    async def renewal_window(self, certificate: bytes) -> tuple[datetime, datetime, int] | None:
-        return None
 
 
 @contextmanager

@@ -14,11 +14,10 @@ from django.test import Client
 from certdesk.connectors import http
 from certdesk.connectors.http import Fetched, Sent
 from certdesk.connectors.issuers import registry
-from certdesk.connectors.issuers.acme import keys
 from certdesk.connectors.issuers.acme.issuer import Acme
 from certdesk.connectors.issuers.acme.memory import Memory
 from certdesk.connectors.issuers.options import Outside
-from certdesk.connectors.issuers.protocol import Advises, IssuerConnector, Order, OrderState, Wanted
+from certdesk.connectors.issuers.protocol import IssuerConnector, Order, OrderState, Wanted
 from tests.support.issuer_kinds import tasks_by, wanted
 
 if TYPE_CHECKING:
@@ -98,17 +97,11 @@ def issued(house: "House", line: Line, connector: IssuerConnector, order: Wanted
     return found
 
 
-def test_issued_advised_replaced_and_revoked(house: "House", line: Line, options: dict[str, Any]) -> None:
+def test_issued_replaced_and_revoked(house: "House", line: Line, options: dict[str, Any]) -> None:
     connector = connected(options)
     assert line.run(connector.test()).ok
-    assert isinstance(connector, Advises)
     assert connector.capabilities.advises
     first = issued(house, line, connector, wanted("first", "www.example.com"))
-    window = line.run(connector.renewal_window(first.chain[0]))
-    assert window is not None
-    start, end, ask_again = window
-    assert start < end
-    assert ask_again > 0
     again = wanted("second", "www.example.com", replaces=first.chain[0], predecessor=first.handle)
     second = issued(house, line, connector, again)
     assert second.chain[0] != first.chain[0]
@@ -119,13 +112,10 @@ def test_issued_advised_replaced_and_revoked(house: "House", line: Line, options
         line.run(connector.revoke(second.chain[0], second.handle, 4))
 
 
-def test_a_profile_and_another_key(house: "House", line: Line, options: dict[str, Any]) -> None:
+def test_a_profile(house: "House", line: Line, options: dict[str, Any]) -> None:
     connector = connected(options)
     _, told = line.run(connector.test()).notes
     profile = told.removesuffix(".").rpartition(" ")[2]
-    following = {**options, "next_account_key": keys.make()}
-    for _ in range(2):
-        line.run(connected(following).change_key())
     order = wanted("p", "www.example.com", product=profile)
-    placed = line.run(connected(following).place(order))
+    placed = line.run(connected(options).place(order))
     assert placed.state is OrderState.TASKS

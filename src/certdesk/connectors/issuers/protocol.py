@@ -86,7 +86,7 @@ class Capabilities:
         caa_domains: the names by which CAA records permit it (RFC 8659 `issue`).
         methods: of `dns-01`, `http-01`, `tls-alpn-01`, `email`; empty where it asks for no proof.
         longest_days: of validity that it gives.
-        advises: it tells when to renew (ARI, RFC 9773).
+        advises: it knows the certificate that an order replaces (ARI, RFC 9773).
         harmless_until_proceed: it issues and bills nothing for an order before `proceed`, so an order that
             was only placed may be left for one at another CA.
     """
@@ -225,14 +225,6 @@ class IssuerConnector(Protocol):
 
     async def test(self) -> IssuerCheck:
         """Can it be reached, and does it accept our account? Never raises."""
-
-
-@runtime_checkable
-class Advises(Protocol):
-    """A CA that says when a certificate should be renewed (ARI, RFC 9773)."""
-
-    async def renewal_window(self, certificate: bytes) -> tuple[datetime, datetime, int] | None:
-        """First and last moment, and the seconds after which to ask again; None where it has no advice."""
 
 
 @runtime_checkable

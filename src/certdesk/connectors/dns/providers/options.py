@@ -38,8 +38,6 @@ def _plain_secret(secret: SecretStr) -> SecretStr:
 
 
 NO_SECRET = SecretStr("")
-NOT_DRAWN: dict[str, Any] = {"kind": "not_drawn"}
-"""`json_schema_extra` of an option that no form shows, because what it is for starts elsewhere."""
 ZoneName = Annotated[str, pydantic.AfterValidator(_zone_name)]
 Secret = Annotated[SecretStr, pydantic.AfterValidator(_plain_secret)]
 ZoneNames = Annotated[tuple[ZoneName, ...], pydantic.Field(min_length=1, max_length=1000)]
@@ -148,7 +146,6 @@ def form(model: type[ProviderOptions]) -> tuple[FormField, ...]:
             example=str(field.examples[0]) if field.examples else "",
         )
         for name, field in model.model_fields.items()
-        if field.json_schema_extra != NOT_DRAWN
     )
 
 

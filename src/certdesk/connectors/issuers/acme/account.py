@@ -1,16 +1,14 @@
-"""The account at an ACME server (RFC 8555 §7.3): found by its key, made, given another key."""
+"""The account at an ACME server (RFC 8555 §7.3): found by its key, made, its contact changed."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from certdesk.connectors.issuers.acme.keys import AccountKey, bound, read, signed, unb64
+from certdesk.connectors.issuers.acme.keys import AccountKey, bound, read, unb64
 from certdesk.connectors.issuers.acme.memory import Memory
 from certdesk.connectors.issuers.acme.options import AcmeOptions
 from certdesk.connectors.issuers.acme.problems import AcmeRefused
 from certdesk.connectors.issuers.acme.wire import Signer, Wire, no_acme
 from certdesk.connectors.issuers.protocol import IssuerError, Reason
-
-_OPTIONS = "Correct the options of this certificate authority."
 
 
 class Account:
@@ -19,12 +17,10 @@ class Account:
     def __init__(self, options: AcmeOptions, wire: Wire, memory: Memory) -> None:
         self._options, self._wire, self._memory = options, wire, memory
         self._key = read(options.account_key.get_secret_value())
-        following = options.next_account_key.get_secret_value()
-        self._next = read(following) if following else None
         self._signer: Signer | None = None
 
     async def signer(self, *, make: bool = False) -> Signer:
-        """Who asks from here on. A key that is being changed is the old one or the new one.
+        """Who asks from here on.
 
         Args:
             make: an account, where there is none.
@@ -33,9 +29,7 @@ class Account:
             IssuerError: CREDENTIALS, there is none, or it is not made; or as every request.
         """
         if self._signer is None:
-            for key in (self._key, self._next):
-                if key is not None and self._signer is None:
-                    self._signer = await self._found(key)
+            self._signer = await self._found(self._key)
         if self._signer is None and make:
             self._signer = await self._made()
         if self._signer is None:
@@ -46,9 +40,7 @@ class Account:
     def forget(self) -> None:
         """The server is asked for its directory and the account again, e.g. as it has lost the account."""
         self._memory.forget_directory(self._options.directory)
-        for key in (self._key, self._next):
-            if key is not None:
-                self._memory.forget_account(self._options.directory, key.thumbprint)
+        self._memory.forget_account(self._options.directory, self._key.thumbprint)
         self._signer = None
 
     async def _found(self, key: AccountKey) -> Signer | None:
@@ -108,31 +100,3 @@ class Account:
         """Tells the server the email address of the options, or that there is none now."""
         by = await self.signer()
         await self._wire.post(by.account, {"contact": self._contact()}, by, "The change of the contact")
-
-    async def change_key(self) -> None:
-        """From the account key to the next one (RFC 8555 §7.3.5); twice is no error.
-
-        Raises:
-            IssuerError: OPTIONS, no next key is given; or as every request.
-        """
-        if self._next is None:
-            message = "There is no next account key in the options."
-            raise IssuerError(Reason.OPTIONS, message, _OPTIONS, field="next_account_key")
-        by = await self.signer()
-        if by.key is self._next:
-            return
-        url = await self._wire.url_of("keyChange")
-        inner = signed(
-            self._next,
-            {"jwk": self._next.jwk, "url": url},
-            {"account": by.account, "oldKey": by.key.jwk},
-        )
-        await self._wire.post(url, inner, by, "The change of the account key")
-        self.forget()
-        self._signer = Signer(self._next, by.account)
-
-    async def deactivate(self) -> None:
-        """Ends the account for good; its certificates stay."""
-        by = await self.signer()
-        await self._wire.post(by.account, {"status": "deactivated"}, by, "The end of the account")
-        self.forget()

@@ -204,28 +204,6 @@ class Acme:
             if error.kind != "alreadyRevoked":
                 raise
 
-    async def renewal_window(self, certificate: bytes) -> tuple[datetime, datetime, int] | None:
-        at = (await self._wire.directory()).get("renewalInfo")
-        name = advice.identifier_of(certificate)
-        if not isinstance(at, str) or not name:
-            return None
-        try:
-            answer = await self._wire.get(f"{at.rstrip('/')}/{name}", "The question when to renew")
-        except AcmeRefused as error:
-            if error.permanent:
-                return None
-            raise
-        window = advice.window_of(object_of(answer, self._wire.host))
-        return None if window is None else (*window, self._wire.wait_of(answer) or advice.ASK_AGAIN)
-
-    async def change_key(self) -> None:
-        """From `account_key` to `next_account_key`; afterwards the options may hold the latter alone."""
-        await self._account.change_key()
-
-    async def deactivate(self) -> None:
-        """Ends the account; its certificates stay valid, and can be revoked by it no more."""
-        await self._account.deactivate()
-
 
 def _identifier(name: str) -> dict[str, str]:
     return {"type": "ip" if ":" in name or name.replace(".", "").isdigit() else "dns", "value": name}

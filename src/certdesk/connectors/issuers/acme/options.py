@@ -1,12 +1,13 @@
 """The options of an ACME server: which one, by which account, which chain and profile."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 import pydantic
 from pydantic import SecretStr
 
-from certdesk.connectors.dns.providers.options import NO_SECRET, NOT_DRAWN, Secret
+from certdesk.connectors.dns.providers.options import NO_SECRET, Secret
 from certdesk.connectors.dns.providers.urls import endpoint_of
 from certdesk.connectors.issuers.acme import keys
 from certdesk.connectors.issuers.acme.presets import PRESETS
@@ -108,12 +109,6 @@ class AcmeOptions(IssuerOptions):
         description="PEM. Empty: a new one is made. Another key is another account.",
         json_schema_extra=_BLOCK,
     )
-    next_account_key: Annotated[SecretStr, pydantic.AfterValidator(_account_key)] = pydantic.Field(
-        NO_SECRET,
-        title="Next account key",
-        description="PEM. While the key of an account is changed, the account is found by either.",
-        json_schema_extra=NOT_DRAWN,  # to enter it changes no key by itself
-    )
     eab_key_id: str = pydantic.Field(
         "",
         max_length=300,
@@ -144,6 +139,14 @@ class AcmeOptions(IssuerOptions):
         title="Wanted root",
         description="Common name of the root that the chain leads to, where it offers several.",
     )
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _left_out(cls, given: Any) -> Any:
+        """Stored options may hold one that is no more."""
+        if not isinstance(given, Mapping):
+            return given
+        return {key: value for key, value in given.items() if key != "next_account_key"}
 
     @pydantic.model_validator(mode="after")
     def _belong_together(self) -> "AcmeOptions":
