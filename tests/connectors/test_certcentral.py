@@ -439,6 +439,10 @@ def test_answers_of_another_shape_are_no_answers(desk: Counter, monkeypatch: pyt
     assert refusal(issuer.poll(later, again.handle)).reason is Reason.BAD_ANSWER
     row = shown.full(desk.ca.office.orders[int(done.handle)])
     spoilt("full", row | {"certificate": None}, lambda: issuer.poll(wanted, done.handle))
+    ours = {"id": "?", "type": "reissue", "status": "pending", "comments": orders.mark(later.reference)}
+    spoilt("full", row | {"requests": [ours]}, lambda: issuer.place(later))
+    nameless = {"status": "pending", "requests": [], "dcv_method": "dns-txt-token"}
+    spoilt("full", nameless, lambda: issuer.poll(wanted, done.handle))
     with monkeypatch.context() as patch:
         patch.setattr(shown, "product", lambda _: {})
         assert "did not answer as CertCentral" in run(issuer.test()).problem

@@ -90,7 +90,7 @@ class CertCentral:
         number, request = orders.numbers(handle)
         row = await self._order(number)
         if orders.status(row, request) in _OPEN:
-            tasks = await self._tasks(wanted, row)
+            tasks = await self._tasks(wanted, number, row)
             if all(task.done for task in tasks):  # the last proof may have let it issue at once
                 row = await self._order(number)
         else:
@@ -161,7 +161,10 @@ class CertCentral:
         before = self._predecessor(wanted)
         if before is not None:
             row = await self._maybe(before)
-            request = orders.reissue_with(row, wanted.reference) if row else None
+            try:
+                request = orders.reissue_with(row, wanted.reference) if row else None
+            except BadShape:  # ours is there: another one must not be asked for
+                raise self._wire.bad_answer() from None
             if request is not None:
                 return f"{before}/{request}"
         query = (
@@ -227,9 +230,9 @@ class CertCentral:
                 return None
             raise
 
-    async def _tasks(self, wanted: Wanted, row: Mapping[str, Any]) -> tuple[Task, ...]:
+    async def _tasks(self, wanted: Wanted, number: int, row: Mapping[str, Any]) -> tuple[Task, ...]:
         """What is asked for, with a look of CertCentral's at what is there."""
-        number, method = row["id"], str(row.get("dcv_method", ""))
+        method = str(row.get("dcv_method", ""))
         if method == "email":
             return orders.tasks(method, wanted.names, "", frozenset())
         path = f"order/certificate/{number}"
