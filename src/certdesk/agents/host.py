@@ -41,9 +41,9 @@ ANSWER_SECONDS = 30.0
 COMMAND_SECONDS = 60.0
 LOOK_SECONDS = 5.0
 PATIENCE = 5.0
+"""Seconds after which a server that was reloaded must serve the new certificate."""
 AGAIN = 0.25  # between two good rounds, which both count: old and new processes answer in turn
 MOST_LOOKS = 50  # told of one change, the wrong ones first; a desk takes no more than 500
-"""Seconds after which a server that was reloaded must serve the new certificate."""
 SHORTEST_WAIT, LONGEST_WAIT = 5.0, 600.0
 KEPT_VERSIONS = 5
 GONE = 3
