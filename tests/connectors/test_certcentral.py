@@ -234,7 +234,7 @@ def test_withdrawn_and_withdrawn_too_late(desk: Counter, monkeypatch: pytest.Mon
     desk.ca.misbehave("cancel", "EARLY")
     answer = run(issuer.withdraw(late.handle))
     assert answer.state is OrderState.ISSUED
-    assert has_key_of(answer, wanted)
+    assert has_key_of(run(issuer.poll(wanted, late.handle)), wanted)
     assert run(issuer.withdraw(late.handle)).state is OrderState.ISSUED
 
 

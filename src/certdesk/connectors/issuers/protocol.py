@@ -181,7 +181,7 @@ class Order:
         tasks: all that is asked for, each under one or several methods of which one is enough for its name.
         words: the CA's own, for people; always there when REFUSED.
         retry_after: seconds until it makes sense to ask again.
-        chain: when ISSUED: DER, the leaf first, without the root.
+        chain: when ISSUED: DER, the leaf first, without the root; none in the answer of `withdraw`.
     """
 
     handle: str
@@ -218,7 +218,7 @@ class IssuerConnector(Protocol):
         """The order as it is now, the certificate in it once it is issued."""
 
     async def withdraw(self, handle: str) -> Order:
-        """Takes an order back. ISSUED in the answer: the CA was quicker."""
+        """Takes an order back. ISSUED in the answer: the CA was quicker; `poll` brings the certificate."""
 
     async def revoke(self, certificate: bytes, handle: str, reason: int) -> None:
         """Revokes a certificate (DER); twice is no error. `reason`: CRLReason (RFC 5280 §5.3.1)."""

@@ -188,7 +188,7 @@ class Acme:
         order = object_of(answer, self._wire.host)
         match order.get("status"):
             case "valid":
-                return Order(handle, OrderState.ISSUED, chain=(await self._orders.chains(order, by))[0])
+                return Order(handle, OrderState.ISSUED)
             case "processing":
                 return Order(handle, OrderState.WORKING, retry_after=self._wire.wait_of(answer))
             case _:

@@ -12,22 +12,22 @@ from certdesk.pki.x509.errors import BadCertificate
 _MOST_LOOKED_AT = 5
 
 
-async def chain(wire: Wire, row: Mapping[str, Any], csr: bytes | None) -> tuple[bytes, ...]:
+async def chain(wire: Wire, row: Mapping[str, Any], csr: bytes) -> tuple[bytes, ...]:
     """DER, the leaf first.
 
     An order can have several certificates (reissues), the newest of which it shows; an older one is looked
     for among them. Where none is for our key it is the newest: whoever takes it judges it, and has it
-    revoked. `csr`: None takes the newest, whatever its key.
+    revoked.
 
     Raises:
         IssuerError: those of `Wire`.
     """
-    key = None if csr is None else keys.spki_sha256(x509.load_der_x509_csr(csr).public_key())
+    key = keys.spki_sha256(x509.load_der_x509_csr(csr).public_key())
     newest = _number(row.get("certificate"))
     if newest is None:
         raise wire.bad_answer()
     found = await _download(wire, newest)
-    if key is None or certificates.facts(found[0]).spki_sha256 == key:
+    if certificates.facts(found[0]).spki_sha256 == key:
         return found
     for number in [one for one in await _others(wire, row) if one != newest][:_MOST_LOOKED_AT]:
         older = await _download(wire, number)

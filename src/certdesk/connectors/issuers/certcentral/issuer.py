@@ -7,6 +7,7 @@ Documented at https://dev.digicert.com/certcentral-apis/services-api.html.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -95,13 +96,16 @@ class CertCentral:
                 row = await self._order(number)
         else:
             tasks = ()
-        return await self._state(wanted, handle, row, request, tasks)
+        found = _state(handle, row, request, tasks)
+        if found.state is not OrderState.ISSUED:
+            return found
+        return replace(found, chain=await collecting.chain(self._wire, row, wanted.csr))
 
     async def withdraw(self, handle: str) -> Order:
         number, request = orders.numbers(handle)
         row = await self._order(number)  # a reissue that came later must not be cancelled in place of this
         if orders.status(row, request) in _DONE:
-            return await self._state(None, handle, row, request, ())
+            return _state(handle, row, request, ())
         try:
             body = {"status": "CANCELED", "note": "Withdrawn by the applicant."}
             await self._wire.send(
@@ -111,7 +115,7 @@ class CertCentral:
             if refusal.reason is not Reason.REFUSED:
                 raise
             row = await self._order(number)  # it was cancelled before, or the CA was quicker
-            state = await self._state(None, handle, row, request, ())
+            state = _state(handle, row, request, ())
             if state.state in (OrderState.TASKS, OrderState.WORKING):
                 raise
             return state
@@ -258,32 +262,24 @@ class CertCentral:
             if isinstance(one, dict) and one.get("status") in ("approved", "valid", "complete")
         )
 
-    async def _state(
-        self,
-        wanted: Wanted | None,
-        handle: str,
-        row: Mapping[str, Any],
-        request: int | None,
-        tasks: tuple[Task, ...],
-    ) -> Order:
-        status = orders.status(row, request)
-        asked = orders.asked(row, request)
-        decided = str(asked.get("status", "")).lower()
-        words = str(asked.get("processor_comment") or "")[:500]
-        if status == "rejected" or decided == "rejected":
-            return Order(
-                handle, OrderState.REFUSED, words=words or "DigiCert rejected the order without words."
-            )
-        if status in _ENDED or decided in ("canceled", "cancelled"):
-            return Order(handle, OrderState.CANCELLED, words=words)
-        if status == "issued":
-            chain = await collecting.chain(self._wire, row, wanted.csr if wanted else None)
-            return Order(handle, OrderState.ISSUED, chain=chain)
-        if any(not task.done for task in tasks):
-            return Order(handle, OrderState.TASKS, tasks, retry_after=_AGAIN)
-        again = _AGAIN_PEOPLE if status in _WAITS else _AGAIN
-        words = _WAITS.get(status, _PLACED)
-        return Order(handle, OrderState.WORKING, tasks, words, retry_after=again)
+
+def _state(handle: str, row: Mapping[str, Any], request: int | None, tasks: tuple[Task, ...]) -> Order:
+    """Where it stands; without the certificate."""
+    status = orders.status(row, request)
+    asked = orders.asked(row, request)
+    decided = str(asked.get("status", "")).lower()
+    words = str(asked.get("processor_comment") or "")[:500]
+    if status == "rejected" or decided == "rejected":
+        return Order(handle, OrderState.REFUSED, words=words or "DigiCert rejected the order without words.")
+    if status in _ENDED or decided in ("canceled", "cancelled"):
+        return Order(handle, OrderState.CANCELLED, words=words)
+    if status == "issued":
+        return Order(handle, OrderState.ISSUED)
+    if any(not task.done for task in tasks):
+        return Order(handle, OrderState.TASKS, tasks, retry_after=_AGAIN)
+    again = _AGAIN_PEOPLE if status in _WAITS else _AGAIN
+    words = _WAITS.get(status, _PLACED)
+    return Order(handle, OrderState.WORKING, tasks, words, retry_after=again)
 
 
 def _is_revoked(row: Mapping[str, Any], serial: str) -> bool:

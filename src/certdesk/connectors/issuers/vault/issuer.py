@@ -67,10 +67,17 @@ class VaultPki:
         return await self.poll(wanted, handle)
 
     async def poll(self, wanted: Wanted, handle: str) -> Order:
-        return await self.withdraw(handle)
+        found = await self._stored(handle)
+        if found.revoked:
+            return _revoked(handle)
+        return await self._issued(found)
 
     async def withdraw(self, handle: str) -> Order:
         """The order as it is: what is signed cannot be taken back, only revoked."""
+        found = await self._stored(handle)
+        return _revoked(handle) if found.revoked else Order(handle, OrderState.ISSUED)
+
+    async def _stored(self, handle: str) -> Stored:
         found = await stored.read(self._access, self._mount, handle)
         if found is None:
             raise IssuerError(
@@ -78,9 +85,7 @@ class VaultPki:
                 f"{self._access.host} has no certificate {handle:.80}.",
                 "Check that the role stores certificates (no_store) and that it was not tidied away.",
             )
-        if found.revoked:
-            return Order(handle, OrderState.CANCELLED, words="The certificate is revoked.")
-        return await self._issued(found)
+        return found
 
     async def revoke(self, certificate: bytes, handle: str, reason: int) -> None:
         """By its number, or whole where the engine did not store it. The engine keeps no reason."""
@@ -153,6 +158,10 @@ class VaultPki:
             return chains.load(pems)
         except (*BadShape, BadCertificate):
             raise self._access.bad_answer() from None
+
+
+def _revoked(handle: str) -> Order:
+    return Order(handle, OrderState.CANCELLED, words="The certificate is revoked.")
 
 
 def _request(wanted: Wanted) -> dict[str, Any]:
