@@ -5,16 +5,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from certdesk.connectors.http import Fetched
-from certdesk.pki.x509 import certificates
+from certdesk.pki.x509 import certificates, keys
 from certdesk.pki.x509.errors import BadCertificate
+from certdesk.pki.x509.explaining import signed_by
 
 _LINK = re.compile(r'<([^<>"\s]{1,1000})>\s*;[^,<]*rel="?alternate"?', re.IGNORECASE)
 _MOST_ALTERNATES = 5
-_NO_LINK = (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError)
 
 
 def alternates_of(answer: Fetched) -> list[str]:
@@ -45,16 +43,8 @@ def leads_to(chain: Sequence[bytes], root: str) -> bool:
 
 def holds(chain: Sequence[bytes], csr: bytes) -> bool:
     """Whether the leaf is for the key of the order, and each certificate was issued by the one above it."""
+    key = keys.spki_sha256(x509.load_der_x509_csr(csr).public_key())
     loaded = [x509.load_der_x509_certificate(one) for one in chain]
-    if _spki(loaded[0].public_key()) != _spki(x509.load_der_x509_csr(csr).public_key()):
-        return False
-    try:
-        for lower, upper in pairwise(loaded):
-            lower.verify_directly_issued_by(upper)
-    except _NO_LINK:
-        return False
-    return True
-
-
-def _spki(key: object) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined,no-any-return]
+    return keys.spki_sha256(loaded[0].public_key()) == key and all(
+        signed_by(lower, upper) for lower, upper in pairwise(loaded)
+    )

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 
 from certdesk.pki.x509 import certificates
+from certdesk.pki.x509.explaining import signed_by
 
 
 def load(pems: Any) -> tuple[bytes, ...]:
@@ -24,11 +24,7 @@ def without_root(chain: Iterable[bytes]) -> tuple[bytes, ...]:
 
 def issued(upper: bytes, lower: bytes) -> bool:
     """The upper certificate's key has signed the lower one."""
-    try:
-        x509.load_der_x509_certificate(lower).verify_directly_issued_by(x509.load_der_x509_certificate(upper))
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
+    return signed_by(x509.load_der_x509_certificate(lower), x509.load_der_x509_certificate(upper))
 
 
 def _is_root(one: x509.Certificate) -> bool:
