@@ -598,13 +598,36 @@ def test_an_order_that_the_ca_has_lost_is_placed_again(desk: Desk, ca: OutsideCa
     assert Placement.objects.count() == 1
 
 
-def test_an_order_of_which_the_ca_tells_nonsense_is_taken_back_and_refused(desk: Desk, ca: OutsideCa) -> None:
-    bad = IssuerError(Reason.BAD_ANSWER, "The answer is no JSON.")
-    ca.slow, ca.faults = 9, [("poll", "before", bad)] * 3
+UNREADABLE = IssuerError(Reason.BAD_ANSWER, "The answer is no JSON.")
+
+
+# rule: ISS-4
+def test_a_maintenance_page_after_an_outage_ends_no_order(desk: Desk, ca: OutsideCa) -> None:
+    ca.slow, ca.faults = 1, [("poll", "before", one) for one in (DOWN, DOWN, UNREADABLE, DOWN, UNREADABLE)]
+    certificate_id = proved(desk)
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert "withdraw" not in ca.calls
+
+
+def test_an_issued_chain_that_cannot_be_read_for_hours_ends_the_order(desk: Desk, ca: OutsideCa) -> None:
+    """The CA cannot take back what it has issued, and what it sends is never readable."""
+    ca.slow, ca.faults = 1, [("poll", "after", UNREADABLE)] * 60
+    certificate_id = proved(desk)
+    desk.run(3 * DAY)
+    assert desk.state(certificate_id) == "UNPASSED"
+    assert not OutsideOrder.objects.filter(unfinished=True).exists()
+
+
+def test_an_order_of_which_the_ca_tells_nonsense_for_hours_is_taken_back_and_refused(
+    desk: Desk, ca: OutsideCa
+) -> None:
+    ca.slow, ca.faults = 99, [("poll", "before", UNREADABLE)] * outside_jobs.NONSENSE
     certificate_id = proved(desk)
     in_time(desk)
     found = desk.certificate(certificate_id)
     assert (found.state, found.last_failure) == ("UNPASSED", "The answer is no JSON.")
+    assert ca.calls.count("poll") == outside_jobs.NONSENSE
     assert [one.state for one in ca.orders.values()] == ["CANCELLED"]
 
 

@@ -68,6 +68,9 @@ class OutsideOrder(models.Model):
     problem = models.CharField(max_length=1000, default="", help_text="Why the last call failed.")
     next_step = models.CharField(max_length=500, default="")
     failures = models.IntegerField(default=0, help_text="Calls that failed in a row.")
+    unreadable = models.IntegerField(
+        default=0, db_default=0, help_text="Answers in a row that could not be read."
+    )
     quiet = models.IntegerField(default=0, help_text="Answers in a row that told nothing new.")
     chosen = models.JSONField(default=list, help_text="[slug, taken, sentence] of each candidate.")
     refused = models.BooleanField(default=False, help_text="It was this order that the CA refused.")

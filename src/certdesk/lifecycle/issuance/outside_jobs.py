@@ -46,6 +46,7 @@ log = structlog.get_logger(__name__)
 
 CALL_SECONDS = 120.0
 PATIENCE = 3  # failures in a row that time may heal, before another issuer gets the turn
+NONSENSE = 20  # unreadable answers in a row, some eleven hours: no maintenance page lasts that long
 CESSATION, UNSPECIFIED = 5, 0  # CRLReason, RFC 5280 §5.3.1
 WRONG = "certificate.wrong_answer"
 """Audit action: a CA sent a certificate that is not what was ordered."""
@@ -210,10 +211,10 @@ def _failed(order: OutsideOrder, work: Call, error: IssuerError) -> None:
     harmless = work.connector.capabilities.harmless_until_proceed
     never = placing and outside.surely_not_live(error, asked_before=order.lost, harmless=harmless)
     lost = placing and outside.may_be_there(error, asked_before=order.lost)
-    outside_orders.note_failure(order, error.message, error.next_step, now, lost=lost)
+    outside_orders.note_failure(order, error, now, lost=lost)
     if work.duty is Duty.DISOWN:
         _not_disowned(order, error, now)
-    elif order.leaving and (never or error.reason is Reason.NOT_THERE):
+    elif order.leaving and (never or error.reason is Reason.NOT_THERE or order.unreadable >= NONSENSE):
         _left(order, now)
     elif _is_refused(work, error) or (never and _is_worth_it(order, error)):
         outside_orders.end(order, PlacementState.REFUSED, now, refused=_is_refused(work, error))
@@ -240,14 +241,19 @@ def _not_disowned(order: OutsideOrder, error: IssuerError, now: datetime) -> Non
 
 
 def _mend(order: OutsideOrder, work: Call, error: IssuerError) -> None:
-    """An order that the CA knows no more is placed again; one of which it tells nonsense is taken back."""
+    """An order that the CA knows no more is placed again; one of which it tells nonsense for hours is taken
+    back."""
     if work.duty is not Duty.CARRY_ON:
         return
     if error.reason is Reason.NOT_THERE:
         order.handle, order.state, order.tasks = "", "", []
-    elif error.reason is Reason.BAD_ANSWER and order.failures >= PATIENCE:
+    elif order.unreadable >= NONSENSE:
         order.leaving, order.refused, order.refusal = True, True, error.message[:500]
-    order.save(update_fields=["handle", "state", "tasks", "leaving", "refused", "refusal"])
+        order.failures = order.unreadable = 0  # taking it back is another call, with a patience of its own
+    order.save(update_fields=_MENDED)
+
+
+_MENDED = ("handle", "state", "tasks", "leaving", "refused", "refusal", "failures", "unreadable")
 
 
 def _show(order: OutsideOrder, error: IssuerError) -> None:

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.db.models import Q
 
-from certdesk.connectors.issuers.protocol import Order, Wanted
+from certdesk.connectors.issuers.protocol import IssuerError, Order, Reason, Wanted
 from certdesk.foundation.common import clock
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.applications import queries as application_queries
@@ -287,7 +287,7 @@ def note_answer(order: OutsideOrder, answer: Order, marks: Mapping[str, str], no
     order.handle, order.state, order.words = answer.handle[:1000], answer.state.value, words
     order.tasks = rules.rows_of(tasks)
     order.quiet = 0 if news else order.quiet + 1
-    order.problem, order.next_step, order.failures = "", "", 0
+    order.problem, order.next_step, order.failures, order.unreadable = "", "", 0, 0
     order.asking, order.lost, order.asked_at = False, False, now
     order.save(update_fields=_HEARD)
     known = {(one.id, one.value) for one in before}  # what was heard before was set up then
@@ -304,18 +304,23 @@ _HEARD = (
     "problem",
     "next_step",
     "failures",
+    "unreadable",
     "asking",
     "lost",
     "asked_at",
 )
 
 
-def note_failure(order: OutsideOrder, sentence: str, next_step: str, now: datetime, *, lost: bool) -> None:
+def note_failure(order: OutsideOrder, error: IssuerError, now: datetime, *, lost: bool) -> None:
     """Keeps why a call failed; `lost` = it was `place`, and may have been heard all the same."""
-    order.problem, order.next_step = sentence[:1000], next_step[:500]
+    order.problem, order.next_step = error.message[:1000], error.next_step[:500]
     order.failures += 1
+    order.unreadable = order.unreadable + 1 if error.reason is Reason.BAD_ANSWER else 0
     order.asking, order.lost, order.asked_at = False, order.lost or lost, now
-    order.save(update_fields=["problem", "next_step", "failures", "asking", "lost", "asked_at"])
+    order.save(update_fields=_FAILED)
+
+
+_FAILED = ("problem", "next_step", "failures", "unreadable", "asking", "lost", "asked_at")
 
 
 def end(
