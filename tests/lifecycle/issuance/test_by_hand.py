@@ -252,6 +252,37 @@ def test_the_applicant_does_not_speak_for_the_ca(desk: Desk, alice: Client, otto
     assert answer(otto, certificate_id, certificate=sent)["status"] == "ISSUING"
 
 
+# rule: ORG-5
+def test_the_applicant_does_not_say_that_a_certificate_is_revoked(
+    desk: Desk, alice: Client, otto: Client
+) -> None:
+    certificate_id = waiting(desk)
+    answer(otto, certificate_id, certificate=pem_for(csr_of(alice, certificate_id)))
+    desk.run()
+    alice("certificates.revoke", certificate_id, {"reason_code": "SUPERSEDED"})
+    desk.run()
+    with pytest.raises(Forbidden) as caught:
+        answer(alice, certificate_id, revoked=True)
+    assert "You applied for this certificate" in caught.value.message
+    desk.run(DAY)
+    assert desk.state(certificate_id) == "REVOKING"
+
+
+# rule: ORG-5
+def test_the_applicant_does_not_say_that_what_was_refused_is_revoked(
+    desk: Desk, alice: Client, otto: Client
+) -> None:
+    certificate_id = waiting(desk)
+    late = issue(csr_of(alice, certificate_id))[0]
+    with short_transaction():
+        outside_orders.end(
+            OutsideOrder.objects.get(), PlacementState.DROPPED, clock.real_now(), unwanted=late
+        )
+    with pytest.raises(Forbidden):
+        answer(alice, certificate_id, revoked=True)
+    assert OutsideOrder.objects.get().unfinished
+
+
 def test_the_connector_by_itself() -> None:
     able = ManualIssuer(ManualOptions(level="EV", caa_domains=("ca.example",)), Outside()).capabilities
     assert able.levels == {"DV", "OV", "EV"}

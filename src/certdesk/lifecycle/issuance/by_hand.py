@@ -136,11 +136,12 @@ def note_revoked(principal: Principal, certificate_id: str, now: datetime) -> St
             "No revocation of this certificate waits for an officer.",
             next_step="Open the certificate to see how it stands.",
         )
+    brought = [one for version in away for one in _orders_of(version)]
+    for order in (*brought, *refused):
+        _check_officer(principal, order)
     with short_transaction():
-        for version in away:
-            OutsideOrder.objects.filter(
-                certificate=certificate, issuer=version.issuer.partition(":")[0], serial=version.serial
-            ).update(revoked_by_hand=True)
+        for order in brought:
+            OutsideOrder.objects.filter(placement_id=order.placement_id).update(revoked_by_hand=True)
         for order in refused:
             outside_orders.end(order, PlacementState.REFUSED, clock.real_now())
         _note(principal, certificate, "revocation")
@@ -148,6 +149,16 @@ def note_revoked(principal: Principal, certificate_id: str, now: datetime) -> St
             kind = revoking.SETTLE
             jobs.enqueue(kind, subject=certificate.id, dedupe_key=f"{kind}:{certificate.id}")
     return State(certificate.state)
+
+
+def _orders_of(version: Version) -> list[OutsideOrder]:
+    """The order that brought a version, with who applied for it."""
+    found = OutsideOrder.objects.select_related("application").filter(
+        certificate_id=version.certificate_id,
+        issuer=version.issuer.partition(":")[0],
+        serial=version.serial,
+    )
+    return list(found)
 
 
 def to_revoke(certificate_id: str, now: datetime) -> tuple[bool, list[Version], list[OutsideOrder]]:
