@@ -99,6 +99,7 @@ def test_the_whole_life_by_hand(desk: Desk, alice: Client, otto: Client) -> None
     revoking = alice.show(certificate_id)
     assert revoking["status"] == "REVOKING"
     assert "has to be revoked at its CA by hand" in revoking["last_failure"]
+    assert (revoking["next_actor"], "revokes it at the CA" in revoking["next_step"]) == ("RA officer", True)
     assert Version.objects.get().revoked_at is None
     answer(otto, certificate_id, revoked=True)
     desk.run()
@@ -204,7 +205,9 @@ def test_a_version_that_was_replaced_is_noted_as_revoked_and_no_other(
     desk.run()
     assert Version.objects.get(number=1).revoked_at is None
     answer(otto, certificate_id, revoked=True)
-    desk.run(DAY)
+    with pytest.raises(WrongState):  # it is on offer no more, and nobody waits an hour for the job
+        answer(otto, certificate_id, revoked=True)
+    desk.run()
     assert Version.objects.get(number=1).revoked_at is not None
     assert [one.revoked_by_hand for one in OutsideOrder.objects.order_by("placement__created_at")] == [
         True,

@@ -9,6 +9,7 @@ from certdesk.lifecycle.certificates import queries as certificate_queries
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuance import by_hand, outside_info
+from certdesk.lifecycle.issuance.outside_info import OrderInfo
 
 from .registry import operation
 from .schemas import CaAnswer
@@ -17,6 +18,7 @@ from .shapes import Shape
 NEXT = {
     "you": ("domain owner", "Set up what the CA wants to see; it is looked at every few minutes."),
     "officer": ("RA officer", "An officer takes the CSR to the CA and uploads what it sends."),
+    "revokes": ("RA officer", "An officer revokes it at the CA and notes here that it is done."),
 }
 ANSWER = "/v3/scm/certificates/{certificate_id}/ca-answer"
 
@@ -55,14 +57,17 @@ def of(found: Certificate) -> Shape:
             {"issuer": title, "taken": taken, "reason": say(why)} for title, taken, why in info.reasons
         ],
     }
-    return {"ca_order": order, **_next(found, info.who)}
+    return {"ca_order": order, **_next(found, info)}
 
 
-def _next(found: Certificate, who: str) -> Shape:
+def _next(found: Certificate, info: OrderInfo) -> Shape:
     """Who acts next, where it is not the CA."""
-    if found.state != State.ISSUING or who not in NEXT:
+    key = info.who if found.state == State.ISSUING else ""
+    if found.state == State.REVOKING and info.revokes:
+        key = "revokes"
+    if key not in NEXT:
         return {}
-    actor, step = NEXT[who]
+    actor, step = NEXT[key]
     return {"next_actor": actor, "next_step": say(step)}
 
 

@@ -20,6 +20,7 @@ SHAPES = (
     _("The names by which CAA records permit it."),
     _("Set up what the CA wants to see; it is looked at every few minutes."),
     _("An officer takes the CSR to the CA and uploads what it sends."),
+    _("An officer revokes it at the CA and notes here that it is done."),
     _("Exactly one of certificate, refusal and revoked is given."),
     _("Send one of them."),
     _("The CA says that it is issued, but sent no certificate."),

@@ -1,5 +1,6 @@
 """What an officer brings from a CA without an interface: the certificate, its no, or that it is revoked."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from certdesk.foundation.audit import actions as audit
@@ -142,6 +143,8 @@ def note_revoked(principal: Principal, certificate_id: str, now: datetime) -> St
     with short_transaction():
         for order in brought:
             OutsideOrder.objects.filter(placement_id=order.placement_id).update(revoked_by_hand=True)
+        for version, reason in _replaced(certificate.id, away):
+            outside_revoking.revoke_later(version, reason)  # wakes the job that looks once an hour
         for order in refused:
             outside_orders.end(order, PlacementState.REFUSED, clock.real_now())
         _note(principal, certificate, "revocation")
@@ -149,6 +152,12 @@ def note_revoked(principal: Principal, certificate_id: str, now: datetime) -> St
             kind = revoking.SETTLE
             jobs.enqueue(kind, subject=certificate.id, dedupe_key=f"{kind}:{certificate.id}")
     return State(certificate.state)
+
+
+def _replaced(certificate_id: str, away: Sequence[Version]) -> list[tuple[Version, int]]:
+    """Those of them that end because later ones have replaced them, each with the reason."""
+    reasons = outside_revoking.waiting(certificate_id)
+    return [(one, reasons[one.id]) for one in away if one.id in reasons]
 
 
 def _orders_of(version: Version) -> list[OutsideOrder]:
@@ -163,20 +172,27 @@ def _orders_of(version: Version) -> list[OutsideOrder]:
 
 def to_revoke(certificate_id: str, now: datetime) -> tuple[bool, list[Version], list[OutsideOrder]]:
     """What an officer has to revoke at CAs without an interface: whether that is the certificate as a whole,
-    the versions in force, and the orders that brought what was refused here."""
+    the versions in force of which nobody has noted it yet, the orders that brought what was refused here."""
     asked = revoking.open_request(certificate_id)
     whole = asked is not None and asked.confirmed_at is not None
-    replaced = set() if whole else outside_revoking.waiting(certificate_id)
+    replaced = {} if whole else outside_revoking.waiting(certificate_id)
     away = [
         one
         for one in versions.in_force(certificate_id, now)
         if (whole or one.id in replaced)
         and outside_revoking.is_outside(one)
         and outside.is_by_hand(one.issuer.partition(":")[0])
+        and not any(order.revoked_by_hand for order in _orders_of(one))
     ]
     unfinished = OutsideOrder.objects.filter(certificate_id=certificate_id, unfinished=True)
     refused = [one for one in unfinished.exclude(unwanted=None) if outside.is_by_hand(one.issuer)]
     return whole and bool(away), away, refused
+
+
+def awaits_revocation(certificate_id: str, now: datetime) -> bool:
+    """Whether an officer has anything to revoke."""
+    _, away, refused = to_revoke(certificate_id, now)
+    return bool(away or refused)
 
 
 def _note(principal: Principal, certificate: Certificate, what: str) -> None:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from certdesk.foundation.common import clock
 from certdesk.lifecycle.certificates.models import Certificate
 
-from . import outside
+from . import by_hand, outside
 from . import outside_rules as rules
 from .models import OutsideOrder
 from .outside_rules import Kept
@@ -23,6 +24,8 @@ class OrderInfo:
         state: of `OrderState`; empty while nothing was heard.
         problem: why the last call failed; empty when it did not.
         asked_at, next_at: real time.
+        by_hand: it is open, and an officer brings what its CA answers.
+        revokes: an officer has to revoke at a CA that is asked by hand; an order that is open goes first.
         who: `you` for records to set by hand, `officer`, `CA`, or empty when nobody has to act.
     """
 
@@ -40,6 +43,12 @@ class OrderInfo:
     reasons: tuple[Line, ...]
     who: str
     by_hand: bool
+    revokes: bool
+
+    @property
+    def awaits_officer(self) -> bool:
+        """Whether an officer has something to bring from a CA that is asked by hand."""
+        return self.by_hand or self.revokes
 
 
 def order_info(certificate: Certificate) -> OrderInfo | None:
@@ -49,6 +58,7 @@ def order_info(certificate: Certificate) -> OrderInfo | None:
     if order is None:
         return None
     tasks = rules.kept(order.tasks)
+    open_by_hand = order.live and outside.is_by_hand(order.issuer)
     return OrderInfo(
         issuer=order.issuer,
         title=outside.title(order.issuer),
@@ -63,5 +73,6 @@ def order_info(certificate: Certificate) -> OrderInfo | None:
         tasks=tasks,
         reasons=tuple((str(title), bool(taken), str(why)) for title, taken, why in order.chosen),
         who=rules.who_acts(order.state, tasks) if order.live else "",
-        by_hand=order.live and outside.is_by_hand(order.issuer),
+        by_hand=open_by_hand,
+        revokes=not open_by_hand and by_hand.awaits_revocation(certificate.id, clock.now()),
     )

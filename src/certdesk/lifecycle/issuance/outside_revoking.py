@@ -83,10 +83,13 @@ def revoke_later(version: Version, reason: int) -> None:
     )
 
 
-def waiting(certificate_id: str) -> set[int]:
-    """Ids of the versions that are still to be revoked at their CA because later ones have replaced them."""
+def waiting(certificate_id: str) -> dict[int, int]:
+    """The versions that are still to be revoked at their CA because later ones have replaced them: id ->
+    CRLReason."""
     found = Job.objects.filter(subject=certificate_id, kind=END, state__in=(Waiting.READY, Waiting.RUNNING))
-    return {int(payload["version"]) for payload in found.values_list("payload", flat=True)}
+    return {
+        int(payload["version"]): int(payload["reason"]) for payload in found.values_list("payload", flat=True)
+    }
 
 
 @handler(END, max_attempts=FOR_EVER, lock="issuance:{subject}")

@@ -8,7 +8,8 @@ from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations.registry import call
 from certdesk.lifecycle.certificates import queries as certificates
-from certdesk.lifecycle.issuance import by_hand, outside_info
+from certdesk.lifecycle.issuance import by_hand
+from certdesk.lifecycle.issuance.outside_info import OrderInfo
 
 from ..forms.common import put
 from ..forms.small import CaAnswerForm
@@ -32,15 +33,16 @@ def bring(request: HttpRequest, principal: Principal, certificate_id: str) -> Ht
         except CertdeskError as error:
             code = code_of(error)
             put(form, error)
-    info = outside_info.order_info(certificate)
+    shown = ca_order.card(principal, certificate)
+    info: OrderInfo | None = shown.get("ca_order")
     context = {
         **detail.crumbs(certificate),
-        **ca_order.card(principal, certificate),
+        **shown,
         "title": _("Answer of the CA"),
         "form": form,
         "code": code,
-        "revoking": info is not None and ca_order.awaits_revocation(info, certificate),
-        "waits": info is not None and ca_order.awaits_officer(info, certificate),
+        "revoking": info is not None and info.revokes,
+        "waits": info is not None and info.awaits_officer,
     }
     return render(request, "console/ca_answer.html", context, status=422 if form.errors else 200)
 

@@ -6,13 +6,11 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.certificates import rules
 from certdesk.lifecycle.certificates.models import Certificate
-from certdesk.lifecycle.certificates.states import State
-from certdesk.lifecycle.issuance import by_hand, outside, outside_info
+from certdesk.lifecycle.issuance import by_hand, outside_info
 from certdesk.lifecycle.issuance.outside_info import OrderInfo
 from certdesk.lifecycle.issuance.outside_rules import Kept, open_names
 
@@ -32,29 +30,15 @@ def card(principal: Principal, certificate: Certificate) -> dict[str, Any]:
     if info is None:
         return {}
     officer = principal.may(by_hand.RIGHT, rules.resource_of(certificate))
-    waits = awaits_officer(info, certificate)
     return {
         "ca_order": info,
         "ca_state": state_text(info.state),
         "ca_who": who_text(info.who),
         "ca_records": [_record(one) for one in _shown(info)],
         "ca_reasons": [Reason(title, taken, say(why)) for title, taken, why in info.reasons],
-        "ca_answer": reverse("ca-answer", args=[certificate.id]) if officer and waits else "",
-        "ca_revoking": not info.by_hand,
+        "ca_answer": reverse("ca-answer", args=[certificate.id]) if officer and info.awaits_officer else "",
+        "ca_revoking": info.revokes,
     }
-
-
-def awaits_officer(info: OrderInfo, certificate: Certificate) -> bool:
-    """Whether its CA is asked by hand, and has something to bring."""
-    return info.by_hand or awaits_revocation(info, certificate)
-
-
-def awaits_revocation(info: OrderInfo, certificate: Certificate) -> bool:
-    """Whether an officer has to revoke at a CA that is asked by hand; an order that is open goes first."""
-    if info.by_hand or not outside.is_by_hand(info.issuer):
-        return False
-    _, versions, refused = by_hand.to_revoke(certificate.id, clock.now())
-    return certificate.state == State.REVOKING or bool(versions or refused)
 
 
 def callout(info: OrderInfo, since: str) -> Callout | None:
