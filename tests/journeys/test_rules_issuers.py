@@ -22,13 +22,17 @@ from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.actions import enqueue
 from certdesk.foundation.outbox.models import Message
 from certdesk.foundation.sealing.models import Secret
+from certdesk.interfaces.console.forms.buying import BuyForm
 from certdesk.interfaces.operations import orders as order_operations
+from certdesk.interfaces.operations import v2_buying
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates.models import Version
 from certdesk.lifecycle.issuance.models import OutsideOrder, Placement
 from certdesk.lifecycle.issuers import actions, dialing, jobs, queries, rules, setting_up
 from certdesk.lifecycle.issuers.models import Issuer, Place
 from certdesk.lifecycle.orders import actions as orders
+from certdesk.lifecycle.renewal.facts import Facts
+from certdesk.lifecycle.validation import preflight
 from tests.support.office import Office
 from tests.support.rulebook import BUY, Caller
 from tests.support.scripted_issuer import BAD, OPTIONS, Script, registered
@@ -573,6 +577,40 @@ def test_a_product_whose_issuer_nobody_set_up_is_shown_and_not_sold(
     made(alice)
     assert alice("catalogue.price", body=asked)["available"]
     assert alice.buy()
+
+
+# rule: CAT-6
+def test_every_place_that_says_what_is_sold_asks_the_operators_order(
+    alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The catalogue names no issuer for the product; the operator's own order does, once it is set up."""
+    book = catalogue()
+    lines = tuple(
+        replace(one, available=False, reason="nobody.", issuer="") if one.id == PRODUCT else one
+        for one in book.products
+    )
+    book = replace(book, products=lines)
+    for module in (v2_buying, preflight):
+        monkeypatch.setattr(module, "catalogue", lambda: book)
+    product = next(one for one in lines if one.id == PRODUCT)
+
+    def sold() -> tuple[bool, ...]:
+        types = alice("v2.product_types", project_id=alice.principal.account_id)["type_list"]
+        question = {"domains": ["192.0.2.1"], "brand": "GEOTRUST", "cert_type": "DV_SSL_CERT"}
+        problems = alice("domains.preflight", body=question)["problems"]
+        form = BuyForm(replace(book, products=(product,)))
+        cards = dict(form.fields["cert_brand"].choices)
+        return (
+            PRODUCT in {one["product_id"] for one in types},
+            "NOT_FOR_SALE" not in {one["code"] for one in problems},
+            "Cannot be bought" not in cards["GEOTRUST"],
+            Facts().offered(product).available,
+        )
+
+    assert sold() == (False, False, False, False)
+    made(alice)
+    Place.objects.create(product_id=PRODUCT, position=0, slug="first")
+    assert sold() == (True, True, True, True)
 
 
 def test_lists_of_products_and_issuers_read_the_orders_once(

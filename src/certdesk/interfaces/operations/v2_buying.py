@@ -7,6 +7,7 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.catalogue import prices
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product
+from certdesk.lifecycle.issuers.queries import offered, offered_all
 from certdesk.lifecycle.orders import actions, queries
 from certdesk.lifecycle.orders.rules import BuyRequest
 
@@ -38,7 +39,8 @@ def check_project(principal: Principal, project_id: str) -> None:
 def product_types(principal: Principal, project_id: str) -> Shape:
     """Every line of the catalogue that can be bought."""
     check_project(principal, project_id)
-    return {"type_list": [_type(one) for one in catalogue().products if one.available and not one.free]}
+    lines = offered_all(catalogue().products)
+    return {"type_list": [_type(one) for one in lines if one.available and not one.free]}
 
 
 def _type(product: Product) -> Shape:
@@ -67,7 +69,7 @@ def product(principal: Principal, project_id: str, product_id: str) -> Shape:
     found = next((one for one in book.products if one.id == product_id), None)
     if found is None:
         raise NotFound(f"There is no product {product_id}.", next_step="Take one of the list of products.")
-    priced = prices.current(found, clock.now())
+    priced = offered(prices.current(found, clock.now()))
     return {**_type(found), **shapes.product(priced, book.types[found.type], dict(book.currencies))}
 
 

@@ -6,6 +6,7 @@ from certdesk.foundation.common.errors import CertdeskError
 from certdesk.lifecycle.catalogue import enrolment
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import DomainType, Product, check_for_sale
+from certdesk.lifecycle.issuers import queries as issuers
 
 from . import rules
 from .errors import AcmeError, Sub, sub
@@ -45,7 +46,7 @@ def product_for(credential: Credential, profile: str, names: Sequence[str]) -> P
     brand = credential.issuer or enrolment.BRAND
     try:
         product = catalogue().product(brand, type_of(credential, profile), str(kind))
-        check_for_sale(product)
+        check_for_sale(issuers.offered(product))
     except AcmeError:
         raise
     except CertdeskError as error:

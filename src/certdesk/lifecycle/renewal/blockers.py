@@ -41,7 +41,7 @@ def _happened(facts: Facts, certificate_id: str) -> list[Blocker]:
 
 
 def _to_buy(facts: Facts, certificate: Certificate) -> list[Blocker]:
-    product = applications.product_of(certificate)
+    product = facts.offered(applications.product_of(certificate))
     found = [] if product.available else [Blocker(Cause.SALE, product.reason)]
     if product.available and not facts.affordable(certificate.account_id, product, _quantities(certificate)):
         found.append(Blocker(Cause.BALANCE))

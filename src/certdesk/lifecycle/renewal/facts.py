@@ -15,6 +15,7 @@ from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product, Quantities
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.deployment.models import Binding
+from certdesk.lifecycle.issuers import queries as issuers
 from certdesk.lifecycle.orders import queries as orders
 from certdesk.lifecycle.validation import automatic
 from certdesk.lifecycle.validation import queries as validation
@@ -50,6 +51,7 @@ class Facts:
     placed: set[str] = field(default_factory=set)
     _zones: dict[str, dict[str, DnsConnection]] = field(default_factory=dict)
     _money: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _offered: dict[str, Product] = field(default_factory=dict)
     _products: dict[str, Product] = field(default_factory=dict)
     _people: dict[tuple[str, str], Principal | None] = field(default_factory=dict)
 
@@ -58,6 +60,12 @@ class Facts:
         if account_id not in self._zones:
             self._zones[account_id] = automatic.zones_of(account_id)
         return self._zones[account_id]
+
+    def offered(self, product: Product) -> Product:
+        """As it can be bought today; asked once a product."""
+        if product.id not in self._offered:
+            self._offered[product.id] = issuers.offered(product)
+        return self._offered[product.id]
 
     def affordable(self, account_id: str, product: Product, quantities: Quantities) -> bool:
         """Whether the cash of the account pays so many names of the product today."""

@@ -17,6 +17,7 @@ from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.lifecycle.applications.methods import check_method
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product, check_for_sale
+from certdesk.lifecycle.issuers import queries as issuers
 from certdesk.lifecycle.orders import queries as orders
 from certdesk.lifecycle.orders.rules import check_free_quota
 from certdesk.pki.x509.names import Name, authorization_domain, parse_name, proof_owner
@@ -115,7 +116,7 @@ def _product(question: Question) -> tuple[Product | None, list[Problem]]:
     try:
         product = catalogue().product(question.brand, question.cert_type, kind, free=question.free)
         catalogue().check_buyer(product, by_acme=False)
-        check_for_sale(product)
+        check_for_sale(issuers.offered(product))
     except CertdeskError as error:
         return None, [_of(error, "NOT_FOR_SALE")]
     return product, []

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.catalogue.rules import Catalogue, CertificateType, DomainType, Product
+from certdesk.lifecycle.issuers.queries import offered_all
 from certdesk.lifecycle.orders.rules import MOST_CERTIFICATES, BuyRequest
 
 from .common import choose
@@ -62,11 +63,12 @@ class BuyForm(forms.Form):
     def __init__(self, book: Catalogue, data: Any = None, *, initial: Any = None) -> None:
         super().__init__(data, initial=initial, label_suffix="")
         self.book = book
-        self.free = next((one for one in book.products if one.free and one.available), None)
+        lines = offered_all(book.products)
+        self.free = next((one for one in lines if one.free and one.available), None)
         choices: dict[str, list[tuple[Any, Any]]] = {
             "domain_type": _domain_types(),
             "cert_type": _types(book, self.free),
-            "cert_brand": _brands(book),
+            "cert_brand": _brands(book, lines),
             "effective_time": _years(book),
         }
         for name, found in choices.items():
@@ -185,8 +187,9 @@ def _meaning(found: CertificateType) -> tuple[str, ...]:
     return _(found.scenario), _(found.verification), level
 
 
-def _brands(book: Catalogue) -> list[tuple[str, SafeString]]:
-    sold = {one.brand for one in book.products if one.available}
+def _brands(book: Catalogue, lines: Sequence[Product]) -> list[tuple[str, SafeString]]:
+    sold = {one.brand for one in lines if one.available}
+    reasons = {one.brand: one.reason for one in reversed(lines) if one.reason}
     return [
         (
             brand.code,
@@ -194,7 +197,7 @@ def _brands(book: Catalogue) -> list[tuple[str, SafeString]]:
                 brand.title,
                 _("Issued by: %(issuer)s") % {"issuer": _(brand.issuer_title)}
                 if brand.code in sold
-                else _("Cannot be bought: %(reason)s") % {"reason": say(brand.reason)},
+                else _("Cannot be bought: %(reason)s") % {"reason": say(reasons.get(brand.code, ""))},
             ),
         )
         for brand in book.brands.values()
