@@ -16,7 +16,7 @@ from certdesk.foundation.iam.principal import Via
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.foundation.jobs import testing
 from certdesk.interfaces.operations import index, registry
-from certdesk.lifecycle.issuance.models import OutsideOrder
+from certdesk.lifecycle.issuance.models import OutsideOrder, ServedProof
 from certdesk.lifecycle.validation import automatic_jobs
 from certdesk.lifecycle.validation.models import AutomaticRecord
 from tests.support.automatic import asked_bind, options
@@ -140,3 +140,17 @@ def test_a_manual_application_is_told_what_to_set_and_our_pages_answer_http(offi
         assert desk.state(certificate_id) == "ISSUED"
         assert Client(headers={"host": NAME}).get(path).status_code == 404
         assert OutsideOrder.objects.get().tasks == []
+
+
+def test_a_file_at_another_place_than_ours_is_set_up_by_hand(office: Office) -> None:
+    def file(wanted: Wanted) -> tuple[Task, ...]:
+        where = f"http://{wanted.names[0]}/.well-known/pki-validation/fileauth.txt"
+        return (Task("f", wanted.names[0], "http-01", where, "value-of-the-ca"),)
+
+    with front(away=OutsideCa(asks=file)):
+        certificate_id = applied(office, automatic=False)
+        office.desk.publish(certificate_id)
+        testing.run_all(timedelta(minutes=1), 100, strict=True)
+        (task,) = OutsideOrder.objects.get().tasks
+        assert task["by"] == "hand"
+        assert not ServedProof.objects.exists()

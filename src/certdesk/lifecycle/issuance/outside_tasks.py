@@ -26,15 +26,20 @@ def marked(tasks: Sequence[Kept], marks: Mapping[str, str]) -> tuple[Kept, ...]:
 
 
 def assigned(order: OutsideOrder, tasks: Sequence[Kept]) -> tuple[Kept, ...]:
-    """Who sets up each: automatic DNS where the application chose it, our own pages for http-01."""
+    """Who sets up each: automatic DNS where the application chose it, our own pages for an ACME challenge."""
     automatic = order.application.auto_dns
     return tuple(replace(one, by=_by(one, automatic=automatic)) for one in tasks)
 
 
 def _by(task: Kept, *, automatic: bool) -> str:
-    if task.method == "http-01":
+    if _is_served(task):
         return "served"
     return "automatic" if task.method == "dns-01" and automatic else task.by
+
+
+def _is_served(task: Kept) -> bool:
+    """Whether our own pages answer at its address; a CA may also name another place on the host."""
+    return task.method == "http-01" and urlsplit(task.where).path.startswith(HTTP_PATH)
 
 
 def set_up(order: OutsideOrder, tasks: Sequence[Kept]) -> None:
@@ -42,7 +47,7 @@ def set_up(order: OutsideOrder, tasks: Sequence[Kept]) -> None:
     undone = [one for one in tasks if not one.done]
     records = [(one.where, one.record_type or "TXT", one.value) for one in undone if one.method == "dns-01"]
     asked.ask(order.application, order.placement_id, records)
-    served = {(one.name[:255], _token(one.where)[:255]): one for one in undone if one.method == "http-01"}
+    served = {(one.name[:255], _token(one.where)[:255]): one for one in undone if _is_served(one)}
     ServedProof.objects.bulk_create(
         [
             ServedProof(order=order, name=name, token=token, value=one.value[:1000])
