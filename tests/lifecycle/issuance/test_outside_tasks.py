@@ -154,3 +154,26 @@ def test_a_file_at_another_place_than_ours_is_set_up_by_hand(office: Office) -> 
         (task,) = OutsideOrder.objects.get().tasks
         assert task["by"] == "hand"
         assert not ServedProof.objects.exists()
+
+
+# rule: DOM-7
+def test_a_zone_that_is_connected_later_gets_the_record_of_the_ca(office: Office, tmp_path: Path) -> None:
+    alice = iam.principal_of(office.people["alice"], Via.API)
+    asked = settings.get().dns_resolvers  # our own proof is seen where the test has set it
+    with asked_bind(tmp_path, {"example.com": "", "example.org": ""}) as server:
+        settings.install(settings.get().model_copy(update={"dns_resolvers": asked}))
+
+        def connect(zone: str) -> None:
+            body = {"provider": "rfc2136", "options": options(server, zone)}
+            registry.call("dns_connections.create", alice, body=body)
+
+        connect("example.org")
+        with front(away=OutsideCa(asks=both_ways)):
+            certificate_id = applied(office, automatic=True)
+            office.desk.publish(certificate_id)
+            testing.run_all(timedelta(minutes=1), 100, strict=True)
+            assert office.desk.state(certificate_id) == "ISSUING"
+            assert texts(server) == []
+            connect("example.com")
+            work()
+            assert AutomaticRecord.objects.filter(value="value-of-the-ca").exists()

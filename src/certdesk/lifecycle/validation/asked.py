@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 
-from django.db.models import Exists, OuterRef
-
-from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.applications.models import Application
 
 from . import automatic
-from .models import AskedRecord, AutomaticRecord, RecordState
+from .models import AskedRecord
 
 Record = tuple[str, str, str]
 """Name, type and value."""
@@ -41,23 +38,7 @@ def ask(application: Application, reference: str, records: Sequence[Record]) -> 
         batch_size=PIECE,
     )
     if made:
-        jobs.enqueue(
-            automatic.FIND_ASKED,
-            {
-                "application": application.id,
-                "user_id": application.submitted_by,
-                "account_id": application.account_id,
-            },
-            subject=application.certificate_id,
-            dedupe_key=f"{automatic.FIND_ASKED}:{application.id}",
-        )
-
-
-def without_place(application_id: int) -> list[AskedRecord]:
-    """Wanted ones for which nothing was planned yet."""
-    planned = AutomaticRecord.objects.exclude(state=RecordState.REMOVED).filter(asked_id=OuterRef("id"))
-    found = AskedRecord.objects.filter(~Exists(planned), application_id=application_id, wanted=True)
-    return list(found.order_by("id"))
+        automatic.find(automatic.FIND_ASKED, application)
 
 
 def release(reference: str) -> None:

@@ -94,16 +94,21 @@ def covering(zones: Sequence[str] | dict[str, DnsConnection], domain: str) -> st
 def begin(application: Application) -> None:
     """Starts the automatic way of an application that asked for it, in the caller's transaction."""
     if application.auto_dns:
-        jobs.enqueue(
-            FIND,
-            {
-                "application": application.id,
-                "user_id": application.submitted_by,
-                "account_id": application.account_id,
-            },
-            subject=application.certificate_id,
-            dedupe_key=f"{FIND}:{application.id}",
-        )
+        find(FIND, application)
+
+
+def find(kind: str, application: Application) -> None:
+    """Looks for the zones of what is to be written, `FIND` or `FIND_ASKED`; one such job waits at most."""
+    jobs.enqueue(
+        kind,
+        {
+            "application": application.id,
+            "user_id": application.submitted_by,
+            "account_id": application.account_id,
+        },
+        subject=application.certificate_id,
+        dedupe_key=f"{kind}:{application.id}",
+    )
 
 
 def restart(account_id: str) -> None:
@@ -129,6 +134,20 @@ def restart(account_id: str) -> None:
     ids = list(waiting.values_list("application_id", flat=True).distinct()[:BATCH])
     for application in Application.objects.filter(id__in=ids):
         begin(application)
+    unplanned = AskedRecord.objects.filter(~_planned_for_asked(), account_id=account_id, wanted=True)
+    asking = list(unplanned.values_list("application_id", flat=True).distinct()[:BATCH])
+    for application in Application.objects.filter(id__in=asking, auto_dns=True, state=ApplicationState.OPEN):
+        find(FIND_ASKED, application)
+
+
+def asked_without_place(application_id: int) -> list[AskedRecord]:
+    """Wanted ones of a CA outside for which nothing was planned yet."""
+    found = AskedRecord.objects.filter(~_planned_for_asked(), application_id=application_id, wanted=True)
+    return list(found.order_by("id"))
+
+
+def _planned_for_asked() -> Exists:
+    return Exists(_open_rows().filter(asked_id=OuterRef("id")))
 
 
 def open_challenges(application_id: int) -> list[Challenge]:

@@ -13,7 +13,7 @@ from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.jobs.registry import Handler, handler
 from certdesk.lifecycle.applications.models import Application
 
-from . import asked, automatic, connections, dialing, proofs
+from . import automatic, connections, dialing, proofs
 from .automatic_work import (
     AGAIN,
     LONGEST_PAUSE,
@@ -198,7 +198,7 @@ class FindAsked(Find):
 
     def load(self, job: Job) -> ToFind | None:
         application_id = int(job.payload["application"])
-        wanted = asked.without_place(application_id)
+        wanted = automatic.asked_without_place(application_id)
         if not wanted or refused(job, application_id, wanted[0].account_id):
             return None
         sources = _sources(application_id, wanted[0].account_id)
