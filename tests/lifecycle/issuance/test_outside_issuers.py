@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -599,6 +600,24 @@ def test_an_order_that_the_ca_has_lost_is_placed_again(desk: Desk, ca: OutsideCa
 
 
 UNREADABLE = IssuerError(Reason.BAD_ANSWER, "The answer is no JSON.")
+
+
+@pytest.mark.parametrize("fault", [[], [("place", "after", IssuerError(Reason.CREDENTIALS, "Bad key."))]])
+def test_a_call_with_options_that_were_changed_meanwhile_says_nothing_about_the_new_ones(
+    desk: Desk, ca: OutsideCa, fault: list[tuple[str, str, Exception]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca.slow, ca.faults, real = 9, fault, outside_jobs.Ask.store
+    Issuer.objects.update(state="DEGRADED", failures=1, problem="Before.")
+
+    def store(handler: outside_jobs.Ask, job: Job, work: Any, result: Any) -> None:
+        Issuer.objects.update(secret_id="another")
+        real(handler, job, work, result)
+
+    monkeypatch.setattr(outside_jobs.Ask, "store", store)
+    proved(desk)
+    desk.run()
+    found = Issuer.objects.get()
+    assert (found.state, found.failures, found.problem) == ("DEGRADED", 1, "Before.")
 
 
 # rule: ISS-4

@@ -16,7 +16,9 @@ BUILT_IN = rules.BUILT_IN
 surely_not_live = rules.surely_not_live
 title = queries.title
 is_by_hand = queries.is_by_hand
+connected = queries.connected
 note_success = actions.note_success
+note_failure = actions.note_failure
 because = rules.because
 
 
@@ -76,10 +78,6 @@ def may_be_there(error: IssuerError, *, asked_before: bool) -> bool:
 
 def note_placed(slug: str, now: datetime, because_of: str) -> None:
     actions.note_placed(slug, now, because_of)
-
-
-def note_failure(slug: str, error: IssuerError, now: datetime) -> None:
-    actions.note_failure(slug, error, now)
 
 
 def open_at(slug: str) -> int:

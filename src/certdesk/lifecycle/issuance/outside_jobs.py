@@ -48,16 +48,22 @@ CALL_SECONDS = 120.0
 PATIENCE = 3  # failures in a row that time may heal, before another issuer gets the turn
 NONSENSE = 20  # unreadable answers in a row, some eleven hours: no maintenance page lasts that long
 CESSATION, UNSPECIFIED = 5, 0  # CRLReason, RFC 5280 §5.3.1
+KNOWN = "It was sent and recorded before: its serial number is known."
 WRONG = "certificate.wrong_answer"
 """Audit action: a CA sent a certificate that is not what was ordered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call, as plain values: `perform` touches no database."""
+    """One call, as plain values: `perform` touches no database.
+
+    Attributes:
+        secret_id: of the options that the connector has.
+    """
 
     duty: Duty
     connector: IssuerConnector
+    secret_id: str
     wanted: Wanted
     handle: str
     state: str
@@ -100,7 +106,7 @@ class Ask(Handler[Call, "Told | IssuerError"]):
         if duty is Duty.NOTHING:  # it was never asked, so there is nothing to take back
             _left(order, clock.real_now())
             return None
-        connector = outside.connect(order.issuer)
+        connector, secret_id = outside.connected(order.issuer)
         now = clock.now()
         first = False
         if duty is Duty.PLACE:
@@ -110,6 +116,7 @@ class Ask(Handler[Call, "Told | IssuerError"]):
         return Call(
             duty=duty,
             connector=connector,
+            secret_id=secret_id,
             wanted=outside_orders.wanted_of(order, first=first),
             handle=order.handle,
             state=order.state,
@@ -142,7 +149,7 @@ class Ask(Handler[Call, "Told | IssuerError"]):
         if isinstance(result, IssuerError):
             _failed(order, work, result)
         else:
-            outside.note_success(order.issuer, clock.real_now())
+            outside.note_success(order.issuer, clock.real_now(), secret_id=work.secret_id)
             _heard(order, work, result)
 
 
@@ -206,7 +213,7 @@ async def _carried_on(work: Call) -> tuple[Order, dict[str, str]]:
 def _failed(order: OutsideOrder, work: Call, error: IssuerError) -> None:
     """What time may heal is tried again for ever (ISS-4); what will never be gives the turn to the next."""
     now = clock.real_now()
-    outside.note_failure(order.issuer, error, now)
+    outside.note_failure(order.issuer, error, now, secret_id=work.secret_id)
     placing = work.duty in (Duty.PLACE, Duty.FIND)
     harmless = work.connector.capabilities.harmless_until_proceed
     never = placing and outside.surely_not_live(error, asked_before=order.lost, harmless=harmless)
@@ -272,7 +279,7 @@ def _heard(order: OutsideOrder, work: Call, told: Told) -> None:
     outside_orders.note_answer(order, told.order, told.marks, now)
     state = told.order.state
     if state is OrderState.ISSUED:
-        _issued(order, told, now)
+        _issued(order, work, told, now)
     elif state in (OrderState.REFUSED, OrderState.CANCELLED) and order.leaving:
         _left(order, now)
     elif state in (OrderState.REFUSED, OrderState.CANCELLED):
@@ -292,26 +299,24 @@ def _pause(order: OutsideOrder, answer: Order) -> float:
     return rules.pause(answer.retry_after, order.quiet)
 
 
-def _issued(order: OutsideOrder, told: Told, now: datetime) -> None:
+def _issued(order: OutsideOrder, work: Call, told: Told, now: datetime) -> None:
     if told.verdict is None:
         outside_orders.enqueue(order, rules.pause(told.order.retry_after, order.quiet))
     elif isinstance(told.verdict, Wrong):
-        _refuse_wrong(order, told, told.verdict, now)
-    elif outside_orders.is_wanted(order):
-        _accept(order, told.verdict, now)
-    else:  # e.g. a rollover that something else went before
+        _refuse_wrong(order, work, told, told.verdict, now)
+    elif not outside_orders.is_wanted(order):  # e.g. a rollover that something else went before
         order.words = "Nobody wanted it any more when it came, so it is revoked."
         unwanted = _to_disown(order, told.verdict.leaf)
         outside_orders.end(order, PlacementState.DROPPED, now, unwanted=unwanted)
+    elif outside_orders.is_recorded(order, told.verdict.facts):
+        _refuse_wrong(order, work, told, Wrong(KNOWN), now)
+    else:
+        _accept(order, told.verdict, now)
 
 
 def _accept(order: OutsideOrder, found: Accepted, now: datetime) -> None:
     """Recorded as a version; a withdrawal that came too late is told so (WDR-3)."""
     principal, certificate = _principal(order), order.certificate
-    if outside_orders.is_recorded(order, found.facts):
-        wrong = Wrong("It was sent and recorded before: its serial number is known.")
-        _refuse_wrong(order, Told(Order(order.handle, OrderState.ISSUED), {}), wrong, now)
-        return
     if certificate.state in withdrawal.PENDING:
         certificates.move(
             certificate.id,
@@ -337,11 +342,12 @@ def _accept(order: OutsideOrder, found: Accepted, now: datetime) -> None:
     outside_orders.end(order, PlacementState.FULFILLED, now)
 
 
-def _refuse_wrong(order: OutsideOrder, told: Told, wrong: Wrong, now: datetime) -> None:
+def _refuse_wrong(order: OutsideOrder, work: Call, told: Told, wrong: Wrong, now: datetime) -> None:
     """Never shown as issued: revoked at the CA, the operator is told, the application says why."""
     words = f"The CA's order {order.handle[:200]} brought a certificate that is not taken. {wrong.sentence}"
     log.error("a CA sent a wrong certificate", issuer=order.issuer, order=order.handle, why=wrong.sentence)
-    outside.note_failure(order.issuer, IssuerError(Reason.BAD_ANSWER, words), now)
+    broken = IssuerError(Reason.BAD_ANSWER, words)
+    outside.note_failure(order.issuer, broken, now, secret_id=work.secret_id)
     audit.record(
         _principal(order),
         WRONG,

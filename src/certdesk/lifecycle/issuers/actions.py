@@ -31,21 +31,29 @@ def note_placed(slug: str, now: datetime, because: str = "") -> None:
     issuer.save(update_fields=["chosen_because", "chosen_at"])
 
 
-def note_success(slug: str, now: datetime) -> None:
-    """An order there went well. The row is held only where something is to be written: all polls ask."""
+def note_success(slug: str, now: datetime, *, secret_id: str = "") -> None:
+    """An order there went well. The row is held only where something is to be written: all polls ask.
+
+    Args:
+        secret_id: see `_held`.
+    """
     known = Issuer.objects.filter(slug=slug).first()
     if known is None or _well_known(known, now):
         return
-    issuer = _held(slug)
+    issuer = _held(slug, secret_id)
     if issuer is None or _well_known(issuer, now):
         return
     issuer.succeeded_at = now
     _settle(issuer, states.after_success(_health(issuer), now, ordered=True), now)
 
 
-def note_failure(slug: str, error: ConnectorError, now: datetime) -> None:
-    """An order there met this; a refusal of one order says nothing about the issuer."""
-    issuer = _held(slug)
+def note_failure(slug: str, error: ConnectorError, now: datetime, *, secret_id: str = "") -> None:
+    """An order there met this; a refusal of one order says nothing about the issuer.
+
+    Args:
+        secret_id: see `_held`.
+    """
+    issuer = _held(slug, secret_id)
     weight = states.weight_of(error)
     if issuer is None or weight is Weight.NOTHING:
         return
@@ -61,10 +69,10 @@ def note_test(
     """What a test said; `able` is None where there was no connector to ask.
 
     Args:
-        secret_id: of the options that were tested; once they are others, it says nothing about them.
+        secret_id: see `_held`.
     """
-    issuer = _held(slug)
-    if issuer is None or issuer.secret_id != secret_id:
+    issuer = _held(slug, secret_id)
+    if issuer is None:
         return
     issuer.asked_at, issuer.notes = now, list(found.notes)
     if able is not None:
@@ -79,11 +87,18 @@ def note_test(
     _settle(issuer, after, now)
 
 
-def _held(slug: str) -> Issuer | None:
-    """None for the built-in CA: whether it works is told elsewhere."""
+def _held(slug: str, secret_id: str = "") -> Issuer | None:
+    """None for the built-in CA: whether it works is told elsewhere.
+
+    Args:
+        secret_id: of the options that the call was made with; None is answered once they are others, for it
+            says nothing about them. Empty = whichever they are.
+    """
     if rules.is_built_in(slug):
         return None
-    return Issuer.objects.select_for_update().filter(slug=slug).first()
+    found = Issuer.objects.select_for_update().filter(slug=slug).first()
+    changed = found is not None and secret_id not in ("", found.secret_id)
+    return None if changed else found
 
 
 def _well_known(issuer: Issuer, now: datetime) -> bool:

@@ -68,11 +68,16 @@ def connect(slug: str) -> IssuerConnector:
     Raises:
         NotSetUp: there is none of that slug, or its options cannot be used any more.
     """
+    return connected(slug)[0]
+
+
+def connected(slug: str) -> tuple[IssuerConnector, str]:
+    """As `connect`, with the `secret_id` of the options that it has."""
     found = find(slug)
     if found is None:
         raise NotSetUp(slug)
     try:
-        return dialing.connector(found)
+        return dialing.connector(found), found.secret_id
     except IssuerError:
         raise NotSetUp(slug) from None
 
