@@ -25,7 +25,15 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.models import Job
 from certdesk.lifecycle.certificates.models import Version
-from certdesk.lifecycle.issuance import actions, adding, followup, outside_jobs, revocation_rules, revoking
+from certdesk.lifecycle.issuance import (
+    actions,
+    adding,
+    followup,
+    outside_jobs,
+    pipeline,
+    revocation_rules,
+    revoking,
+)
 from certdesk.lifecycle.issuance.models import OutsideOrder, Placement, PlacementState, ServedProof
 from certdesk.lifecycle.issuance.reconcile import reconcile
 from certdesk.lifecycle.issuance.revoking import Wish
@@ -600,6 +608,29 @@ def test_an_order_that_the_ca_has_lost_is_placed_again(desk: Desk, ca: OutsideCa
 
 
 UNREADABLE = IssuerError(Reason.BAD_ANSWER, "The answer is no JSON.")
+
+
+# rule: ISS-4
+def test_the_last_order_of_the_week_is_given_once(
+    desk: Desk, ca: OutsideCa, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker takes it after this one has chosen."""
+    Issuer.objects.update(weekly_limit=1)
+    real = pipeline.request_of
+
+    def request_of(*given: Any) -> Any:
+        Day.objects.get_or_create(
+            issuer=Issuer.objects.get(), day=clock.real_now().date(), defaults={"orders": 1}
+        )
+        return real(*given)
+
+    monkeypatch.setattr(pipeline, "request_of", request_of)
+    certificate_id = proved(desk)
+    desk.run()
+    assert (ca.calls, Day.objects.get().orders) == ([], 1)
+    assert not Placement.objects.exists()
+    assert "1 orders a week are used up" in desk.certificate(certificate_id).last_failure
+    assert Job.objects.filter(kind=actions.SIGN, state="READY").exists()
 
 
 @pytest.mark.parametrize("fault", [[], [("place", "after", IssuerError(Reason.CREDENTIALS, "Bad key."))]])

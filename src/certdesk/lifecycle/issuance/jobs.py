@@ -253,7 +253,9 @@ def _house_chosen(job: Job, certificate: Certificate, application: Application) 
         with _refusals():
             reference = pipeline.next_reference(certificate)
             request = pipeline.request_of(certificate, application, reference, clock.now())
-            outside_orders.begin(certificate, application, request, choices, slug)
+            begun = outside_orders.begin(certificate, application, request, choices, slug)
+        if not begun:
+            _sign_next(certificate.id, slug, passed)  # it chooses again
     return False
 
 

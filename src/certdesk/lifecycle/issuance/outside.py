@@ -17,6 +17,7 @@ surely_not_live = rules.surely_not_live
 title = queries.title
 is_by_hand = queries.is_by_hand
 connected = queries.connected
+hold_for_order = actions.hold_for_order
 note_success = actions.note_success
 note_failure = actions.note_failure
 because = rules.because

@@ -89,10 +89,11 @@ def begin(
     request: CertificateRequest,
     choices: Sequence[Choice],
     slug: str,
-) -> OutsideOrder:
+) -> bool:
     """The intent, before the CA is asked; `request` holds the authorisation of every name (law 4).
 
-    It counts against the week's limit from now on: the next order must not overlook it.
+    Nothing is begun, and False answered, where others took the last order of the week since the choice. It
+    counts against the week's limit from now on: the next order must not overlook it.
 
     Raises:
         WeakKey, RequestRefused, NotAuthorized: as the built-in CA refuses them.
@@ -101,6 +102,8 @@ def begin(
     gate.refuse_unproved(request)
     gate.refuse_key(request, keystore.is_blocked)
     now = clock.real_now()
+    if not outside.hold_for_order(slug, now):
+        return False
     placement = Placement.objects.create(
         reference=request.authorization.reference,
         certificate=certificate,
@@ -120,7 +123,7 @@ def begin(
     )
     outside.note_placed(slug, now, " ".join(f"{one.title}: {one.reason}" for one in choices)[:500])
     enqueue(order)
-    return order
+    return True
 
 
 def csr_of(application: Application, slug: str) -> bytes:

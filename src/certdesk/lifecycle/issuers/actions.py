@@ -6,13 +6,23 @@ from datetime import UTC, datetime
 from certdesk.connectors.issuers.protocol import Capabilities, IssuerCheck, IssuerError
 from certdesk.connectors.protocol import ConnectorError
 
-from . import dialing, rules, states, telling
+from . import dialing, queries, rules, states, telling
 from .models import Day, Issuer
 from .states import Health, State, Weight
 
 RECENT = 60.0
 """Seconds within which a further success of an issuer that is well is not written down again."""
 LONGEST = 2000
+
+
+def hold_for_order(slug: str, now: datetime) -> bool:
+    """Whether one more order may be placed there. The issuer's row is held to the end of the transaction:
+    who asks next sees what this one has counted."""
+    issuer = _held(slug)
+    if issuer is None:  # removed meanwhile
+        return False
+    spent = queries.budget(issuer, now)
+    return not spent.limit or spent.used < spent.limit
 
 
 def note_placed(slug: str, now: datetime, because: str = "") -> None:

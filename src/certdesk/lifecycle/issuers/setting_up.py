@@ -184,6 +184,7 @@ def remove(principal: Principal, issuer_id: str) -> None:
     """
     issuer = fetch(principal, DELETE, issuer_id)
     with short_transaction():
+        Issuer.objects.select_for_update().filter(id=issuer.id).first()  # no order begins after the count
         _refuse_used(issuer)
         Issuer.objects.filter(id=issuer.id).delete()
         sealing.destroy(issuer.secret_id)
