@@ -14,6 +14,8 @@ from certdesk.lifecycle.certificates.models import Version
 from certdesk.lifecycle.issuance import followup, revocation_rules, revoking
 from certdesk.lifecycle.issuance.models import OutsideOrder
 from certdesk.lifecycle.issuance.revoking import Wish
+from certdesk.lifecycle.issuers import queries
+from certdesk.lifecycle.issuers.models import Place
 from certdesk.pki.x509.certificates import chain_to_pem
 from tests.support.office import Office
 from tests.support.outside_ca import Front, OutsideCa, front, issue
@@ -45,11 +47,17 @@ def bring(office: Office, certificate_id: str, **form: str) -> None:
 
 
 # rule: ISS-1
-def test_the_certificate_is_uploaded_and_later_noted_as_revoked(office: Office) -> None:
+def test_the_certificate_is_uploaded_and_later_noted_as_revoked(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     certificate_id = waiting(office)
     csr = x509.load_der_x509_csr(bytes(OutsideOrder.objects.get().csr))
     bring(office, certificate_id, answer="certificate", certificate=chain_to_pem(issue(csr)))
     assert office.desk.state(certificate_id) == "ISSUED"
+    Place.objects.all().delete()
+    monkeypatch.setattr(queries, "_outside", (0.0, False))
+    page = office.client("otto").get(f"/certificates/{certificate_id}").content.decode()
+    assert "come from your private CA" not in page
     revoke(office, certificate_id)
     assert office.desk.state(certificate_id) == "REVOKING"
     bring(office, certificate_id, answer="revoked")

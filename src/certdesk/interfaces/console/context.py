@@ -21,6 +21,7 @@ from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates.queries import Tab
 from certdesk.lifecycle.enrolment import credentials
 from certdesk.lifecycle.issuers import setting_up
+from certdesk.lifecycle.issuers.queries import any_goes_outside
 from certdesk.lifecycle.orders import accounts
 from certdesk.lifecycle.validation import organization_queries
 
@@ -193,5 +194,7 @@ def lab_clock(offset: timedelta) -> str:
 
 
 def private_ca_only() -> bool:
-    """Whether everything that can be bought comes from a private CA (DESIGN §5)."""
-    return all(product.profile == "private" for product in catalogue().products if product.available)
+    """Whether everything that can be bought comes from a private CA (DESIGN §5), by the catalogue and by the
+    operator's own order of issuers."""
+    private = all(product.profile == "private" for product in catalogue().products if product.available)
+    return private and not any_goes_outside()

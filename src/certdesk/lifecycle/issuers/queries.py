@@ -1,8 +1,10 @@
 """Reads: the issuers of the installation, who may serve a product, what is left of a week's orders."""
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as day_time
 from typing import Literal
 
 from certdesk.connectors.issuers.protocol import Capabilities, IssuerConnector, IssuerError
@@ -21,6 +23,9 @@ from .states import State
 
 Like = Literal["one", "level", "brand"]
 WEEK = timedelta(days=7)
+FRESH = 10.0
+"""Seconds for which `any_goes_outside` is kept."""
+_outside = (0.0, False)
 RULED_OUT = "It cannot take this order."
 BUILT_IN_TITLE = "Built-in private CA"
 BUILT_IN = Capabilities(
@@ -123,6 +128,20 @@ def own_orders() -> dict[str, tuple[str, ...]]:
         "product_id", "slug"
     ):
         found[product_id] = (*found.get(product_id, ()), slug)
+    return found
+
+
+def any_goes_outside() -> bool:
+    """Whether the operator's own order of any product names an issuer of another house.
+
+    Every page asks, so a process keeps the answer for a few seconds.
+    """
+    global _outside
+    until, found = _outside
+    if time.monotonic() >= until:
+        slugs = Place.objects.values_list("slug", flat=True).distinct()
+        found = not all(map(rules.is_built_in, slugs))
+        _outside = (time.monotonic() + FRESH, found)
     return found
 
 
@@ -231,7 +250,7 @@ def _budget(limit: int, days: Sequence[Day]) -> Budget:
 
 def _end_of(day: date) -> datetime:
     """When the orders of a day count no more."""
-    return datetime.combine(day, time.min, UTC) + WEEK + timedelta(days=1)
+    return datetime.combine(day, day_time.min, UTC) + WEEK + timedelta(days=1)
 
 
 def candidate(slug: str, product: Product, now: datetime) -> Candidate:

@@ -72,7 +72,7 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
         "next": _next(standing, ordered, now, may_act=principal.may(rows.APPLY, resource)),
         **ordered,
         "buttons": buttons,
-        "private_ca_matters": certificate.source != "UPLOADED",
+        "private_ca_matters": certificate.source != "UPLOADED" and not ordered,
         "names": names(certificate, standing.state),
         "facts": facts(principal, certificate, application, versions),
         "versions": versions,
