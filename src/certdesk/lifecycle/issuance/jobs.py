@@ -187,7 +187,7 @@ def _first_choice(certificate: Certificate, application: Application, passed: Ma
     """Who would get the order now; empty where only the house issues, or nobody can now."""
     if not outside.may_be_outside(application_queries.product_of(certificate)):
         return ""
-    without = {**outside_orders.passed_over(application.id), **passed}
+    without = {**outside_orders.over(application.id).passed, **passed}
     choices = outside_orders.choices_of(certificate, application, without)
     return outside.taken(choices)
 
@@ -238,11 +238,11 @@ def _house_chosen(job: Job, certificate: Certificate, application: Application) 
         outside_orders.resume(live)
         return False
     passed = dict(job.payload.get("passed", {}))
-    without = outside_orders.passed_over(application.id) | passed
-    choices = outside_orders.choices_of(certificate, application, without)
+    over = outside_orders.over(application.id)
+    choices = outside_orders.choices_of(certificate, application, over.passed | passed)
     slug = outside.taken(choices)
     if not slug:
-        _nobody(job, certificate, application, choices)
+        _nobody(job, certificate, application, over, choices)
     elif slug != job.payload.get("slug"):  # CAA was asked for another one, or for none
         jobs.enqueue(
             PLACE, {"passed": passed}, subject=certificate.id, dedupe_key=f"{PLACE}:{certificate.id}"
@@ -260,19 +260,22 @@ def _house_chosen(job: Job, certificate: Certificate, application: Application) 
 
 
 def _nobody(
-    job: Job, certificate: Certificate, application: Application, choices: Sequence[outside.Choice]
+    job: Job,
+    certificate: Certificate,
+    application: Application,
+    over: outside_orders.Over,
+    choices: Sequence[outside.Choice],
 ) -> None:
     """Refused by each that could: the application ends with the words of the last. Else it waits (ISS-4)."""
-    refused = set(outside_orders.refused_by(application.id))
-    waits = outside_orders.passed_over(application.id).keys() - refused
-    if refused and not waits and all(one.slug in refused or one.again_at is None for one in choices):
-        words = outside_orders.last_refusal(application.id)
+    waits = over.passed.keys() - over.refused
+    ended = all(one.slug in over.refused or one.again_at is None for one in choices)
+    if over.refused and not waits and ended:
+        words = over.last_refusal
         pipeline.refuse(_principal(job, certificate), certificate, application, words, clock.now())
         return
-    words = " ".join(["No issuer takes the order now.", *(f"{one.title}: {one.reason}" for one in choices)])
-    certificates.note_failure(certificate.id, State(certificate.state), words[:500], clock.now())
+    certificates.note_failure(certificate.id, State(certificate.state), outside.because(choices), clock.now())
     soonest = clock.real_now() + timedelta(seconds=NOBODY_PAUSE)
-    again = max(soonest, min((one.again_at for one in choices if one.again_at), default=soonest))
+    again = max(soonest, outside.again_at(choices) or soonest)
     jobs.enqueue(SIGN, subject=certificate.id, run_at=again, dedupe_key=f"{SIGN}:{certificate.id}")
 
 

@@ -21,6 +21,7 @@ hold_for_order = actions.hold_for_order
 note_success = actions.note_success
 note_failure = actions.note_failure
 because = rules.because
+again_at = rules.again_at
 
 
 def is_outside(slug: str) -> bool:

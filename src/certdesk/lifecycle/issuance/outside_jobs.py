@@ -388,6 +388,6 @@ def _is_worth_it(order: OutsideOrder, error: IssuerError) -> bool:
     """Whether the order moves on now: the issuer cannot be asked, and another one is there to be."""
     if not error.permanent and order.failures < PATIENCE:
         return False
-    without = outside_orders.passed_over(order.application_id) | {order.issuer: error.message}
+    without = outside_orders.over(order.application_id).passed | {order.issuer: error.message}
     choices = outside_orders.choices_of(order.certificate, order.application, without)
     return any(one.taken for one in choices)

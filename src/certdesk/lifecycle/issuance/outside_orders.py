@@ -49,29 +49,37 @@ def live_of(application_id: int) -> OutsideOrder | None:
     return OutsideOrder.objects.filter(application_id=application_id, live=True).first()
 
 
-def passed_over(application_id: int) -> dict[str, str]:
-    """Issuers that refused this application, or could not be asked a moment ago: slug -> one sentence."""
+@dataclass(frozen=True, slots=True)
+class Over:
+    """What earlier orders of an application came to.
+
+    Attributes:
+        passed: issuers that refused it, or could not be asked a moment ago: slug -> one sentence.
+        refused: those of them that refused it.
+        last_refusal: the words of the one that refused it last; empty where none did.
+    """
+
+    passed: dict[str, str]
+    refused: frozenset[str]
+    last_refusal: str
+
+
+def over(application_id: int) -> Over:
+    """Read at once, the last one last."""
     lately = Q(asked_at__gt=clock.real_now() - LATELY)
-    over = OutsideOrder.objects.filter(Q(refused=True) | lately, application_id=application_id, live=False)
-    return {one.issuer: why(one) for one in over.order_by("asked_at")}
-
-
-def refused_by(application_id: int) -> list[str]:
-    """The issuers that refused the application."""
-    found = OutsideOrder.objects.filter(application_id=application_id, live=False, refused=True)
-    return list(found.values_list("issuer", flat=True))
+    found = OutsideOrder.objects.filter(Q(refused=True) | lately, application_id=application_id, live=False)
+    orders = list(found.order_by("asked_at"))
+    refusals = [one for one in orders if one.refused]
+    return Over(
+        {one.issuer: why(one) for one in orders},
+        frozenset(one.issuer for one in refusals),
+        why(refusals[-1]) if refusals else "",
+    )
 
 
 def why(order: OutsideOrder) -> str:
     """Why an order brought nothing, in one sentence."""
     return order.refusal or order.problem or order.words or "It did not issue this order."
-
-
-def last_refusal(application_id: int) -> str:
-    """The words of the CA that refused the application last; empty where none did."""
-    found = OutsideOrder.objects.filter(application_id=application_id, live=False, refused=True)
-    last = found.order_by("-asked_at").first()
-    return why(last) if last is not None else ""
 
 
 def choices_of(
@@ -121,7 +129,7 @@ def begin(
         chosen=[[one.title, one.taken, one.reason] for one in choices],
         next_poll_at=now,
     )
-    outside.note_placed(slug, now, " ".join(f"{one.title}: {one.reason}" for one in choices)[:500])
+    outside.note_placed(slug, now, outside.because(choices))
     enqueue(order)
     return True
 
