@@ -5,9 +5,8 @@ from datetime import datetime
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock
-from certdesk.foundation.common.errors import BadParameter, Forbidden, WrongState
+from certdesk.foundation.common.errors import BadParameter, WrongState
 from certdesk.foundation.common.sql import short_transaction
-from certdesk.foundation.iam.person_rules import could_be, same
 from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.certificates import queries as certificate_queries
@@ -15,15 +14,22 @@ from certdesk.lifecycle.certificates import versions
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.validation import officers
+from certdesk.lifecycle.validation.organization_rules import DECIDE, Deed, check_not_applicant
 from certdesk.pki.x509.certificates import chain_to_pem, load_chain_pem
 
 from . import acceptance, outside, outside_orders, outside_revoking, revoking
 from .acceptance import Wrong
 from .models import OutsideOrder, PlacementState
 
-RIGHT = "scm:organization:decide"
+RIGHT = DECIDE
 BROUGHT = "certificate.brought"
 """Audit action: an officer brought what the CA answered."""
+ANSWER = Deed(
+    "The answer of a CA is brought by a person, not by a job.",
+    "You applied for this certificate, so you may not bring the answer of its CA.",
+    "You may not bring the answer of the CA: your user belongs to the person who applied, or one of "
+    "the two was made or given its rights by the other.",
+)
 MOST = 500  # characters of a refusal
 
 
@@ -90,28 +96,7 @@ def _waiting(principal: Principal, certificate_id: str) -> tuple[Certificate, Ou
 
 def _check_officer(principal: Principal, order: OutsideOrder) -> None:
     """The applicant says nothing for the CA: the same measure as for the verification of organizations."""
-    officer, applicant = officers.acting(principal), officers.applicant(order.application)
-    details = {"action": RIGHT}
-    if not officer.user_id:
-        raise Forbidden(
-            "The answer of a CA is brought by a person, not by a job.",
-            next_step="Sign in as an RA officer.",
-            details=details,
-        )
-    if same(officer, applicant):
-        raise Forbidden(
-            "You applied for this certificate, so you may not bring the answer of its CA.",
-            next_step="Ask another RA officer.",
-            details=details,
-        )
-    if could_be(officer, applicant):
-        raise Forbidden(
-            "You may not bring the answer of the CA: your user belongs to the person who applied, or one of "
-            "the two was made or given its rights by the other.",
-            next_step="Ask an RA officer whom the applicant did not appoint; an operator can make one with "
-            "`./certdesk user create --groups officers`.",
-            details=details,
-        )
+    check_not_applicant(officers.acting(principal), officers.applicant(order.application), ANSWER)
 
 
 def _keep(principal: Principal, order: OutsideOrder, pem: str, refusal: str, what: str) -> None:

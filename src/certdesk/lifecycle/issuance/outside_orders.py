@@ -33,7 +33,6 @@ from .acceptance import Expected
 from .errors import IssuerRefused
 from .models import OutsideOrder, Placement, PlacementState
 from .outside import Choice
-from .outside_rules import Kept
 
 ASK = "issuance.ask"
 LATELY = timedelta(minutes=10)
@@ -276,15 +275,7 @@ def leave(application_id: int) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What an answer came to: the tasks as kept now, and whether it told anything new."""
-
-    tasks: tuple[Kept, ...]
-    news: bool
-
-
-def note_answer(order: OutsideOrder, answer: Order, marks: Mapping[str, str], now: datetime) -> Heard:
+def note_answer(order: OutsideOrder, answer: Order, marks: Mapping[str, str], now: datetime) -> None:
     """Keeps what the CA said.
 
     Args:
@@ -303,7 +294,6 @@ def note_answer(order: OutsideOrder, answer: Order, marks: Mapping[str, str], no
     order.save(update_fields=_HEARD)
     known = {(one.id, one.value) for one in before}  # what was heard before was set up then
     outside_tasks.set_up(order, [one for one in tasks if (one.id, one.value) not in known])
-    return Heard(tasks, news)
 
 
 _HEARD = (

@@ -61,34 +61,59 @@ def approvals_needed(level: str) -> int:
     return 2 if level == "EV" else 1
 
 
-def check_officer(officer: Person, applicant: Person, earlier: Sequence[Person]) -> None:
-    """The applicant decides nothing, and nobody decides twice.
+DECIDE = "scm:organization:decide"
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What the applicant may not do for himself, in the sentences that refuse it.
+
+    Attributes:
+        no_job: nobody signed in does it; applied: whoever does it applied; could_be: may be who applied.
+    """
+
+    no_job: str
+    applied: str
+    could_be: str
+
+
+DECISION = Deed(
+    "An organization is verified by a person, not by a job.",
+    "You applied for this certificate, so you may not decide about its organization.",
+    "You may not decide: your user belongs to the person who applied, or one of the two was made or "
+    "given its rights by the other.",
+)
+
+
+def check_not_applicant(officer: Person, applicant: Person, deed: Deed) -> None:
+    """An officer who did not apply, and is nobody's who did (ORG-5).
 
     Raises:
         Forbidden: the officer is the applicant, or could be: the same user, key, agency or person, or one of
             the two made the other or gave it its rights.
-        Conflict: this officer, by the same measure, has decided before.
     """
+    details = {"action": DECIDE}
     if not officer.user_id:
-        raise Forbidden(
-            "An organization is verified by a person, not by a job.",
-            next_step="Sign in as an RA officer.",
-            details={"action": "scm:organization:decide"},
-        )
+        raise Forbidden(deed.no_job, next_step="Sign in as an RA officer.", details=details)
     if same(officer, applicant):
-        raise Forbidden(
-            "You applied for this certificate, so you may not decide about its organization.",
-            next_step="Ask another RA officer.",
-            details={"action": "scm:organization:decide"},
-        )
+        raise Forbidden(deed.applied, next_step="Ask another RA officer.", details=details)
     if could_be(officer, applicant):
         raise Forbidden(
-            "You may not decide: your user belongs to the person who applied, or one of the two was made or "
-            "given its rights by the other.",
+            deed.could_be,
             next_step="Ask an RA officer whom the applicant did not appoint; an operator can make one with "
             "`./certdesk user create --groups officers`.",
-            details={"action": "scm:organization:decide"},
+            details=details,
         )
+
+
+def check_officer(officer: Person, applicant: Person, earlier: Sequence[Person]) -> None:
+    """The applicant decides nothing, and nobody decides twice.
+
+    Raises:
+        Forbidden: see `check_not_applicant`.
+        Conflict: this officer, by the same measure, has decided before.
+    """
+    check_not_applicant(officer, applicant, DECISION)
     if any(same(officer, one) or could_be(officer, one) for one in earlier):
         raise Conflict(
             "You have decided about this organization already.",
