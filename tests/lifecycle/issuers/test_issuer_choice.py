@@ -7,7 +7,7 @@ import pytest
 
 from certdesk.connectors.issuers.protocol import Capabilities, IssuerError, Reason
 from certdesk.lifecycle.issuers import rules
-from certdesk.lifecycle.issuers.rules import Candidate, Need, Standing
+from certdesk.lifecycle.issuers.rules import Candidate, Need
 from certdesk.lifecycle.issuers.states import State
 from tests.support.inventory import NOW
 
@@ -77,8 +77,6 @@ def able(**changes: object) -> Candidate:
         ),
         (ONE, replace(NEED, key_algorithm="EC_P384"), "It takes no keys of the kind EC_P384."),
         (able(key_algorithms=frozenset()), replace(NEED, key_algorithm="EC_P384"), ""),
-        (ONE, replace(NEED, days=90), ""),
-        (ONE, replace(NEED, days=91), "It gives at most 90 days, and 91 are wanted."),
         (replace(ONE, state=State.DEGRADED), NEED, ""),
         (replace(ONE, state=State.UNKNOWN), NEED, ""),
         (replace(ONE, state=State.DOWN), NEED, "It is down."),
@@ -154,24 +152,6 @@ def test_a_reason_is_never_longer_than_its_column() -> None:
 
 
 # rule: ISS-4
-@pytest.mark.parametrize(
-    ("standing", "moves", "harmless"),
-    [
-        (Standing.NEVER_ASKED, True, True),
-        (Standing.NOT_SENT, True, True),
-        (Standing.REFUSED, True, True),
-        (Standing.WITHDRAWN, True, True),
-        (Standing.NOT_THERE, True, True),
-        (Standing.OPEN, False, True),
-        (Standing.UNKNOWN, False, True),
-    ],
-)
-def test_never_two_live_orders(standing: Standing, moves: bool, harmless: bool) -> None:
-    may, why = rules.may_move_on(standing, harmless=False)
-    assert (may, why[-1]) == (moves, ".")
-    assert rules.may_move_on(standing, harmless=True)[0] is harmless
-
-
 @pytest.mark.parametrize(
     ("reason", "first", "again"),
     [

@@ -26,7 +26,6 @@ WEEK = timedelta(days=7)
 FRESH = 10.0
 """Seconds for which `any_goes_outside` is kept."""
 _outside = (0.0, False)
-RULED_OUT = "It cannot take this order."
 BUILT_IN_TITLE = "Built-in private CA"
 BUILT_IN = Capabilities(
     levels=frozenset({"DV", "OV", "EV"}),
@@ -284,20 +283,17 @@ def choose(
     key_algorithm: str,
     now: datetime,
     *,
-    without: Collection[str] | Mapping[str, str] = frozenset(),
-    days: int = 0,
+    without: Mapping[str, str] | None = None,
 ) -> tuple[Choice, ...]:
     """Every issuer of the product in its order, with what speaks for or against it now.
 
     Args:
         now: real time.
-        without: slugs that the caller rules out; a mapping gives one sentence for each, which is shown.
-        days: that the certificate has to reach, see `rules.Need`.
+        without: slugs that the caller rules out, each with one sentence, which is shown.
     """
-    said = without if isinstance(without, Mapping) else dict.fromkeys(without, RULED_OUT)
-    need = Need(names, product.level, key_algorithm, product.profile, days)
+    need = Need(names, product.level, key_algorithm, product.profile)
     found = [candidate(slug, product, now) for slug in order_of(product)]
-    return rules.choose(found, need, now, said)
+    return rules.choose(found, need, now, without)
 
 
 def in_force(slug: str, now: datetime) -> int:

@@ -32,8 +32,6 @@ class Need:
 
     Attributes:
         names: canonical, the primary one first.
-        days: that the certificate has to reach; 0 where a shorter one will do, because it is replaced inside
-            the paid period.
         trust: `public` or `private`, as the product's profile.
     """
 
@@ -41,7 +39,6 @@ class Need:
     level: str
     key_algorithm: str
     trust: str
-    days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +156,6 @@ def _unable(one: Candidate, need: Need) -> Passed | None:
          f"It takes at most {able.most_names} names, and {len(need.names)} are wanted."),
         (bool(able.key_algorithms) and need.key_algorithm not in able.key_algorithms,
          f"It takes no keys of the kind {need.key_algorithm}."),
-        (need.days > able.longest_days,
-         f"It gives at most {able.longest_days} days, and {need.days} are wanted."),
     )  # fmt: skip
     return next((Passed(sentence) for holds, sentence in checks if holds), None)
 
@@ -196,35 +191,8 @@ class Standing(StrEnum):
     NEVER_ASKED = "NEVER_ASKED"  # the intent is recorded, and `place` was not called
     NOT_SENT = "NOT_SENT"  # no connection was made
     REFUSED = "REFUSED"
-    WITHDRAWN = "WITHDRAWN"
     NOT_THERE = "NOT_THERE"  # the CA says that it knows no such order
-    OPEN = "OPEN"
     UNKNOWN = "UNKNOWN"  # a call was lost: it may be there
-
-
-_OVER = {
-    Standing.NEVER_ASKED: "It was never asked.",
-    Standing.NOT_SENT: "No connection to it was made, so nothing was ordered.",
-    Standing.REFUSED: "It refused the order.",
-    Standing.WITHDRAWN: "The order there is withdrawn.",
-    Standing.NOT_THERE: "It knows no such order.",
-}
-_HARMLESS = "Its order cannot lead to a certificate any more: it was never completed."
-_LIVE = {
-    Standing.OPEN: "Its order is open, and there is never a second one beside it.",
-    Standing.UNKNOWN: "It may have the order, and there is never a second one beside it.",
-}
-
-
-def may_move_on(standing: Standing, *, harmless: bool) -> tuple[bool, str]:
-    """Whether another issuer may get the order, and the sentence that says why.
-
-    Args:
-        harmless: this issuer issues and bills nothing before our `proceed`, which was not called.
-    """
-    if standing in _OVER:
-        return True, _OVER[standing]
-    return (True, _HARMLESS) if harmless else (False, _LIVE[standing])
 
 
 _CERTAIN = {
@@ -251,5 +219,9 @@ def standing_after(error: IssuerError, *, asked_before: bool) -> Standing:
 
 
 def surely_not_live(error: IssuerError, *, asked_before: bool, harmless: bool = False) -> bool:
-    """Whether another issuer may get the order after `place` failed here; `harmless` as in `may_move_on`."""
-    return may_move_on(standing_after(error, asked_before=asked_before), harmless=harmless)[0]
+    """Whether another issuer may get the order after `place` failed here: never two that may be live.
+
+    Args:
+        harmless: this issuer issues and bills nothing before our `proceed`, which was not called.
+    """
+    return harmless or standing_after(error, asked_before=asked_before) is not Standing.UNKNOWN
