@@ -327,7 +327,6 @@ def test_a_key_is_made_once_and_kept_sealed() -> None:
     assert options().stored()["account_key"] != stored["account_key"]
     assert made.endpoint() == ("acme-v02.api.letsencrypt.org", 443)
     kinds = {one.name: one.kind for one in form(type(made))}
-    assert options(next_account_key="").endpoint() == made.endpoint()  # as it was stored once
     assert (kinds["account_key"], kinds["eab_hmac_key"], kinds["preset"]) == (
         "secret_block",
         "secret",

@@ -11,6 +11,7 @@ from typing import Any
 from certdesk.foundation.common import settings, sql
 from certdesk.foundation.sealing import kek
 from certdesk.foundation.sealing.models import Secret
+from certdesk.lifecycle.issuers import queries as products_orders
 from certdesk.pki.authority import actions, issue, issuers, ocsp, profiles, shapes
 from certdesk.pki.authority.models import Authority
 from certdesk.pki.authority.types import (
@@ -51,6 +52,7 @@ def start_ca(now: datetime = NOW) -> None:
     issuers.forget()
     shapes.forget()
     ocsp.forget()
+    products_orders.forget()
     made_with = (path.read_bytes(), settings.get().pki_base_url, now)
     if made_with not in _made:
         actions.bootstrap(now, make_key=pooled_key)

@@ -6,7 +6,7 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.common.clock import wire
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
-from certdesk.lifecycle.issuers import queries, setting_up
+from certdesk.lifecycle.issuers import product_orders, queries, setting_up
 from certdesk.lifecycle.issuers.models import Issuer
 
 from . import paging
@@ -133,5 +133,5 @@ def health(principal: Principal, id: str) -> Shape:  # noqa: A002
 )
 def of_product(principal: Principal, product_id: str, body: IssuerOrder) -> Shape:
     """Who may serve a product, the first one first; an empty list lets the catalogue decide again."""
-    found = setting_up.set_order(principal, product_id, body.root)
+    found = product_orders.set_order(principal, product_id, body.root)
     return {"product_id": product_id, "issuers": list(found)}

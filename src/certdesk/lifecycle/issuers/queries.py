@@ -133,7 +133,7 @@ def own_orders() -> dict[str, tuple[str, ...]]:
 def any_goes_outside() -> bool:
     """Whether the operator's own order of any product names an issuer of another house.
 
-    Every page asks, so a process keeps the answer for a few seconds.
+    Every page asks, so a process keeps the answer for a few seconds, or until it changes an order itself.
     """
     global _outside
     until, found = _outside
@@ -142,6 +142,12 @@ def any_goes_outside() -> bool:
         found = not all(map(rules.is_built_in, slugs))
         _outside = (time.monotonic() + FRESH, found)
     return found
+
+
+def forget() -> None:
+    """Drop what this process keeps of the orders."""
+    global _outside
+    _outside = (0.0, False)
 
 
 def order_of(product: Product) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """The options of an ACME server: which one, by which account, which chain and profile."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -139,14 +138,6 @@ class AcmeOptions(IssuerOptions):
         title="Wanted root",
         description="Common name of the root that the chain leads to, where it offers several.",
     )
-
-    @pydantic.model_validator(mode="before")
-    @classmethod
-    def _left_out(cls, given: Any) -> Any:
-        """Stored options may hold one that is no more."""
-        if not isinstance(given, Mapping):
-            return given
-        return {key: value for key, value in given.items() if key != "next_account_key"}
 
     @pydantic.model_validator(mode="after")
     def _belong_together(self) -> "AcmeOptions":

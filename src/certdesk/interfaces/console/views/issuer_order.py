@@ -15,7 +15,7 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product
-from certdesk.lifecycle.issuers import queries, rules, setting_up
+from certdesk.lifecycle.issuers import product_orders, queries, rules, setting_up
 from certdesk.lifecycle.issuers.setting_up import LIST, UPDATE
 
 from ..forms.common import put
@@ -110,5 +110,5 @@ def _form(principal: Principal, product: Product, data: Any) -> OrderForm:
 
 def _set(principal: Principal, product: Product, form: OrderForm) -> int:
     wanted = queries.like(product, form.cleaned_data["also"])
-    setting_up.set_orders(principal, [one.id for one in wanted], form.order())
+    product_orders.set_orders(principal, [one.id for one in wanted], form.order())
     return len(wanted)
