@@ -133,7 +133,6 @@ def test_a_job_with_a_user_in_its_payload_is_one_for_users() -> None:
         "lifecycle/discovery/scans.py",
         "lifecycle/enrolment/authorizations.py",
         "lifecycle/orders/unsubscribing.py",
-        "lifecycle/validation/asked.py",
         "lifecycle/validation/ahead.py",
         "lifecycle/validation/automatic.py",
         "lifecycle/validation/automatic_find.py",
