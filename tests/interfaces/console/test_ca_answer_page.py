@@ -58,6 +58,7 @@ def test_the_certificate_is_uploaded_and_later_noted_as_revoked(
     monkeypatch.setattr(queries, "_outside", (0.0, False))
     page = office.client("otto").get(f"/certificates/{certificate_id}").content.decode()
     assert "come from your private CA" not in page
+    assert "your private CA" not in page
     revoke(office, certificate_id)
     assert office.desk.state(certificate_id) == "REVOKING"
     bring(office, certificate_id, answer="revoked")

@@ -79,7 +79,7 @@ class AcmeOptions(IssuerOptions):
 
     label: ClassVar[str] = "ACME"
 
-    preset: PresetName = pydantic.Field("other", title="Certificate authority")
+    preset: PresetName = pydantic.Field("other", title="Which certificate authority")
     directory_url: Annotated[str, pydantic.AfterValidator(_directory)] = pydantic.Field(
         "",
         max_length=300,

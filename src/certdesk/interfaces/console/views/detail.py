@@ -74,7 +74,9 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
         "buttons": buttons,
         "private_ca_matters": certificate.source != "UPLOADED" and not ordered,
         "names": names(certificate, standing.state),
-        "facts": facts(principal, certificate, application, versions),
+        "facts": facts(
+            principal, certificate, application, versions, ordered["ca_order"].title if ordered else ""
+        ),
         "versions": versions,
         "events": history(certificate),
         "findings": findings(certificate, now),

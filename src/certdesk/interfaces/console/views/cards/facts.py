@@ -12,6 +12,7 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.certificates import endings
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
@@ -42,11 +43,25 @@ class Fact:
     mono: bool = False
 
 
+def _house(certificate: Certificate, product: Product | None) -> str:
+    if product and product.profile == "private":
+        return _("your private CA")
+    brand = catalogue().brands.get(certificate.brand)
+    return brand.issuer_title if brand else ""
+
+
 def facts(
-    principal: Principal, certificate: Certificate, application: Application | None, versions: list[Version]
+    principal: Principal,
+    certificate: Certificate,
+    application: Application | None,
+    versions: list[Version],
+    outside: str = "",
 ) -> list[Fact]:
-    """The card at the side; empty ones are left out by the template."""
-    book = catalogue()
+    """The card at the side; empty ones are left out by the template.
+
+    Args:
+        outside: the title of the CA outside that it was ordered from.
+    """
     current = next((one for one in versions if one.number == certificate.current_version), None)
     product = None if certificate.source == "UPLOADED" else applications.product_of(certificate)
     may_orders = principal.may("bss:order:view")
@@ -63,12 +78,7 @@ def facts(
                 certificate.free,
             ),
         ),
-        Fact(
-            _("Issued by"),
-            _("your private CA")
-            if product and product.profile == "private"
-            else (book.brands[certificate.brand].issuer_title if certificate.brand in book.brands else ""),
-        ),
+        Fact(_("Issued by"), outside or _house(certificate, product)),
         Fact(_("Names bought"), "" if certificate.source == "UPLOADED" else quota(certificate)),
         leaned_fact(application),
         Fact(_("Key"), key_text(application, current)),
