@@ -161,7 +161,7 @@ def _started(
     }
     (folder / "pebble.json").write_text(json.dumps({"pebble": config}), encoding="ascii")
     log = stack.enter_context((folder / "log").open("ab"))
-    usual = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "5", "PEBBLE_AUTHZREUSE": "0"}
+    usual = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0"}
     helping = ["-management", f"{LOCAL}:{helper}", "-dns01", f"{LOCAL}:{dns}", "-http01", f"{LOCAL}:{http}"]
     helping += ["-tlsalpn01", f"{LOCAL}:{tls}", "-https01", "", "-defaultIPv4", LOCAL, "-defaultIPv6", ""]
     serving = ["-config", str(folder / "pebble.json"), "-dnsserver", f"{LOCAL}:{dns}", "-strict"]
