@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock, settings
+from certdesk.foundation.common.errors import BadParameter
 from certdesk.interfaces.cli import diagnosis, start
 from certdesk.interfaces.cli.main import app
 from certdesk.pki.authority import actions
@@ -36,6 +37,27 @@ def test_a_new_authority_is_made_and_listed_beside_the_one_before() -> None:
     assert "dv-p256-g2" in plain
     event = Event.objects.get(action=actions.CREATED)
     assert (event.resource, event.via) == ("authority:dv-p256-g2", "cli")
+
+
+def test_an_authority_is_made_with_name_constraints_and_listed_with_them() -> None:
+    bounds = ["--permit", "example.com", "--permit", "10.0.0.0/8", "--exclude", "secret.example.com"]
+    made = CliRunner().invoke(app, ["ca", "create", "ov-p256", *bounds, "--json"])
+    assert made.exit_code == 0, made.exception
+    listed = json.loads(CliRunner().invoke(app, ["ca", "list", "--json"]).stdout)["authorities"]
+    held = {one["slug"]: (one["permitted"], one["excluded"]) for one in listed}
+    assert held["ov-p256-g2"] == (["example.com", "10.0.0.0/8"], ["secret.example.com"])
+    assert held["ov-p256"] == ([], [])
+
+
+def test_bounds_that_shut_the_own_https_out_are_refused_before_a_key_is_made() -> None:
+    settings.install(settings.get().model_copy(update={"https": "127.0.0.1:8443"}))
+    refused = CliRunner().invoke(app, ["ca", "create", "dv-p256", "--permit", "example.com"])
+    assert isinstance(refused.exception, BadParameter)
+    assert "127.0.0.1, localhost, ::1 would lie outside" in str(refused.exception)
+    hosts = [text for host in ("localhost", "127.0.0.1", "::1") for text in ("--permit", host)]
+    assert CliRunner().invoke(app, ["ca", "create", "dv-p256", *hosts]).exit_code == 0
+    other = ["ca", "create", "dv-rsa2048", "--permit", "example.com"]
+    assert CliRunner().invoke(app, other).exit_code == 0
 
 
 def test_doctor_names_the_authorities_whose_key_is_lost() -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,15 @@ from certdesk.foundation.common.errors import CertdeskError
 from certdesk.interfaces.cli import ceremony as command
 from certdesk.interfaces.cli import diagnosis, start
 from certdesk.interfaces.cli.main import app
-from certdesk.pki.authority import actions, ceremonies, ceremony, hierarchy, publishing, responders
+from certdesk.pki.authority import (
+    actions,
+    ceremonies,
+    ceremony,
+    constraints,
+    hierarchy,
+    publishing,
+    responders,
+)
 from certdesk.pki.authority.models import Authority, Ceremony, Crl
 from certdesk.pki.keystore.models import Held
 from certdesk.pki.x509 import keys
@@ -133,6 +142,27 @@ def test_a_ceremony_makes_an_offline_root_whose_authorities_sign_here(
     event = Event.objects.get(action=ceremonies.TAKEN)
     assert json.loads(event.details)["check_value"] == value
     assert "Ada" not in event.details
+
+
+def test_a_ceremony_signs_the_name_constraints_that_were_asked_for_and_no_others(
+    stick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.install(settings.get().model_copy(update={"https": ""}))  # whose names are to be outside
+    ask(stick, "--permit", "example.com", "--exclude", "secret.example.com")
+    value = hold(stick, monkeypatch)
+    record = (stick / command.TRANSCRIPT).read_text()
+    assert "certifies    example.com\n  never        secret.example.com" in record
+    agenda = ceremony.agenda_of((stick / command.AGENDA).read_text())
+    other = replace(agenda, wanted=tuple(replace(one, bounds=constraints.NONE) for one in agenda.wanted))
+    assert other.check_value != agenda.check_value
+    outcome = ceremony.outcome_of((stick / command.OUTCOME).read_text())
+    with pytest.raises(CertdeskError, match="other name constraints than were asked for"):
+        ceremony.refuse_untrue(other, outcome)
+    assert bring_back(stick, value).exit_code == 0
+    now = clock.now()
+    assert authority.signed(authority.request(now=now), now).issuer == "dv-p256-g2"
+    with pytest.raises(CertdeskError, match="lies outside"):
+        authority.signed(authority.request(("www.example.org",), now=now), now)
 
 
 def test_the_running_ca_refuses_only_what_needs_the_offline_root(

@@ -8,7 +8,7 @@ import pytest
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.iam.principal import system_principal
-from certdesk.pki.authority import actions, ceremonies, ceremony, issuers, publishing, responders
+from certdesk.pki.authority import actions, ceremonies, ceremony, constraints, issuers, publishing, responders
 from certdesk.pki.authority.models import Authority, Crl
 from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.keystore.models import Held, Key
@@ -44,6 +44,16 @@ def test_the_operator_sees_hierarchy_keys_lists_and_answers(office: Office, opal
     assert "the authority itself" in shown
     assert 'data-status="RETIRED"' in shown
     assert 'data-status="KEY_LOST"' not in shown
+
+
+def test_name_constraints_stand_with_the_authority_that_has_them(opal) -> None:
+    assert "Certifies only" not in text(opal.get(PATH))
+    bounds = constraints.bounds(["example.com", "10.0.0.0/8"], ["secret.example.com"])
+    actions.create(["dv-p256"], clock.now(), system_principal("", "cli"), authority.pooled_key, bounds)
+    shown = text(opal.get(PATH))
+    assert shown.count("Certifies only") == 1
+    assert "example.com, 10.0.0.0/8<" in shown
+    assert ">secret.example.com<" in shown
 
 
 def test_what_is_wrong_stands_out(opal) -> None:

@@ -7,9 +7,17 @@ import typer
 
 from certdesk.foundation.common.errors import BadParameter
 
-from . import start
+from . import name_constraints, start
 from .ceremony import AGENDA, OUTCOME, Folder, ceremony
 from .output import Json, show
+
+Permit = Annotated[
+    list[str] | None,
+    typer.Option("--permit", help="A name (with all below it) or network that alone they may certify."),
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option("--exclude", help="A name or network that they never certify.")
+]
 
 ca = typer.Typer(help="The built-in CA.", no_args_is_help=True)
 ca.command("ceremony")(ceremony)
@@ -43,18 +51,22 @@ def ca_create(
     places: Annotated[
         list[str], typer.Argument(metavar="PLACE…", help="E.g. root-p256 dv-p256 ov-p256 ev-p256.")
     ],
+    permit: Permit = None,
+    exclude: Exclude = None,
     as_json: Json = False,
 ) -> None:
     """Put a new authority with a new key at each of these places; it signs there from now on.
 
     With CERTDESK_PKCS11_MODULE the keys are made in the token. The authorities of before are retired: they
     sign no more certificates, their CRLs and OCSP answers go on. A new root must be put into trust stores.
+    With --permit and --exclude their certificates hold name constraints, which bind us and every client.
     """
     start.django()
     from certdesk.foundation.common import clock
     from certdesk.pki.authority import actions
 
-    made = actions.create(places, clock.now(), _host())
+    bounds = name_constraints.read(places, permit, exclude)
+    made = actions.create(places, clock.now(), _host(), bounds=bounds)
     show({"created": [{"slug": one.slug, "key": one.key.held.lower()} for one in made]}, as_json)
 
 
@@ -65,6 +77,8 @@ def ca_request(
     list_only: Annotated[
         bool, typer.Option("--list-only", help="A new CRL of the offline root, no new authorities.")
     ] = False,
+    permit: Permit = None,
+    exclude: Exclude = None,
     as_json: Json = False,
 ) -> None:
     """Ask an offline root for new authorities of a chain: makes their keys and the agenda to take there."""
@@ -73,7 +87,8 @@ def ca_request(
 
     if not folder.is_dir():
         raise BadParameter(f"There is no folder {folder}.", next_step="Make it, for example on a USB stick.")
-    agenda = ceremonies.ask(chain, _host(), list_only=list_only)
+    bounds = name_constraints.read([f"dv-{chain}"], permit, exclude)
+    agenda = ceremonies.ask(chain, _host(), list_only=list_only, bounds=bounds)
     (folder / AGENDA).write_text(agenda.as_text() + "\n", encoding="utf-8")
     answer = {"ceremony": agenda.id, "check_value": agenda.check_value}
     show(answer | {"file": str(folder / AGENDA), "root": agenda.root.slug}, as_json)

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from cryptography import x509
 from django.db import DatabaseError
 
 from certdesk.foundation.audit import actions as audit
@@ -19,8 +20,9 @@ from certdesk.pki.keystore.models import Held, Key
 from certdesk.pki.x509 import certificates, keys
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 
-from . import hierarchy, issuers, ocsp, shapes
-from .errors import HierarchyChanged, NoSuchPlace
+from . import constraints, hierarchy, issuers, ocsp, shapes
+from .constraints import Bounds
+from .errors import BadBounds, HierarchyChanged, NoSuchPlace
 from .hierarchy import Place
 from .models import Authority, Level
 
@@ -67,7 +69,11 @@ def bootstrap(now: datetime, make_key: MakeKey | None = None) -> int:
 
 
 def create(
-    places: Sequence[str], now: datetime, by: Principal, make_key: MakeKey | None = None
+    places: Sequence[str],
+    now: datetime,
+    by: Principal,
+    make_key: MakeKey | None = None,
+    bounds: Bounds = constraints.NONE,
 ) -> list[Authority]:
     """A new authority with a new key at each of these places; it signs there from now on.
 
@@ -77,17 +83,20 @@ def create(
     Args:
         places: e.g. `dv-p256`; of a root and what is under it, give both.
         now, make_key: as `bootstrap` takes them.
+        bounds: the names that the new authorities may certify; a root among them has none.
 
     Raises:
         NoSuchPlace: the hierarchy has no such place.
+        BadBounds: bounds, and roots alone.
         KeyElsewhere: its root is kept outside this installation.
         TokenUnavailable: a token is set up and cannot be used.
         HierarchyChanged: another process put a new authority there meanwhile.
     """
     chosen = _chosen(places)
+    _refuse_bounds(chosen, bounds)
     _refuse_elsewhere(chosen)
     with _keys(chosen, make_key or default_maker()) as made:
-        signed = _certified(chosen, made, now)
+        signed = _certified(chosen, made, now, bounds)
         with sql.short_transaction():
             created = [_replace(one, by) for one in signed]
     forget()
@@ -116,6 +125,15 @@ def _chosen(slugs: Iterable[str]) -> list[Place]:
             next_step=f"Known: {', '.join(place.slug for place in hierarchy.places())}.",
         )
     return chosen
+
+
+def _refuse_bounds(places: Sequence[Place], bounds: Bounds) -> None:
+    """A root is believed as it is: clients need not look at constraints in it (RFC 5280 §6.1)."""
+    if bounds and not any(place.level for place in places):
+        raise BadBounds(
+            "Name constraints bind an authority under a root, and only roots were named.",
+            next_step="Name an authority too, for example dv-p256.",
+        )
 
 
 def _refuse_elsewhere(places: Sequence[Place]) -> None:
@@ -177,6 +195,8 @@ def _replace(one: _Certified, by: Principal) -> Authority:
 
 def note(made: Authority, by: Principal) -> None:
     """An audit row that names the new authority, its key and where that is, in the caller's transaction."""
+    certificate = x509.load_der_x509_certificate(bytes(made.certificate_der))
+    bounds = constraints.of(certificate)
     details = {
         "place": made.place,
         "parent": made.parent_id or "",
@@ -184,15 +204,22 @@ def note(made: Authority, by: Principal) -> None:
         "key": made.key.spki_sha256,
         "held": str(made.key.held),
     }
+    if bounds:
+        details |= {"permitted": " ".join(bounds.permitted), "excluded": " ".join(bounds.told)}
     audit.record(by, CREATED, resource=f"authority:{made.slug}", details=details)
 
 
-def _certified(places: Iterable[Place], made: Mapping[str, PrivateKey], now: datetime) -> list[_Certified]:
+def _certified(
+    places: Iterable[Place],
+    made: Mapping[str, PrivateKey],
+    now: datetime,
+    bounds: Bounds = constraints.NONE,
+) -> list[_Certified]:
     """Signs for the new keys, roots first, so that what is new under a new root is signed by it."""
     word, found = installation(), dict[str, _Certified]()
     for place in places:
         root = found.get(place.parent or "") or (_root_at(place.parent) if place.parent else None)
-        found[place.slug] = _certify(place, made[place.slug], root, word, now)
+        found[place.slug] = _certify(place, made[place.slug], root, word, now, bounds)
     return list(found.values())
 
 
@@ -203,7 +230,12 @@ def _root_at(slug: str) -> _Certified:
 
 
 def _certify(
-    place: Place, key: PrivateKey, root: _Certified | None, installation: str, now: datetime
+    place: Place,
+    key: PrivateKey,
+    root: _Certified | None,
+    installation: str,
+    now: datetime,
+    bounds: Bounds,
 ) -> _Certified:
     """A self-signed root, or an authority under the root of its chain; its slug is a free one."""
     begin, own = begin_of(now), numbered(place)
@@ -219,6 +251,7 @@ def _certify(
         root_der=root.der,
         root_key=root.key,
         base=settings.get().pki_base_url,
+        bounds=bounds,
     )
     return _Certified(place, own.slug, root.slug, key, der)
 

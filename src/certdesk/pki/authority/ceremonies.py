@@ -18,8 +18,9 @@ from certdesk.pki.keystore.models import Held
 from certdesk.pki.x509 import certificates
 from certdesk.pki.x509.keys import PrivateKey
 
-from . import actions, ceremony, hierarchy, issuers
+from . import actions, ceremony, constraints, hierarchy, issuers
 from .ceremony import Agenda, Outcome, Wanted
+from .constraints import Bounds
 from .errors import CeremonyRefused, NoSuchPlace
 from .hierarchy import Place
 from .models import Authority, Ceremony, Crl, Level
@@ -30,7 +31,12 @@ TAKEN = "authority.ceremony_taken"
 
 
 def ask(
-    chain: str, by: Principal, make_key: actions.MakeKey | None = None, *, list_only: bool = False
+    chain: str,
+    by: Principal,
+    make_key: actions.MakeKey | None = None,
+    *,
+    list_only: bool = False,
+    bounds: Bounds = constraints.NONE,
 ) -> Agenda:
     """Keys for new authorities of a chain, and the agenda to take to the offline machine.
 
@@ -39,6 +45,7 @@ def ask(
     Args:
         chain: `p256`, `rsa2048`, `p384` or `rsa4096`.
         list_only: a new CRL is all that is wanted of the root of before.
+        bounds: the names that the new authorities may certify.
 
     Raises:
         NoSuchPlace: there is no such chain.
@@ -63,7 +70,7 @@ def ask(
             base=settings.get().pki_base_url,
             root=top,
             root_der=bytes(held.certificate_der) if held else b"",
-            wanted=tuple(Wanted(place, _request(place, key)) for place, key in asked),
+            wanted=tuple(Wanted(place, _request(place, key), bounds) for place, key in asked),
         )
         stored = {
             place.slug: keystore.store_made(keystore.HOUSE, key, actions.AUTHORITY_KEY)

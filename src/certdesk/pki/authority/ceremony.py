@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives import hashes
 from certdesk.pki.x509 import keys
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey, PublicKey
 
-from . import crl, hierarchy
+from . import constraints, crl, hierarchy
+from .constraints import Bounds
 from .crl import Plan
-from .errors import CeremonyRefused
+from .errors import BadBounds, CeremonyRefused
 from .hierarchy import Place
 from .issuers import Holder
 from .queries import Entry
@@ -32,10 +33,11 @@ CRL_VALID = timedelta(days=365)  # Baseline Requirements 4.9.7: twelve months fo
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A new authority: its place, and the request that its key signed, DER."""
+    """A new authority: its place, the request that its key signed, DER, and the names it may certify."""
 
     place: Place
     csr: bytes
+    bounds: Bounds = constraints.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Agenda:
                 "base": self.base,
                 "root": _of_place(self.root),
                 "root_certificate": _text(self.root_der),
-                "wanted": [_of_place(one.place) | {"csr": _text(one.csr)} for one in self.wanted],
+                "wanted": [_of_wanted(one) for one in self.wanted],
             },
             indent=1,
         )
@@ -114,9 +116,9 @@ def agenda_of(text: str) -> Agenda:
             str(read["base"]),
             _place(read["root"]),
             _bytes(read["root_certificate"]),
-            tuple(Wanted(_place(one), _bytes(one["csr"])) for one in read["wanted"]),
+            tuple(Wanted(_place(one), _bytes(one["csr"]), _bounds(one)) for one in read["wanted"]),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, BadBounds):
         raise _refused("the file is no agenda of `certdesk ca request`") from None
 
 
@@ -164,6 +166,7 @@ def hold(
             root_key=key,
             base=agenda.base,
             answered=False,
+            bounds=one.bounds,
         )
         for one in agenda.wanted
     }
@@ -226,6 +229,17 @@ def _refuse_other(one: Wanted, certificate: x509.Certificate, root: x509.Certifi
         raise _refused(f"the certificate of {one.place.slug} is for another key")
     if not _is_authority(certificate):
         raise _refused(f"the certificate of {one.place.slug} is not one of an authority")
+    if _constraints(certificate) != (constraints.extension(one.bounds) if one.bounds else None):
+        raise _refused(f"the certificate of {one.place.slug} has other name constraints than were asked for")
+
+
+def _constraints(certificate: x509.Certificate) -> x509.NameConstraints | None:
+    """What binds clients: the extension where it is critical."""
+    try:
+        held = certificate.extensions.get_extension_for_class(x509.NameConstraints)
+    except x509.ExtensionNotFound:
+        return None
+    return held.value if held.critical else None
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
@@ -263,12 +277,16 @@ def transcript(agenda: Agenda, outcome: Outcome, people: Sequence[str], now: dat
 
 def _certificate_lines(slug: str, der: bytes) -> list[str]:
     certificate = x509.load_der_x509_certificate(der)
+    bounds = constraints.of(certificate)
+    bound = [f"  certifies    {', '.join(bounds.permitted)}"] if bounds.permitted else []
+    bound += [f"  never        {', '.join(bounds.told)}"] if bounds.told else []
     return [
         f"{slug}",
         f"  name         {certificate.subject.rfc4514_string()}",
         f"  key          {keys.describe(certificate.public_key())}, SHA-256 {_spki(certificate)}",
         f"  certificate  SHA-256 {certificate.fingerprint(hashes.SHA256()).hex()}",
         f"  valid until  {certificate.not_valid_after_utc:%Y-%m-%d}",
+        *bound,
     ]
 
 
@@ -289,6 +307,19 @@ def _level(place: Place) -> LevelName:
     if place.level is None:
         raise _refused(f"{place.slug} has no level")
     return place.level
+
+
+def _of_wanted(one: Wanted) -> dict[str, object]:
+    """The bounds stand there only where there are some: so the check values of older agendas stay."""
+    told: dict[str, object] = {**_of_place(one.place), "csr": _text(one.csr)}
+    if one.bounds:
+        told |= {"permitted": list(one.bounds.permitted), "excluded": list(one.bounds.excluded)}
+    return told
+
+
+def _bounds(read: Mapping[str, Any]) -> Bounds:
+    texts = [[str(text) for text in read.get(which, ())] for which in ("permitted", "excluded")]
+    return constraints.bounds(*texts)
 
 
 def _of_place(place: Place) -> dict[str, str]:

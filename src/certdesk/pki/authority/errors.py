@@ -19,6 +19,14 @@ class RequestRefused(BadParameter):
     """Names, key, subject or dates that the profile does not allow."""
 
 
+class NameOutside(RequestRefused):
+    """The authority may not certify a name: its own certificate says so (name constraints)."""
+
+
+class BadBounds(BadParameter):
+    """Name constraints that are no names and no networks, or that leave nothing."""
+
+
 class CheckFailed(CertdeskError):
     """The finished TBSCertificate differs from the request: a fault of the program. Nothing was signed."""
 

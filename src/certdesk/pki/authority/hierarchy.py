@@ -13,7 +13,8 @@ from cryptography.x509.oid import NameOID
 
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey, PublicKey
 
-from . import issuers
+from . import constraints, issuers
+from .constraints import Bounds
 from .types import LevelName
 
 ROOT_DAYS = 9131  # within the 8 to 25 years of Baseline Requirements 7.1.2.1
@@ -87,6 +88,7 @@ def certify_issuing(
     root_key: PrivateKey,
     base: str,
     answered: bool = True,
+    bounds: Bounds = constraints.NONE,
 ) -> bytes:
     """An issuing authority under its root, DER.
 
@@ -94,6 +96,7 @@ def certify_issuing(
         begin: its notBefore; some time ago.
         base: the http base of the pointers to the root's certificate, CRL and OCSP.
         answered: OCSP is answered for the root's certificates; an offline root has its CRL alone.
+        bounds: the names that it may certify.
     """
     root = x509.load_der_x509_certificate(root_der)
     root_id = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
@@ -110,6 +113,8 @@ def certify_issuing(
         .add_extension(issuers.access(parent, base, answered=answered), critical=False)
         .add_extension(issuers.crl_pointer(parent, base), critical=False)
     )
+    if bounds:
+        builder = builder.add_extension(constraints.extension(bounds), critical=True)
     return _sign(builder, root_key, place.algorithm)
 
 

@@ -14,7 +14,7 @@ from certdesk.foundation.common import clock, sql
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.pki.keystore import queries as keystore
 
-from . import check, gate, issuers, profiles, queries, shapes, subjects, tbs
+from . import check, constraints, gate, issuers, profiles, queries, shapes, subjects, tbs
 from .built import Built
 from .errors import AlreadyIntended, NotIntended, RequestRefused, TokenSpent
 from .issuers import Issuer
@@ -81,7 +81,8 @@ def prepare(
         blocked: says whether an SPKI digest is blocked; a batch may pass one answered ahead.
 
     Raises:
-        NotAuthorized, RequestRefused, BadName, WeakKey, LintRefused, AuthorityMissing, CheckFailed.
+        NotAuthorized, RequestRefused, NameOutside, BadName, WeakKey, LintRefused, AuthorityMissing,
+        CheckFailed.
     """
     built = build(request, now, blocked=blocked)
     digest, new = shapes.require(built)
@@ -121,9 +122,12 @@ def build(
     _refuse_own_key(request, profile)
     subjects.refuse_subject(request.level, request.subject)
     issuer = issuers.find_for(request.level, request.strong, request.key_algorithm)
+    constraints.refuse_outside(issuer.slug, issuer.bounds, names)
     not_before, not_after = _whole_second(request.not_before), _whole_second(request.not_after)
     profiles.refuse_dates(profile, not_before, not_after, now, (issuer.not_before, issuer.not_after))
-    subject = subjects.attributes(profile, request.subject, request.names)
+    subject = subjects.attributes(
+        profile, request.subject, request.names, repeated=not (issuer.bounds and names[0].ip)
+    )
     serial = new_serial()
     content = tbs.build(issuer, serial, not_before, not_after, subjects.encode(subject), request.spki, names)
     built = Built(

@@ -21,7 +21,8 @@ from certdesk.pki.keystore.actions import HOUSE
 from certdesk.pki.x509 import certificates
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 
-from . import der, profiles, queries
+from . import constraints, der, profiles, queries
+from .constraints import Bounds
 from .errors import AuthorityMissing
 from .types import LevelName
 
@@ -57,6 +58,7 @@ class Issuer:
         crl_pointers: the CRL pointer to each partition, DER; the serial chooses one.
         constant: SHA-256 of what a lint result can depend on of these: all, with the first pointer.
         chain_pem: its own certificate and those above it, without the root.
+        bounds: the names that it may certify, from its certificate.
     """
 
     slug: str
@@ -71,6 +73,7 @@ class Issuer:
     crl_pointers: tuple[bytes, ...]
     constant: str
     chain_pem: bytes
+    bounds: Bounds
     sign: Sign = field(repr=False)
 
     def assemble(self, tbs: bytes, signature: bytes) -> bytes:
@@ -160,6 +163,7 @@ def _load(slug: str, base: str) -> Issuer:
         crl_pointers=crl_pointers,
         constant=hashlib.sha256(_SIGNATURES[algorithm] + extensions + crl_pointers[0]).hexdigest(),
         chain_pem=certificates.to_pem(row.certificate_der).encode(),
+        bounds=constraints.of(certificate),
         sign=signer(use.private_key(row.key_id, HOUSE), algorithm),
     )
 

@@ -11,6 +11,7 @@ from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.jobs.registry import Handler, handler, periodic
 
 from . import issuers, lint, publishing, queries, responders, samples, watching
+from .constraints import Bounds
 from .crl import Plan
 from .issue import LINT
 from .issuers import Holder
@@ -32,6 +33,7 @@ LINT_FAILED = "authority.lint.failed"
 class Due:
     certificate: Issued
     level: LevelName
+    bounds: Bounds
 
 
 @handler(LINT)
@@ -40,7 +42,8 @@ class Lint(Handler[list[Due], dict[str, tuple[Finding, ...]]]):
 
     def load(self, job: Job) -> list[Due] | None:
         found = queries.issued(job.payload["serials"])
-        return [Due(each, queries.level_of(each.authority)) for each in found] or None
+        bounds = {slug: queries.bounds(slug) for slug in {each.authority for each in found}}
+        return [Due(each, queries.level_of(each.authority), bounds[each.authority]) for each in found] or None
 
     async def perform(self, work: list[Due]) -> dict[str, tuple[Finding, ...]]:
         return await asyncio.to_thread(_lint_all, work)
@@ -52,12 +55,13 @@ class Lint(Handler[list[Due], dict[str, tuple[Finding, ...]]]):
 
 
 def _lint_all(work: list[Due]) -> dict[str, tuple[Finding, ...]]:
-    return {
-        due.certificate.serial: lint.errors(
-            lint.whole(due.certificate.certificate_der, due.level), due.certificate.profile
-        )
-        for due in work
-    }
+    return {due.certificate.serial: lint.errors(_findings(due), due.certificate.profile) for due in work}
+
+
+def _findings(due: Due) -> tuple[Finding, ...]:
+    issued = due.certificate
+    found = lint.whole(issued.certificate_der, due.level)
+    return found + lint.outside(issued.certificate_der, issued.authority, due.bounds)
 
 
 def _report(due: Due, findings: tuple[Finding, ...]) -> None:

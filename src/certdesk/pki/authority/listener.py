@@ -14,8 +14,12 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from certdesk.foundation.common import ids, sql
 from certdesk.pki.x509 import certificates, keys
 from certdesk.pki.x509.keys import KeyAlgorithm
+from certdesk.pki.x509.names import parse_name
 
+from . import constraints
 from . import issue as engine
+from .constraints import Bounds
+from .errors import NameOutside
 from .types import Authorization, CertificateRequest, Subject
 
 VALID = timedelta(days=199)
@@ -68,6 +72,18 @@ def good_for(chain: bytes, hosts: Sequence[str], until: datetime) -> bool:
     present = {name.lower() for name in names.get_values_for_type(x509.DNSName)}
     present |= {str(address) for address in names.get_values_for_type(x509.IPAddress)}
     return present == {_canonical(host) for host in hosts} and leaf.not_valid_after_utc > until
+
+
+def outside(bounds: Bounds, hosts: Sequence[str]) -> list[str]:
+    """Those of the hosts that an authority with these bounds would not certify."""
+    found = []
+    for host in map(_canonical, hosts):
+        try:
+            name = parse_name(host, allow_internal=True, allow_ip=True)
+            constraints.refuse_outside("", bounds, [name])
+        except NameOutside:
+            found.append(host)
+    return found
 
 
 def _canonical(host: str) -> str:

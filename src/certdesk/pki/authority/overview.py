@@ -10,6 +10,8 @@ from django.db.models.functions import Length
 
 from certdesk.foundation.common import clock
 
+from . import constraints
+from .constraints import Bounds
 from .models import Authority, Crl, Responder
 
 
@@ -37,6 +39,7 @@ class Line:
         parent: slug of its root; empty for a root.
         held: SEALED, TOKEN or ELSEWHERE.
         lost_at: since when the token lacks its key.
+        bounds: the names that it may certify.
         answered_until: end of the certificate that answers OCSP for it; None: it answers itself, or nobody.
     """
 
@@ -51,6 +54,7 @@ class Line:
     retired_at: datetime | None
     lists: Lists
     answered_until: datetime | None
+    bounds: Bounds
 
     def as_dict(self) -> dict[str, object]:
         """For the command line."""
@@ -65,6 +69,8 @@ class Line:
             "signs": self.retired_at is None,
             "revoked": self.lists.entries,
             "crl_next_update": clock.wire(self.lists.next_update),
+            "permitted": list(self.bounds.permitted),
+            "excluded": list(self.bounds.told),
         }
 
 
@@ -79,12 +85,12 @@ def lines() -> list[Line]:
 
 
 def _line(row: Authority, lists: Lists, answered_until: datetime | None) -> Line:
-    subject = x509.load_der_x509_certificate(bytes(row.certificate_der)).subject
+    certificate = x509.load_der_x509_certificate(bytes(row.certificate_der))
     return Line(
         slug=row.slug,
         place=row.place,
         parent=row.parent_id or "",
-        name=str(subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value),
+        name=str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value),
         algorithm=row.algorithm,
         held=row.key.held,
         lost_at=row.key.lost_at,
@@ -92,6 +98,7 @@ def _line(row: Authority, lists: Lists, answered_until: datetime | None) -> Line
         retired_at=row.retired_at,
         lists=lists,
         answered_until=answered_until,
+        bounds=constraints.of(certificate),
     )
 
 

@@ -4,8 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cryptography import x509
+
 from certdesk.foundation.common import clock, sql
 
+from . import constraints
+from .constraints import Bounds
 from .models import Intent, IntentState
 from .types import LevelName, ProfileName
 
@@ -46,6 +50,12 @@ def authority(slug: str) -> AuthorityRow | None:
 def current() -> dict[str, str]:
     """Place in the hierarchy -> slug of the authority that signs there now."""
     return dict(sql.rows("SELECT place, slug FROM authority_authority WHERE retired_at IS NULL"))
+
+
+def bounds(slug: str) -> Bounds:
+    """The names that an authority may certify; none for one that is not known."""
+    row = authority(slug)
+    return constraints.of(x509.load_der_x509_certificate(row.certificate_der)) if row else constraints.NONE
 
 
 def level_of(slug: str) -> LevelName:

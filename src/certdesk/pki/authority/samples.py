@@ -10,6 +10,7 @@ from datetime import datetime
 from certdesk.pki.x509.keys import KeyAlgorithm
 
 from . import issue, profiles
+from .errors import NameOutside
 from .models import Authority
 from .shapes import Sample
 from .types import Authorization, CertificateRequest, Subject
@@ -31,10 +32,18 @@ def missing(now: datetime) -> list[Sample]:
     for algorithm in KEYS:
         spki = _spki(algorithm)
         for request in _requests(algorithm, spki, now) if spki else ():
-            sample = issue.unproved(request, now)
+            sample = _unproved(request, now)
             if sample is not None:
                 found.append(sample)
     return found
+
+
+def _unproved(request: CertificateRequest, now: datetime) -> Sample | None:
+    """An authority that may not certify the sample's names has its shapes proved at their first use."""
+    try:
+        return issue.unproved(request, now)
+    except NameOutside:
+        return None
 
 
 def _requests(algorithm: KeyAlgorithm, spki: bytes, now: datetime) -> Iterator[CertificateRequest]:

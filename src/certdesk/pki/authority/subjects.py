@@ -97,12 +97,19 @@ def _refused(what: str, name: str) -> RequestRefused:
     return RequestRefused(f"The subject {what}.", next_step="Correct the organisation's details.", field=name)
 
 
-def attributes(profile: Profile, subject: Subject, names: Sequence[str]) -> Attributes:
-    """The attributes in their order; the common name is the primary name when it fits, or absent (ISS-6)."""
+def attributes(
+    profile: Profile, subject: Subject, names: Sequence[str], *, repeated: bool = True
+) -> Attributes:
+    """The attributes in their order; the common name is the primary name when it fits, or absent (ISS-6).
+
+    Args:
+        repeated: False leaves it out: clients read an address there as a DNS name and hold it against the
+            name constraints of the authority.
+    """
     organisation: Attributes = ()
     if subject != _NOBODY:
         organisation = tuple((oid, value) for field, oid in _ORDER if (value := getattr(subject, field)))
-    if profile.common_name and len(names[0].encode()) <= COMMON_NAME_LIMIT:
+    if repeated and profile.common_name and len(names[0].encode()) <= COMMON_NAME_LIMIT:
         return (*organisation, (NameOID.COMMON_NAME, names[0]))
     return organisation
 

@@ -16,7 +16,7 @@ from certdesk.pki.keystore import queries as keystore
 from certdesk.pki.x509 import weak_keys
 from certdesk.pki.x509.names import parse_name
 
-from . import lint, profiles, queries
+from . import constraints, lint, profiles, queries
 from .models import Authority
 from .queries import Issued
 from .types import LevelName
@@ -81,7 +81,7 @@ def _problems(issued: Issued, signers: dict[str, _Signer]) -> Iterator[str]:
         certificate = x509.load_der_x509_certificate(issued.certificate_der)
         yield from _identity_problems(issued, certificate, signer)
         yield from _key_problems(issued, certificate)
-        yield from _name_problems(issued, certificate)
+        yield from _name_problems(issued, certificate, signer)
         yield from _date_problems(issued, certificate, signer)
     except (ValueError, KeyError, TypeError):
         yield "the certificate or its record cannot be read"
@@ -115,15 +115,17 @@ def _key_problems(issued: Issued, certificate: x509.Certificate) -> Iterator[str
         yield refusal.message
 
 
-def _name_problems(issued: Issued, certificate: x509.Certificate) -> Iterator[str]:
+def _name_problems(issued: Issued, certificate: x509.Certificate, signer: _Signer) -> Iterator[str]:
     alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     names = [_text(name) for name in alternative]
     if sorted(names) != sorted(json.loads(issued.authorization)["names"]):
         yield "the names are not the authorised ones"
     own = not profiles.PROFILES[issued.profile].public_names_only
+    bounds = constraints.of(signer.certificate)
     for text in names:
         try:
-            parse_name(text, allow_internal=own, allow_ip=own)
+            name = parse_name(text, allow_internal=own, allow_ip=own)
+            constraints.refuse_outside(issued.authority, bounds, [name])
         except CertdeskError as refusal:
             yield refusal.message
 
