@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,64 +22,17 @@ from certdesk.lifecycle.certificates.models import Csr
 from certdesk.lifecycle.deployment.models import Binding
 from certdesk.lifecycle.hosts import jobs, rules
 from certdesk.lifecycle.hosts.models import Agent, Place
-from certdesk.pki.authority import listener
-from tests.support.hosts import NAME, Host, TlsFront, a_host, kill, until
-from tests.support.office import Office, open_office
+from tests.support.host_world import World, open_world
+from tests.support.hosts import NAME, kill, until
 from tests.support.rulebook import Caller
 
 pytestmark = [pytest.mark.django_db, pytest.mark.server]
 
 
-@dataclass
-class World:
-    office: Office
-    front: TlsFront
-    host: Host
-    alice: Caller
-
-    def code(self) -> str:
-        return str(self.alice("agents.enrolment_code")["code"])
-
-    def enrol(self, code: str = "", *more: str) -> tuple[int, str]:
-        given = ["enrol", "--server", self.front.url, "--code", code or self.code()]
-        return self.host.run(*given, *(more or ("--pin", f"sha256:{agents.pin()}")))
-
-    def turn(self) -> tuple[int, str]:
-        return self.host.run("run", "--once")
-
-    def show(self) -> Any:
-        (line,) = self.alice("agents.list", query={"limit": 50})["items"]
-        return self.alice("agents.show", id=line["id"])
-
-    def place(self) -> Any:
-        (found,) = self.show()["places"]
-        return found
-
-    def issue(self, csr: str, name: str = NAME) -> str:
-        """A certificate for a key of the host, by the one pipeline."""
-        certificate_id = self.office.desk.buy()
-        self.office.desk.apply(certificate_id, domain=name, csr=csr)
-        self.office.desk.publish(certificate_id)
-        self.office.desk.run()
-        assert self.office.desk.state(certificate_id) == "ISSUED"
-        return certificate_id
-
-    def fingerprint(self, certificate_id: str) -> str:
-        return str(self.alice.show(certificate_id)["fingerprint"]).lower().replace(":", "")
-
-
 @pytest.fixture
 def world(live_server: LiveServer, tmp_path: Path) -> Iterator[World]:
-    with open_office() as office, a_host(tmp_path / "host") as host:
-        chain, key = listener.issue(["127.0.0.1"], clock.real_now(), b"word")
-        (tmp_path / "chain.pem").write_bytes(chain)
-        (tmp_path / "key.pem").write_bytes(key)
-        port = int(live_server.url.rpartition(":")[2])
-        front = TlsFront(tmp_path / "chain.pem", tmp_path / "key.pem", "word", port)
-        try:
-            yield World(office, front, host, Caller(principal_of(office.people["alice"], Via.API)))
-        finally:
-            front.close()
+    with open_world(live_server.url, tmp_path) as made:
+        yield made
 
 
 def test_from_the_code_to_the_served_certificate_and_its_successor(world: World) -> None:

@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 
 from certdesk.agents import host as agent
+from certdesk.lab.nginx import LabNginx
+from certdesk.lab.site_files import TLS
 
 PROGRAM = Path(agent.__file__)
 NAME = "www.example.com"
@@ -127,10 +129,28 @@ def a_host(folder: Path) -> Iterator[Host]:
         server.close()
 
 
+@contextmanager
+def nginx_of(host: Host) -> Iterator[LabNginx]:
+    """A real nginx that serves the host's place, which must be prepared, and is reloaded after a change."""
+    lab = LabNginx(host.folder / "nginx", ((NAME,),))
+    for name, file in (("site1.crt", "fullchain.pem"), ("site1.key", "privkey.pem")):
+        (lab.folder / TLS / name).unlink()
+        (lab.folder / TLS / name).symlink_to(host.place.folder / "current" / file)
+    with lab:
+        command = list(lab.command(str(lab.program())))
+        check, reload = [*command, "-t"], [*command, "-s", "reload"]
+        host.configure(reload, check=check, listeners=[lab.server])
+        yield lab
+
+
 class TlsFront:
-    """What an HTTPS listener does: takes TLS off and passes the bytes on to a port of this machine."""
+    """What an HTTPS listener does: takes TLS off and passes the bytes on to a port of this machine.
+
+    While it is `down` nobody gets through.
+    """
 
     def __init__(self, chain: Path, key: Path, password: str, behind: int) -> None:
+        self.down = False
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(chain, key, password)
         self._behind = behind
@@ -146,6 +166,8 @@ class TlsFront:
             except OSError:
                 return
             with suppress(OSError), plain:
+                if self.down:
+                    continue
                 plain.settimeout(30)
                 with self._context.wrap_socket(plain, server_side=True) as channel:
                     self._pass(channel)

@@ -44,8 +44,10 @@ PATIENCE = 5.0
 """Seconds after which a server that was reloaded must serve the new certificate."""
 AGAIN = 0.25  # between two good rounds, which both count: old and new processes answer in turn
 MOST_LOOKS = 50  # told of one change, the wrong ones first; a desk takes no more than 500
-SHORTEST_WAIT, LONGEST_WAIT = 5.0, 600.0
+SHORTEST_WAIT, LONGEST_WAIT = 5.0, 45.0
+"""Seconds between two questions; a desk that was away is asked again within a minute of its return."""
 KEPT_VERSIONS = 5
+SEE_DISK = "See to the disk and its rights on the host."
 GONE = 3
 """Exit code when the desk does not know this agent any more."""
 _PLACE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}\Z")
@@ -391,6 +393,10 @@ def apply(place: Place) -> str:
     return ""
 
 
+def unwritten(error: OSError) -> str:
+    return f"A file could not be written: {error.strerror or error}."
+
+
 def tail(text: bytes) -> str:
     return " ".join(text.decode("utf-8", "replace").split())[-300:].rstrip(".")
 
@@ -475,31 +481,35 @@ class Journal:
         return self.folder / f"{step}.json"
 
 
-def perform(entry: dict[str, Any], places: Mapping[str, Place], journal: Journal) -> None:
-    """Does the work of an entry and writes down its result; repeated after a kill with the same way back."""
-    work = entry["work"]
-    place = places.get(work["place"])
+def perform(entry: dict[str, Any], places: Mapping[str, Place], journal: Journal) -> Result:
+    """Does the work of an entry and writes down its result; repeated after a kill with the same way back.
+
+    What cannot be written down for want of room is answered all the same: the desk shall hear of it.
+    """
+    place = places.get(entry["work"]["place"])
     if place is None:
         result = _result(False, [], reason="The host has no such place any more.")
     else:
-        with locked(place.folder):
-            result = _performed(entry, work, place, journal)
-    journal.keep({**entry, "result": result})
+        result = _performed(entry, place, journal)
+    with contextlib.suppress(OSError):
+        journal.keep({**entry, "result": result})
+    return result
 
 
-def _performed(entry: dict[str, Any], work: Mapping[str, Any], place: Place, journal: Journal) -> Result:
+def _performed(entry: dict[str, Any], place: Place, journal: Journal) -> Result:
+    work = entry["work"]
     try:
-        leaf = work["certificate"]
-        version = stage(place, leaf, work["chain"], key_for(place, leaf))
-        if "before" not in entry:
-            entry["before"] = place.current
-            journal.keep(entry)
-        return change(place, version, entry["before"])
+        with locked(place.folder):
+            leaf = work["certificate"]
+            version = stage(place, leaf, work["chain"], key_for(place, leaf))
+            if "before" not in entry:
+                entry["before"] = place.current
+                journal.keep(entry)
+            return change(place, version, entry["before"])
     except Trouble as trouble:
         return _result(False, [], reason=trouble.sentence, next_step=trouble.next_step)
     except OSError as error:
-        told = f"A file could not be written: {error.strerror or error}."
-        return _result(False, [], reason=told, next_step="See to the disk and its rights on the host.")
+        return _result(False, [], reason=unwritten(error), next_step=SEE_DISK)
 
 
 # --- the desk --------------------------------------------------------------------------------------------
@@ -515,7 +525,7 @@ class Desk:
     """The desk as this agent knows it: where, by which certificate, and with which credential."""
 
     def __init__(self, state: Path) -> None:
-        self.state = state
+        self.state, self._last = state, 0
         try:
             self.known: dict[str, Any] = json.loads((state / "agent.json").read_text())
         except OSError:
@@ -551,11 +561,14 @@ class Desk:
             last = int((self.state / "counter").read_text())
         except (OSError, ValueError):
             last = 0
-        return self._keep_count(max(time.time_ns() // 1000, last))
+        return self._keep_count(max(time.time_ns() // 1000, last, self._last))
 
     def _keep_count(self, last: int) -> int:
-        write(self.state / "counter", str(last + 1).encode())
-        return last + 1
+        """On a full disk it is kept in mind alone: the desk shall hear of that disk."""
+        self._last = last + 1
+        with contextlib.suppress(OSError):
+            write(self.state / "counter", str(self._last).encode())
+        return self._last
 
 
 def _checked(status: int, answer: dict[str, Any]) -> dict[str, Any]:
@@ -651,19 +664,23 @@ def enrol(state: Path, server: str, code: str, wanted_pin: str, places: Mapping[
 
 def standing(place: Place) -> dict[str, Any]:
     """How one place stands now, by what its listeners show."""
-    problem, shown = "", ""
+    problem, shown, csrs = "", "", []
     try:
         prepare(place)
-        shown = served(place.listeners[0], place.names[0])
+        csrs = requests(place)
     except Trouble as trouble:
         problem = trouble.sentence
     except OSError as error:
-        problem = f"No handshake with {place.listeners[0]}: {getattr(error, 'strerror', None) or error}."
+        problem = unwritten(error)
+    try:
+        shown = served(place.listeners[0], place.names[0])
+    except OSError as error:
+        problem = problem or f"No handshake with {place.listeners[0]}: {error.strerror or error}."
     return {
         "name": place.name,
         "names": list(place.names),
         "listeners": list(place.listeners),
-        "csrs": requests(place),
+        "csrs": csrs,
         "served": shown,
         "problem": problem,
     }
@@ -671,20 +688,31 @@ def standing(place: Place) -> dict[str, Any]:
 
 def turn(desk: Desk, places: Mapping[str, Place], journal: Journal) -> float:
     """One exchange, and what follows from it; answers after how many seconds to ask again."""
+    refused: list[Result] = []
     while True:
-        for entry in journal.entries():
-            if "result" not in entry:
-                perform(entry, places, journal)
-        results = [{"step": one["work"]["step"], **one["result"]} for one in journal.entries()]
+        results = [_outcome(one, places, journal) for one in journal.entries()]
         told = [standing(one) for one in places.values()]
         host = {"version": VERSION, "host": socket.gethostname()}
-        answer = desk.exchange({**host, "places": told, "results": results})
+        answer = desk.exchange({**host, "places": told, "results": results + refused})
         for step in answer.get("taken", []):
             journal.forget(str(step))
-        for work in answer.get("work", []):
-            journal.keep({"work": work})
+        refused = [no for work in answer.get("work", []) if (no := _begin(work, journal)) is not None]
         if not answer.get("work"):
             return float(answer.get("wait", SHORTEST_WAIT))
+
+
+def _outcome(entry: dict[str, Any], places: Mapping[str, Place], journal: Journal) -> Result:
+    found = entry["result"] if "result" in entry else perform(entry, places, journal)
+    return {"step": entry["work"]["step"], **found}
+
+
+def _begin(work: dict[str, Any], journal: Journal) -> Result | None:
+    """Writes the work down; the result of one that cannot be, since nothing is touched without that."""
+    try:
+        journal.keep({"work": work})
+    except OSError as error:
+        return {"step": work["step"], **_result(False, [], reason=unwritten(error), next_step=SEE_DISK)}
+    return None
 
 
 def run(state: Path, config: Path, *, once: bool) -> int:
@@ -705,7 +733,12 @@ def run(state: Path, config: Path, *, once: bool) -> int:
                 say(f"{error} {getattr(error, 'next_step', '')} Asking again.".replace("  ", " "))
             if once:
                 return 1 if failures else 0
-            time.sleep(wait * random.uniform(0.75, 1.25))  # noqa: S311 so that hosts do not come all at once
+            rest(wait)
+
+
+def rest(seconds: float) -> None:
+    """A quarter more or less, so that hosts do not come all at once."""
+    time.sleep(seconds * random.uniform(0.75, 1.25))  # noqa: S311 no secret
 
 
 def say(sentence: str) -> None:
@@ -799,8 +832,7 @@ def answer_forced(command: str, places: Mapping[str, Place], given: bytes) -> di
     except Trouble as trouble:
         return _refused(trouble.reason, trouble.sentence, trouble.next_step)
     except OSError as error:
-        told = f"A file could not be written: {error.strerror or error}."
-        return _refused("REFUSED", told, "See to the disk and its rights on the host.")
+        return _refused("REFUSED", unwritten(error), SEE_DISK)
     except (ValueError, KeyError, TypeError, AttributeError):
         return _refused("BAD_ANSWER", "The request is not one of the helper's.", "Update the helper.")
 

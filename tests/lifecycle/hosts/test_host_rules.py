@@ -24,9 +24,10 @@ def test_standing(seen: datetime | None, expires: datetime, standing: Standing) 
     assert rules.standing(seen, expires, NOW) is standing
 
 
-@pytest.mark.parametrize(("attempts", "seconds"), [(1, 30), (2, 60), (7, 1920), (8, 3600), (99, 3600)])
-def test_pauses_double_up_to_an_hour(attempts: int, seconds: int) -> None:
+@pytest.mark.parametrize(("attempts", "seconds"), [(1, 30), (2, 60), (6, 960), (7, 1800), (99, 1800)])
+def test_pauses_double_up_to_half_an_hour(attempts: int, seconds: int) -> None:
     assert rules.pause(attempts) == timedelta(seconds=seconds)
+    assert rules.pause(attempts, 15.0) == timedelta(seconds=seconds / 60)
 
 
 def test_the_newest_that_covers_every_name() -> None:

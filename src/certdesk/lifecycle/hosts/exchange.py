@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from certdesk.foundation.audit import actions as audit
-from certdesk.foundation.common import clock
+from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal, system_principal
@@ -176,7 +176,7 @@ def _finish(agent: Agent, done: Done) -> None:
     now = clock.real_now()
     place.open, place.looks = False, list(done.looks[:MOST_LOOKS])
     place.attempts = 0 if done.ok else place.attempts + 1
-    place.next_at = None if done.ok else now + rules.pause(place.attempts)
+    place.next_at = None if done.ok else now + rules.pause(place.attempts, settings.get().look_seconds)
     place.deployed_at = now if done.ok else place.deployed_at
     place.save()
     binding = place.binding

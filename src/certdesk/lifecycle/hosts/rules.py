@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from certdesk.lifecycle.deployment.rules import covered
+from certdesk.lifecycle.deployment.rules import USUAL_LOOK, covered
 
 CODE_LIVES = timedelta(minutes=15)
 WAIT = 15
 """Seconds after which a host asks again."""
 SILENT_AFTER = timedelta(minutes=10)
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=30)
 
 
 class Standing(StrEnum):
@@ -38,10 +38,14 @@ def standing(seen_at: datetime | None, code_expires_at: datetime, now: datetime)
     return Standing.SILENT if now - seen_at >= SILENT_AFTER else Standing.ACTIVE
 
 
-def pause(attempts: int) -> timedelta:
-    """Before the next try, after so many failures in a row: doubled each time, an hour at most."""
+def pause(attempts: int, look_seconds: float = USUAL_LOOK) -> timedelta:
+    """Before the next try, after so many failures in a row: doubled each time, half an hour at most.
+
+    Args:
+        look_seconds: how often places are looked at; the pauses shrink and grow with it, as at other targets.
+    """
     doubled: int = 2 ** min(attempts - 1, 10)
-    return min(FIRST_PAUSE * doubled, LONGEST_PAUSE)
+    return min(FIRST_PAUSE * doubled, LONGEST_PAUSE) * (look_seconds / USUAL_LOOK)
 
 
 def chosen(candidates: Iterable[Candidate], names: Sequence[str]) -> Candidate | None:
