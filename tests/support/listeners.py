@@ -46,15 +46,17 @@ def listeners(folder: Path, pems: Sequence[str], count: int = 1) -> Iterator[Lis
         contexts.append(context)
     loop = LoopThread("listeners").start()
 
-    async def start(number: int) -> asyncio.Server:
-        return await asyncio.start_server(_read, "127.0.0.1", 0, ssl=contexts[number % len(contexts)])
-
     made = Listeners([], loop, {})
-    try:
+
+    async def start() -> None:
         for number in range(count):
-            server = loop.call(start(number))
+            context = contexts[number % len(contexts)]
+            server = await asyncio.start_server(_read, "127.0.0.1", 0, ssl=context)
             made.ports.append(int(server.sockets[0].getsockname()[1]))
             made.servers[made.ports[-1]] = server
+
+    try:
+        loop.call(start(), timeout=300)
         yield made
     finally:
 

@@ -227,6 +227,7 @@ class RealCaddy(Served):
             "listen": [f"127.0.0.1:{self.port}"],
             "automatic_https": {"disable": True},
             "tls_connection_policies": [{}],
+            "routes": [{"handle": [{"handler": "file_server", "root": str(self.folder)}]}],
         }
         apps = {"http": {"servers": {"s": server}}, "tls": {"certificates": {"load_pem": entries}}}
         config = {"admin": {"listen": f"127.0.0.1:{self.admin}"}, "apps": apps}
