@@ -28,6 +28,7 @@ from certdesk.lifecycle.issuance import issuers
 from certdesk.lifecycle.issuance.issuers import BuiltIn
 from certdesk.lifecycle.notifications import jobs as notices
 from certdesk.lifecycle.notifications.models import Notice
+from certdesk.lifecycle.notifications.rules import LAST
 from certdesk.lifecycle.orders.models import Order
 from certdesk.lifecycle.renewal import jobs, schedule, switch
 from certdesk.lifecycle.renewal.models import Renewal
@@ -140,22 +141,29 @@ def following(at: datetime, step: timedelta) -> datetime:
     return at - (at - min(due)) // step * step  # rounded up
 
 
-def expected(version: Version, looks: list[datetime]) -> list[str]:
-    """The stages that a version must have told: of those that came between two looks, the last."""
+def expected(version: Version, looks: list[datetime], quiet: tuple[datetime, datetime]) -> list[str]:
+    """The stages that a version must have told: of those that came between two looks, the last.
+
+    While its purchase is under way (`quiet`), nobody need do anything before the last days.
+    """
     until = version.superseded_at or looks[-1] + SECOND
     paid = version.certificate.paid_until or version.not_after
     coming, told = stages(version, paid), list[str]()
     for look in looks[bisect_left(looks, version.created_at) : bisect_left(looks, until)]:
         come = [name for at, name in coming if at <= look]
-        told += [name for name in come[-1:] if name not in told]
+        held = quiet[0] <= look < quiet[1]
+        told += [one for one in come[-1:] if one not in told and (one in LAST or not held)]
     return told
 
 
 def check_notices(looks: list[datetime]) -> None:
     """Each stage of each version once for each reader, in the threads and in the outbox, and nothing else."""
     wanted, mails = Counter[tuple[str, int, str]](), Counter[tuple[str, str, str]]()
+    rows = Renewal.objects.filter(kind="BUY").values_list("certificate_id", "begun_at", "done_at")
+    under_way = {one: (begun, done or looks[-1] + SECOND) for one, begun, done in rows}
     for version in Version.objects.select_related("certificate"):
-        for name in expected(version, looks):
+        quiet = under_way.get(version.certificate_id, (looks[-1] + SECOND, looks[-1]))
+        for name in expected(version, looks, quiet):
             wanted[version.certificate_id, version.number, name] += len(READERS)
             template = "expired" if name == "expired" else "expiring"
             mails.update((version.certificate_id, template, reader) for reader in READERS)

@@ -18,6 +18,8 @@ from certdesk.lab.elb_small import Fault
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.issuance import issuers
 from certdesk.lifecycle.issuance.issuers import BuiltIn
+from certdesk.lifecycle.notifications import successions
+from certdesk.lifecycle.notifications.successions import Succession
 from certdesk.lifecycle.orders.models import Balance, Order
 from certdesk.lifecycle.renewal import jobs
 from certdesk.lifecycle.renewal.models import Renewal
@@ -360,6 +362,7 @@ def test_the_renewal_is_done_when_it_is_served(desk: Desk, elb: Balancer) -> Non
     renewal = Renewal.objects.get(kind="BUY")
     assert (renewal.state, renewal.cause) == ("OPEN", "DEPLOYMENT")
     assert elb.binding(name)["served"]["certificate_id"] == old
+    assert (newer(old).settled, newer(old).by_itself) == (False, False)  # rule: NTF-1
     assert Message.objects.filter(template="renewal-attention").count() == 2
     elb.elb.small.faults.clear()
     Renewal.objects.update(next_at=renewal.begun_at)
@@ -367,6 +370,11 @@ def test_the_renewal_is_done_when_it_is_served(desk: Desk, elb: Balancer) -> Non
     assert elb.binding(name)["served"]["certificate_id"] == new.id
     assert Renewal.objects.get(kind="BUY").state == "DONE"
     assert Renewal.objects.get(kind="BUY").cause == ""
+    assert newer(old).settled  # rule: NTF-1
+
+
+def newer(certificate_id: str) -> Succession:
+    return successions.of([certificate_id])[certificate_id]
 
 
 def soon(certificate_id: str) -> None:

@@ -64,11 +64,15 @@ CONTEXTS: dict[str, dict[str, object]] = {
         "not_after": datetime(2027, 3, 1, 12, tzinfo=UTC),
         "days": 7,
         "acknowledge_link": f"{LINK}/a",
+        "successor": "shop-next",
+        "successor_link": f"{LINK}/next",
     },
     "expired": {
         "name": "shop",
         "not_after": datetime(2027, 3, 1, 12, tzinfo=UTC),
         "acknowledge_link": f"{LINK}/a",
+        "successor": "",
+        "successor_link": "",
     },
     "expiring-digest": {
         "count": 2,

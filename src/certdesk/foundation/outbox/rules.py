@@ -13,6 +13,9 @@ LONGEST_ANSWER = 500
 LONGEST_SUBJECT = 300
 MAX_ATTEMPTS = 20
 
+_SUCCESSOR = frozenset({"successor", "successor_link"})
+_ENDING = _SUCCESSOR | {"domain", "name", "certificate_id", "not_after", "link", "acknowledge_link"}
+
 TEMPLATES: Mapping[str, frozenset[str]] = {
     # DOM-2: `records` is a list of {"domain", "host", "type", "value"}
     "dns-record": frozenset({"domain", "certificate_id", "records", "link"}),
@@ -39,10 +42,9 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
     ),
     # NTF-1; `days` is a number
     # NTF-5; `acknowledge_link` is a secret: whoever has it silences the stage
-    "expiring": frozenset(
-        {"domain", "name", "certificate_id", "not_after", "days", "link", "acknowledge_link"}
-    ),
-    "expired": frozenset({"domain", "name", "certificate_id", "not_after", "link", "acknowledge_link"}),
+    # `successor` names what was bought to renew it, `successor_link` where that goes on; empty without one
+    "expiring": _ENDING | {"days"},
+    "expired": _ENDING,
     # `lines` is a list of what `expiring` has of a certificate; `days` is 0 for what has expired
     "expiring-digest": frozenset({"count", "lines", "link", "acknowledge_link"}),
     # REN-7; `cause` is one of lifecycle.renewal.causes

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.iam import queries as iam
@@ -225,6 +225,35 @@ def served(account_id: str, certificate_ids: Sequence[str]) -> dict[str, Served]
         [account_id, *certificate_ids],
     )
     return {str(one): Served(int(wanted), int(seen), int(failed)) for one, wanted, seen, failed in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Ids of certificates by what is known of places: those that some place should serve, that some place
+    serves, and that some place should serve and does not."""
+
+    wanted: frozenset[str]
+    served: frozenset[str]
+    open: frozenset[str]
+
+
+def known_places(certificates: Sequence[Certificate]) -> Known:
+    """What places say of these certificates, in one statement."""
+    ids = [one.id for one in certificates]
+    found = Binding.objects.filter(account_id__in={one.account_id for one in certificates}, gone=False)
+    mine = found.filter(Q(certificate_id__in=ids) | Q(served_certificate_id__in=ids)) if ids else found.none()
+    rows = list(mine)
+    seen = {one.certificate_id for one in rows if _is_served(one)}
+    wanted = {one.certificate_id for one in rows}
+    return Known(
+        frozenset(wanted),
+        frozenset(seen | {one.served_certificate_id for one in rows}) - {""},
+        frozenset(one.certificate_id for one in rows if not _is_served(one)),
+    )
+
+
+def _is_served(one: Binding) -> bool:
+    return one.deployment == BindingState.DEPLOYED and one.served == one.fingerprint
 
 
 def deployed(

@@ -9,7 +9,7 @@ from django.db.models import Count, Q, QuerySet
 from certdesk.foundation.common import clock, settings, sql
 from certdesk.foundation.common.errors import BadParameter
 from certdesk.foundation.iam.principal import Principal, Resource
-from certdesk.lifecycle.certificates.models import Version
+from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.deployment.models import Binding
 
 from . import rules
@@ -215,6 +215,17 @@ def known(account_id: str, fingerprint: str, names: Sequence[str]) -> Known | No
     if found is None:
         return None
     return Known(str(found[0]), int(found[1]), found[1] == found[2], found[3] is not None)
+
+
+def serving(certificates: Sequence[Certificate]) -> frozenset[str]:
+    """Ids of those among these that a scan saw served somewhere last; by the index of what ends when."""
+    found = Endpoint.objects.filter(
+        account_id__in={one.account_id for one in certificates},
+        not_after__in={one.not_after for one in certificates},
+        certificate_id__in=[one.id for one in certificates],
+        gone=False,
+    )
+    return frozenset(found.values_list("certificate_id", flat=True)) if certificates else frozenset()
 
 
 def brought_up_to_date(found: Iterable[Endpoint]) -> list[Endpoint]:

@@ -148,7 +148,7 @@ def _escalations(work: Sequence[Candidate], known: Audience, days: int, now: dat
         _notice(one, one.told[1], to, now, urgent=True)
         for one in work
         for to in recipients.of(one, known, after_days=days)
-        if _kind(one) in one.on
+        if _kind(one) in one.on and not one.quiet(one.told[1])
     ]
 
 

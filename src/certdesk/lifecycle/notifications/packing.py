@@ -62,6 +62,8 @@ def _ready(notice: Notice, about: Candidate | None, kinds: Mapping[str, Channel]
     """None for what is not to be told any more: replaced, deleted, switched off, nobody there."""
     if about is None or about.version != notice.version or notice.channel_id not in {"", *kinds}:
         return None
+    if about.quiet(notice.stage):  # it was renewed while this waited
+        return None
     kind = NoticeType.EXPIRED if notice.stage == EXPIRED else NoticeType.EXPIRING
     recipient = notice.recipient if notice.whom != Whom.APPLICANT else _applicant(notice, about)
     return Ready(notice, about, recipient) if kind in about.on and recipient else None
@@ -134,6 +136,8 @@ def line(about: Candidate, now: datetime) -> dict[str, object]:
         "not_after": about.not_after,
         "days": rules.days_left(about.not_after, now),
         "link": f"{settings.get().base_url}/certificates/{about.id}",
+        "successor": about.succession.name if about.succession else "",
+        "successor_link": f"{settings.get().base_url}{about.succession.path}" if about.succession else "",
     }
 
 

@@ -1,5 +1,6 @@
 """Which certificates end, and how far their threads have come."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,12 +10,15 @@ from certdesk.foundation.iam.models import Account
 from certdesk.lifecycle.certificates import states
 from certdesk.lifecycle.certificates.rows import EXPIRY
 
-from . import rules
+from . import rules, successions
 from .models import Notices
 from .rules import NoticeType, Stage
+from .successions import Succession
 
 NEVER = 2**63 - 1
 """`next_at` of what has no stage left."""
+
+LONG, SOON = timedelta(days=1), timedelta(hours=1)
 
 _STATES = ", ".join(f"'{one.value}'" for one in sorted(states.EXPIRING))
 _SELECT = (
@@ -53,6 +57,7 @@ class Candidate:
         here_since: when its current version was issued or uploaded.
         on: the kinds of notices that are switched on.
         rolls_over: its paid period goes on after its end (REN-8).
+        succession: what was bought to renew it; None = nothing that is still there.
     """
 
     id: str
@@ -69,22 +74,32 @@ class Candidate:
     told: tuple[int, str]
     on: frozenset[NoticeType]
     rolls_over: bool
+    succession: Succession | None = None
 
     @property
     def stages(self) -> tuple[Stage, ...]:
         return rules.stages(self.not_before, self.not_after, self.here_since, rolls_over=self.rolls_over)
 
     def due(self, now: datetime) -> Stage | None:
-        """The stage to tell now; None when it was told, or is switched off."""
+        """The stage to tell now; None when it was told, is switched off, or nobody need act (see `quiet`)."""
         stage = rules.due(self.stages, now)
         if stage is None or stage.kind not in self.on or self.told == (self.version, stage.name):
             return None
-        return stage
+        return None if self.quiet(stage.name) else stage
+
+    def quiet(self, stage: str) -> bool:
+        """Whether its end is no news for anybody: its renewal is served instead of it, or comes by itself."""
+        newer = self.succession
+        return newer is not None and (newer.settled or (newer.by_itself and stage not in rules.LAST))
 
     def next_at(self, now: datetime) -> int:
-        """When there is something to tell again, in microseconds."""
+        """When there may be something to tell again, in microseconds."""
         following = rules.following(self.stages, now)
-        return NEVER if following is None else clock.to_micros(following.at)
+        moments = [] if following is None else [clock.to_micros(following.at)]
+        stage = rules.due(self.stages, now)
+        if self.succession and stage is not None and self.quiet(stage.name):  # what keeps it quiet may end
+            moments.append(clock.to_micros(now + (LONG if self.succession.settled else SOON)))
+        return min(moments, default=NEVER)
 
 
 def accounts() -> list[str]:
@@ -96,7 +111,7 @@ def near_their_end(account_id: str, now: datetime, after: tuple[int, str], limit
     earliest = clock.to_micros(now - rules.LATE)
     latest = clock.to_micros(add_months(now, rules.EARLIEST_MONTHS) + timedelta(days=4))  # clamped months
     found = sql.rows(PAGE, [account_id, earliest, latest, *after, clock.to_micros(now), limit])
-    return [_candidate(row) for row in found]
+    return _candidates(found)
 
 
 def candidates(ids: list[str]) -> dict[str, Candidate]:
@@ -104,7 +119,7 @@ def candidates(ids: list[str]) -> dict[str, Candidate]:
     if not ids:
         return {}
     found = sql.rows(_ONE.replace("(%s)", f"({sql.marks(ids)})"), ids)
-    return {one.id: one for one in map(_candidate, found)}
+    return {one.id: one for one in _candidates(found)}
 
 
 def unanswered(account_id: str, days: int, now: datetime, limit: int) -> list[Candidate]:
@@ -114,10 +129,15 @@ def unanswered(account_id: str, days: int, now: datetime, limit: int) -> list[Ca
     """
     until = now - timedelta(days=days)
     span = [clock.to_micros(until - rules.LATE), clock.to_micros(until)]
-    return [_candidate(row) for row in sql.rows(_UNANSWERED, [account_id, *span, days, limit])]
+    return _candidates(sql.rows(_UNANSWERED, [account_id, *span, days, limit]))
 
 
-def _candidate(row: sql.Row) -> Candidate:
+def _candidates(rows: Sequence[sql.Row]) -> list[Candidate]:
+    newer = successions.of([str(row[0]) for row in rows])
+    return [_candidate(row, newer.get(str(row[0]))) for row in rows]
+
+
+def _candidate(row: sql.Row, newer: Succession | None) -> Candidate:
     off = {kind for kind, on in zip(NoticeType, row[13:15], strict=True) if on is not None and not on}
     certificate_id, account_id, owner_id, project_id, name, domain, source = row[:7]
     return Candidate(
@@ -135,6 +155,7 @@ def _candidate(row: sql.Row) -> Candidate:
         told=(int(row[11]), str(row[12])),
         on=frozenset(NoticeType) - off,
         rolls_over=bool(row[15]),
+        succession=newer,
     )
 
 

@@ -8,6 +8,8 @@ from certdesk.foundation.common.months import add_months
 
 SHORT = timedelta(days=100)  # NTF-4: lifetimes under this have fractions for stages
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+LAST = frozenset({"three-days", "one-day", "expired"})
+"""Told also of what should replace itself: by then it should have, and a few hours may be left."""
 EARLIEST_MONTHS = 2
 LATE = timedelta(days=30)
 """Whoever was away for longer than this is no longer told that a certificate has expired."""

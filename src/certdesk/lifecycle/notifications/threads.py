@@ -11,6 +11,7 @@ from . import queries, recipients, rules
 from .models import Notice, Notices, Progress
 from .recipients import To
 from .rules import NoticeType, Stage
+from .successions import Succession
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Thread:
 
     Attributes:
         stage: the last one told of the current version; empty for none.
-        following: the next one, None at the end.
+        following: the next one, None at the end, or where its renewal is served instead of it.
+        succession: what was bought to renew it.
         may_acknowledge: a stage was told and nobody acknowledged it.
         recipients: who is told at the next stage.
     """
@@ -37,6 +39,7 @@ class Thread:
     acknowledged_at: datetime | None
     acknowledged_by: str
     following: Stage | None
+    succession: Succession | None
     recipients: tuple[To, ...]
     told: tuple[Told, ...]
     on: frozenset[NoticeType]
@@ -51,12 +54,14 @@ def of(certificate: Certificate, now: datetime, *, most: int = 20) -> Thread:
     about = queries.candidates([certificate.id]).get(certificate.id)
     row = Notices.objects.filter(certificate_id=certificate.id).first()
     current = row if row is not None and about is not None and row.version == about.version else None
+    settled = about is not None and about.succession is not None and about.succession.settled
     return Thread(
         stage=current.stage if current else "",
         told_at=current.told_at if current else None,
         acknowledged_at=current.acknowledged_at if current else None,
         acknowledged_by=current.acknowledged_by if current else "",
-        following=rules.following(about.stages, now) if about else None,
+        following=rules.following(about.stages, now) if about and not settled else None,
+        succession=about.succession if about else None,
         recipients=tuple(recipients.of(about, recipients.audience(about.account_id))) if about else (),
         told=_told(certificate.id, most),
         on=about.on if about else frozenset(),

@@ -5,8 +5,9 @@ from certdesk.foundation.jobs import actions as jobs
 from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.jobs.registry import Handler, handler, periodic, subscribe
 from certdesk.lifecycle.issuance.followup import REPLACED, ROLLOVER_FAILED
+from certdesk.lifecycle.notifications import successions
 
-from . import planning, succeeding, working
+from . import planning, succeeding, succession, working
 
 LOOK = "renewal.look"
 FAILED = "renewal.rollover_failed"
@@ -54,4 +55,5 @@ class Succeed(Handler[bool, None]):
 
 subscribe(ROLLOVER_FAILED, FAILED)
 subscribe(REPLACED, SUCCEED)
+successions.register(succession.of)
 periodic(LOOK, EVERY, at_start=True)

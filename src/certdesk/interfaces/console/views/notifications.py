@@ -171,6 +171,8 @@ def _sample(days: int) -> dict[str, object]:
 
 def _certificate(domain: str, ends: Any, days: int) -> dict[str, object]:
     return {
+        "successor": "",
+        "successor_link": "",
         "domain": domain,
         "name": "scm-a1b2c3",
         "certificate_id": "scs0000000000000",
