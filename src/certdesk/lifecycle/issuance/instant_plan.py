@@ -158,8 +158,10 @@ def _csr_of(text: str, *, allow_ip: bool) -> ParsedCsr | None:
 def _quantities(form: ApplicationForm, csr: ParsedCsr | None) -> _Quantities:
     """What has to be bought for these names; the gate checks the names themselves afterwards."""
     texts = [form.domain.strip(" \t"), *form.additional] if form.domain.strip(" \t") else []
-    if csr is not None and len(texts) < 2:
-        texts = list(dict.fromkeys([*(text.lower() for text in texts), *(one.text for one in csr.names)]))
+    in_csr = [one.text for one in csr.names] if csr is not None else []
+    given = [text.lower() for text in texts]
+    if len(given) < 2 and set(given) <= set(in_csr):  # a CSR for other names is refused by the gate
+        texts = list(dict.fromkeys([*given, *in_csr]))
     wildcard = bool(texts) and texts[0].startswith("*.")
     if len(texts) < 2:
         kind = "WILDCARD" if wildcard else "SINGLE_DOMAIN"
