@@ -100,7 +100,10 @@ def bring_programs() -> None:
 
 
 def bring_packages() -> None:
-    """Installs what tests take from npm, a sign-in provider and an ACME client: locked, without scripts."""
+    """Installs what tests take from npm, a sign-in provider and an ACME client: locked, without scripts.
+
+    And an ACME server from PyPI into an environment of its own: its packages are older than ours or newer.
+    """
     npm = find("npm")
     for name in ("oidc", "acme_npm"):
         folder = ROOT / "tests" / "support" / name
@@ -109,6 +112,11 @@ def bring_packages() -> None:
         command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
         if subprocess.run(command, cwd=folder, check=False).returncode:
             print(f"certdesk test: npm failed; the tests that need {name} are skipped", flush=True)
+    sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+    from tests.support import acme2certifier
+
+    if not acme2certifier.install():
+        print("certdesk test: no acme2certifier; the tests that need it are skipped", flush=True)
 
 
 def find(program: str) -> str | None:

@@ -24,8 +24,9 @@ from certdesk.connectors.issuers.acme.memory import Memory
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import IssuerConnector, Order, OrderState, Task, Wanted
 from certdesk.interfaces.cli.installation import free_port
+from certdesk.lab.dns_server import LabDns
 from certdesk.pki.x509 import certificates
-from tests.support import acme_between, certcentral, pebble, vault_pki
+from tests.support import acme2certifier, acme_between, certcentral, pebble, vault_pki
 from tests.support.acme import csr
 
 T = TypeVar("T")
@@ -145,6 +146,26 @@ def _acme(folder: Path) -> Iterator[Bench]:
 
 
 @contextmanager
+def _acme2certifier(folder: Path) -> Iterator[Bench]:
+    """Another ACME server, by other people: what it does otherwise than Pebble is what clients meet."""
+    with LabDns() as dns, acme2certifier.running(folder, dns) as server:
+        assert server.identity is not None
+        ca = server.identity.pem
+        options = acme_options(server.directory, ca, email="ada@example.com")  # it makes no account without
+        gone = f"https://127.0.0.1:{free_port()}/directory"
+        yield Bench(
+            connect=lambda: acme(options),
+            stranger=lambda: acme({**options, "account_key": keys.make()}),
+            nowhere=lambda: acme(acme_options(gone, ca)),
+            set_up=server.set_up,
+            issued=lambda names: sum(set(one) == set(names) for one in server.issued()),
+            is_revoked=lambda der: x509.load_der_x509_certificate(der).serial_number in server.revoked(),
+            cancels=False,
+            finds=False,
+        )
+
+
+@contextmanager
 def _vault(folder: Path) -> Iterator[Bench]:
     with vault_pki.engine() as made:
 
@@ -201,6 +222,7 @@ def _certcentral(folder: Path) -> Iterator[Bench]:
 
 KINDS: dict[str, Callable[[Path], AbstractContextManager[Bench]]] = {
     "acme": _acme,
+    "acme2certifier": _acme2certifier,
     "certcentral": _certcentral,
     "vault": _vault,
 }
