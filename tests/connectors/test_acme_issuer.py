@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from certdesk.connectors.issuers import registry
+from certdesk.connectors.issuers.acme import advice
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import IssuerError, OrderState, Reason
 from certdesk.pki.x509.certificates import chain_to_pem
@@ -538,3 +539,48 @@ def test_a_challenge_is_answered_once(
     for _ in range(2):
         run(connector.proceed(order, placed.handle, (task.id,)))
     assert sum(path.startswith("/chalZ/") for _, path in front.asked) == 1
+
+
+def test_the_ca_is_asked_when_to_replace_what_it_issued(
+    server: Pebble, front: Between, options: dict[str, Any], name: str
+) -> None:
+    connector = acme(options)
+    with pytest.raises(IssuerError, match="renewalInfo"):
+        run(connector.advice(b""))  # this Pebble has no such thing
+    leaf = issue(server, connector, wanted("ari", name), "http-01").chain[0]
+    window = {"start": "2027-01-02T03:04:05.999999999Z", "end": "2027-01-03T04:00:00+01:00"}
+    answers = [
+        {"suggestedWindow": window, "explanationURL": "https://ca.example.test/why"},
+        {"suggestedWindow": window, "explanationURL": "javascript:alert(1)"},
+        {"suggestedWindow": window | {"end": window["start"]}},
+        {"suggestedWindow": window | {"start": "2027-01-02T03:04:05"}},
+        {"suggestedWindow": window | {"end": "soon"}},
+        {"suggestedWindow": "soon"},
+    ]
+    asked: list[str] = []
+
+    def info(method: str, path: str) -> Reply | None:
+        if not path.startswith("/ari/"):
+            return None
+        asked.append(path)
+        return Reply(200, {"Retry-After": ["21600"]}, json.dumps(answers.pop(0)).encode())
+
+    front.after = changed("/dir", renewalInfo=front.directory.replace("/dir", "/ari"))
+    front.before = info
+    connector = acme(options)
+    told = run(connector.advice(leaf))
+    assert told.start == datetime(2027, 1, 2, 3, 4, 5, 999999, UTC)
+    assert told.end == datetime(2027, 1, 3, 3, 0, 0, 0, UTC)
+    assert (told.explanation, told.retry_after) == ("https://ca.example.test/why", 21600)
+    assert asked == [f"/ari/{advice.identifier_of(leaf)}"]
+    assert run(connector.advice(leaf)).explanation == ""
+    while answers:
+        with pytest.raises(IssuerError, match="named no window") as none:
+            run(connector.advice(leaf))
+        assert none.value.reason is Reason.BAD_ANSWER
+    front.before = lambda method, path: problem(404, "malformed", "unknown") if "/ari/" in path else None
+    with pytest.raises(IssuerError, match="unknown"):
+        run(connector.advice(leaf))
+    root = front.pebble.root().public_bytes(serialization.Encoding.DER)
+    with pytest.raises(IssuerError, match="names no key of its CA"):
+        run(connector.advice(root))

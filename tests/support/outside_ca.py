@@ -16,6 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from certdesk.connectors.issuers import registry
 from certdesk.connectors.issuers.options import IssuerOptions
 from certdesk.connectors.issuers.protocol import (
+    Advice,
     Capabilities,
     IssuerCheck,
     IssuerConnector,
@@ -142,6 +143,7 @@ class OutsideCa:
         slow: how many polls an order takes.
         asks: makes the tasks of an order.
         faults: (verb, when, error), taken in turn: `before` the CA hears of the call, or `after`.
+        advises: what it says of when to replace a certificate, in turn; the last one stays.
         refuses: words; every order is refused with them.
     """
 
@@ -150,6 +152,7 @@ class OutsideCa:
     asks: Callable[[Wanted], tuple[Task, ...]] = lambda wanted: ()
     firsts: list[bool] = field(default_factory=list)
     refuses: str = ""
+    advises: list[Advice] = field(default_factory=list)
     retry_after: int | None = None
     abilities: Capabilities = field(default_factory=Capabilities)
     faults: list[tuple[str, str, Exception]] = field(default_factory=list)
@@ -228,6 +231,10 @@ class OutsideCa:
         self._begin("revoke")
         self.revoked.append((certificate, handle, reason))
         self._fault("revoke", "after")
+
+    async def advice(self, certificate: bytes) -> Advice:
+        self._begin("advice")
+        return self.advises.pop(0) if len(self.advises) > 1 else self.advises[0]
 
     async def test(self) -> IssuerCheck:
         return IssuerCheck(True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
 from django.test import Client
 
 from certdesk.connectors import http
@@ -18,6 +19,7 @@ from certdesk.connectors.issuers.acme.issuer import Acme
 from certdesk.connectors.issuers.acme.memory import Memory
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import IssuerConnector, Order, OrderState, Wanted
+from certdesk.foundation.common import clock
 from tests.support.issuer_kinds import tasks_by, wanted
 
 if TYPE_CHECKING:
@@ -102,6 +104,10 @@ def test_issued_replaced_and_revoked(house: "House", line: Line, options: dict[s
     assert line.run(connector.test()).ok
     assert connector.capabilities.advises
     first = issued(house, line, connector, wanted("first", "www.example.com"))
+    told = line.run(connector.advice(first.chain[0]))
+    held = x509.load_der_x509_certificate(first.chain[0])
+    assert held.not_valid_before_utc < told.start < told.end < held.not_valid_after_utc
+    assert told.retry_after == 6 * 3600
     again = wanted("second", "www.example.com", replaces=first.chain[0], predecessor=first.handle)
     second = issued(house, line, connector, again)
     assert second.chain[0] != first.chain[0]
@@ -110,6 +116,7 @@ def test_issued_replaced_and_revoked(house: "House", line: Line, options: dict[s
     assert issued(house, line, connector, third).chain[0] != second.chain[0]
     for _ in range(2):
         line.run(connector.revoke(second.chain[0], second.handle, 4))
+    assert line.run(connector.advice(second.chain[0])).end < clock.real_now()  # at once
 
 
 def test_a_profile(house: "House", line: Line, options: dict[str, Any]) -> None:

@@ -99,3 +99,9 @@ def test_the_outlook_says_both_ends() -> None:
     short = rules.outlook(old, 12, 100, now)
     assert (short.first_until, short.rolls_over) == (now + 100 * DAY - SECOND, True)
     assert rules.outlook(None, 12, 398, now).days == 0
+
+
+def test_an_advice_never_puts_it_off_until_it_is_too_late() -> None:
+    # rule: REN-8
+    never = Window(ends(100) + DAY, ends(100) + 2 * DAY)
+    assert schedule.rollover_at(ID, START, ends(100), never) == ends(100) - 100 * DAY / 6

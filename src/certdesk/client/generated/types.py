@@ -674,6 +674,18 @@ class Buy(TypedDict):
     tags: NotRequired['builtins.list[TagBody]']
 
 
+class CaAdvice(TypedDict):
+    """When the CA wants the current version replaced (RFC 9773); `hurried`: sooner than usual."""
+
+    start: 'str'
+    end: 'str'
+    hurried: 'bool'
+    explanation: 'str'
+    problem: 'str'
+    asked_at: 'str'
+    next_at: 'str'
+
+
 class CaAnswer(TypedDict):
     """What an officer brings from a CA without an interface; exactly one of the three."""
 
@@ -717,6 +729,7 @@ class CaOrder(TypedDict):
     who: 'str'
     tasks: 'builtins.list[CaTask]'
     reasons: 'builtins.list[CaChoice]'
+    advice: 'CaAdvice | None'
 
 
 class CaTask(TypedDict):

@@ -227,6 +227,30 @@ class IssuerConnector(Protocol):
         """Can it be reached, and does it accept our account? Never raises."""
 
 
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """When a CA wants a certificate replaced (ARI, RFC 9773).
+
+    Attributes:
+        start, end: of the window, real time; some moment between them is to be chosen at random.
+        explanation: address of a page that says why; empty for none.
+        retry_after: seconds until it makes sense to ask again.
+    """
+
+    start: datetime
+    end: datetime
+    explanation: str = ""
+    retry_after: int | None = None
+
+
+@runtime_checkable
+class Advises(Protocol):
+    """A CA that can be asked when a certificate should be replaced."""
+
+    async def advice(self, certificate: bytes) -> Advice:
+        """Raises `IssuerError`: REFUSED where it gives none for this certificate (DER)."""
+
+
 @runtime_checkable
 class ByHand(Protocol):
     """A CA without an interface: an officer brings what it sent, or says what it has decided."""

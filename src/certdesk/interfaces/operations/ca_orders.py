@@ -9,6 +9,7 @@ from certdesk.lifecycle.certificates import queries as certificate_queries
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuance import by_hand, outside_info
+from certdesk.lifecycle.issuance.advice import AdviceInfo
 from certdesk.lifecycle.issuance.outside_info import OrderInfo
 
 from .registry import operation
@@ -56,8 +57,24 @@ def of(found: Certificate) -> Shape:
         "reasons": [
             {"issuer": title, "taken": taken, "reason": say(why)} for title, taken, why in info.reasons
         ],
+        "advice": _advice(info.advice),
     }
     return {"ca_order": order, **_next(found, info)}
+
+
+def _advice(told: AdviceInfo | None) -> Shape | None:
+    """When the CA wants the current version replaced (ARI); null where it was not asked."""
+    if told is None:
+        return None
+    return {
+        "start": wire(told.start),
+        "end": wire(told.end),
+        "hurried": told.hurried,
+        "explanation": told.page,
+        "problem": say(told.problem),
+        "asked_at": wire(told.asked_at),
+        "next_at": wire(told.next_at),
+    }
 
 
 def _next(found: Certificate, info: OrderInfo) -> Shape:

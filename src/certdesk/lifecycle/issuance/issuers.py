@@ -7,7 +7,7 @@ transaction, `collect` gets the certificate outside of any, `accept` records it 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from certdesk.foundation.common.errors import CertdeskError, Kind
 from certdesk.pki.authority import issue as authority
@@ -68,25 +68,6 @@ class Issuer(Protocol):
         `many`: one of many that are revoked together; lists may be published for several at a time.
         """
         ...
-
-
-@runtime_checkable
-class Advises(Protocol):
-    """An issuer that says when a certificate should be renewed (ARI, RFC 9773): a capability apart."""
-
-    def renewal_window(self, serial: str) -> tuple[datetime, datetime] | None:
-        """The window that it told last, read from what it keeps: nothing is asked over the network."""
-        ...
-
-
-def renewal_window(slug: str, serial: str) -> tuple[datetime, datetime] | None:
-    """The advice for a certificate; None where its issuer gives none, or is not set up any more.
-
-    Args:
-        slug: as a version keeps it, `issuer:authority`.
-    """
-    issuer = _register.get(slug.partition(":")[0])
-    return issuer.renewal_window(serial) if isinstance(issuer, Advises) else None
 
 
 class BuiltIn:

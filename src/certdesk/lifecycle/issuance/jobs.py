@@ -37,6 +37,7 @@ from certdesk.pki.x509 import keys
 from certdesk.pki.x509.keys import KeyAlgorithm, PrivateKey
 
 from . import (
+    advice_jobs,
     followup,
     followup_jobs,
     issuers,
@@ -400,6 +401,7 @@ class Reconcile(Handler[datetime, None]):
 REVOCATIONS = revocation_jobs.WATCH  # its handlers are declared with this module
 REISSUES = followup_jobs.WATCH
 OUTSIDE = outside_jobs.Ask
+ADVICE = advice_jobs.AskAdvice
 subscribe(COMPLETE, PLACE)
 subscribe("certificate.deleted", FORGET)
 periodic(RECONCILE, RECONCILE_SECONDS, at_start=True)

@@ -100,6 +100,38 @@ class OutsideOrder(models.Model):
         return f"{self.placement_id} at {self.issuer} {self.state}"
 
 
+class Advice(models.Model):
+    """When the CA of a version wants it replaced (ARI, RFC 9773), as it was told last. Real time."""
+
+    order = models.OneToOneField(
+        OutsideOrder, primary_key=True, on_delete=models.CASCADE, related_name="advice"
+    )
+    certificate = models.ForeignKey(Certificate, on_delete=models.CASCADE, related_name="advice")
+    version = models.IntegerField(help_text="Number of the version that the order brought.")
+    starts_at = MomentField(null=True, help_text="Of the window; None = it was never told.")
+    ends_at = MomentField(null=True)
+    first_start = MomentField(null=True, help_text="Start of the window that was told first.")
+    hurried = models.BooleanField(default=False, help_text="The CA wants it sooner than usual.")
+    page = models.CharField(max_length=500, default="", help_text="Where the CA says why.")
+    problem = models.CharField(max_length=500, default="", help_text="Why the last question failed.")
+    failures = models.IntegerField(default=0, help_text="In a row.")
+    asked_at = MomentField(null=True)
+    next_at = MomentField(null=True, help_text="Next question; None = never again.")
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["next_at"], name="issuance_advice_due", condition=models.Q(next_at__isnull=False)
+            ),
+            models.Index(
+                fields=["starts_at"], name="issuance_advice_hurried", condition=models.Q(hurried=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"advice for {self.order_id}"
+
+
 class ServedProof(models.Model):
     """What our own web pages answer at `/.well-known/acme-challenge/<token>` for an order at a CA."""
 

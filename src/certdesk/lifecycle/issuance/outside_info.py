@@ -6,8 +6,9 @@ from datetime import datetime
 from certdesk.foundation.common import clock
 from certdesk.lifecycle.certificates.models import Certificate
 
-from . import by_hand, outside
+from . import advice, by_hand, outside
 from . import outside_rules as rules
+from .advice import AdviceInfo
 from .models import OutsideOrder
 from .outside_rules import Kept
 
@@ -25,6 +26,7 @@ class OrderInfo:
         problem: why the last call failed; empty when it did not.
         asked_at, next_at: real time.
         by_hand: it is open, and an officer brings what its CA answers.
+        advice: when the CA wants its current version replaced; None where it was not asked.
         revokes: an officer has to revoke at a CA that is asked by hand; an order that is open goes first.
         who: `you` for records to set by hand, `officer`, `CA`, or empty when nobody has to act.
     """
@@ -44,6 +46,7 @@ class OrderInfo:
     who: str
     by_hand: bool
     revokes: bool
+    advice: AdviceInfo | None
 
     @property
     def awaits_officer(self) -> bool:
@@ -75,4 +78,5 @@ def order_info(certificate: Certificate) -> OrderInfo | None:
         who=rules.who_acts(order.state, tasks) if order.live else "",
         by_hand=open_by_hand,
         revokes=not open_by_hand and by_hand.awaits_revocation(certificate.id, clock.now()),
+        advice=advice.info(certificate),
     )

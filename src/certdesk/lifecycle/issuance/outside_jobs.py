@@ -34,7 +34,16 @@ from certdesk.lifecycle.validation import proofs
 from certdesk.pki.authority.types import Signed
 from certdesk.pki.x509.certificates import chain_to_pem, facts, load_chain_pem
 
-from . import acceptance, outside, outside_orders, outside_revoking, outside_tasks, pipeline, withdrawal
+from . import (
+    acceptance,
+    advice,
+    outside,
+    outside_orders,
+    outside_revoking,
+    outside_tasks,
+    pipeline,
+    withdrawal,
+)
 from . import outside_rules as rules
 from .acceptance import Accepted, Expected, Wrong
 from .actions import SIGN, WITHDRAWAL
@@ -340,6 +349,8 @@ def _accept(order: OutsideOrder, found: Accepted, now: datetime) -> None:
     pipeline.fulfil(principal, order.placement, signed, clock.now(), names=found.names)
     order.serial = found.facts.serial
     outside_orders.end(order, PlacementState.FULFILLED, now)
+    certificate.refresh_from_db(fields=["current_version"])
+    advice.begin(order, certificate.current_version, now)
 
 
 def _refuse_wrong(order: OutsideOrder, work: Call, told: Told, wrong: Wrong, now: datetime) -> None:

@@ -15,6 +15,7 @@ from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product, Quantities
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.deployment.models import Binding
+from certdesk.lifecycle.issuance import advice
 from certdesk.lifecycle.issuers import queries as issuers
 from certdesk.lifecycle.orders import queries as orders
 from certdesk.lifecycle.validation import automatic
@@ -22,7 +23,7 @@ from certdesk.lifecycle.validation import queries as validation
 from certdesk.lifecycle.validation.models import DnsConnection
 
 from .models import AutoRenewal, Renewal
-from .schedule import Kind
+from .schedule import Kind, Window
 
 _HELD = (
     "SELECT c.id FROM certificates_certificate c JOIN certificates_version v ON v.certificate_id = c.id"
@@ -38,6 +39,7 @@ class Facts:
     Attributes:
         open: renewals under way; bought: those that have a renewal by purchase, whatever became of it.
         held: the service has the private key; placed: it is served somewhere that the service knows.
+        advice: when the CA wants its current version replaced, where it says so.
         proved: when the evidence of each proved name was gathered.
     """
 
@@ -47,6 +49,7 @@ class Facts:
     applications: dict[str, Application] = field(default_factory=dict)
     contacts: set[int] = field(default_factory=set)
     proved: dict[int, list[datetime]] = field(default_factory=dict)
+    advice: dict[str, Window] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     placed: set[str] = field(default_factory=set)
     _zones: dict[str, dict[str, DnsConnection]] = field(default_factory=dict)
@@ -109,6 +112,7 @@ def of(certificates: Sequence[Certificate]) -> Facts:
     contacts = Contact.objects.filter(application_id__in=behind).values_list("application_id", flat=True)
     found.contacts = set(contacts)
     found.proved = validation.proved_at(behind)
+    found.advice = {one: Window(*window) for one, window in advice.windows(ids).items()}
     found.held = {str(row[0]) for row in sql.rows(_HELD.format(marks=sql.marks(ids)), ids)}
     placed = Binding.objects.filter(certificate_id__in=ids, gone=False)
     accounts = {one.id: one.account_id for one in certificates}

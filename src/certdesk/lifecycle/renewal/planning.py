@@ -6,11 +6,10 @@ from datetime import datetime, timedelta
 
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.jobs import actions as jobs
-from certdesk.lifecycle.issuance import issuers
 
 from . import schedule
 from .models import Renewal
-from .schedule import Kind
+from .schedule import Kind, Window
 
 STEP = "renewal.step"
 BATCH = 100  # law 13: rows of one transaction
@@ -24,14 +23,23 @@ _TO_BUY = (
     " ORDER BY c.not_after, c.id LIMIT %s"
 )
 _TO_ROLL = (
-    f"SELECT {_COLUMNS}, v.issuer, v.serial FROM certificates_certificate c"
-    " JOIN certificates_version v ON v.certificate_id = c.id AND v.number = c.current_version"
+    f"SELECT {_COLUMNS}, a.starts_at, a.ends_at FROM certificates_certificate c"
+    " LEFT JOIN issuance_advice a ON a.certificate_id = c.id AND a.version = c.current_version"
     " WHERE c.paid_until > c.not_after"
     f" AND {_IN_FORCE} AND c.not_after <= %s"
     " AND NOT EXISTS (SELECT 1 FROM renewal_renewal r WHERE r.certificate_id = c.id"
     " AND r.kind = 'ROLLOVER' AND r.version = c.current_version)"
     " AND (c.not_after, c.id) > (%s, %s) ORDER BY c.not_after, c.id LIMIT %s"
 )
+_HURRIED = (
+    f"SELECT {_COLUMNS}, a.starts_at, a.ends_at FROM issuance_advice a JOIN certificates_certificate c"
+    " ON c.id = a.certificate_id AND c.current_version = a.version"
+    f" WHERE a.hurried AND {_IN_FORCE} AND a.starts_at <= %s"
+    " AND NOT EXISTS (SELECT 1 FROM renewal_renewal r WHERE r.certificate_id = c.id"
+    " AND r.kind = 'ROLLOVER' AND r.version = c.current_version)"
+    " AND (a.starts_at, c.id) > (%s, %s) ORDER BY a.starts_at, c.id LIMIT %s"
+)
+"""Those that their CA wants replaced sooner than usual, also where no paid period is left beyond them."""
 _READY = (
     "SELECT r.id, r.certificate_id FROM renewal_renewal r JOIN certificates_certificate c"
     " ON c.id = (CASE WHEN r.new_id <> '' THEN r.new_id ELSE r.certificate_id END)"
@@ -52,15 +60,12 @@ class Due:
     not_before: datetime
     not_after: datetime
     paid_until: datetime
-    signed_by: str = ""
-    serial: str = ""
+    advice: Window | None = None
 
     def at(self, kind: Kind) -> datetime:
         if kind is Kind.BUY:
             return schedule.buy_at(self.id, self.paid_until)
-        window = issuers.renewal_window(self.signed_by, self.serial)
-        advice = schedule.Window(*window) if window else None
-        return schedule.rollover_at(self.id, self.not_before, self.not_after, advice)
+        return schedule.rollover_at(self.id, self.not_before, self.not_after, self.advice)
 
 
 def begin(now: datetime) -> int:
@@ -91,21 +96,37 @@ def _due(now: datetime) -> list[tuple[Kind, Due]]:
     micros = clock.to_micros(now)
     latest = clock.to_micros(now + schedule.BUY_BEFORE)
     found = [(Kind.BUY, _row(row)) for row in sql.rows(_TO_BUY, [micros, latest, BATCH])]
-    far, after = clock.to_micros(now + EARLIEST), (0, "")
+    hurried = _all(_HURRIED, micros, micros, now, 7, -(2**63))
+    rolling = _all(_TO_ROLL, micros, clock.to_micros(now + EARLIEST), now, 5, 0)
+    rollovers = [(Kind.ROLLOVER, one) for one in (*hurried, *rolling)]
+    return [*rollovers[: len(hurried)], *found, *rollovers[len(hurried) :]][: 2 * BATCH]
+
+
+def _all(statement: str, after: int, until: int, now: datetime, column: int, first: int) -> list[Due]:
+    """Whose time has come, page by page until a batch of them is found.
+
+    Args:
+        column: by which the rows are sorted, before their id; `first`: below all of its values.
+    """
+    found: list[Due] = []
+    last = (first, "")
     while True:
-        rows = sql.rows(_TO_ROLL, [micros, far, *after, BATCH])
-        due = [_row(row) for row in rows]
-        found += [(Kind.ROLLOVER, one) for one in due if one.at(Kind.ROLLOVER) <= now]
+        rows = sql.rows(statement, [after, until, *last, BATCH])
+        found += [one for one in map(_row, rows) if one.at(Kind.ROLLOVER) <= now]
         if len(rows) < BATCH or len(found) >= BATCH:
-            return found[: 2 * BATCH]
-        after = (int(rows[-1][5]), str(rows[-1][0]))
+            return found
+        last = (int(rows[-1][column]), str(rows[-1][0]))
 
 
 def _row(row: sql.Row) -> Due:
     begin_, end = clock.from_micros(row[4]), clock.from_micros(row[5])
     paid = sql.moment(row[6]) or end
     texts = (str(row[0]), str(row[1]), str(row[2]), int(row[3]))
-    return Due(*texts, begin_, end, max(paid, end), *(str(one) for one in row[7:9]))
+    told = row[7:9]
+    window = None
+    if told and told[0] is not None:
+        window = Window(clock.from_micros(told[0]), clock.from_micros(told[1]))
+    return Due(*texts, begin_, end, max(paid, end), window)
 
 
 def send_ready(now: datetime) -> int:

@@ -21,10 +21,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """An issuer's own advice when to renew (ARI, RFC 9773)."""
+    """An issuer's own advice when to renew (ARI, RFC 9773); `hurried`: sooner than in the usual course."""
 
     start: datetime
     end: datetime
+    hurried: bool = False
 
 
 def jitter(certificate_id: str, longest: timedelta) -> timedelta:
@@ -41,10 +42,14 @@ def lifetime(not_before: datetime, not_after: datetime) -> timedelta:
 def rollover_at(
     certificate_id: str, not_before: datetime, not_after: datetime, advice: Window | None = None
 ) -> datetime:
-    """REN-8: by the issuer's advice, else when a third of the lifetime is left, of a short one a half."""
-    if advice is not None:
-        return advice.start + jitter(certificate_id, max(timedelta(0), advice.end - advice.start))
+    """REN-8: by the issuer's advice, else when a third of the lifetime is left, of a short one a half.
+
+    An advice never puts it off beyond the last sixth of the lifetime.
+    """
     whole = lifetime(not_before, not_after)
+    if advice is not None:
+        chosen = advice.start + jitter(certificate_id, max(timedelta(0), advice.end - advice.start))
+        return min(chosen, not_after - whole / 6)
     left = whole / 2 if whole < SHORT else whole / 3
     return not_after - left + jitter(certificate_id, min(LONGEST_SPREAD, whole / 48))
 

@@ -136,8 +136,9 @@ def next_of(facts: Facts, certificate: Certificate, now: datetime) -> Next:
     if certificate_rules.state_of(certificate, now) not in IN_FORCE or not (begin and end and paid):
         return Next("", None)
     found = []
-    if paid > end:
-        found.append((schedule.rollover_at(certificate.id, begin, end), Kind.ROLLOVER.value))
+    advised = facts.advice.get(certificate.id)
+    if paid > end or (advised is not None and advised.hurried):
+        found.append((schedule.rollover_at(certificate.id, begin, end, advised), Kind.ROLLOVER.value))
     if certificate.auto_renewal and certificate.id not in facts.bought:
         found.append((schedule.buy_at(certificate.id, paid), Kind.BUY.value))
     if not found:

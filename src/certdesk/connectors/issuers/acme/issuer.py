@@ -25,6 +25,7 @@ from certdesk.connectors.issuers.acme.problems import AcmeRefused
 from certdesk.connectors.issuers.acme.wire import Signer, Wire, no_acme, object_of
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import (
+    Advice,
     Capabilities,
     IssuerCheck,
     IssuerError,
@@ -203,6 +204,20 @@ class Acme:
         except AcmeRefused as error:
             if error.kind != "alreadyRevoked":
                 raise
+
+    async def advice(self, certificate: bytes) -> Advice:
+        """As the server's renewal information says (RFC 9773 §4); the question is not signed."""
+        url = await self._wire.url_of("renewalInfo")
+        name = advice.identifier_of(certificate)
+        if not name:
+            message = "The certificate names no key of its CA, so nobody can ask when to replace it."
+            raise IssuerError(Reason.REFUSED, message, "It is replaced by its lifetime.")
+        answer = await self._wire.get(f"{url.rstrip('/')}/{name}", "The question when to replace it")
+        found = advice.read(object_of(answer, self._wire.host), self._wire.wait_of(answer))
+        if found is None:
+            message = f"{self._wire.host} named no window in which to replace the certificate."
+            raise IssuerError(Reason.BAD_ANSWER, message, "It is asked again after six hours.")
+        return found
 
 
 def _identifier(name: str) -> dict[str, str]:

@@ -57,5 +57,6 @@ def event_words() -> dict[str, str]:
         "scm:organization:decide": _("Decision of an RA officer"),
         "certificate.brought": _("Answer of the CA brought by an officer"),
         "certificate.wrong_answer": _("The CA sent a certificate that was not ordered"),
+        "certificate.replacement_hurried": _("The CA wants it replaced sooner than usual"),
         "organization.method": _("Way of organization verification chosen"),
     }

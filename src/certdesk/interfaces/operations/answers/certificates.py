@@ -106,6 +106,18 @@ class CaChoice(TypedDict):
     reason: str
 
 
+class CaAdvice(TypedDict):
+    """When the CA wants the current version replaced (RFC 9773); `hurried`: sooner than usual."""
+
+    start: Moment
+    end: Moment
+    hurried: bool
+    explanation: str
+    problem: str
+    asked_at: Moment
+    next_at: Moment
+
+
 class CaOrder(TypedDict):
     """The last order at a CA outside. `words` are the CA's own; `who` acts: you, officer, CA, or nobody."""
 
@@ -121,6 +133,7 @@ class CaOrder(TypedDict):
     who: str
     tasks: list[CaTask]
     reasons: list[CaChoice]
+    advice: CaAdvice | None
 
 
 class CaAnswered(TypedDict):

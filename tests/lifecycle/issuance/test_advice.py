@@ -1,0 +1,183 @@
+"""A CA outside is asked when its certificates should be replaced, and the machine follows (RFC 9773)."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from certdesk.connectors.issuers.protocol import Advice as Told
+from certdesk.connectors.issuers.protocol import Capabilities, IssuerError, Reason
+from certdesk.foundation.audit.models import Event
+from certdesk.foundation.common import clock
+from certdesk.foundation.common.sql import short_transaction
+from certdesk.foundation.jobs.models import Job
+from certdesk.lifecycle.certificates.models import Certificate, Version
+from certdesk.lifecycle.issuance import advice, advice_jobs, outside_info, revoking
+from certdesk.lifecycle.issuance.models import Advice, OutsideOrder
+from certdesk.lifecycle.issuance.revoking import Wish
+from certdesk.lifecycle.issuers.models import Issuer
+from certdesk.lifecycle.renewal import facts, planning, switch
+from certdesk.lifecycle.renewal.models import Renewal
+from tests.support.desk import Desk
+from tests.support.outside_ca import Front, OutsideCa, front
+
+NAME = "www.example.com"
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+@pytest.fixture
+def ca(desk: Desk) -> OutsideCa:
+    return OutsideCa(abilities=Capabilities(advises=True))
+
+
+@pytest.fixture(autouse=True)
+def issuers(desk: Desk, ca: OutsideCa) -> Iterator[Front]:
+    with front(away=ca) as made:
+        yield made
+
+
+@pytest.fixture
+def held(desk: Desk) -> str:
+    certificate_id = desk.buy()
+    desk.apply(certificate_id, domain=NAME)
+    desk.publish(certificate_id)
+    desk.run(HOUR)
+    assert desk.state(certificate_id) == "ISSUED"
+    return certificate_id
+
+
+def usual(certificate_id: str) -> Told:
+    end = Version.objects.get(certificate_id=certificate_id).not_after
+    return Told(end - 31 * DAY, end - 29 * DAY, retry_after=21_600)
+
+
+def asked(desk: Desk, *, strict: bool = True) -> Advice:
+    """Everything that is due is asked for."""
+    Advice.objects.filter(next_at__isnull=False).update(next_at=clock.real_now())
+    with short_transaction():
+        advice.send_due(clock.real_now())
+    desk.run(strict=strict)
+    return Advice.objects.get(version=1)
+
+
+def begun(now: datetime) -> list[str]:
+    with short_transaction():
+        planning.begin(now)
+    return list(
+        Renewal.objects.filter(kind="ROLLOVER", state="OPEN").values_list("certificate_id", flat=True)
+    )
+
+
+# rule: REN-8
+def test_the_window_decides_when_it_is_replaced_and_the_order_says_what_it_replaces(
+    desk: Desk, ca: OutsideCa, held: str
+) -> None:
+    told = usual(held)
+    ca.advises = [told]
+    assert Advice.objects.get().asked_at is None
+    row = asked(desk)
+    assert (row.starts_at, row.ends_at, row.hurried) == (told.start, told.end, False)
+    wait = row.next_at - clock.real_now() if row.next_at else None
+    assert wait is not None
+    assert 5 * HOUR < wait <= 6 * HOUR
+    certificate = desk.certificate(held)
+    coming = switch.next_of(facts.of([certificate]), certificate, clock.now())
+    assert coming.action == "ROLLOVER"
+    assert coming.at is not None
+    assert told.start <= coming.at < told.end
+    assert begun(told.start) == []
+    assert begun(told.end) == [held]
+    desk.run(DAY)
+    replaced = [one.wanted for one in ca.orders.values() if one.wanted.replaces]
+    assert [(one.replaces, one.predecessor) for one in replaced] == [
+        (bytes(Version.objects.get(certificate_id=held, number=1).der), "order-1")
+    ]
+    assert desk.certificate(held).current_version == 2
+    assert Advice.objects.get(version=2).first_start is None
+    assert asked(desk).next_at is None  # what is replaced is asked for no more
+
+
+# rule: REN-8
+def test_a_window_that_moves_forward_is_followed_at_once_also_in_the_last_version(
+    desk: Desk, ca: OutsideCa, held: str
+) -> None:
+    now = clock.now()
+    ca.advises = [usual(held), Told(now - 2 * DAY, now - DAY, "https://ca.example.test/incident")]
+    asked(desk)
+    certificate = desk.certificate(held)
+    Certificate.objects.filter(id=held).update(paid_until=certificate.not_after)
+    assert begun(now) == []
+    assert asked(desk).hurried
+    asked(desk)  # told again: noted once
+    (event,) = Event.objects.filter(action=advice.HURRIED)
+    assert (event.resource, json.loads(event.details)["page"]) == (
+        f"cert:{held}",
+        "https://ca.example.test/incident",
+    )
+    certificate = desk.certificate(held)
+    assert switch.next_of(facts.of([certificate]), certificate, now).action == "ROLLOVER"
+    info = outside_info.order_info(certificate)
+    assert info is not None
+    assert info.advice is not None
+    assert (info.advice.hurried, info.advice.page) == (True, "https://ca.example.test/incident")
+    assert begun(now) == [held]
+    desk.run(DAY)
+    assert desk.certificate(held).current_version == 2
+    assert begun(now) == []
+
+
+def test_a_failure_leaves_the_window_that_was_told(desk: Desk, ca: OutsideCa, held: str) -> None:
+    told = usual(held)
+    ca.advises = [told]
+    asked(desk)
+    ca.faults = [("advice", "before", IssuerError(Reason.BUSY, "It answered 503.", retry_after=7200))]
+    row = asked(desk)
+    assert (row.starts_at, row.failures, row.problem) == (told.start, 1, "It answered 503.")
+    assert row.next_at is not None
+    assert row.next_at > clock.real_now() + HOUR
+    ca.faults = [("advice", "before", TimeoutError())]  # type: ignore[list-item]
+    assert asked(desk).failures == 2
+    assert asked(desk).problem == ""
+    assert Issuer.objects.get(slug="away").failures == 0  # it says nothing of how it issues
+
+
+def test_who_advises_nothing_or_is_gone_is_not_asked(
+    desk: Desk, ca: OutsideCa, issuers: Front, held: str
+) -> None:
+    known = Issuer.objects.get(slug="away").capabilities
+    Issuer.objects.update(capabilities=known | {"advises": False})
+    row = asked(desk)
+    assert row.next_at is not None
+    assert (row.asked_at, "advice" in ca.calls) == (None, False)
+    Issuer.objects.update(capabilities=known, kind="none of these")
+    assert asked(desk).asked_at is None
+    issuers.remove("away")
+    assert asked(desk).asked_at is None
+
+
+def test_what_is_revoked_or_gone_is_asked_for_no_more(desk: Desk, ca: OutsideCa, held: str) -> None:
+    ca.advises = [usual(held)]
+    revoking.request(desk.alice, held, Wish("SUPERSEDED"), clock.now())
+    desk.run(HOUR)
+    assert asked(desk).next_at is None
+    assert "advice" not in ca.calls
+    work = advice_jobs.ToAsk(OutsideOrder.objects.get().placement_id, ca, b"")
+    Advice.objects.all().delete()
+    job = Job(kind=advice.ASK, payload={"reference": work.reference}, subject=held)
+    assert advice_jobs.AskAdvice().load(job) is None
+    advice_jobs.AskAdvice().store(job, work, usual(held))  # deleted while it was asked
+    assert not Advice.objects.exists()
+
+
+def test_the_clock_sends_what_is_due_and_looks_again_when_there_is_more(
+    desk: Desk, held: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(advice, "BATCH", 1)
+    advice_jobs.Look().load(Job(kind=advice_jobs.LOOK))
+    kinds = set(Job.objects.filter(state="READY").values_list("kind", flat=True))
+    assert {advice.ASK, advice_jobs.LOOK} <= kinds
+    Advice.objects.update(next_at=clock.real_now() + HOUR)
+    Job.objects.all().delete()
+    advice_jobs.Look().load(Job(kind=advice_jobs.LOOK))
+    assert not Job.objects.exists()
