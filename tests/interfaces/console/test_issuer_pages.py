@@ -201,3 +201,19 @@ def test_every_page_reads_in_chinese(office: Office, script: Script) -> None:
     one = Issuer.objects.get()
     for path in ("/issuers", f"/issuers/{one.id}", "/issuers/products", f"/issuers/products/{PRODUCT}"):
         assert "颁发机构" in text(alice, path)
+
+
+def test_the_list_of_certificates_is_narrowed_by_issuer(office: Office, script: Script) -> None:
+    alice = office.client()
+    ours = office.desk.issued("www.example.com")
+    assert "All issuers" not in text(alice, "/certificates")  # there is one alone
+    text(alice, "/issuers/add?kind=scripted", FORM)
+    text(alice, f"/issuers/products/{PRODUCT}", {"place0": "first", "also": "one"})
+    shown = text(alice, "/certificates?issuer=builtin")
+    assert "All issuers" in shown
+    assert "First CA" in shown
+    assert ours in shown
+    assert ours not in text(alice, "/certificates?issuer=first")
+    assert 'href="/certificates?issuer=first"' in text(alice, "/issuers")
+    assert 'href="/certificates?issuer=builtin"' in text(alice, "/issuers/builtin")
+    assert 'href="/issuers/builtin"' in text(alice, f"/certificates/{ours}")

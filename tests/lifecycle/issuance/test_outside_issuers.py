@@ -734,3 +734,43 @@ def test_a_call_that_never_ends_is_broken_off(
     monkeypatch.setattr(outside_jobs, "CALL_SECONDS", 60.0)
     in_time(desk)
     assert desk.state(certificate_id) == "ISSUED"
+
+
+def test_caa_may_name_the_account_that_may_have_it_issued(desk: Desk, ca: OutsideCa, issuers: Front) -> None:
+    """RFC 8657: the first CA is named, but for an account of somebody else; the second for ours."""
+    uri = "https://second.example/acct/7"
+    second = OutsideCa(abilities=Capabilities(caa_domains=("second.example",), account_uris=(uri,)))
+    issuers.remove("away")
+    ca.abilities = Capabilities(caa_domains=("away.example",), account_uris=("https://away.example/acct/1",))
+    issuers.add("away", ca)
+    issuers.add("second", second)
+    issuers.order("away", "second")
+    permits = ['0 issue "away.example; accounturi=https://away.example/acct/2"']
+    desk.dns.set("example.com", "CAA", [*permits, f'0 issue "second.example; accounturi={uri}"'])
+    certificate_id = proved(desk)
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert (ca.calls, second.calls) == ([], ["place"])
+    reasons = OutsideOrder.objects.get().chosen
+    assert "its accounturi is not the issuer's account" in reasons[0][2]
+
+
+def test_where_caa_forbids_the_first_the_next_is_waited_for(
+    desk: Desk, ca: OutsideCa, issuers: Front
+) -> None:
+    second = OutsideCa(abilities=Capabilities(caa_domains=("second.example",)))
+    issuers.remove("away")
+    ca.abilities = Capabilities(caa_domains=("away.example",))
+    issuers.add("away", ca)
+    issuers.add("second", second)
+    issuers.order("away", "second")
+    Issuer.objects.filter(slug="second").update(retry_at=clock.real_now() + timedelta(hours=1))
+    desk.dns.set("example.com", "CAA", ['0 issue "second.example"'])
+    certificate_id = proved(desk)
+    desk.run()
+    assert desk.state(certificate_id) == "ISSUING"
+    assert "It takes no orders until" in desk.certificate(certificate_id).last_failure
+    Issuer.objects.filter(slug="second").update(retry_at=None)
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert (ca.calls, second.calls) == ([], ["place"])

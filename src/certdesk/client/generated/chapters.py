@@ -1041,7 +1041,7 @@ class Certificates:
         """
         return cast('shapes.Exported', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/export', certificate_id)))
 
-    def export_csv(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, ids: str | None = None) -> Download:
+    def export_csv(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, issuer: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, ids: str | None = None) -> Download:
         """What the search finds, all of it, as CSV; texts can do nothing in a spreadsheet.
 
         Args:
@@ -1050,15 +1050,16 @@ class Certificates:
             domain: The domain name.
             tag: key, or key=value.
             brand: The brand.
+            issuer: Who issued it, as a version names it, e.g. builtin or builtin:dv-p256.
             expires_before: Only what expires before this time or date (UTC).
             owner: Id of the user who owns it.
             owner_group: Id of the group that owns it; empty for none.
             project: Its project there.
             sort: Latest change first, or soonest expiry first.
         """
-        return self._transport.download('GET', '/v3/scm/certificates/export.csv', query={'status': status, 'content': content, 'domain': domain, 'tag': tag, 'brand': brand, 'expires_before': expires_before, 'owner': owner, 'owner_group': owner_group, 'project': project, 'sort': sort, 'order': order, 'ids': ids})
+        return self._transport.download('GET', '/v3/scm/certificates/export.csv', query={'status': status, 'content': content, 'domain': domain, 'tag': tag, 'brand': brand, 'issuer': issuer, 'expires_before': expires_before, 'owner': owner, 'owner_group': owner_group, 'project': project, 'sort': sort, 'order': order, 'ids': ids})
 
-    def export_json(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, ids: str | None = None) -> None:
+    def export_json(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, issuer: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, ids: str | None = None) -> None:
         """The same as one JSON array, an object a line.
 
         Args:
@@ -1067,13 +1068,14 @@ class Certificates:
             domain: The domain name.
             tag: key, or key=value.
             brand: The brand.
+            issuer: Who issued it, as a version names it, e.g. builtin or builtin:dv-p256.
             expires_before: Only what expires before this time or date (UTC).
             owner: Id of the user who owns it.
             owner_group: Id of the group that owns it; empty for none.
             project: Its project there.
             sort: Latest change first, or soonest expiry first.
         """
-        self._transport.call('GET', '/v3/scm/certificates/export.json', query={'status': status, 'content': content, 'domain': domain, 'tag': tag, 'brand': brand, 'expires_before': expires_before, 'owner': owner, 'owner_group': owner_group, 'project': project, 'sort': sort, 'order': order, 'ids': ids})
+        self._transport.call('GET', '/v3/scm/certificates/export.json', query={'status': status, 'content': content, 'domain': domain, 'tag': tag, 'brand': brand, 'issuer': issuer, 'expires_before': expires_before, 'owner': owner, 'owner_group': owner_group, 'project': project, 'sort': sort, 'order': order, 'ids': ids})
 
     def import_(self, *, name: str, certificate: str | None = None, certificate_chain: str | None = None, private_key: str | None = None, duplicate_check: bool | None = None, enterprise_project_id: str | None = None, enc_certificate: str | None = None, enc_private_key: str | None = None) -> shapes.Imported:
         """Hosts a certificate from elsewhere with its chain and key (UPL-1..8); `findings` is ours.
@@ -1257,7 +1259,7 @@ class Certificates:
         """
         return cast('shapes.Done', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/revoke', certificate_id), body={'reason_code': reason_code, 'reason': reason, 'key_proof': key_proof}))
 
-    def search(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, limit: Literal[10, 20, 50] | None = None, marker: str | None = None) -> shapes.CertificatePage:
+    def search(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, issuer: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, limit: Literal[10, 20, 50] | None = None, marker: str | None = None) -> shapes.CertificatePage:
         """The fast search: keyset pages, no total; `tag` is `key` or `key=value`, `owner` a user id or `me`.
 
         Args:
@@ -1266,6 +1268,7 @@ class Certificates:
             domain: The domain name.
             tag: key, or key=value.
             brand: The brand.
+            issuer: Who issued it, as a version names it, e.g. builtin or builtin:dv-p256.
             expires_before: Only what expires before this time or date (UTC).
             owner: Id of the user who owns it.
             owner_group: Id of the group that owns it; empty for none.
@@ -1274,13 +1277,13 @@ class Certificates:
             limit: Rows a page.
             marker: next_marker of the page before; empty = the first page.
         """
-        return cast('shapes.CertificatePage', self._transport.call('GET', '/v3/scm/certificates/search', query={'status': status, 'content': content, 'domain': domain, 'tag': tag, 'brand': brand, 'expires_before': expires_before, 'owner': owner, 'owner_group': owner_group, 'project': project, 'sort': sort, 'order': order, 'limit': limit, 'marker': marker}))
+        return cast('shapes.CertificatePage', self._transport.call('GET', '/v3/scm/certificates/search', query={'status': status, 'content': content, 'domain': domain, 'tag': tag, 'brand': brand, 'issuer': issuer, 'expires_before': expires_before, 'owner': owner, 'owner_group': owner_group, 'project': project, 'sort': sort, 'order': order, 'limit': limit, 'marker': marker}))
 
-    def iter_search(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, limit: Literal[10, 20, 50] | None = None) -> Iterator[shapes.InventoryItem]:
+    def iter_search(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, issuer: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, limit: Literal[10, 20, 50] | None = None) -> Iterator[shapes.InventoryItem]:
         """Every row of `search`, page by page."""
         marker = ""
         while True:
-            page = self.search(status=status, content=content, domain=domain, tag=tag, brand=brand, expires_before=expires_before, owner=owner, owner_group=owner_group, project=project, sort=sort, order=order, limit=limit, marker=marker)
+            page = self.search(status=status, content=content, domain=domain, tag=tag, brand=brand, issuer=issuer, expires_before=expires_before, owner=owner, owner_group=owner_group, project=project, sort=sort, order=order, limit=limit, marker=marker)
             yield from page['items']
             if not page['next_marker']:
                 return

@@ -84,6 +84,8 @@ class Capabilities:
         most_names: in one certificate.
         key_algorithms: values of `KeyAlgorithm`.
         caa_domains: the names by which CAA records permit it (RFC 8659 `issue`).
+        account_uris: of our account there, by which CAA records may permit it alone (RFC 8657 `accounturi`);
+            known once it was asked.
         methods: of `dns-01`, `http-01`, `tls-alpn-01`, `email`; empty where it asks for no proof.
         longest_days: of validity that it gives.
         advises: it knows the certificate that an order replaces (ARI, RFC 9773).
@@ -98,6 +100,7 @@ class Capabilities:
     most_names: int = 100
     key_algorithms: frozenset[str] = frozenset()
     caa_domains: tuple[str, ...] = ()
+    account_uris: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     longest_days: int = 200
     advises: bool = False

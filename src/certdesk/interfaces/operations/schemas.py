@@ -198,6 +198,7 @@ class InventoryFilters(Body):
     domain: Line = ""
     tag: Line = ""
     brand: Word = ""
+    issuer: Word = ""
     expires_before: Word = ""
     owner: Word = ""
     owner_group: Word = ""

@@ -36,6 +36,8 @@ class Sort(StrEnum):
 
 ORDERS = ("", "asc", "desc")
 """Empty = the usual direction of the sort."""
+HOUSE = "builtin"
+"""As `issuer`: what the CA of this house issued."""
 ME = "me"
 """As `owner`: what the asker or one of its groups owns."""
 
@@ -70,6 +72,7 @@ class SearchFilters:
 
     Attributes:
         domain: exactly this name among all names of the certificate.
+        issuer: slug of the CA outside that issued the current version, or `builtin` for the house's own.
         expires_before: only what has an expiry, and an earlier one.
         owner: user id, or `me` for what the asker or one of its groups owns.
         owner_group: group id.
@@ -84,6 +87,7 @@ class SearchFilters:
     domain: str = ""
     tag: str = ""
     brand: str = ""
+    issuer: str = ""
     expires_before: datetime | None = None
     owner: str = ""
     owner_group: str = ""

@@ -57,6 +57,12 @@ class Certificate(models.Model):
         default="", help_text="All names of the current version or application, `;`-separated."
     )
     current_version = models.IntegerField(default=0, help_text="Number of the current version; 0 = none.")
+    issuer = models.CharField(
+        max_length=20,
+        default="",
+        db_default="",
+        help_text="CA outside that issued the current version, by its slug; empty = none, or this house.",
+    )
     not_before = MomentField(null=True)
     not_after = MomentField(null=True)
     first_issued_at = MomentField(
@@ -104,6 +110,11 @@ class Certificate(models.Model):
                 fields=["account_id", "enterprise_project_id"],
                 name="certificates_by_project",
                 condition=~models.Q(enterprise_project_id="0"),
+            ),
+            models.Index(
+                fields=["account_id", "issuer"],
+                name="certificates_by_issuer",
+                condition=~models.Q(issuer=""),
             ),
             models.Index(fields=["account_id"], name="certificates_free", condition=models.Q(free=True)),
             # What the machine replaces: few of a million, so these two cost the others nothing.

@@ -12,6 +12,7 @@ from certdesk.foundation.iam.principal import Resource
 
 from . import endings, states
 from .errors import NotExportable
+from .filters import HOUSE
 from .further import Further
 from .states import Event, State
 
@@ -272,12 +273,19 @@ def expires_soon(certificate: Stateful, now: datetime) -> bool:
     return now >= certificate.not_after - REMINDER
 
 
+def outside_slug(issuer: str) -> str:
+    """Who issued a version, where that is a CA outside the house; `issuer` as the version keeps it."""
+    slug = issuer.partition(":")[0]
+    return "" if slug == HOUSE or slug.startswith(f"{HOUSE}-") else slug
+
+
 def version_columns(facts: VersionFacts, number: int) -> dict[str, object]:
     """What the row of the certificate says about its current version."""
     paid = {"paid_until": facts.paid_until} if facts.paid_until else {}
     return {
         **paid,
         "current_version": number,
+        "issuer": outside_slug(facts.issuer),
         "not_before": facts.not_before,
         "not_after": facts.not_after,
         **name_columns(facts.names),

@@ -17,6 +17,7 @@ _LIMITS = {
     "domain": 255,
     "tag": 400,
     "brand": 20,
+    "issuer": 32,
     "owner": 32,
     "owner_group": 32,
     "project": 36,

@@ -15,7 +15,7 @@ from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal
 
 from . import name_search, states, tag_rules
-from .filters import ME, SearchFilters, Sort
+from .filters import HOUSE, ME, SearchFilters, Sort
 from .rows import EXPIRY, EXPIRY_UNINDEXED, LIST, columns, like_pattern, named_like, status_condition
 from .states import State
 from .tag_sql import Condition, bears, joined
@@ -132,6 +132,8 @@ def _parts(principal: Principal, filters: SearchFilters, now: datetime) -> list[
         found.append(_project(account, filters.project))
     if filters.brand:
         found.append(_column(account, "brand", filters.brand))
+    if filters.issuer:
+        found.append(_issuer(account, filters.issuer))
     if filters.status != "ALL":
         found.append(_status(account, State(filters.status), now))
     if filters.expires_before is not None:
@@ -179,6 +181,14 @@ def _project(account: str, project: str) -> Part:
         " AND enterprise_project_id <> '0'"
     )
     return Part(("(c.enterprise_project_id || '') = %s", [project]), [(asked, [account, project])])
+
+
+def _issuer(account: str, slug: str) -> Part:
+    """Most come from this house: they have no place in the index, and are read in the page's order."""
+    if slug == HOUSE:
+        return Part(("(c.issuer || '') = '' AND c.current_version > 0 AND c.source = 'BOUGHT'", []))
+    asked = "SELECT id FROM certificates_certificate WHERE account_id = %s AND issuer = %s AND issuer <> ''"
+    return Part(("(c.issuer || '') = %s", [slug]), [(asked, [account, slug])])
 
 
 def _owner(principal: Principal, owner: str) -> Part:

@@ -170,11 +170,26 @@ def _ask_again(certificate: Certificate, refusal: caa.Said) -> None:
 def _place_elsewhere(
     certificate: Certificate, application: Application, work: Needs, refusal: caa.Said
 ) -> bool:
-    """CAA does not permit this issuer; another one of the product may be permitted."""
-    passed = {**work.passed, work.slug: refusal.sentence}
-    if not work.slug or not _first_choice(certificate, application, passed):
+    """CAA does not permit this issuer; another one of the product may be permitted, now or in a while."""
+    if not work.slug:
         return False
-    jobs.enqueue(PLACE, {"passed": passed}, subject=certificate.id, dedupe_key=f"{PLACE}:{certificate.id}")
+    passed = {**work.passed, work.slug: refusal.sentence}
+    choices = _choices(certificate, application, passed)
+    if outside.taken(choices):
+        key = f"{PLACE}:{certificate.id}"
+        jobs.enqueue(PLACE, {"passed": passed}, subject=certificate.id, dedupe_key=key)
+        return True
+    return _wait_for_another(certificate, choices)
+
+
+def _wait_for_another(certificate: Certificate, choices: Sequence[outside.Choice]) -> bool:
+    """Where another issuer can take it later, all are asked about again then: the records may be others."""
+    again = outside.again_at(choices)
+    if again is None:
+        return False
+    certificates.note_failure(certificate.id, State(certificate.state), outside.because(choices), clock.now())
+    run_at = max(again, clock.real_now() + timedelta(seconds=NOBODY_PAUSE))
+    jobs.enqueue(PLACE, subject=certificate.id, run_at=run_at, dedupe_key=f"{PLACE}:{certificate.id}")
     return True
 
 
@@ -188,9 +203,14 @@ def _first_choice(certificate: Certificate, application: Application, passed: Ma
     """Who would get the order now; empty where only the house issues, or nobody can now."""
     if not outside.may_be_outside(application_queries.product_of(certificate)):
         return ""
+    return outside.taken(_choices(certificate, application, passed))
+
+
+def _choices(
+    certificate: Certificate, application: Application, passed: Mapping[str, str]
+) -> tuple[outside.Choice, ...]:
     without = {**outside_orders.over(application.id).passed, **passed}
-    choices = outside_orders.choices_of(certificate, application, without)
-    return outside.taken(choices)
+    return outside_orders.choices_of(certificate, application, without)
 
 
 def _key_to_make(application: Application) -> KeyAlgorithm | None:
@@ -210,8 +230,9 @@ def _caa(application: Application, product: Product, slug: str = "") -> caa.Aske
     """What to ask; the domains of a configured issuer go before those of the catalogue."""
     if not outside.is_outside(slug):
         return caa.asked(application, product, issuers.capabilities_of(slug or product.issuer).caa_domains)
-    domains = outside.capabilities(slug).caa_domains
-    return caa.asked(application, replace(product, caa_domains=domains or product.caa_domains), domains)
+    able = outside.capabilities(slug)
+    named = replace(product, caa_domains=able.caa_domains or product.caa_domains)
+    return caa.asked(application, named, able.caa_domains, able.account_uris)
 
 
 def _caa_is_old(application: Application, certificate: Certificate, slug: str, now: datetime) -> bool:

@@ -144,6 +144,16 @@ def any_goes_outside() -> bool:
     return found
 
 
+def offering() -> list[tuple[str, str]]:
+    """Slug and title of each issuer of another house that serves a product now, as lists show them."""
+    served = {one.issuer for one in catalogue().products}
+    if not any_goes_outside() and all(map(rules.is_built_in, served - {""})):
+        return []
+    slugs = served | set(Place.objects.values_list("slug", flat=True).distinct())
+    found = Issuer.objects.filter(slug__in=slugs).order_by("priority", "created_at", "id")
+    return list(found.values_list("slug", "title"))
+
+
 def forget() -> None:
     """Drop what this process keeps of the orders."""
     global _outside

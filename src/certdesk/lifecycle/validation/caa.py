@@ -21,11 +21,12 @@ METHODS = {"DNS": "dns-01", "FILE": "http-01"}
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to ask: the names, and the domains by which records permit our issuer."""
+    """What to ask: the names, and the domains and accounts by which records permit our issuer."""
 
     names: tuple[str, ...]
     issuer_domains: tuple[str, ...]
     method: str
+    account_uris: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,18 @@ class Said:
     retryable: bool
 
 
-def asked(application: Application, product: Product, issuer_domains: Sequence[str]) -> Asked | None:
+def asked(
+    application: Application,
+    product: Product,
+    issuer_domains: Sequence[str],
+    account_uris: Sequence[str] = (),
+) -> Asked | None:
     """None where CAA is not asked: the profile `private`, unless the catalogue names domains for it."""
     domains = tuple(product.caa_domains) or tuple(issuer_domains)
     if product.profile != "public" and not product.caa_domains:
         return None
-    return Asked(tuple(application.names.split(";")), domains, METHODS.get(application.domain_method, ""))
+    method = METHODS.get(application.domain_method, "")
+    return Asked(tuple(application.names.split(";")), domains, method, tuple(account_uris))
 
 
 async def ask(question: Asked, *, deadline: float) -> tuple[Said, ...]:
@@ -77,6 +84,7 @@ async def _ask(name: str, question: Asked) -> Said:
             issuer_domains=question.issuer_domains,
             resolvers=configured.dns_resolvers,
             allow_networks=configured.allow_networks,
+            account_uris=question.account_uris,
             validation_methods=[question.method] if question.method else [],
         )
     except ConnectorError as error:

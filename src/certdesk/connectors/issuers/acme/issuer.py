@@ -73,19 +73,20 @@ class Acme:
         try:
             by = await self._account.signer(make=True)
             await self._account.update_contact()
-            notes = await self._learn()
+            notes = await self._learn(by)
         except IssuerError as error:
             return IssuerCheck(False, error.message, error.next_step)
         return IssuerCheck(True, notes=(f"Our account there is {by.account}.", *notes))
 
-    async def _learn(self) -> tuple[str, ...]:
-        """Takes over what the directory says of itself; notes for people."""
+    async def _learn(self, by: Signer) -> tuple[str, ...]:
+        """Takes over what the directory says of itself, and our account; notes for people."""
         directory, meta = await self._wire.directory(), await self._wire.meta()
         named = meta.get("caaIdentities")
         caa = tuple(one for one in named if isinstance(one, str)) if isinstance(named, list) else ()
         self._capabilities = replace(
             self._capabilities,
             caa_domains=caa or self._capabilities.caa_domains,
+            account_uris=(by.account,),
             advises=isinstance(directory.get("renewalInfo"), str),
         )
         profiles = meta.get("profiles")
@@ -104,7 +105,7 @@ class Acme:
     async def _placed(self, wanted: Wanted) -> Order:
         with nothing_sent():
             by = await self._account.signer(make=True)
-            await self._learn()
+            await self._learn(by)
         known = self._memory.order_of(by.key.thumbprint, self._reference(wanted))
         if known:
             found = await self._live(wanted, known, by)

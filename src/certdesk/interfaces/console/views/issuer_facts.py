@@ -92,6 +92,7 @@ def able(one: Issuer) -> list[Fact]:
         {"label": _("Keys"), "value": keys or _("any")},
         {"label": _("Longest validity"), "value": _("%(days)s days") % {"days": found.longest_days}},
         {"label": _("CAA names"), "value": ", ".join(found.caa_domains), "mono": True},
+        {"label": _("Our account, for CAA"), "value": ", ".join(found.account_uris), "mono": True},
         {"label": _("Proves names by"), "value": ", ".join(found.methods), "mono": True},
     ]
 

@@ -15,6 +15,7 @@ from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.campaigns import actions as campaigns
+from certdesk.lifecycle.certificates import rows as certificates
 from certdesk.lifecycle.issuers import queries, rules, setting_up
 from certdesk.lifecycle.issuers.models import Issuer
 from certdesk.lifecycle.issuers.queries import Budget
@@ -32,16 +33,17 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
     """The built-in CA and the others, with how they do; nobody is asked here."""
     found, own = [queries.built_in(), *setting_up.listed(principal)], queries.own_orders()
     spent = queries.budgets(found, clock.real_now())
+    listable = principal.may(certificates.LIST)
     context = {
         "title": _("Issuers"),
-        "lines": [_line(one, own, spent[one.slug]) for one in found],
+        "lines": [_line(one, own, spent[one.slug], listable=listable) for one in found],
         "may_add": iam.is_operator(principal, CREATE) and bool(KINDS),
         "may_order": iam.is_operator(principal, UPDATE),
     }
     return render(request, "console/issuers.html", context)
 
 
-def _line(one: Issuer, own: dict[str, tuple[str, ...]], spent: Budget) -> dict[str, Any]:
+def _line(one: Issuer, own: dict[str, tuple[str, ...]], spent: Budget, *, listable: bool) -> dict[str, Any]:
     tone, label = issuer_facts.state(one)
     return {
         "issuer": one,
@@ -54,7 +56,13 @@ def _line(one: Issuer, own: dict[str, tuple[str, ...]], spent: Budget) -> dict[s
         "next": issuer_facts.next_actor(one),
         "budget": issuer_facts.budget(spent),
         "count": len(queries.served_by(one.slug, own)),
+        "certificates": certificates_of(one) if listable else "",
     }
+
+
+def certificates_of(one: Issuer) -> str:
+    """The list of the certificates whose current version is from it."""
+    return f"{reverse('certificates')}?{urlencode({'issuer': one.slug})}"
 
 
 @page(CREATE, post=CREATE)
@@ -181,6 +189,7 @@ def shown(request: HttpRequest, principal: Principal, issuer_id: str) -> HttpRes
         "options": issuer_facts.options(one),
         "products": issuer_facts.products(one.slug),
         "count": queries.in_force(one.slug, clock.now()),
+        "certificates": certificates_of(one) if principal.may(certificates.LIST) else "",
         "campaign": f"{reverse('campaign-add')}?{urlencode({'issuer': one.slug})}"
         if principal.may(campaigns.CREATE)
         else "",

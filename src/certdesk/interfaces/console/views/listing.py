@@ -13,13 +13,15 @@ from django.utils.translation import gettext as _
 from certdesk.foundation.iam import groups, people, projects
 from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates import saved_view_rules, saved_views, states, tags
-from certdesk.lifecycle.certificates.filters import ME, ORDERS, SearchFilters, Sort
+from certdesk.lifecycle.certificates.filters import HOUSE, ME, ORDERS, SearchFilters, Sort
 from certdesk.lifecycle.certificates.list_choices import Choices, View
 from certdesk.lifecycle.certificates.models import Certificate, SavedView
 from certdesk.lifecycle.certificates.queries import Tab
 from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.issuers import queries as issuers
 
 from ..forms.common import choose
 from . import narrowed, tag_parts
@@ -29,6 +31,7 @@ _LIMITS = {
     "domain": 255,
     "tag": 400,
     "brand": 20,
+    "issuer": 32,
     "owner": 32,
     "owner_group": 32,
     "project": 36,
@@ -65,6 +68,7 @@ class Asked:
     domain: str = ""
     tag: str = ""
     brand: str = ""
+    issuer: str = ""
     owner: str = ""
     owner_group: str = ""
     project: str = ""
@@ -152,7 +156,7 @@ def menus(asked: Asked, principal: Principal, choices: Choices) -> list[Menu]:
         *_tags(asked, principal, tagged=choices.tagged),
         *_owners_menus(asked, principal, choices),
     ]
-    return [*found, _brands(asked), _statuses(asked), _sorts(asked)]
+    return [*found, _brands(asked), *_issuers(asked), _statuses(asked), _sorts(asked)]
 
 
 def words(asked: Asked, principal: Principal, choices: Choices) -> str:
@@ -160,6 +164,7 @@ def words(asked: Asked, principal: Principal, choices: Choices) -> str:
     chosen = [
         *_owners_menus(asked, principal, choices),
         _brands(asked),
+        *_issuers(asked),
         _statuses(asked),
     ]
     return " · ".join([*said(asked), *(menu.label for menu in chosen if not menu.items[0].active)])
@@ -251,6 +256,17 @@ def _brands(asked: Asked) -> Menu:
         for code, brand in catalogue().brands.items()
     ]
     return Menu(next((one.label for one in choices if one.active), asked.brand), tuple(choices))
+
+
+def _issuers(asked: Asked) -> list[Menu]:
+    """Nothing where the house's own CA serves every product."""
+    found = issuers.offering()
+    if not found and not asked.issuer:
+        return []
+    known = [(HOUSE, say(issuers.BUILT_IN_TITLE)), *((slug, say(title)) for slug, title in found)]
+    choices = [Choice(_("All issuers"), asked.url(issuer=""), not asked.issuer)]
+    choices += [Choice(title, asked.url(issuer=slug), slug == asked.issuer) for slug, title in known]
+    return [Menu(next((one.label for one in choices if one.active), asked.issuer), tuple(choices))]
 
 
 def _sorts(asked: Asked) -> Menu:

@@ -14,11 +14,13 @@ from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.certificates import endings
+from certdesk.lifecycle.certificates.filters import HOUSE
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.deployment import queries as deployments
 from certdesk.lifecycle.issuance import revoking
 from certdesk.lifecycle.issuance.revocation_rules import Code
+from certdesk.lifecycle.issuers import setting_up
 from certdesk.lifecycle.renewal import queries as renewals
 from certdesk.lifecycle.validation import organization_queries
 
@@ -78,7 +80,7 @@ def facts(
                 certificate.free,
             ),
         ),
-        Fact(_("Issued by"), outside or _house(certificate, product)),
+        Fact(_("Issued by"), outside or _house(certificate, product), issuer_url(principal, certificate)),
         Fact(_("Names bought"), "" if certificate.source == "UPLOADED" else quota(certificate)),
         leaned_fact(application),
         Fact(_("Key"), key_text(application, current)),
@@ -101,6 +103,14 @@ def facts(
         Fact(_("Project"), project_title(certificate)),
         Fact(_("Certificate ID"), certificate.id, mono=True),
     ]
+
+
+def issuer_url(principal: Principal, certificate: Certificate) -> str:
+    """The page of who issued it, for those who may see that."""
+    ours = certificate.source == "BOUGHT" and certificate.current_version > 0
+    if not ours or not iam.is_operator(principal, setting_up.GET):
+        return ""
+    return reverse("issuer", args=[certificate.issuer or HOUSE])
 
 
 def paid_until(certificate: Certificate) -> object:
