@@ -71,7 +71,7 @@ NOBODYS = {"token": "x" * 43, "passkey_id": "9999"}
 """Parts of which nothing is made here."""
 OPERATORS = {
     *{"accounts", "account-money", "edit-price", "mail-server"},
-    *{"issuer", "issuer-edit", "issuer-test", "issuer-remove"},
+    *{"issuer", "issuer-edit", "issuer-test", "issuer-remove", "issuer-rehearsal"},
 }
 """Pages of the operator of the installation, who reaches every account."""
 

@@ -217,3 +217,27 @@ def test_the_list_of_certificates_is_narrowed_by_issuer(office: Office, script: 
     assert 'href="/certificates?issuer=first"' in text(alice, "/issuers")
     assert 'href="/certificates?issuer=builtin"' in text(alice, "/issuers/builtin")
     assert 'href="/issuers/builtin"' in text(alice, f"/certificates/{ours}")
+
+
+def test_a_test_order_says_what_it_costs_and_leads_to_its_certificate(office: Office, script: Script) -> None:
+    alice = office.client()
+    text(alice, "/issuers/add?kind=scripted", FORM)
+    page = f"/issuers/{Issuer.objects.get().id}"
+    assert f'href="{page}/order"' in text(alice, page)
+    assert "counts against the limits of the CA" in text(alice, f"{page}/order")
+    text(alice, f"{page}/order", {"domain": "not a name"}, 422)
+    begun = text(alice, f"{page}/order", {"domain": "www.example.com"})
+    assert "The test order is begun." in begun
+    assert "www.example.com" in begun
+    assert "Test orders" in text(alice, page)
+    Issuer.objects.update(kind="manual")
+    assert "may bill what it issues" in text(alice, f"{page}/order")
+    text(alice, f"{page}/order", {"domain": "www.example.com"}, 422)  # without a yes to that
+    acme = {"preset": "letsencrypt", "directory_url": ""}
+    Issuer.objects.update(kind="acme", shown=acme, profile="private")
+    assert "It costs nothing." in text(alice, f"{page}/order")
+    shown = text(alice, page)
+    assert "50 in 7 days for each registered domain" in shown
+    assert "https://letsencrypt.org/docs/rate-limits/" in shown
+    text(office.client("rita"), f"{page}/order", status=403)
+    text(office.client("charlie"), f"{page}/order", status=403)

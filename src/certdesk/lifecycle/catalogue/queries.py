@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from certdesk.foundation.common import settings
 
-from . import enrolment
+from . import enrolment, rehearsal
 from .build import Key, Mismatch, build
 from .calendar_file import CalendarDocument, regions
 from .document import Document
@@ -143,5 +143,7 @@ def reissue_days(brand: str, type_code: str, domain_type: str, *, free: bool) ->
 
 def brand_title(code: str) -> str:
     """The brand as people read it; of one that the catalogue does not have (any more), its code."""
+    if rehearsal.is_rehearsal(code):
+        return rehearsal.TITLE
     found = catalogue().brands.get(code)
     return found.title if found else enrolment.TITLE if code == enrolment.BRAND else code

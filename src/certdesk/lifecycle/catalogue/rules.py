@@ -1,7 +1,7 @@
 """What is for sale and at what price; pure. Amounts are integers of minor units (fen, cent)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from typing import cast
@@ -9,6 +9,7 @@ from typing import cast
 from certdesk.pki.authority.profiles import PROFILES
 from certdesk.pki.authority.types import ProfileName
 
+from . import rehearsal
 from .errors import NoPrice, NoSuchProduct, NotForSale
 
 
@@ -204,12 +205,23 @@ class Catalogue:
             NoSuchProduct: with the field of the buy request that is at fault.
         """
         found = self._index.get((brand, type_code, domain_type, free))
+        if found is None and rehearsal.is_rehearsal(brand) and not free:
+            found = self._rehearsed(brand, type_code, domain_type)
         if found is None:
             raise self._missing(brand, type_code, domain_type, free)
         return found
 
-    def check_buyer(self, product: Product, *, by_acme: bool) -> None:
-        """What costs nothing because an ACME client proves each name is for these clients alone.
+    def _rehearsed(self, brand: str, type_code: str, domain_type: str) -> Product | None:
+        """The line of a test order: as ACME clients have it, but from that issuer."""
+        slug = rehearsal.slug_of(brand)
+        for one in self.enrolment:
+            if (one.type, str(one.domain_type)) == (type_code, domain_type):
+                return replace(one, brand=brand, brand_title=rehearsal.TITLE, issuer=slug)
+        return None
+
+    def check_buyer(self, product: Product, *, by_acme: bool, operator: bool = False) -> None:
+        """What costs nothing because an ACME client proves each name is for these clients alone, and test
+        orders for the operator.
 
         Raises:
             NotForSale: somebody else asks for it.
@@ -218,6 +230,12 @@ class Catalogue:
             raise NotForSale(
                 "Certificates of the built-in CA that are free of charge are for ACME clients alone.",
                 next_step="Have an ACME client ask for it, or buy one of the list of products.",
+                field="cert_brand",
+            )
+        if rehearsal.is_rehearsal(product.brand) and not operator:
+            raise NotForSale(
+                "Test orders are for the operator alone.",
+                next_step="Buy one of the list of products.",
                 field="cert_brand",
             )
 

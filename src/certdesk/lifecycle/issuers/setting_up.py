@@ -16,6 +16,7 @@ from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.sealing import actions as sealing
+from certdesk.lifecycle.catalogue import rehearsal
 
 from . import actions, dialing, queries, rules
 from .errors import BuiltInStays, NoIssuer, StillUsed
@@ -222,6 +223,11 @@ def test(principal: Principal, issuer_id: str) -> IssuerCheck:
         actions.note_test(issuer.slug, found, able, clock.real_now(), secret_id=issuer.secret_id)
         _note(principal, TEST, issuer, ok=found.ok)
     return found
+
+
+def may_rehearse(principal: Principal, brand: str) -> bool:
+    """Whether the brand is a test order's, and the principal may have one."""
+    return rehearsal.is_rehearsal(brand) and iam.is_operator(principal, TEST)
 
 
 def _read(kind: str, given: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> IssuerOptions:

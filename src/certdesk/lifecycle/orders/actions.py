@@ -16,6 +16,7 @@ from certdesk.lifecycle.catalogue.rules import Catalogue, Price, Product
 from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates import tags
 from certdesk.lifecycle.issuers import queries as issuers
+from certdesk.lifecycle.issuers import setting_up
 
 from . import ledger, means, packages, queries, rules
 from .errors import NotPayable, PaymentRefused
@@ -112,7 +113,8 @@ def _place(
     book = catalogue()
     found = [_found(book, one.request) for one in purchases]
     for product in found:
-        book.check_buyer(product, by_acme=principal.via is Via.ACME)
+        operator = setting_up.may_rehearse(principal, product.brand)
+        book.check_buyer(product, by_acme=principal.via is Via.ACME, operator=operator)
     placed = []
     for purchase, product in zip(purchases, issuers.offered_all(found), strict=True):
         asked = purchase.request

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.jobs import actions as jobs
+from certdesk.lifecycle.catalogue import rehearsal
 
 from . import schedule
 from .models import Renewal
@@ -14,7 +15,10 @@ from .schedule import Kind, Window
 STEP = "renewal.step"
 BATCH = 100  # law 13: rows of one transaction
 EARLIEST = timedelta(days=140)  # a third of the longest version, and the spread
-_IN_FORCE = "c.state IN ('ISSUED', 'REISSUING') AND c.source = 'BOUGHT' AND c.not_after >= %s"
+_IN_FORCE = (
+    "c.state IN ('ISSUED', 'REISSUING') AND c.source = 'BOUGHT' AND c.not_after >= %s"
+    f" AND SUBSTR(c.brand, 1, 1) <> '{rehearsal.SIGN}'"
+)
 _COLUMNS = "c.id, c.account_id, c.brand, c.current_version, c.not_before, c.not_after, c.paid_until"
 _TO_BUY = (
     f"SELECT {_COLUMNS} FROM certificates_certificate c WHERE c.auto_renewal AND {_IN_FORCE}"

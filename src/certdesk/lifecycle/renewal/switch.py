@@ -7,6 +7,7 @@ from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common.errors import WrongState
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.catalogue import rehearsal
 from certdesk.lifecycle.certificates import editing, endings, further, states
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates import rules as certificate_rules
@@ -87,7 +88,7 @@ def check_possible(certificate: Certificate, now: datetime) -> None:
     """Raises WrongState with the reason that it cannot renew itself."""
     if certificate.source != "BOUGHT":
         raise WrongState(endings.NOT_RENEWED_HERE)
-    if certificate.free:
+    if certificate.free or rehearsal.is_rehearsal(certificate.brand):
         raise WrongState(further.FREE_NOT_RENEWED)
     state = certificate_rules.state_of(certificate, now)
     if state not in IN_FORCE:
@@ -134,6 +135,8 @@ def next_of(facts: Facts, certificate: Certificate, now: datetime) -> Next:
         return Next(under_way.kind, max(under_way.next_at, now))
     begin, end, paid = certificate.not_before, certificate.not_after, endings.paid_end(certificate)
     if certificate_rules.state_of(certificate, now) not in IN_FORCE or not (begin and end and paid):
+        return Next("", None)
+    if rehearsal.is_rehearsal(certificate.brand):
         return Next("", None)
     found = []
     advised = facts.advice.get(certificate.id)

@@ -34,6 +34,7 @@ class Preset:
         directory: empty where each installation has its own address.
         eab: accounts are bound to a customer of the CA (RFC 8555 §7.3.4).
         takes_end: it takes `notAfter` in an order; others refuse the order.
+        bills: what it issues may cost money.
         profiles: names, where the directory is known to list them.
         limits: those that are published; a CA may have more.
         as_of: when these facts were gathered.
@@ -46,6 +47,7 @@ class Preset:
     capabilities: Capabilities
     eab: bool = False
     takes_end: bool = False
+    bills: bool = False
     profiles: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
     as_of: date = date(2026, 11, 26)
@@ -144,6 +146,7 @@ PRESETS: dict[str, Preset] = {
         "https://acme.ssl.com/sslcom-dv-rsa",
         _Can(("ssl.com",)).made(),
         eab=True,
+        bills=True,
         source="https://www.ssl.com/guide/ssl-tls-certificate-issuance-and-revocation-with-acme/",
         note="Another directory, sslcom-dv-ecc, gives certificates for EC keys.",
     ),
@@ -152,6 +155,7 @@ PRESETS: dict[str, Preset] = {
         "https://acme.digicert.com/v2/acme/directory/",
         _Can(("digicert.com",), days=199, levels=frozenset({"DV", "OV", "EV"}), most_names=250).made(),
         eab=True,
+        bills=True,
         source="https://docs.digicert.com/en/certcentral/certificate-tools/certificate-lifecycle-automation"
         "/third-party-acme-integration.html",
         note="Product and level are those of the ACME credentials made in CertCentral.",

@@ -58,6 +58,7 @@ def _events() -> Mapping[str, str]:
         "reissue.confirmed": _("Reissue confirmed"),
         "certificate.rollover_begun": _("Rollover begun"),
         "certificate.rollover_failed": _("Rollover refused"),
+        "issuer.test_order": _("Test order placed at an issuer"),
         "authority.created": _("Authority of the private CA made"),
         "authority.ceremony_asked": _("Ceremony of an offline root asked for"),
         "authority.ceremony_taken": _("Outcome of a ceremony of an offline root taken in"),

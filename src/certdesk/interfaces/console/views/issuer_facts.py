@@ -3,12 +3,18 @@
 from typing import Any
 
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from certdesk.connectors.issuers.acme.presets import PRESETS, Limit
 from certdesk.connectors.issuers.registry import KINDS
 from certdesk.foundation.common import clock
+from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.catalogue.rules import Product
+from certdesk.lifecycle.certificates import rules as certificate_rules
+from certdesk.lifecycle.certificates import states
+from certdesk.lifecycle.issuance import rehearsing
 from certdesk.lifecycle.issuers import dialing, queries, rules
 from certdesk.lifecycle.issuers.models import Issuer
 from certdesk.lifecycle.issuers.queries import Budget
@@ -95,6 +101,47 @@ def able(one: Issuer) -> list[Fact]:
         {"label": _("Our account, for CAA"), "value": ", ".join(found.account_uris), "mono": True},
         {"label": _("Proves names by"), "value": ", ".join(found.methods), "mono": True},
     ]
+
+
+def rehearsals(principal: Principal, issuer: Issuer) -> list[dict[str, Any]]:
+    """The last test orders, for the issuer's page."""
+    now = clock.now()
+    found = []
+    for one in rehearsing.rehearsals(principal, issuer.slug):
+        state = certificate_rules.state_of(one, now)
+        found.append(
+            {
+                "url": reverse("certificate", args=[one.id]),
+                "domain": one.domain,
+                "label": _(states.ROWS[state].title),
+                "code": state.value,
+                "at": one.created_at,
+                "failure": say(one.last_failure),
+            }
+        )
+    return found
+
+
+def known(one: Issuer) -> list[Fact]:
+    """The dated facts of its preset: what the CA publishes of itself."""
+    preset = PRESETS.get(str(one.shown.get("preset", "")))
+    if preset is None or not preset.source:
+        return []
+    return [
+        {"label": _("Certificate authority"), "value": _(preset.label)},
+        {"label": _("To know before"), "value": _(preset.note) if preset.note else ""},
+        *({"label": _(each.name).capitalize(), "value": limit(each)} for each in preset.limits),
+        {"label": _("As of"), "value": date_format(preset.as_of)},
+        {"label": _("Source"), "value": preset.source, "url": preset.source},
+    ]
+
+
+def limit(one: Limit) -> str:
+    """`50 in 7 days for each registered domain`."""
+    days, hours = divmod(one.seconds // 3600, 24)
+    period = _("%(days)s days") % {"days": days} if days else _("%(hours)s hours") % {"hours": hours}
+    per = {"most": one.most, "period": period, "per": _(one.per)}
+    return _("%(most)s in %(period)s for each %(per)s") % per
 
 
 def options(one: Issuer) -> list[Fact]:

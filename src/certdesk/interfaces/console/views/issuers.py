@@ -186,6 +186,8 @@ def shown(request: HttpRequest, principal: Principal, issuer_id: str) -> HttpRes
         "notes": [say(note) for note in one.notes],
         "health": issuer_facts.health(one, spent) if ours else [],
         "able": issuer_facts.able(one),
+        "known": issuer_facts.known(one),
+        "rehearsals": issuer_facts.rehearsals(principal, one) if ours else [],
         "options": issuer_facts.options(one),
         "products": issuer_facts.products(one.slug),
         "count": queries.in_force(one.slug, clock.now()),

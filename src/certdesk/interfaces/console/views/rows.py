@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from certdesk.foundation.iam import projects
 from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.catalogue.queries import brand_title, catalogue
 from certdesk.lifecycle.certificates import rules, states, tags
 from certdesk.lifecycle.certificates.editing import MIGRATE
@@ -213,7 +214,7 @@ def kind(brand: str, type_code: str, domain_type: str, source: str, free: bool) 
         return _("Uploaded")
     book = catalogue()
     words = [
-        brand_title(brand) if brand else "",
+        say(brand_title(brand)) if brand else "",
         book.types[type_code].title if type_code in book.types else type_code,
         str(present.DOMAIN_TYPES.get(domain_type, domain_type)),
     ]

@@ -1,0 +1,72 @@
+"""A test order at one issuer: a real one through the one pipeline, for a name that the operator proves.
+
+A test of an issuer shows that it answers; only an order shows that it issues. So nothing here is a road of
+its own: a line of the catalogue that leads to this issuer alone is bought (at no price here) and applied for.
+"""
+
+from datetime import datetime
+
+from certdesk.foundation.audit import actions as audit
+from certdesk.foundation.common.errors import Conflict, WrongState
+from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.applications.form import ApplicationForm
+from certdesk.lifecycle.catalogue import rehearsal
+from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.issuers import setting_up
+from certdesk.lifecycle.validation import automatic
+
+from .issue_now import IssueRequest, issue_now
+
+ORDER = "issuer.test_order"
+"""Audit action; the right is that of the test."""
+SHOWN = 5
+_OPEN = (State.CHECKING, State.CHECKING_ORG, State.ISSUING)
+_KEY = "EC_P256"
+
+
+def rehearse(principal: Principal, issuer_id: str, domain: str, now: datetime) -> str:
+    """Orders a certificate for `domain` at this issuer alone; the id of the certificate, which shows how far
+    it is.
+
+    Raises:
+        Forbidden, BuiltInStays, NoIssuer: as `setting_up.test`; or no right to buy, pay or apply.
+        WrongState: it is switched off, or the catalogue has no DV type.
+        Conflict: a test order there is open.
+        CertdeskError: the name cannot be certified.
+    """
+    issuer = setting_up.fetch(principal, setting_up.TEST, issuer_id)
+    if not issuer.enabled:
+        raise WrongState(
+            "The issuer is switched off, so it gets no orders.", next_step="Switch it on, then try again."
+        )
+    lines = catalogue().enrolment
+    if not lines:
+        raise WrongState("The catalogue has no DV type to order.", next_step="Add one to its file.")
+    brand = rehearsal.brand_of(issuer.slug)
+    if Certificate.objects.filter(account_id=principal.account_id, brand=brand, state__in=_OPEN).exists():
+        raise Conflict(
+            "A test order at this issuer is open.", next_step="Wait for its end, or withdraw it first."
+        )
+    form = ApplicationForm(
+        domain=domain,
+        key_algorithm=_KEY,
+        auto_dns_auth=automatic.is_offered(principal),
+        agree_privacy_protection=True,  # no data of people goes along
+    )
+    made = issue_now(principal, IssueRequest(brand, lines[0].type, form), now)
+    audit.record(
+        principal,
+        ORDER,
+        resource=f"issuer:{issuer.id}",
+        account_id=issuer.account_id,
+        details={"slug": issuer.slug, "certificate": made.certificate_id},
+    )
+    return made.certificate_id
+
+
+def rehearsals(principal: Principal, slug: str) -> list[Certificate]:
+    """The last test orders of the principal's account at an issuer, newest first."""
+    found = Certificate.objects.filter(account_id=principal.account_id, brand=rehearsal.brand_of(slug))
+    return list(found.exclude(state=State.DELETED).order_by("-created_at", "-id")[:SHOWN])
