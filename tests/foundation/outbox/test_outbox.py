@@ -114,6 +114,7 @@ CONTEXTS: dict[str, dict[str, object]] = {
         "action": "REVOKE",
         "reason": "The key is known.",
         "count": 1,
+        "clients": 1,
         "domains": ["example.com"],
         "more": 0,
     },

@@ -61,9 +61,10 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
     # the two-person rule; `summary` and `end` are whole sentences in the reader's language
     "approval-asked": frozenset({"summary", "requester", "until", "link"}),
     "approval-ended": frozenset({"summary", "requester", "end", "reason", "link"}),
-    # `action` is a campaign's; `domains` are the first of `count`, `more` is how many are not named
+    # `action` is a campaign's; `domains` are the first of `count`, `more` is how many are not named;
+    # `clients`: how many of them ACME clients renew by themselves
     "campaign-started": frozenset(
-        {"name", "campaign", "action", "reason", "count", "domains", "more", "link"}
+        {"name", "campaign", "action", "reason", "count", "clients", "domains", "more", "link"}
     ),
     "campaign-ended": frozenset({"name", "campaign", "action", "count", "done", "domains", "more", "link"}),
     # `lines`: {"place", "verdict", "subject", "not_after"} each, `verdict` one of lifecycle.discovery.rules

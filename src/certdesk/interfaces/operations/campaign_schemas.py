@@ -13,14 +13,17 @@ class CampaignQuery(Body):
     issuer: Word = ""
     key: Annotated[str, Field(max_length=128)] = ""
     name: Line = ""
+    profile: Word = ""
 
 
 class NewCampaign(Body):
-    """`reason_code` as for one revocation."""
+    """`reason_code` as for one revocation; `issuer`: the slug of whom replacements come from, empty = another
+    one of the product's order than `query` names."""
 
     name: Line
     query: CampaignQuery
     action: Word
+    issuer: Word = ""
     reason_code: Word = ""
     reason: Annotated[str, Field(max_length=1024)] = ""
     per_minute: Number = 900

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from math import ceil
 
 from certdesk.foundation.common.clock import wire
@@ -34,8 +35,13 @@ COLUMNS = (
     "serial",
     "version",
     "places",
+    "acme_client",
     "state",
     "why",
+    "new_certificate_id",
+    "new_issuer",
+    "new_serial",
+    "served",
     "begun_at_utc",
     "ended_at_utc",
     "revoked_at_utc",
@@ -49,12 +55,14 @@ def shape(one: Campaign) -> Shape:
     counts = queries.counts(one)
     each = queries.measured(one)
     total = sum(counts.values()) - counts[ItemState.CANNOT]
+    theirs, renewed = queries.client_counts(one)
     waiting = counts[ItemState.WAITING] if one.action != rules.Action.DRILL else total
     return {
         "id": one.id,
         "name": one.name,
         "query": one.query,
         "action": one.action,
+        "issuer": one.issuer,
         "reason_code": one.reason_code,
         "reason": one.words,
         "per_minute": one.per_minute,
@@ -64,6 +72,7 @@ def shape(one: Campaign) -> Shape:
         "operations": list(states.offers(CampaignState(one.state))),
         "total": total,
         "counts": {state.lower(): count for state, count in counts.items()},
+        "acme_clients": {"total": theirs, "done": renewed},
         "each_milliseconds": round(each.total_seconds() * 1000, 3),
         "seconds_left": ceil(rules.time_left(waiting, one.per_minute, each).total_seconds()),
         "created_at": wire(one.created_at),
@@ -92,8 +101,9 @@ def listed(principal: Principal, query: PageQuery) -> Shape:
 
 @operation("campaigns.create", "POST", BASE, CREATE, request=NewCampaign, success=201)
 def create(principal: Principal, body: NewCampaign) -> Shape:
-    """A draft: nothing is looked up and nothing is done yet. A replacement has a new key and goes where
-    the old one is served. Actions: REVOKE, REPLACE, REPLACE_AND_REVOKE, DRILL."""
+    """A draft: nothing is looked up and nothing is done yet. A replacement has a new key, comes from `issuer`
+    where one is given, and goes where the old one is served; what an ACME client asked for, it renews by
+    itself. Actions: REVOKE, REPLACE, REPLACE_AND_REVOKE, DRILL."""
     return {"id": actions.create(principal, _wanted(body)).id}
 
 
@@ -164,12 +174,13 @@ def report(principal: Principal, id: str, query: ReportQuery) -> Shape:  # noqa:
 def lines(principal: Principal, found: Sequence[Item]) -> list[Shape]:
     """The certificates that the reader may see, with their proofs."""
     seen = queries.seen(principal, found)
-    proofs = queries.proofs(seen)
-    return [item_shape(one, proofs) for one in seen]
+    proofs, revoked = queries.proofs(seen), queries.revoked_at(seen)
+    return [item_shape(one, proofs, revoked) for one in seen]
 
 
-def item_shape(one: Item, proofs: Mapping[str, Listing]) -> Shape:
+def item_shape(one: Item, proofs: Mapping[str, Listing], revoked: Mapping[str, datetime]) -> Shape:
     proof = proofs.get(one.serial)
+    ended = proof.revoked_at if proof else revoked.get(one.serial)
     return {
         "certificate_id": one.certificate_id,
         "domain": one.domain,
@@ -178,11 +189,16 @@ def item_shape(one: Item, proofs: Mapping[str, Listing]) -> Shape:
         "serial": one.serial,
         "version": one.version,
         "places": one.places,
+        "acme_client": one.client,
         "state": one.state,
         "why": say(one.why),
+        "new_certificate_id": one.new_certificate_id,
+        "new_issuer": one.new_issuer,
+        "new_serial": one.new_serial,
+        "served": one.served,
         "begun_at": wire(one.begun_at),
         "ended_at": wire(one.ended_at),
-        "revoked_at": wire(proof.revoked_at if proof else None),
+        "revoked_at": wire(ended),
         "crl": proof.crl if proof else "",
         "crl_number": proof.number if proof else None,
     }

@@ -29,7 +29,21 @@ SHAPES = (
     _("It expired before it was revoked."),
     _("It is %(state)s."),
     _("A campaign has to say which certificates it is for."),
-    _("Give an issuer, a key or a domain name."),
+    _("Give an issuer, a key, a domain name or a profile."),
+    _("This is no profile."),
+    _("Use public or private, or one level of it, e.g. public:ev."),
+    _("Only a campaign that replaces has a new issuer."),
+    _("Leave the new issuer out, or replace."),
+    _("Give its slug from the list of issuers, or builtin."),
+    _("Its product has no other issuer than %(slug)s, which is to be left."),
+    _("The issuer %(slug)s is not among those of its product."),
+    _(
+        "Its ACME client has renewed it, but not from the new issuer: change the order of issuers of its "
+        "product, or switch the old one off."
+    ),
+    _("Its ACME client has renewed it; the old one was still served at %(place)s when last looked."),
+    _("The campaign asks for another issuer."),
+    _("The campaign replaces what this issuer issued."),
     _("This is no issuer."),
     _("Write it as versions show it, e.g. builtin:dv-p256."),
     _("This is no key."),

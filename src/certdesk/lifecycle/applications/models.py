@@ -52,6 +52,12 @@ class Application(models.Model):
     submitted_by = models.CharField(max_length=32)
     submitted_key = models.CharField(max_length=40, default="", help_text="Access key used, if any.")
     submitted_agency = models.CharField(max_length=64, default="", help_text="Agency used, if any (ORG-5).")
+    at_issuer = models.CharField(
+        max_length=32, default="", db_default="", help_text="A campaign wants this issuer; empty = any."
+    )
+    not_at_issuer = models.CharField(
+        max_length=32, default="", db_default="", help_text="A campaign leaves this issuer; empty = none."
+    )
     latest_not_after = MomentField(
         null=True, help_text="What it brings ends then at the latest: paid is paid. Null = from issuance on."
     )

@@ -27,7 +27,9 @@ class Wanted:
     """What is asked for; as it was typed.
 
     Attributes:
-        query: issuer, key and name, see `rules.Query`.
+        query: issuer, key, name and profile, see `rules.Query`.
+        issuer: whom replacements come from; empty = as the products' order says, without whom the query
+            names.
         reason_code: one of `revocation_rules.Code`; empty = UNSPECIFIED.
         reason: why, in words; kept with each certificate.
     """
@@ -35,6 +37,7 @@ class Wanted:
     name: str
     query: Mapping[str, str]
     action: str
+    issuer: str = ""
     reason_code: str = ""
     reason: str = ""
     per_minute: int = rules.USUAL_PER_MINUTE
@@ -47,10 +50,12 @@ class Wanted:
             BadParameter: see `rules`.
         """
         rules.check_pace(self.per_minute, self.issuer_per_minute)
+        action = rules.action_of(self.action)
         return {
             "name": rules.check_name(self.name),
             "query": rules.query_of(self.query).as_json(),
-            "action": rules.action_of(self.action).value,
+            "action": action.value,
+            "issuer": rules.check_issuer(action, self.issuer),
             "reason_code": revocation_rules.code_of(self.reason_code).value,
             "words": revocation_rules.check_words(self.reason),
             "per_minute": self.per_minute,
@@ -236,6 +241,7 @@ def _note(principal: Principal, action: str, campaign: Campaign) -> None:
             "name": campaign.name,
             "query": campaign.query,
             "action": campaign.action,
+            "issuer": campaign.issuer,
             "reason_code": campaign.reason_code,
             "per_minute": campaign.per_minute,
             "state": campaign.state,

@@ -7,6 +7,7 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.enrolment import succession
 
 from . import actions, queries, replacing, rules
 from .models import Campaign, Item
@@ -20,8 +21,14 @@ AT_ONCE = 100  # rows of one transaction (law 13)
 def page(principal: Principal, campaign: Campaign, after: str, now: datetime) -> None:
     """Writes one page and asks for the next, in the caller's transaction."""
     found, further = queries.matching(principal, Query(**campaign.query), after, now)
-    judged = judge(principal, Action(campaign.action), found, now)
-    Item.objects.bulk_create([_item(campaign, one, why) for one, why in zip(found, judged, strict=True)])
+    judged = judge(principal, Action(campaign.action), found, now, campaign)
+    clients = succession.of_clients([one.certificate_id for one in found])
+    Item.objects.bulk_create(
+        [
+            _item(campaign, one, why, client=one.certificate_id in clients)
+            for one, why in zip(found, judged, strict=True)
+        ]
+    )
     if further:
         actions.send_freeze(campaign, principal.user_id, further)
     else:
@@ -30,24 +37,38 @@ def page(principal: Principal, campaign: Campaign, after: str, now: datetime) ->
         )
 
 
-def judge(principal: Principal, action: Action, found: Sequence[Found], now: datetime) -> list[str]:
+def judge(
+    principal: Principal,
+    action: Action,
+    found: Sequence[Found],
+    now: datetime,
+    campaign: Campaign | None = None,
+) -> list[str]:
     """Why each of these cannot be touched; empty for those that can."""
     rows = Certificate.objects.in_bulk([one.certificate_id for one in found])
-    return [why_not(principal, action, rows.get(one.certificate_id), now) for one in found]
+    return [why_not(principal, action, rows.get(one.certificate_id), now, campaign) for one in found]
 
 
-def why_not(principal: Principal, action: Action, certificate: Certificate | None, now: datetime) -> str:
-    """Asked when the list is frozen, and again at the certificate's turn."""
+def why_not(
+    principal: Principal,
+    action: Action,
+    certificate: Certificate | None,
+    now: datetime,
+    campaign: Campaign | None = None,
+) -> str:
+    """Asked when the list is frozen, and again at the certificate's turn; without a campaign for a drill."""
     if certificate is None or certificate.deleted_at is not None:
         return rules.GONE
     about = certificate_rules.resource_of(certificate)
     allowed = all(principal.may(right, about) for right in rules.RIGHTS[action])
     state = certificate_rules.state_of(certificate, now)
     why = rules.cannot(action, state, certificate.source, allowed=allowed)
-    return replacing.why_not(certificate) if not why and rules.replaces(action) else why
+    if why or not rules.replaces(action) or campaign is None:
+        return why
+    return replacing.why_not(campaign, certificate)
 
 
-def _item(campaign: Campaign, found: Found, why: str) -> Item:
+def _item(campaign: Campaign, found: Found, why: str, *, client: bool) -> Item:
     return Item(
         campaign=campaign,
         round=campaign.round,
@@ -58,6 +79,7 @@ def _item(campaign: Campaign, found: Found, why: str) -> Item:
         serial=found.serial,
         version=found.version,
         places=found.places,
+        client=client and rules.replaces(Action(campaign.action)),
         state=ItemState.CANNOT if why else ItemState.WAITING,
         why=why,
     )

@@ -16,6 +16,9 @@ class Campaign(models.Model):
     action = models.CharField(max_length=18)
     reason_code = models.CharField(max_length=24, help_text="`revocation_rules.Code`.")
     words = models.CharField(max_length=255, default="", help_text="Why, in words.")
+    issuer = models.CharField(
+        max_length=32, default="", help_text="Whom replacements come from; empty = the products' order."
+    )
     per_minute = models.IntegerField()
     issuer_per_minute = models.IntegerField(default=0, help_text="0 = no limit of its own.")
     state = models.CharField(max_length=10)
@@ -55,6 +58,11 @@ class Item(models.Model):
     serial = models.CharField(max_length=40)
     version = models.IntegerField()
     places = models.IntegerField(help_text="At how many places it was served.")
+    client = models.BooleanField(default=False, help_text="An ACME client has its key, and renews it.")
+    new_certificate_id = models.CharField(max_length=16, default="", help_text="What took its place.")
+    new_issuer = models.CharField(max_length=40, default="")
+    new_serial = models.CharField(max_length=40, default="")
+    served = models.IntegerField(null=True, help_text="At how many places that was seen at the end.")
     state = models.CharField(max_length=9)
     why = models.CharField(max_length=500, default="")
     begun_at = MomentField(null=True)
@@ -69,6 +77,7 @@ class Item(models.Model):
         indexes = [
             models.Index(fields=["campaign", "state", "id"], name="campaigns_by_state"),
             models.Index(fields=["campaign", "begun_at"], name="campaigns_pace"),
+            models.Index(fields=["certificate"], name="campaigns_of_certificate"),
         ]
 
     def __str__(self) -> str:

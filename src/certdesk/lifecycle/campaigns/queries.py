@@ -11,17 +11,20 @@ from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.lifecycle.applications.models import Application, ApplicationState, Purpose
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates import rules as certificate_rules
-from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.rows import like_pattern
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.deployment import queries as deployment
+from certdesk.lifecycle.discovery.models import Endpoint
+from certdesk.lifecycle.issuance.models import OutsideOrder
+from certdesk.lifecycle.issuers.models import Issuer
 from certdesk.pki.authority import queries as authority
 from certdesk.pki.authority.queries import Listing
 
 from .errors import NoCampaign
 from .models import Campaign, Item
 from .rules import KEY_OF_A_CSR, Action, Query
-from .states import STARTED, UNDER_WAY, ItemState
+from .states import AT_WORK, STARTED, UNDER_WAY, ItemState
 
 LIST, GET = "scm:campaign:list", "scm:campaign:get"
 SEE = "scm:cert:get"
@@ -115,6 +118,11 @@ def _conditions(account_id: str, query: Query, now: datetime) -> list[tuple[str,
         found.append((f"{_IN_FORCE}{own})", [moment, wanted]))
     if query.key:
         found.append((f"{_IN_FORCE}f.spki_sha256 = %s)", [moment, query.key]))
+    if query.profile:
+        profile, _, level = query.profile.partition(":")
+        found.append(_of_profile(profile, moment))
+        if level:
+            found.append(("c.level = %s", [level.upper()]))
     if query.name:
         under = like_pattern(f".{query.name}").removesuffix("%")
         found.append(
@@ -125,6 +133,14 @@ def _conditions(account_id: str, query: Query, now: datetime) -> list[tuple[str,
             )
         )
     return found
+
+
+def _of_profile(profile: str, moment: int) -> tuple[str, list[object]]:
+    """What the built-in CA recorded with each, and what is known of an issuer outside as a whole."""
+    outside = list(Issuer.objects.filter(profile=profile).order_by("slug").values_list("slug", flat=True))
+    theirs = "".join(" OR f.issuer LIKE %s" for _ in outside)
+    own = "EXISTS (SELECT 1 FROM authority_intent i WHERE i.serial = f.serial AND i.profile = %s)"
+    return f"{_IN_FORCE}({own}{theirs}))", [moment, profile, *(f"{slug}:%" for slug in outside)]
 
 
 def counts(campaign: Campaign) -> dict[ItemState, int]:
@@ -144,6 +160,7 @@ def wants_replaced(account_id: str, certificate_id: str, version: int) -> bool:
     """Whether a campaign that was started wants this very version replaced or revoked, by the service or,
     where its key is elsewhere, by whoever has it."""
     mine = Q(state__in=(ItemState.WAITING, *UNDER_WAY, ItemState.DONE)) | Q(why=KEY_OF_A_CSR)
+    mine |= Q(client=True, state=ItemState.FAILED)
     found = Item.objects.filter(
         mine,
         certificate_id=certificate_id,
@@ -156,12 +173,56 @@ def wants_replaced(account_id: str, certificate_id: str, version: int) -> bool:
 
 
 def begun_since(campaign: Campaign, since: datetime, issuer: str = "") -> int:
-    found = Item.objects.filter(campaign=campaign, begun_at__gt=since)
+    found = Item.objects.filter(campaign=campaign, begun_at__gt=since, client=False)
     return (found.filter(issuer=issuer) if issuer else found).count()
 
 
-def under_way(campaign: Campaign) -> int:
-    return items(campaign).filter(state__in=UNDER_WAY).count()
+def at_work(campaign: Campaign) -> tuple[int, int]:
+    """How many are under way here, and how many wait at CAs outside; an ACME client's count nowhere."""
+    open_ones = items(campaign).filter(state__in=AT_WORK)
+    there = OutsideOrder.objects.filter(
+        certificate_id=OuterRef("certificate_id"), live=True, asked_at__isnull=False
+    )
+    away = open_ones.filter(Exists(there)).count()
+    return open_ones.count() - away, away
+
+
+def is_at_work(campaign: Campaign) -> bool:
+    return items(campaign).filter(state__in=AT_WORK).exists()
+
+
+def clients(campaign: Campaign, state: ItemState) -> QuerySet[Item]:
+    """Certificates that ACME clients renew, those that were not looked at for longest first."""
+    found = items(campaign, state).filter(client=True)
+    return found.select_related("certificate").order_by("looked_at", "id")
+
+
+def client_counts(campaign: Campaign) -> tuple[int, int]:
+    """How many are for ACME clients to renew, and how many of those are done."""
+    found = items(campaign).filter(client=True).exclude(state=ItemState.CANNOT)
+    return found.count(), found.filter(state=ItemState.DONE).count()
+
+
+def listed_among(campaign: Campaign, certificate_ids: Sequence[str]) -> frozenset[str]:
+    """Those of these that are on the campaign's own list, so that they replace nothing."""
+    found = items(campaign).filter(certificate_id__in=certificate_ids)
+    return frozenset(map(str, found.values_list("certificate_id", flat=True)))
+
+
+def still_served(account_id: str, serial: str) -> str:
+    """A place where a scan saw a certificate when it looked last; empty where none is known."""
+    found = _places(account_id, serial).values_list("host", "port").first()
+    return f"{found[0]}:{found[1]}" if found else ""
+
+
+def seen_at(account_id: str, serial: str) -> int:
+    """At how many places scans see a certificate that no target of ours has."""
+    return _places(account_id, serial).filter(binding_id="").count()
+
+
+def _places(account_id: str, serial: str) -> QuerySet[Endpoint]:
+    found = Endpoint.objects.filter(account_id=account_id, serial=serial, gone=False)
+    return found.order_by("host", "port")
 
 
 def to_advance(campaign: Campaign) -> QuerySet[Item]:
@@ -203,6 +264,13 @@ def seen(principal: Principal, found: Sequence[Item]) -> list[Item]:
     return [
         one for one in found if principal.may(SEE, certificate_rules.resource_of(rows[one.certificate_id]))
     ]
+
+
+def revoked_at(found: Sequence[Item]) -> Mapping[str, datetime]:
+    """By serial: when a version was revoked, whoever its CA is."""
+    ids = {one.certificate_id for one in found}
+    rows = Version.objects.filter(certificate_id__in=ids).values_list("serial", "revoked_at")
+    return {serial: moment for serial, moment in rows if moment is not None}
 
 
 def proofs(found: Sequence[Item]) -> Mapping[str, Listing]:

@@ -4,67 +4,109 @@ and only then, where that is asked for, the old version revoked.
 No step is taken before the one before it is seen to be done: whatever fails, what is served stays in force.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
+from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.certificates import queries as certificates
-from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.deployment import actions as deployment
 from certdesk.lifecycle.deployment import queries as places
 from certdesk.lifecycle.deployment.states import BindingState
+from certdesk.lifecycle.enrolment import succession
 from certdesk.lifecycle.issuance import followup, revoking
 from certdesk.lifecycle.issuance.revocation_rules import Code
+from certdesk.lifecycle.issuers import queries as issuers
+from certdesk.lifecycle.issuers import rules as issuer_rules
 
-from . import rules
+from . import queries, rules
 from .models import Campaign, Item
-from .rules import Action
+from .rules import Action, Goal
 from .states import ItemState
 
 Outcome = tuple[ItemState, str]
 
 
-def why_not(certificate: Certificate) -> str:
-    """Why no version with a new key can be made of it; empty when one can."""
+def why_not(campaign: Campaign, certificate: Certificate) -> str:
+    """Why nothing can take its place; empty when something can.
+
+    What an ACME client asked for is renewed by that client, wherever its product goes then.
+    """
     try:
         before = followup.base_of(certificate)
+        where = goal(campaign, certificate)
     except CertdeskError as refusal:
         return refusal.message
-    return rules.KEY_OF_A_CSR if followup.keeps_key(before) else ""
+    if followup.keeps_key(before):
+        return where.why if succession.of_clients([certificate.id]) else rules.KEY_OF_A_CSR
+    return where.why
 
 
-def begin(principal: Principal, certificate: Certificate, now: datetime) -> None:
+def goal(campaign: Campaign, certificate: Certificate) -> Goal:
+    """Where its replacement may be issued."""
+    left = campaign.query.get("issuer", "").partition(":")[0]
+    order = [issuer_rules.plain(one) for one in issuers.order_of(applications.product_of(certificate))]
+    return rules.goal(order, campaign.issuer, left, built_in=issuer_rules.is_built_in(left))
+
+
+def begin(principal: Principal, campaign: Campaign, certificate: Certificate, now: datetime) -> None:
     """Asks for the new version; one that is asked for already is waited for.
 
     Raises:
         CertdeskError: see `followup.roll_over`.
     """
     if followup.open_rollover(certificate.id) is None:
-        followup.roll_over(principal, certificate.id, now, latest=followup.paid_until(certificate))
+        where = goal(campaign, certificate)
+        latest = followup.paid_until(certificate)
+        followup.roll_over(
+            principal, certificate.id, now, latest=latest, at_issuer=where.at, not_at_issuer=where.not_at
+        )
 
 
 def advance(principal: Principal, campaign: Campaign, item: Item, now: datetime) -> Outcome:
     """Where the item stands now, as far as it can go at this moment; in the caller's transaction."""
     certificate = item.certificate
     if certificate.state not in (State.ISSUED, State.REISSUING):
-        return ItemState.FAILED, rules.GONE if certificate.state == State.DELETED else rules.OTHERWISE
+        return ItemState.FAILED, _gone(item)
     if certificate.current_version <= item.version:
         if followup.open_rollover(certificate.id) is not None:
             return ItemState.REPLACING, ""
         return ItemState.FAILED, certificate.last_failure or rules.NOT_REPLACED
-    waits, why = _deploy(principal, certificate)
+    version = certificates.current_version(certificate)
+    if version is not None and _is_elsewhere(goal(campaign, certificate), version):
+        item.version = version.number  # of a rollover that was under way before: it went to the wrong one
+        begin(principal, campaign, certificate, now)
+        return ItemState.REPLACING, ""
+    waits, why = _deploy(principal, certificate, version)
     if why or waits:
         return (ItemState.FAILED, why) if why else (ItemState.DEPLOYING, "")
     if campaign.action == Action.REPLACE_AND_REVOKE:
         code, words = Code(campaign.reason_code), f"Campaign {campaign.name}"
         revoking.revoke_versions(principal, certificate, item.version, code, now, why=words)
+    _note_new(item, certificate, version)
     return ItemState.DONE, ""
 
 
-def _deploy(principal: Principal, certificate: Certificate) -> tuple[bool, str]:
+def _is_elsewhere(where: Goal, version: Version) -> bool:
+    """Whether the new version came from an issuer that the campaign does not want."""
+    slug = version.issuer.partition(":")[0]
+    return slug == where.not_at or bool(where.at and slug != where.at)
+
+
+def _note_new(item: Item, certificate: Certificate, version: Version | None) -> None:
+    """What took its place, and at how many places it was seen: the proof that the report shows."""
+    if version is not None:
+        item.new_certificate_id = certificate.id
+        item.new_issuer, item.new_serial = version.issuer, version.serial
+        item.served = places.serving_counts(certificate.account_id, [certificate.id]).get(certificate.id, 0)
+        item.served += queries.seen_at(certificate.account_id, version.serial)
+
+
+def _deploy(principal: Principal, certificate: Certificate, version: Version | None) -> tuple[bool, str]:
     """Whether a place does not serve the new version yet, and why it never will."""
-    version = certificates.current_version(certificate)
     sha1 = version.fingerprint_sha1 if version else ""
     behind = places.behind(certificate.account_id, certificate.id, sha1)
     failed = [one for one in behind if one.deployment == BindingState.FAILED and one.fingerprint == sha1]
@@ -79,3 +121,30 @@ def _deploy(principal: Principal, certificate: Certificate) -> tuple[bool, str]:
         return True, str(refusal)
     refused = [why for _, why in started.refused if why != deployment.BUSY]
     return True, refused[0] if refused else ""
+
+
+def renewed(campaign: Campaign, item: Item, new: Sequence[str]) -> Outcome:
+    """Where a certificate stands whose ACME client is asked to renew it. Nothing is taken for replaced
+    that comes from the issuer to be left, or while a place is known that still serves the old one.
+
+    Args:
+        new: what its client has got for the same names since, latest first.
+    """
+    certificate = item.certificate
+    latest = certificates.current_version(Certificate.objects.get(id=new[0])) if new else None
+    if latest is None:
+        waits = certificate.state == State.ISSUED
+        return (ItemState.RENEWING, "") if waits else (ItemState.FAILED, _gone(item))
+    if _is_elsewhere(goal(campaign, latest.certificate), latest):
+        return ItemState.RENEWING, rules.FROM_THE_SAME
+    where = queries.still_served(certificate.account_id, item.serial)
+    if where:
+        return ItemState.RENEWING, rules.STILL_SERVED % where
+    _note_new(item, latest.certificate, latest)
+    if campaign.action == Action.REPLACE_AND_REVOKE and certificate.state == State.ISSUED:
+        return ItemState.REVOKING, ""
+    return ItemState.DONE, ""
+
+
+def _gone(item: Item) -> str:
+    return rules.GONE if item.certificate.state == State.DELETED else rules.OTHERWISE

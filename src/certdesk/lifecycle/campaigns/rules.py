@@ -1,7 +1,7 @@
 """What a campaign may ask for, which certificates it cannot touch and why, how fast it goes. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -15,17 +15,29 @@ MOST_PER_MINUTE = 3_000
 USUAL_PER_MINUTE = 900
 """10,000 in a little over eleven minutes, where the machine keeps up."""
 NAME_LIMIT = 64
+SLUG_LIMIT = 19
 UNDER_WAY_AT_ONCE = 100
 """So that whoever asks for something else meanwhile never waits behind a long queue of a campaign's jobs."""
+AT_CAS_AT_ONCE = 3_000
+"""Orders that wait at CAs outside: they stand in no queue of ours, and each asks again in its own time."""
 NO_RIGHT = "Who asks for the campaign has no right to do that with this certificate."
 GONE = "The certificate was deleted."
 LAPSED = "It expired before it was revoked."
 KEY_OF_A_CSR = "Its key came with a CSR, so the service cannot make a new one: reissue it with a new CSR."
 OTHERWISE = "It was revoked or changed otherwise meanwhile."
+NO_OTHER = "Its product has no other issuer than %s, which is to be left."
+NOT_OF_PRODUCT = "The issuer %s is not among those of its product."
+FROM_THE_SAME = (
+    "Its ACME client has renewed it, but not from the new issuer: change the order of issuers of its "
+    "product, or switch the old one off."
+)
+STILL_SERVED = "Its ACME client has renewed it; the old one was still served at %s when last looked."
 NOT_REPLACED = "The new version was withdrawn or refused."
 NOT_DEPLOYED = "The new version could not be deployed everywhere, so the old one was left as it is."
-_ISSUER = re.compile(r"[a-z0-9][a-z0-9-]{0,18}(:[a-z0-9][a-z0-9-]{0,18})?")
+_ISSUER = re.compile(r"[a-z0-9][a-z0-9-]{0,18}(:[^\x00-\x1f]{1,39})?")
 _KEY = re.compile(r"[0-9a-f]{64}")
+_PROFILE = re.compile(r"(public|private)(:(dv|ov|ev))?")
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,18}")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
@@ -46,14 +58,17 @@ class Query:
     """Which certificates: all that is said must hold, and something is said.
 
     Attributes:
-        issuer: who issued them, as a version names it: `builtin`, or one authority, `builtin:dv-p256`.
+        issuer: who issued them, as a version names it: `builtin` or the slug of an issuer outside, or one
+            authority of it, `builtin:dv-p256`.
         key: SHA-256 of the public key (SubjectPublicKeyInfo), 64 hex digits.
         name: a domain name; it and everything under it.
+        profile: under which they were issued: `public` or `private`, or one level of it, `public:ev`.
     """
 
     issuer: str = ""
     key: str = ""
     name: str = ""
+    profile: str = ""
 
     def as_json(self) -> dict[str, str]:
         return asdict(self)
@@ -66,14 +81,15 @@ def query_of(given: Mapping[str, str]) -> Query:
         BadParameter: nothing is asked for, or something that cannot be.
     """
     asked = Query(
-        given.get("issuer", "").strip().lower(),
+        _issuer_of(given.get("issuer", "")),
         given.get("key", "").strip().lower().replace(":", ""),
         given.get("name", "").strip().lower().rstrip(".").removeprefix("*."),
+        given.get("profile", "").strip().lower(),
     )
-    if not any((asked.issuer, asked.key, asked.name)):
+    if not any((asked.issuer, asked.key, asked.name, asked.profile)):
         raise _bad(
             "A campaign has to say which certificates it is for.",
-            "Give an issuer, a key or a domain name.",
+            "Give an issuer, a key, a domain name or a profile.",
             "query",
         )
     if asked.issuer and not _ISSUER.fullmatch(asked.issuer):
@@ -84,7 +100,63 @@ def query_of(given: Mapping[str, str]) -> Query:
         )
     if asked.name and not _is_name(asked.name):
         raise _bad("This is no domain name.", "Write it as in example.com.", "name")
+    if asked.profile and not _PROFILE.fullmatch(asked.profile):
+        raise _bad(
+            "This is no profile.", "Use public or private, or one level of it, e.g. public:ev.", "profile"
+        )
     return asked
+
+
+def _issuer_of(text: str) -> str:
+    """A slug is lower case; the name of a CA outside, which may follow it, is as its certificate has it."""
+    slug, colon, authority = text.strip().partition(":")
+    return f"{slug.lower()}{colon}{authority}"
+
+
+def check_issuer(action: Action, slug: str) -> str:
+    """Whom replacements come from; empty = as the products' order says, without whom the query names.
+
+    Raises:
+        BadParameter: no slug, or the action replaces nothing.
+    """
+    found = slug.strip().lower()
+    if found and not replaces(action):
+        raise _bad(
+            "Only a campaign that replaces has a new issuer.",
+            "Leave the new issuer out, or replace.",
+            "issuer",
+        )
+    if found and not _SLUG.fullmatch(found):
+        raise _bad("This is no issuer.", "Give its slug from the list of issuers, or builtin.", "issuer")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Where a replacement may be issued: `at` one issuer, `not_at` one; both empty = as usual. `why`: it
+    cannot be replaced, for there is none."""
+
+    at: str = ""
+    not_at: str = ""
+    why: str = ""
+
+
+def goal(order: Sequence[str], wanted: str, left: str, *, built_in: bool) -> Goal:
+    """The new issuer of one certificate.
+
+    Args:
+        order: the issuers of its product.
+        wanted: whom the campaign names; empty = nobody.
+        left: the issuer whose certificates are looked for; empty where the query names none.
+        built_in: that one is the house's own CA, which has other authorities to go to.
+    """
+    if wanted:
+        return Goal(at=wanted) if wanted in order else Goal(why=NOT_OF_PRODUCT % wanted)
+    if not left or (built_in and not any(one != left for one in order)):
+        return Goal()
+    if any(one != left for one in order):
+        return Goal(not_at=left)
+    return Goal(why=NO_OTHER % left)
 
 
 def _is_name(text: str) -> bool:
@@ -168,10 +240,15 @@ def cannot(action: Action, state: State, source: str, *, allowed: bool) -> str:
     return ""
 
 
-def budget(per_minute: int, last_minute: int, last_second: int, under_way: int) -> int:
-    """How many may begin now: the minute's pace, spread over its seconds, and few at once."""
+def budget(per_minute: int, last_minute: int, last_second: int, under_way: int, away: int = 0) -> int:
+    """How many may begin now: the minute's pace, spread over its seconds, and few at once.
+
+    Args:
+        under_way: in our own queues; `away`: waiting at CAs outside.
+    """
     a_second = -(-per_minute // 60)
-    return max(0, min(per_minute - last_minute, a_second - last_second, UNDER_WAY_AT_ONCE - under_way))
+    room = min(UNDER_WAY_AT_ONCE - under_way, AT_CAS_AT_ONCE - away)
+    return max(0, min(per_minute - last_minute, a_second - last_second, room))
 
 
 def time_left(waiting: int, per_minute: int, each: timedelta) -> timedelta:

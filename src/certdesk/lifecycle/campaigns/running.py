@@ -11,16 +11,19 @@ from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.enrolment import succession
 from certdesk.lifecycle.issuance import revocation_jobs, revoking
 from certdesk.lifecycle.issuance.revocation_rules import Code
 
 from . import freezing, queries, replacing, rules
 from .models import Campaign, Item
 from .rules import Action
-from .states import UNDER_WAY, ItemState
+from .states import AT_WORK, UNDER_WAY, ItemState
 
 BEGUN_AT_ONCE = 8  # each is about ten rows (law 13)
 SETTLED_AT_ONCE = 50
+CLIENTS_AT_ONCE = 50
+CLIENTS_PAUSE = timedelta(seconds=2)  # ACME clients alone are waited for
 PAUSE = timedelta(milliseconds=100)  # nothing can begin: the pace, or what is under way, is waited for
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
@@ -35,13 +38,16 @@ def step(principal: Principal, campaign: Campaign, now: datetime) -> timedelta |
     """
     settle(campaign)
     advance(principal, campaign, now)
+    moved = follow_clients(principal, campaign, now)
     begun = _next(campaign)
     for item in begun:
         _begin(principal, campaign, item, now)
-    if begun:
+    if begun or moved:
         return timedelta(0)
-    open_ones = queries.items(campaign).filter(state__in=(ItemState.WAITING, *UNDER_WAY))
-    return PAUSE if open_ones.exists() else None
+    open_ones = queries.items(campaign)
+    if open_ones.filter(state__in=(ItemState.WAITING, *AT_WORK)).exists():
+        return PAUSE
+    return CLIENTS_PAUSE if open_ones.filter(state=ItemState.RENEWING).exists() else None
 
 
 def settle(campaign: Campaign) -> bool:
@@ -51,7 +57,7 @@ def settle(campaign: Campaign) -> bool:
     for item in settled:
         revoked = item.certificate.state == State.REVOKED
         _end(item, ItemState.DONE if revoked else ItemState.FAILED, "" if revoked else _why(item))
-    return queries.under_way(campaign) > 0
+    return queries.is_at_work(campaign)
 
 
 def advance(principal: Principal, campaign: Campaign, now: datetime) -> None:
@@ -63,7 +69,54 @@ def advance(principal: Principal, campaign: Campaign, now: datetime) -> None:
         if state in (ItemState.DONE, ItemState.FAILED):
             _end(item, state, why)
         else:
-            Item.objects.filter(id=item.id).update(state=state, looked_at=clock.real_now())
+            Item.objects.filter(id=item.id).update(
+                state=state, version=item.version, looked_at=clock.real_now()
+            )
+
+
+def follow_clients(principal: Principal, campaign: Campaign, now: datetime) -> bool:
+    """The turn of certificates that ACME clients renew: their windows are moved by the state alone, so all of
+    them begin at once, and each client comes in its own time. Whether something moved."""
+    if not rules.replaces(Action(campaign.action)):
+        return False
+    at = clock.real_now()
+    waiting = [one.id for one in queries.clients(campaign, ItemState.WAITING)[: freezing.AT_ONCE]]
+    Item.objects.filter(id__in=waiting).update(state=ItemState.RENEWING, begun_at=at)
+    asked = list(queries.clients(campaign, ItemState.RENEWING)[:CLIENTS_AT_ONCE])
+    found = succession.successors([one.certificate_id for one in asked])
+    among = queries.listed_among(campaign, [new for news in found.values() for new in news])
+    ended = 0
+    for item in asked:
+        new = [one for one in found.get(item.certificate_id, ()) if one not in among]
+        state, why = replacing.renewed(campaign, item, new)
+        ended += _follow(campaign, item, state, why, now)
+    Item.objects.filter(id__in=[one.id for one in asked]).update(looked_at=at)
+    return bool(waiting or ended)
+
+
+def _follow(campaign: Campaign, item: Item, state: ItemState, why: str, now: datetime) -> bool:
+    if state in (ItemState.DONE, ItemState.FAILED):
+        _end(item, state, why)
+    elif state is ItemState.REVOKING:
+        try:
+            _revoke(campaign, item.certificate, now)
+        except CertdeskError as refusal:
+            _end(item, ItemState.FAILED, str(refusal))
+            return True
+        Item.objects.filter(id=item.id).update(state=state, **_proof(item))
+    elif why != item.why:
+        Item.objects.filter(id=item.id).update(why=why[:500])
+    return state is not ItemState.RENEWING
+
+
+def _proof(item: Item) -> dict[str, object]:
+    return {
+        "why": "",
+        "new_certificate_id": item.new_certificate_id,
+        "new_issuer": item.new_issuer,
+        "new_serial": item.new_serial,
+        "served": item.served,
+    }
 
 
 def _why(item: Item) -> str:
@@ -73,7 +126,8 @@ def _why(item: Item) -> str:
 def leave(campaign: Campaign) -> bool:
     """A cancelled one: a page of what waits is left as it is; whether anything is still to be done."""
     settle(campaign)
-    waiting = queries.items(campaign, ItemState.WAITING).values_list("id")[: freezing.AT_ONCE]
+    idle = queries.items(campaign).filter(state__in=(ItemState.WAITING, ItemState.RENEWING))
+    waiting = idle.values_list("id")[: freezing.AT_ONCE]
     Item.objects.filter(id__in=[number for (number,) in waiting]).update(state=ItemState.LEFT)
     return queries.items(campaign).filter(state__in=(ItemState.WAITING, *UNDER_WAY)).exists()
 
@@ -83,14 +137,14 @@ def _next(campaign: Campaign) -> list[Item]:
     now = clock.real_now()
     last_minute = queries.begun_since(campaign, now - MINUTE)
     last_second = queries.begun_since(campaign, now - SECOND)
-    free = rules.budget(campaign.per_minute, last_minute, last_second, queries.under_way(campaign))
+    free = rules.budget(campaign.per_minute, last_minute, last_second, *queries.at_work(campaign))
     wanted = min(free, BEGUN_AT_ONCE)
     if not wanted:
         return []
-    waiting = queries.items(campaign, ItemState.WAITING).select_related("certificate")
+    waiting = queries.items(campaign, ItemState.WAITING).filter(client=False).select_related("certificate")
     if not campaign.issuer_per_minute:
         return list(waiting[:wanted])
-    issuers = queries.items(campaign, ItemState.WAITING).order_by().values_list("issuer").distinct()
+    issuers = waiting.order_by().values_list("issuer").distinct()
     found: list[Item] = []
     for (issuer,) in sorted(issuers):
         begun = queries.begun_since(campaign, now - MINUTE, issuer)
@@ -101,14 +155,14 @@ def _next(campaign: Campaign) -> list[Item]:
 
 def _begin(principal: Principal, campaign: Campaign, item: Item, now: datetime) -> None:
     action = Action(campaign.action)
-    why = freezing.why_not(principal, action, item.certificate, now)
+    why = freezing.why_not(principal, action, item.certificate, now, campaign)
     if why:
         _end(item, ItemState.FAILED, why)
         return
     begun = clock.real_now()
     try:
         if rules.replaces(action):
-            replacing.begin(principal, item.certificate, now)
+            replacing.begin(principal, campaign, item.certificate, now)
             state, item.looked_at = ItemState.REPLACING, begun
         elif action is Action.DRILL:
             item.work = round(revocation_jobs.rehearse(item.certificate, now) / timedelta(microseconds=1))
@@ -131,4 +185,6 @@ def _revoke(campaign: Campaign, certificate: Certificate, now: datetime) -> None
 
 
 def _end(item: Item, state: ItemState, why: str) -> None:
-    Item.objects.filter(id=item.id).update(state=state, why=why[:500], ended_at=clock.real_now())
+    Item.objects.filter(id=item.id).update(
+        **{**_proof(item), "state": state, "why": why[:500], "ended_at": clock.real_now()}
+    )

@@ -22,6 +22,7 @@ class ItemState(StrEnum):
     CANNOT = "CANNOT"  # found when the list was frozen, with the reason
     REPLACING = "REPLACING"
     DEPLOYING = "DEPLOYING"
+    RENEWING = "RENEWING"  # its ACME client is asked to renew it, and does so when it asks next
     REVOKING = "REVOKING"
     DONE = "DONE"
     FAILED = "FAILED"
@@ -30,7 +31,8 @@ class ItemState(StrEnum):
 
 C = CampaignState
 STARTED = frozenset({CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.DONE})
-UNDER_WAY = frozenset({ItemState.REPLACING, ItemState.DEPLOYING, ItemState.REVOKING})
+AT_WORK = frozenset({ItemState.REPLACING, ItemState.DEPLOYING, ItemState.REVOKING})
+UNDER_WAY = AT_WORK | {ItemState.RENEWING}
 NEVER_STARTED = frozenset({C.DRAFT, C.PREVIEWING, C.READY})
 OVER = frozenset({C.DONE, C.CANCELLED})
 ALLOWED: dict[str, frozenset[CampaignState]] = {

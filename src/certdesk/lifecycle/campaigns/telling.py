@@ -43,6 +43,7 @@ def _send(campaign: Campaign, what: str, owner: str, count: int) -> None:
             "action": campaign.action,
             "reason": campaign.words,
             "count": count,
+            "clients": theirs.filter(client=True).count(),
             "done": theirs.filter(state=ItemState.DONE).count(),
             "domains": list(theirs.values_list("domain", flat=True)[:NAMED]),
             "more": max(0, count - NAMED),

@@ -105,6 +105,7 @@ class Endpoint(models.Model):
         indexes = [
             models.Index(fields=["account_id", "not_after", "id"], name="discovery_endpoints"),
             models.Index(fields=["scan_id"], name="discovery_of_scan"),
+            models.Index(fields=["account_id", "serial"], name="discovery_serials"),
             models.Index(
                 fields=["successor_id"],
                 name="discovery_successors",

@@ -8,6 +8,7 @@ from cryptography import x509
 
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.issuance import queries as issuance
 from certdesk.lifecycle.issuance.models import Placement
 from certdesk.pki.authority import queries as authority
 
@@ -30,20 +31,21 @@ def _version(text: str) -> Version | None:
     """The version that a certID means: found by serial, held against the key identifier in it."""
     key, serial = rules.certificate_key(text)
     reference = authority.reference_of(f"{serial:0>32}") or authority.reference_of(serial)
-    if not reference:
-        return None
-    placement = Placement.objects.filter(reference=reference).first()
-    if placement is None:
-        return None
-    for one in Version.objects.filter(certificate_id=placement.certificate_id):
+    placement = Placement.objects.filter(reference=reference).first() if reference else None
+    ours = [placement.certificate_id] if placement else issuance.of_outside_serial(serial)
+    for one in Version.objects.filter(certificate_id__in=ours):
         if one.serial.lstrip("0") == serial and _key_identifier(bytes(one.der)) == key:
             return one
     return None
 
 
 def _key_identifier(der: bytes) -> bytes:
+    """Empty where a CA outside leaves it out: no certID means such a certificate."""
     held = x509.load_der_x509_certificate(der).extensions
-    found = held.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    try:
+        found = held.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    except x509.ExtensionNotFound:
+        return b""
     return found or b""
 
 

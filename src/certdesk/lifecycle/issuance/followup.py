@@ -80,7 +80,15 @@ def keeps_key(application: Application) -> bool:
     return application.csr_mode != CsrMode.SYSTEM
 
 
-def roll_over(principal: Principal, certificate_id: str, now: datetime, *, latest: datetime) -> Application:
+def roll_over(
+    principal: Principal,
+    certificate_id: str,
+    now: datetime,
+    *,
+    latest: datetime,
+    at_issuer: str = "",
+    not_at_issuer: str = "",
+) -> Application:
     """Begins a rollover inside the paid period (REN-8): same names, new key, no charge. Own transaction.
 
     Names whose proof is still good are not asked for again; the rest goes as in the application before, by
@@ -91,6 +99,8 @@ def roll_over(principal: Principal, certificate_id: str, now: datetime, *, lates
     Args:
         principal: who acts, for the audit; the right was checked by the caller.
         latest: the new version ends then at the latest; `paid_until`, or less.
+        at_issuer: the one issuer of the product's order that may get it; empty = any.
+        not_at_issuer: one that must not get it; empty = none.
 
     Raises:
         NoCertificate: there is none with this id.
@@ -104,7 +114,13 @@ def roll_over(principal: Principal, certificate_id: str, now: datetime, *, lates
         if now >= latest:
             raise PeriodOver(latest)
         application = applications.record_followup(
-            before, Purpose.ROLLOVER, before.names.split(";"), latest, now
+            before,
+            Purpose.ROLLOVER,
+            before.names.split(";"),
+            latest,
+            now,
+            at_issuer=at_issuer,
+            not_at_issuer=not_at_issuer,
         )
         applications.copy_people(before, application)
         if certificate.level != "DV":

@@ -13,6 +13,8 @@ from certdesk.lifecycle.issuers.rules import Choice as Choice
 from .models import OutsideOrder
 
 BUILT_IN = rules.BUILT_IN
+NOT_WANTED = "The campaign asks for another issuer."
+LEFT = "The campaign replaces what this issuer issued."
 surely_not_live = rules.surely_not_live
 title = queries.title
 is_by_hand = queries.is_by_hand
@@ -66,6 +68,25 @@ def choose(
         without: slugs that are ruled out, each with one sentence.
     """
     return queries.choose(product, names, key_algorithm, clock.real_now(), without=without)
+
+
+def ruled_out(product: Product, at: str, not_at: str) -> dict[str, str]:
+    """The issuers of a product that a campaign does not want for a replacement, each with one sentence.
+
+    Args:
+        at: the only one that it wants; empty = any.
+        not_at: one that it leaves; empty = none.
+    """
+    if not at and not not_at:
+        return {}
+    found: dict[str, str] = {}
+    for slug in queries.order_of(product):
+        plain = rules.plain(slug)
+        if plain == not_at:
+            found[slug] = LEFT
+        elif at and plain != at:
+            found[slug] = NOT_WANTED
+    return found
 
 
 def taken(choices: Sequence[Choice]) -> str:

@@ -87,7 +87,8 @@ def choices_of(
     """The issuers of its product, each with what speaks for or against it now."""
     product = application_queries.product_of(certificate)
     names = tuple(application.names.split(";"))
-    return outside.choose(product, names, application.key_algorithm, without)
+    ruled_out = outside.ruled_out(product, application.at_issuer, application.not_at_issuer)
+    return outside.choose(product, names, application.key_algorithm, ruled_out | dict(without))
 
 
 def begin(

@@ -11,8 +11,10 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.certificates.attention import COUNT_UP_TO
 from certdesk.lifecycle.certificates.rows import COLUMNS, LIST
+from certdesk.lifecycle.issuers.models import Issuer
 from certdesk.pki.keystore import queries as keystore
 
+from .models import OutsideOrder
 from .rules import Proof
 
 open_application = applications.open_application
@@ -21,6 +23,18 @@ pooled_spki = keystore.pooled_spki
 is_blocked = keystore.is_blocked
 
 _PROOFS_A_STATEMENT = 4_000  # SQLite takes 32,766 parameters in one statement
+
+
+def of_outside_serial(serial: str) -> list[str]:
+    """Ids of certificates of which some CA outside issued one with this serial number.
+
+    Args:
+        serial: lower-case hex without leading zeros.
+    """
+    slugs = list(Issuer.objects.values_list("slug", flat=True))  # an index has issuer and serial
+    padded = serial.zfill(len(serial) + len(serial) % 2)
+    found = OutsideOrder.objects.filter(issuer__in=slugs, serial__in=[padded, serial])
+    return list(found.values_list("certificate_id", flat=True))
 
 
 def without_job(state: str, kinds: str, limit: int) -> list[str]:

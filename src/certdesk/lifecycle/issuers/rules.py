@@ -26,6 +26,11 @@ def is_built_in(slug: str) -> bool:
     return slug == BUILT_IN or slug.startswith(f"{BUILT_IN}-")
 
 
+def plain(slug: str) -> str:
+    """As versions name an issuer: the built-in CA under any profile is the built-in CA."""
+    return BUILT_IN if is_built_in(slug) else slug
+
+
 @dataclass(frozen=True, slots=True)
 class Need:
     """What has to be issued.

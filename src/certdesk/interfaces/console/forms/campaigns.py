@@ -5,6 +5,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy
 
+from certdesk.foundation.common.errors import BadParameter
+from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.campaigns import rules
 from certdesk.lifecycle.campaigns.models import Campaign
 from certdesk.lifecycle.campaigns.rules import Action
@@ -15,6 +17,17 @@ from .hosting import MONO
 from .revoking import REASONS
 
 QUERY = "which_"
+PROFILES = {
+    "": gettext_lazy("Any"),
+    "public": gettext_lazy("public"),
+    "public:dv": gettext_lazy("public, DV"),
+    "public:ov": gettext_lazy("public, OV"),
+    "public:ev": gettext_lazy("public, EV"),
+    "private": gettext_lazy("private"),
+    "private:dv": gettext_lazy("private, DV"),
+    "private:ov": gettext_lazy("private, OV"),
+    "private:ev": gettext_lazy("private, EV"),
+}
 
 
 class CampaignForm(forms.Form):
@@ -44,6 +57,22 @@ class CampaignForm(forms.Form):
         required=False,
         max_length=128,
         help_text=gettext_lazy("SHA-256 of the public key (SPKI), 64 hexadecimal digits."),
+        widget=forms.TextInput(attrs=MONO),
+    )
+    which_profile = forms.ChoiceField(
+        label=gettext_lazy("Profile"),
+        required=False,
+        choices=list(PROFILES.items()),
+        help_text=gettext_lazy("The rules under which they were issued."),
+    )
+    issuer = forms.CharField(
+        label=gettext_lazy("New issuer"),
+        required=False,
+        max_length=rules.SLUG_LIMIT,
+        help_text=gettext_lazy(
+            "For replacements: its short name, as the products' order of issuers has it. Empty = another one of "
+            "that order than the issuer above."
+        ),
         widget=forms.TextInput(attrs=MONO),
     )
     reason_code = forms.ChoiceField(label=gettext_lazy("Reason"), choices=list(REASONS.items()))
@@ -76,16 +105,24 @@ class CampaignForm(forms.Form):
         )
         self.fields["action"].initial = Action.DRILL.value
         if campaign is not None:
-            for name in ("name", "action", "reason_code", "per_minute", "issuer_per_minute"):
+            for name in ("name", "action", "issuer", "reason_code", "per_minute", "issuer_per_minute"):
                 self.fields[name].initial = getattr(campaign, name)
             self.fields["reason"].initial = campaign.words
             for name, value in campaign.query.items():
                 self.fields[QUERY + name].initial = value
 
+    def clean_issuer(self) -> str:
+        """Refused at its own field, for the issuer that is looked for has the same name in the contract."""
+        given, action = str(self.cleaned_data["issuer"]), self.cleaned_data.get("action")
+        try:
+            return rules.check_issuer(Action(action), given) if action else given
+        except BadParameter as error:
+            raise forms.ValidationError(f"{say(error.message)} {say(error.next_step)}") from None
+
     def body(self) -> dict[str, Any]:
         """As the operation takes it."""
         given = dict(self.cleaned_data)
-        query = {name: given.pop(QUERY + name) for name in ("name", "issuer", "key")}
+        query = {name: given.pop(QUERY + name) for name in ("name", "issuer", "key", "profile")}
         return {**given, "query": query}
 
 

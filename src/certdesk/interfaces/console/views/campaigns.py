@@ -44,6 +44,7 @@ ITEMS = {
     ItemState.CANNOT: ("end", gettext_lazy("Left out")),
     ItemState.REPLACING: ("wait", gettext_lazy("Being replaced")),
     ItemState.DEPLOYING: ("wait", gettext_lazy("Being deployed")),
+    ItemState.RENEWING: ("wait", gettext_lazy("Its ACME client is asked")),
     ItemState.REVOKING: ("wait", gettext_lazy("Being revoked")),
     ItemState.DONE: ("good", gettext_lazy("Done")),
     ItemState.FAILED: ("bad", gettext_lazy("Failed")),
@@ -99,12 +100,14 @@ def _query(one: Campaign) -> str:
         "issuer": _("issued by %(value)s"),
         "key": _("with the key %(value)s"),
         "name": _("for %(value)s and names under it"),
+        "profile": _("under the profile %(value)s"),
     }
-    return ", ".join(
+    found = ", ".join(
         words[part] % {"value": f"{value[:16]}…" if part == "key" else value}
         for part, value in one.query.items()
         if value
     )
+    return f"{found}, {_('new issuer %(value)s') % {'value': one.issuer}}" if one.issuer else found
 
 
 @page(actions.CREATE, post=actions.CREATE)
@@ -150,6 +153,7 @@ def _put(form: CampaignForm, error: BadParameter) -> None:
         {
             "issuer": f"{QUERY}issuer",
             "key": f"{QUERY}key",
+            "profile": f"{QUERY}profile",
             "query": f"{QUERY}name",
             **({"name": f"{QUERY}name"} if named else {}),
         },
@@ -201,6 +205,7 @@ def shown(request: HttpRequest, principal: Principal, campaign_id: str) -> HttpR
         "label": label,
         "next": {"title": title, "text": text, "tone": next_tone},
         "note": say(one.note),
+        "replaces": rules.replaces(Action(one.action)),
         "live": one.state in LIVE or any(told["counts"][each.lower()] for each in states.UNDER_WAY),
         "seen": _signature(one, told),
         "tabs": _tabs(one, told, state),
@@ -326,6 +331,7 @@ def start(request: HttpRequest, principal: Principal, campaign_id: str) -> HttpR
         "campaign": one,
         "count": told["total"],
         "owners": len(queries.owners(one)),
+        "clients": queries.client_counts(one)[0],
         "places": sum(queries.items(one, ItemState.WAITING).values_list("places", flat=True)),
         "drill": one.action == Action.DRILL,
         "replaces": rules.replaces(Action(one.action)),

@@ -17,6 +17,7 @@ class CampaignFor(TypedDict):
     issuer: str
     key: str
     name: str
+    profile: str
 
 
 class CampaignCounts(TypedDict):
@@ -26,19 +27,28 @@ class CampaignCounts(TypedDict):
     cannot: int
     replacing: int
     deploying: int
+    renewing: int
     revoking: int
     done: int
     failed: int
     left: int
 
 
+class CampaignClients(TypedDict):
+    """Certificates that ACME clients renew by themselves."""
+
+    total: int
+    done: int
+
+
 class CampaignInfo(TypedDict):
-    """A campaign; `total` are the certificates that it can touch."""
+    """A campaign; `total` are the certificates that it can touch; `issuer` is whom replacements come from."""
 
     id: str
     name: str
     query: CampaignFor
     action: Annotated[str, Field(json_schema_extra={"enum": [str(one) for one in Action]})]
+    issuer: str
     reason_code: str
     reason: str
     per_minute: int
@@ -48,6 +58,7 @@ class CampaignInfo(TypedDict):
     operations: list[str]
     total: int
     counts: CampaignCounts
+    acme_clients: CampaignClients
     each_milliseconds: float
     seconds_left: int
     created_at: Moment
@@ -62,7 +73,10 @@ class CampaignPage(TypedDict):
 
 
 class CampaignItem(TypedDict):
-    """One certificate: as it was when the list was frozen, what came of it, and the proof."""
+    """One certificate: as it was when the list was frozen, what came of it, and the proof.
+
+    `new_*` is what took its place, `served` at how many places that was seen; null = nothing has yet.
+    """
 
     certificate_id: str
     domain: str
@@ -71,8 +85,13 @@ class CampaignItem(TypedDict):
     serial: str
     version: int
     places: int
+    acme_client: bool
     state: Annotated[str, Field(json_schema_extra={"enum": [str(one) for one in ItemState]})]
     why: str
+    new_certificate_id: str
+    new_issuer: str
+    new_serial: str
+    served: int | None
     begun_at: Moment
     ended_at: Moment
     revoked_at: Moment

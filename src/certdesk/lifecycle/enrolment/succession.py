@@ -1,0 +1,36 @@
+"""Which certificate an ACME client has got in the place of an older one: a renewal is an order of its own."""
+
+from collections.abc import Sequence
+
+from certdesk.foundation.common import sql
+
+from .models import Order
+
+
+def of_clients(certificate_ids: Sequence[str]) -> frozenset[str]:
+    """Those of these that ACME clients asked for, and renew by themselves."""
+    found = Order.objects.filter(certificate_id__in=certificate_ids).values_list("certificate_id", flat=True)
+    return frozenset(map(str, found))
+
+
+def successors(certificate_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The later certificates in force that the same ACME account has got for the same names, latest first.
+
+    A client may name what it replaces (RFC 9773 §5), and many do not: the names tell.
+    """
+    if not certificate_ids:
+        return {}
+    rows = sql.rows(
+        "SELECT o.certificate_id, n.id FROM enrolment_order o"
+        " JOIN certificates_certificate c ON c.id = o.certificate_id"
+        " JOIN certificates_certificatename m ON m.account_id = c.account_id AND m.name = c.domain"
+        " JOIN certificates_certificate n ON n.id = m.certificate_id AND n.created_at > c.created_at"
+        " AND n.current_version > 0 AND n.state = 'ISSUED' AND n.sans = c.sans"
+        " JOIN enrolment_order p ON p.certificate_id = n.id AND p.account_id = o.account_id"
+        f" WHERE o.certificate_id IN ({sql.marks(certificate_ids)}) ORDER BY n.created_at DESC, n.id DESC",
+        list(certificate_ids),
+    )
+    found: dict[str, tuple[str, ...]] = {}
+    for old, new in rows:
+        found[str(old)] = (*found.get(str(old), ()), str(new))
+    return found
