@@ -116,6 +116,9 @@ def issue(csr: x509.CertificateSigningRequest, shape: Shape = Shape()) -> tuple[
         .not_valid_after(start + shape.days * DAY)
         .add_extension(x509.SubjectAlternativeName(names), critical=not subject)
         .add_extension(x509.BasicConstraints(ca=shape.is_ca, path_length=None), critical=True)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(upper.key.public_key()), critical=False
+        )
     )
     if shape.usage:
         leaf = leaf.add_extension(x509.ExtendedKeyUsage(list(shape.usage)), critical=False)

@@ -70,8 +70,8 @@ class CampaignForm(forms.Form):
         required=False,
         max_length=rules.SLUG_LIMIT,
         help_text=gettext_lazy(
-            "For replacements: its short name, as the products' order of issuers has it. Empty = another one of "
-            "that order than the issuer above."
+            "For replacements: its short name, as the products' order of issuers has it. Empty = another one "
+            "of that order than the issuer above."
         ),
         widget=forms.TextInput(attrs=MONO),
     )

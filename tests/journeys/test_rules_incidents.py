@@ -1,0 +1,296 @@
+"""An incident: a CA is to be left, so its certificates are replaced by another one; what ACME clients asked
+for these renew themselves, told by ARI; and nothing counts as done before the new one stands."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from certdesk.foundation.common import clock
+from certdesk.foundation.iam import queries as iam
+from certdesk.foundation.iam.models import User
+from certdesk.foundation.iam.principal import Via
+from certdesk.foundation.outbox.models import Message
+from certdesk.lifecycle.campaigns import rules, running
+from certdesk.lifecycle.campaigns.models import Campaign
+from certdesk.lifecycle.certificates.models import Certificate, Version
+from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.discovery.models import Endpoint
+from certdesk.lifecycle.issuance import followup
+from certdesk.lifecycle.issuers.models import Issuer
+from certdesk.pki.authority import ocsp
+from tests.interfaces.acme.test_protocol import cert_id, certificate_of, window
+from tests.support.acme import Acme, b64, csr
+from tests.support.acme_house import House, open_house
+from tests.support.inventory import placed
+from tests.support.outside_ca import Front, OutsideCa, front
+from tests.support.rulebook import Caller
+
+from .test_rules_replacing import BOTH, GOOD, REVOKED, run
+from .test_rules_revocation import status_of
+
+WWW = "www.example.com"
+ACME_LINE = "BUILTIN.DV_SSL_CERT.SINGLE_DOMAIN"
+
+
+@pytest.fixture
+def house(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    monkeypatch.setattr(ocsp, "FRESH", 0)
+    monkeypatch.setattr(rules, "budget", lambda *_: 100)
+    with open_house() as made:
+        yield made
+
+
+@pytest.fixture
+def alice(house: House) -> Caller:
+    return Caller(iam.principal_of(User.objects.get(id=house.desk.alice.user_id), Via.API))
+
+
+@pytest.fixture
+def old(house: House) -> OutsideCa:
+    return OutsideCa()
+
+
+@pytest.fixture
+def new(house: House) -> OutsideCa:
+    return OutsideCa()
+
+
+@pytest.fixture
+def issuers(old: OutsideCa, new: OutsideCa) -> Iterator[Front]:
+    with front(old=old, new=new, third=OutsideCa()) as made:
+        yield made
+
+
+def started(alice: Caller, **changes: object) -> str:
+    """A campaign that was looked up and started; nothing is run after that."""
+    body = {"name": "Leaving a CA", "query": {"issuer": "old"}, "action": "REPLACE", **changes}
+    campaign = str(alice("campaigns.create", body=body)["id"])
+    alice("campaigns.preview", id=campaign)
+    run()
+    alice("campaigns.start", id=campaign)
+    return campaign
+
+
+def rows(alice: Caller, campaign: str) -> dict[str, dict[str, object]]:
+    found = alice("campaigns.report", id=campaign, query={"limit": 50})
+    return {one["certificate_id"]: one for one in found["items"]}
+
+
+def versions(certificate_id: str) -> list[str]:
+    found = Version.objects.filter(certificate_id=certificate_id).order_by("number")
+    return [one.issuer.partition(":")[0] for one in found]
+
+
+# rule: REV-6
+def test_what_a_ca_outside_issued_is_replaced_by_another_and_then_revoked_there(
+    house: House, alice: Caller, old: OutsideCa, new: OutsideCa, issuers: Front
+) -> None:
+    certificate_id = house.desk.issued(WWW)
+    campaign = started(alice, **BOTH)
+    run()
+    told = alice("campaigns.show", id=campaign)
+    assert (told["state"], told["counts"]["done"], told["counts"]["failed"]) == ("DONE", 1, 0)
+    assert versions(certificate_id) == ["old", "new"]
+    row = rows(alice, campaign)[certificate_id]
+    latest = Version.objects.get(certificate_id=certificate_id, number=2)
+    assert row["issuer"] == "old:Outside Issuing CA"
+    assert (row["new_certificate_id"], row["new_serial"]) == (certificate_id, latest.serial)
+    assert (row["new_issuer"], row["served"]) == ("new:Outside Issuing CA", 0)
+    assert (len(old.revoked), len(new.revoked)) == (1, 0)
+    assert row["revoked_at"]
+
+
+def test_the_new_issuer_that_is_named_gets_them_all(house: House, alice: Caller, issuers: Front) -> None:
+    certificate_id = house.desk.issued(WWW)
+    run_of = started(alice, issuer="third")
+    run()
+    assert alice("campaigns.show", id=run_of)["issuer"] == "third"
+    assert versions(certificate_id) == ["old", "third"]
+
+
+def test_a_rollover_that_was_under_way_to_the_old_ca_does_not_count(
+    house: House, alice: Caller, issuers: Front
+) -> None:
+    certificate_id = house.desk.issued(WWW)
+    certificate = Certificate.objects.get(id=certificate_id)
+    followup.roll_over(house.desk.alice, certificate_id, clock.now(), latest=followup.paid_until(certificate))
+    campaign = started(alice, **BOTH)
+    run()
+    assert versions(certificate_id) == ["old", "old", "new"]
+    assert rows(alice, campaign)[certificate_id]["state"] == "DONE"
+    assert Version.objects.filter(certificate_id=certificate_id, revoked_at=None).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("order", "issuer", "why"),
+    [
+        (("old",), "", rules.NO_OTHER % "old"),
+        (("old", "new"), "third", rules.NOT_OF_PRODUCT % "third"),
+    ],
+)
+def test_what_has_nowhere_to_go_is_left_out_with_the_reason(
+    house: House, alice: Caller, issuers: Front, order: tuple[str, ...], issuer: str, why: str
+) -> None:
+    certificate_id = house.desk.issued(WWW)
+    issuers.order(*order)
+    row = rows(alice, started(alice, issuer=issuer))[certificate_id]
+    assert (row["state"], row["why"]) == ("CANNOT", why)
+
+
+def test_the_way_home_and_what_the_goal_of_one_certificate_is() -> None:
+    assert rules.goal(["builtin"], "", "builtin", built_in=True) == rules.Goal()
+    assert rules.goal(["builtin", "old"], "", "builtin", built_in=True) == rules.Goal(not_at="builtin")
+    assert rules.goal(["old", "builtin"], "builtin", "old", built_in=False) == rules.Goal(at="builtin")
+    assert rules.goal(["old"], "", "", built_in=False) == rules.Goal()
+
+
+def test_a_new_issuer_is_for_replacements_alone(alice: Caller) -> None:
+    body = {"name": "x", "query": {"profile": "public:ev"}, "action": "REVOKE"}
+    assert alice("campaigns.create", body=body)["id"]
+    for changed in ({"issuer": "new"}, {"action": "REPLACE", "issuer": "New CA!"}):
+        assert alice.refused("campaigns.create", body=body | changed).field == "issuer"
+    assert alice.refused("campaigns.create", body=body | {"query": {"profile": "x"}}).field == "profile"
+
+
+def test_by_profile(house: House, alice: Caller, issuers: Front) -> None:
+    away = house.desk.issued(WWW)
+    issuers.order("builtin")
+    home = house.desk.issued("home.example.com")
+
+    def found(profile: str) -> set[str]:
+        return set(rows(alice, started(alice, query={"profile": profile}, action="DRILL")))
+
+    assert found("public") == found("public:dv") == {away}
+    assert found("private") == {home}
+    assert found("public:ev") == set()
+    Issuer.objects.filter(slug="old").update(profile="private")
+    assert found("private:dv") == {home, away}
+
+
+def held_by(house: House, acme: Acme, name: str) -> tuple[str, object]:
+    order = house.issued(acme, name, csr=csr(name))
+    run(60)
+    held = certificate_of(acme, order)
+    return Certificate.objects.order_by("-created_at", "-id").values_list("id", flat=True)[0], held
+
+
+def renewed(house: House, acme: Acme, name: str, replaces: object = None) -> object:
+    more = {"replaces": cert_id(replaces)} if replaces else {}  # type: ignore[arg-type]
+    placed_order = acme.order(name, **more)
+    house.prove(acme, placed_order.json())
+    done = acme.post(placed_order.json()["finalize"], {"csr": b64(csr(name))})
+    assert done.status_code == 200, done.content
+    run(60)
+    return certificate_of(acme, str(placed_order.headers["Location"]))
+
+
+# rule: REV-6
+def test_an_acme_client_is_asked_by_ari_and_done_when_it_has_renewed(house: House, alice: Caller) -> None:
+    acme = house.client()
+    first, held = held_by(house, acme, "a.example.com")
+    second, other = held_by(house, acme, "b.example.com")
+    campaign = started(alice, query={"name": "example.com"}, **BOTH)
+    run(30)
+    told = alice("campaigns.show", id=campaign)
+    assert (told["state"], told["counts"]["renewing"]) == ("RUNNING", 2)
+    assert told["acme_clients"] == {"total": 2, "done": 0}
+    now = f"{clock.now():%Y-%m-%dT%H:%M:%SZ}"
+    assert window(acme, held)[0] < now  # type: ignore[arg-type]
+    assert status_of(held).certificate_status is GOOD  # type: ignore[arg-type]
+    fresh = renewed(house, acme, "a.example.com", held)
+    run(30)
+    row = rows(alice, campaign)[first]
+    assert (row["state"], row["acme_client"], str(row["new_issuer"])[:8]) == ("DONE", True, "builtin:")
+    assert [status_of(one).certificate_status for one in (held, fresh)] == [REVOKED, GOOD]  # type: ignore[arg-type]
+    assert rows(alice, campaign)[second]["state"] == "RENEWING"
+    assert status_of(other).certificate_status is GOOD  # type: ignore[arg-type]
+    renewed(house, acme, "b.example.com")  # a client that does not say what it replaces
+    run(30)
+    assert alice("campaigns.show", id=campaign)["state"] == "DONE"
+    mail = Message.objects.filter(template="campaign-started").get()
+    assert "ACME clients" in mail.text
+
+
+def seen_at(house: House, certificate: Certificate, serial: str) -> None:
+    now = clock.now()
+    Endpoint.objects.create(
+        account_id=certificate.account_id, scan_id="s", host=certificate.domain, address="192.0.2.1",
+        port=443, protocol="tls", fingerprint="0" * 64, serial=serial, subject="", issuer="", not_before=now,
+        not_after=now, der=b"", chain=b"", version="TLSv1.3", first_seen=now, last_seen=now,
+    )  # fmt: skip
+
+
+def test_while_a_place_is_known_that_serves_the_old_one_it_is_not_done(house: House, alice: Caller) -> None:
+    # rule: DEP-6
+    acme = house.client()
+    first, held = held_by(house, acme, "a.example.com")
+    certificate = Certificate.objects.get(id=first)
+    seen_at(house, certificate, Version.objects.get(certificate_id=first).serial)
+    campaign = started(alice, query={"name": "example.com"})
+    renewed(house, acme, "a.example.com", held)
+    run(30)
+    row = rows(alice, campaign)[first]
+    assert (row["state"], "a.example.com:443" in str(row["why"])) == ("RENEWING", True)
+    latest = Version.objects.order_by("-id")[0]
+    Endpoint.objects.update(serial=latest.serial)  # as the next scan sees it
+    run(30)
+    row = rows(alice, campaign)[first]
+    assert (row["state"], row["why"], row["served"]) == ("DONE", "", 1)
+
+
+def test_a_client_that_renews_from_the_old_issuer_is_told_and_one_that_is_gone_fails(
+    house: House, alice: Caller, issuers: Front
+) -> None:
+    acme = house.client()
+    Front(ACME_LINE).order("builtin", "new")
+    first, held = held_by(house, acme, "a.example.com")
+    gone, _ = held_by(house, acme, "b.example.com")
+    campaign = started(alice, query={"name": "example.com"}, issuer="new")
+    renewed(house, acme, "a.example.com", held)
+    placed(gone, State.REVOKED)
+    run(30)
+    found = rows(alice, campaign)
+    assert (found[first]["state"], found[first]["why"]) == ("RENEWING", rules.FROM_THE_SAME)
+    assert (found[gone]["state"], found[gone]["why"]) == ("FAILED", rules.OTHERWISE)
+    assert Campaign.objects.get().state == "RUNNING"
+    alice("campaigns.cancel", id=campaign)
+    run(30)
+    assert rows(alice, campaign)[first]["state"] == "LEFT"
+
+
+def test_a_client_whose_revocation_is_refused_is_told_why(
+    house: House, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme = house.client()
+    first, held = held_by(house, acme, "a.example.com")
+    campaign = started(alice, query={"name": "example.com"}, **BOTH)
+
+    def refused(*_: object, **__: object) -> None:
+        raise rules.BadParameter("Not now.", next_step="Later.", field="")
+
+    monkeypatch.setattr(running, "_revoke", refused)
+    renewed(house, acme, "a.example.com", held)
+    run(30)
+    row = rows(alice, campaign)[first]
+    assert (row["state"], str(row["why"])[:8]) == ("FAILED", "Not now.")
+
+
+def test_what_a_ca_outside_issued_to_an_acme_client_is_renewed_elsewhere(
+    house: House, alice: Caller, old: OutsideCa, issuers: Front
+) -> None:
+    acme = house.client()
+    line = Front(ACME_LINE)
+    line.order("old", "new")
+    first, held = held_by(house, acme, "a.example.com")
+    assert versions(first) == ["old"]
+    now = f"{clock.now():%Y-%m-%dT%H:%M:%SZ}"
+    assert window(acme, held)[0] > now
+    campaign = started(alice, **BOTH)
+    run(30)
+    assert window(acme, held)[0] < now
+    Issuer.objects.filter(slug="old").update(enabled=False)
+    renewed(house, acme, "a.example.com", held)
+    run(60)
+    row = rows(alice, campaign)[first]
+    assert (row["state"], str(row["new_issuer"])[:4], len(old.revoked)) == ("DONE", "new:", 1)
+    assert row["revoked_at"]
