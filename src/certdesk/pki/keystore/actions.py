@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from hashlib import sha256
 
 from certdesk.foundation.common import clock, ids, sql
 from certdesk.foundation.jobs import actions as jobs
@@ -97,11 +98,8 @@ def _public_facts(public_key: PublicKey) -> dict[str, object]:
     algorithm = keys.algorithm_of(public_key)
     if algorithm is None:
         raise ValueError(f"the keystore holds no {keys.describe(public_key)} keys")
-    return {
-        "algorithm": algorithm.value,
-        "spki": keys.spki_der(public_key),
-        "spki_sha256": keys.spki_sha256(public_key).hex(),
-    }
+    spki = keys.spki_der(public_key)
+    return {"algorithm": algorithm.value, "spki": spki, "spki_sha256": sha256(spki).hexdigest()}
 
 
 def obtain(tenant: str, algorithm: KeyAlgorithm) -> Key:

@@ -46,14 +46,17 @@ class CertificateFacts:
     issuer: str
 
 
-def facts(der: bytes) -> CertificateFacts:
+def facts(der: bytes, read: x509.Certificate | None = None) -> CertificateFacts:
     """Read one certificate.
+
+    Args:
+        read: the same, where the caller has read it already.
 
     Raises:
         BadCertificate: whatever is wrong with the bytes; no other exception.
     """
     with _reading():
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = read or x509.load_der_x509_certificate(der)
         public_key: CertificatePublicKeyTypes = certificate.public_key()
         return CertificateFacts(
             serial=serial_hex(certificate.serial_number),

@@ -36,10 +36,25 @@ def check_chain(chain: Chain, now: datetime) -> None:
     now = now.replace(microsecond=0)
     for place, certificate in enumerate(chain, start=1):
         _refuse_time(certificate, place, now)
+    whole = _holds(chain, now)
     for place in range(1, len(chain)):
-        _refuse_link(chain[place - 1], chain[place], place)
+        if not whole:
+            _refuse_link(chain[place - 1], chain[place], place)
         _refuse_no_ca(chain[place], place + 1)
-    _refuse_path(chain, now)
+    if not whole:
+        _refuse_path(chain, now)
+
+
+def _holds(chain: Chain, now: datetime) -> bool:
+    """Whether the library's path is this very chain: then each link's name and signature was looked at.
+
+    One look instead of one a link and another at the whole; whatever does not hold is looked at link by link
+    for what is wrong with it.
+    """
+    try:
+        return _client_verifier(chain, now).verify(chain[0], list(chain[1:-1])).chain == list(chain)
+    except (verification.VerificationError, ValueError):
+        return False
 
 
 def _refuse_length(length: int) -> None:
@@ -111,11 +126,8 @@ def _refuse_no_ca(certificate: x509.Certificate, place: int) -> None:
 
 def _refuse_path(chain: Chain, now: datetime) -> None:
     """Path lengths, name constraints and critical extensions that nobody knows (RFC 5280 §6)."""
-    anything = ExtensionPolicy.permit_all()
-    authority = anything.require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
-    builder = _builder(chain, now).extension_policies(ca_policy=authority, ee_policy=anything)
     try:
-        builder.build_client_verifier().verify(chain[0], list(chain[1:-1]))
+        _client_verifier(chain, now).verify(chain[0], list(chain[1:-1]))
     except verification.VerificationError as fault:
         raise UploadRefused(
             f"The chain does not hold: {_reason(fault)}.",
@@ -123,6 +135,15 @@ def _refuse_path(chain: Chain, now: datetime) -> None:
             code=NO_RESOLVE,
             field="certificate_chain",
         ) from fault
+
+
+def _client_verifier(chain: Chain, now: datetime) -> verification.ClientVerifier:
+    builder = _builder(chain, now).extension_policies(ca_policy=_AUTHORITY, ee_policy=_ANYTHING)
+    return builder.build_client_verifier()
+
+
+_ANYTHING = ExtensionPolicy.permit_all()
+_AUTHORITY = _ANYTHING.require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
 
 
 def strict_refusal(chain: Chain, names: Sequence[HostName], now: datetime) -> str:
@@ -155,10 +176,11 @@ def _reason(fault: Exception) -> str:
 
 def extension(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> x509.Extension | None:  # type: ignore[type-arg]
     """The certificate's extension of that kind, if it has one."""
-    try:
-        return certificate.extensions.get_extension_for_class(kind)
-    except x509.ExtensionNotFound:
-        return None
+    one: x509.Extension  # type: ignore[type-arg]
+    for one in certificate.extensions:
+        if type(one.value) is kind:  # asked a dozen times a certificate: `isinstance` of an ABC is slow
+            return one
+    return None
 
 
 def _name(name: x509.Name) -> str:

@@ -50,6 +50,8 @@ def shown(text: str) -> str:
     name cannot rewrite a log line, a terminal or the sentence around it.
     """
     cut = text if len(text) <= _SHOWN_LIMIT else text[: _SHOWN_LIMIT - 3] + "..."
+    if cut.isprintable():
+        return cut
     return "".join(c if c.isprintable() else _escaped(c) for c in cut)
 
 

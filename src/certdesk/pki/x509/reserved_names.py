@@ -4,7 +4,7 @@ The suffix list is the one bundled with `publicsuffixlist` (ICANN and private se
 fetched. A top-level name that is not on it is internal.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 
 from publicsuffixlist import PublicSuffixList
 
@@ -49,6 +49,7 @@ def internal_reason(host: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=4096)
 def is_public_suffix(host: str) -> bool:
     """Whether strangers register names directly under `host`, e.g. `co.uk`, `github.io`."""
     return bool(suffix_list().is_public(host))

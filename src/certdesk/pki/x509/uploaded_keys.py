@@ -40,14 +40,15 @@ def load(text: str) -> PrivateKey:
     """
     check_length(text)
     der = _one_block(text).der
-    public_key = _public_half(der)
+    found, _spki = _unproved(der)
+    public_key = found.public_key()
     if keys.algorithm_of(public_key) is None:  # before the costly check: it also bounds the numbers
         raise _refused(
             f"The private key is {keys.describe(public_key)}.",
             f"Use one of: {', '.join(keys.KeyAlgorithm)}.",
             UNREADABLE,
         )
-    return _proved(der, public_key)
+    return _proved(der, public_key, found)
 
 
 def read(text: str, public_key: PublicKeyTypes) -> PrivateKey:
@@ -61,23 +62,23 @@ def read(text: str, public_key: PublicKeyTypes) -> PrivateKey:
         UploadRefused: it is no PEM, has a password, is damaged, or belongs to another certificate.
     """
     block = _one_block(text)
-    if keys.spki_der(_public_half(block.der)) != keys.spki_der(public_key):
+    found, spki = _unproved(block.der)
+    if spki != keys.spki_der(public_key):
         raise _refused(
             "The private key belongs to another certificate.",
             "Upload the key with which this certificate's CSR was made.",
             NO_MATCH,
         )
-    return _proved(block.der, public_key)
+    return _proved(block.der, public_key, found)
 
 
-def _public_half(der: bytes) -> Any:
-    """Without the costly check: nobody knows yet how large the numbers are."""
+def _unproved(der: bytes) -> tuple[Any, bytes]:
+    """With its public half; without the costly check of RSA: nobody knows yet how large the numbers are."""
     try:
-        found = load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True).public_key()
-        keys.spki_der(found)  # a key exchange key of some kinds cannot even be written
+        found = load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
+        return found, keys.spki_der(found.public_key())  # a key exchange key of some kinds has no such form
     except Exception as fault:
         raise _damaged() from fault
-    return found
 
 
 def _one_block(text: str) -> pem.Block:
@@ -106,10 +107,15 @@ def _one_block(text: str) -> pem.Block:
     return blocks[0]
 
 
-def _proved(der: bytes, public_key: PublicKeyTypes) -> PrivateKey:
-    """The key after the library's own check of its numbers, and after a signature made with it."""
+def _proved(der: bytes, public_key: PublicKeyTypes, found: object) -> PrivateKey:
+    """The key after the library's own check of its numbers, and after a signature made with it.
+
+    Args:
+        found: as it was read without that check, which there is for RSA alone.
+    """
     try:
-        key = cast(PrivateKey, load_der_private_key(der, password=None))  # as its public half is
+        whole = found if isinstance(found, ec.EllipticCurvePrivateKey) else load_der_private_key(der, None)
+        key = cast(PrivateKey, whole)  # as its public half is
         _sign(key, public_key)
     except Exception as fault:
         raise _damaged() from fault

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 
@@ -91,9 +92,15 @@ def _parsed(
     leaf: bytes, above: tuple[bytes, ...]
 ) -> tuple[list[x509.Certificate], tuple[names.Name, ...], CertificateFacts]:
     with _reading("certificate", UNREADABLE):
-        facts = certificates.facts(leaf)
-        parsed = [x509.load_der_x509_certificate(der) for der in (leaf, *above)]
-        return parsed, _names(parsed[0]), facts
+        own = x509.load_der_x509_certificate(leaf)
+        facts = certificates.facts(leaf, own)
+        return [own, *map(_above, above)], _names(own), facts
+
+
+@lru_cache(maxsize=256)
+def _above(der: bytes) -> x509.Certificate:
+    """A CA's certificate, which comes again with each upload of what the CA issued."""
+    return x509.load_der_x509_certificate(der)
 
 
 def _checked(parsed: list[x509.Certificate], now: datetime) -> tuple[Finding, ...]:
@@ -110,10 +117,16 @@ def findings_of(leaf: bytes, chain: str, now: datetime) -> tuple[Finding, ...]:
 
 def _in_order(certificate: str, chain: str) -> tuple[bytes, tuple[bytes, ...]]:
     own = _blocks(certificate, "certificate", UNREADABLE)
-    above = _blocks(chain, "certificate_chain", CHAIN_UNREADABLE) if chain.strip() else own[1:]
+    above = _chain_blocks(chain) if chain.strip() else tuple(own[1:])
     if above and above[0] == own[0]:  # a "full chain" file in the field of the chain
         above = above[1:]
-    return own[0], tuple(above)
+    return own[0], above
+
+
+@lru_cache(maxsize=16)
+def _chain_blocks(chain: str) -> tuple[bytes, ...]:
+    """The same for all that one CA issued, which comes one after the other."""
+    return tuple(_blocks(chain, "certificate_chain", CHAIN_UNREADABLE))
 
 
 def _blocks(text: str, field: str, code: str) -> list[bytes]:
