@@ -18,8 +18,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# One test process a core; the tests of one file stay together, because their fixtures are shared.
-SPREAD = ("-n", str(min(os.cpu_count() or 1, 8)), "--dist", "loadfile")
+# A process more than cores, because many tests wait for a server or a page; the tests of one file stay
+# together, because their fixtures are shared.
+SPREAD = ("-n", str(min((os.cpu_count() or 1) + 1, 8)), "--dist", "loadfile")
 # program, or path where it is none -> the Debian packages that bring it
 PROGRAMS = {
     "chromium": "chromium",

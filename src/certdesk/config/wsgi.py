@@ -8,8 +8,9 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "certdesk.config.django")
 
+from django.core import signals
 from django.core.wsgi import get_wsgi_application
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, close_old_connections, connections, reset_queries
 from django.http import FileResponse
 
 from certdesk.foundation.common import settings
@@ -27,6 +28,10 @@ _always = list(HEADERS.items())
 _files = at_once.Files()
 _connection = connections[DEFAULT_DB_ALIAS]
 _connection.inc_thread_sharing()
+# They look after every connection before and after each request; here is one, and each turn looks after it.
+signals.request_started.disconnect(reset_queries)
+signals.request_started.disconnect(close_old_connections)
+signals.request_finished.disconnect(close_old_connections)
 _seen = threading.local()
 _settle = lru_cache(maxsize=1)(settle)
 
@@ -59,6 +64,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 def _share_connection() -> None:
     if not hasattr(_seen, "connection"):
         connections[DEFAULT_DB_ALIAS] = _seen.connection = _connection
+    _connection.close_if_unusable_or_obsolete()
 
 
 class _Pieces:

@@ -114,7 +114,7 @@ def insert_text(table: str, columns: tuple[str, ...], count: int, tail: str) -> 
 def flat(columns: Sequence[str], values: Sequence[Mapping[str, object]]) -> list[object]:
     """All parameters of an INSERT, row by row."""
     return [
-        clock.to_micros(value) if isinstance(value, datetime) else value
+        clock.to_micros(value) if type(value) is datetime else value  # a hot path: no subclass comes here
         for line in values
         for value in [line[column] for column in columns]
     ]

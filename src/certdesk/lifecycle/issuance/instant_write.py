@@ -89,10 +89,7 @@ class _Ready:
     spki: bytes
     wanted: Wanted
     prepared: Prepared
-
-    @property
-    def issuer(self) -> Issuer:
-        return issuer_of(self.wanted.product)
+    issuer: Issuer
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +192,7 @@ def _record(principal: Principal, pairs: Sequence[tuple[OrderResult, Wanted]], n
             spki,
             one,
             one.prepared or prepared_for(principal, one, spki, now),
+            issuer_of(one.product),
         )
         for (certificate_id, one), (key_id, spki) in zip(quick, held, strict=True)
     ]
