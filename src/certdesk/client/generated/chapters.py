@@ -658,18 +658,19 @@ class Campaigns:
         """
         return cast('shapes.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/cancel', id)))
 
-    def create(self, *, name: str, query: shapes.CampaignQuery, action: Literal['REVOKE', 'REPLACE', 'REPLACE_AND_REVOKE', 'DRILL'], reason_code: Literal['', 'UNSPECIFIED', 'KEY_COMPROMISE', 'AFFILIATION_CHANGED', 'SUPERSEDED', 'CESSATION_OF_OPERATION'] | None = None, reason: str | None = None, per_minute: int | None = None, issuer_per_minute: int | None = None) -> shapes.Made:
-        """A draft: nothing is looked up and nothing is done yet. A replacement has a new key and goes where
+    def create(self, *, name: str, query: shapes.CampaignQuery, action: Literal['REVOKE', 'REPLACE', 'REPLACE_AND_REVOKE', 'DRILL'], issuer: str | None = None, reason_code: Literal['', 'UNSPECIFIED', 'KEY_COMPROMISE', 'AFFILIATION_CHANGED', 'SUPERSEDED', 'CESSATION_OF_OPERATION'] | None = None, reason: str | None = None, per_minute: int | None = None, issuer_per_minute: int | None = None) -> shapes.Made:
+        """A draft: nothing is looked up and nothing is done yet. A replacement has a new key, comes from `issuer`
 
         Args:
             name: The name.
             action: What to do.
+            issuer: Who issued it, as a version names it, e.g. builtin or builtin:dv-p256.
             reason_code: Why it is revoked.
             reason: Why.
             per_minute: Certificates begun a minute.
             issuer_per_minute: The same of one issuer; 0 sets no limit of its own.
         """
-        return cast('shapes.Made', self._transport.call('POST', '/v3/scm/campaigns', body={'name': name, 'query': query, 'action': action, 'reason_code': reason_code, 'reason': reason, 'per_minute': per_minute, 'issuer_per_minute': issuer_per_minute}))
+        return cast('shapes.Made', self._transport.call('POST', '/v3/scm/campaigns', body={'name': name, 'query': query, 'action': action, 'issuer': issuer, 'reason_code': reason_code, 'reason': reason, 'per_minute': per_minute, 'issuer_per_minute': issuer_per_minute}))
 
     def delete(self, id: str) -> None:
         """Forgets a campaign that was never started.
@@ -715,7 +716,7 @@ class Campaigns:
         """
         return cast('shapes.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/preview', id)))
 
-    def report(self, id: str, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, state: Literal['', 'WAITING', 'CANNOT', 'REPLACING', 'DEPLOYING', 'REVOKING', 'DONE', 'FAILED', 'LEFT'] | None = None) -> shapes.CampaignReport:
+    def report(self, id: str, *, limit: Literal[10, 20, 50] | None = None, marker: str | None = None, state: Literal['', 'WAITING', 'CANNOT', 'REPLACING', 'DEPLOYING', 'RENEWING', 'REVOKING', 'DONE', 'FAILED', 'LEFT'] | None = None) -> shapes.CampaignReport:
         """Each certificate with its outcome and proof; before the start, what the start would do.
 
         Args:
@@ -726,7 +727,7 @@ class Campaigns:
         """
         return cast('shapes.CampaignReport', self._transport.call('GET', self._transport.path('/v3/scm/campaigns/{id}/report', id), query={'limit': limit, 'marker': marker, 'state': state}))
 
-    def iter_report(self, id: str, *, limit: Literal[10, 20, 50] | None = None, state: Literal['', 'WAITING', 'CANNOT', 'REPLACING', 'DEPLOYING', 'REVOKING', 'DONE', 'FAILED', 'LEFT'] | None = None) -> Iterator[shapes.CampaignItem]:
+    def iter_report(self, id: str, *, limit: Literal[10, 20, 50] | None = None, state: Literal['', 'WAITING', 'CANNOT', 'REPLACING', 'DEPLOYING', 'RENEWING', 'REVOKING', 'DONE', 'FAILED', 'LEFT'] | None = None) -> Iterator[shapes.CampaignItem]:
         """Every row of `report`, page by page."""
         marker = ""
         while True:
@@ -760,19 +761,20 @@ class Campaigns:
         """
         return cast('shapes.CampaignInfo', self._transport.call('POST', self._transport.path('/v3/scm/campaigns/{id}/start', id)))
 
-    def update(self, id: str, *, name: str, query: shapes.CampaignQuery, action: Literal['REVOKE', 'REPLACE', 'REPLACE_AND_REVOKE', 'DRILL'], reason_code: Literal['', 'UNSPECIFIED', 'KEY_COMPROMISE', 'AFFILIATION_CHANGED', 'SUPERSEDED', 'CESSATION_OF_OPERATION'] | None = None, reason: str | None = None, per_minute: int | None = None, issuer_per_minute: int | None = None) -> shapes.CampaignInfo:
+    def update(self, id: str, *, name: str, query: shapes.CampaignQuery, action: Literal['REVOKE', 'REPLACE', 'REPLACE_AND_REVOKE', 'DRILL'], issuer: str | None = None, reason_code: Literal['', 'UNSPECIFIED', 'KEY_COMPROMISE', 'AFFILIATION_CHANGED', 'SUPERSEDED', 'CESSATION_OF_OPERATION'] | None = None, reason: str | None = None, per_minute: int | None = None, issuer_per_minute: int | None = None) -> shapes.CampaignInfo:
         """All of a campaign that was not started, which then needs a new preview; else the pace alone.
 
         Args:
             id: The id.
             name: The name.
             action: What to do.
+            issuer: Who issued it, as a version names it, e.g. builtin or builtin:dv-p256.
             reason_code: Why it is revoked.
             reason: Why.
             per_minute: Certificates begun a minute.
             issuer_per_minute: The same of one issuer; 0 sets no limit of its own.
         """
-        return cast('shapes.CampaignInfo', self._transport.call('PUT', self._transport.path('/v3/scm/campaigns/{id}', id), body={'name': name, 'query': query, 'action': action, 'reason_code': reason_code, 'reason': reason, 'per_minute': per_minute, 'issuer_per_minute': issuer_per_minute}))
+        return cast('shapes.CampaignInfo', self._transport.call('PUT', self._transport.path('/v3/scm/campaigns/{id}', id), body={'name': name, 'query': query, 'action': action, 'issuer': issuer, 'reason_code': reason_code, 'reason': reason, 'per_minute': per_minute, 'issuer_per_minute': issuer_per_minute}))
 
 
 class Catalogue:

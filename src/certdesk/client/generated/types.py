@@ -779,6 +779,13 @@ class CalendarQuery(TypedDict):
     by: NotRequired['str']
 
 
+class CampaignClients(TypedDict):
+    """Certificates that ACME clients renew by themselves."""
+
+    total: 'int'
+    done: 'int'
+
+
 class CampaignCounts(TypedDict):
     """How many certificates stand where."""
 
@@ -786,6 +793,7 @@ class CampaignCounts(TypedDict):
     cannot: 'int'
     replacing: 'int'
     deploying: 'int'
+    renewing: 'int'
     revoking: 'int'
     done: 'int'
     failed: 'int'
@@ -798,15 +806,17 @@ class CampaignFor(TypedDict):
     issuer: 'str'
     key: 'str'
     name: 'str'
+    profile: 'str'
 
 
 class CampaignInfo(TypedDict):
-    """A campaign; `total` are the certificates that it can touch."""
+    """A campaign; `total` are the certificates that it can touch; `issuer` is whom replacements come from."""
 
     id: 'str'
     name: 'str'
     query: 'CampaignFor'
     action: 'str'
+    issuer: 'str'
     reason_code: 'str'
     reason: 'str'
     per_minute: 'int'
@@ -816,6 +826,7 @@ class CampaignInfo(TypedDict):
     operations: 'builtins.list[str]'
     total: 'int'
     counts: 'CampaignCounts'
+    acme_clients: 'CampaignClients'
     each_milliseconds: 'float'
     seconds_left: 'int'
     created_at: 'str'
@@ -825,7 +836,7 @@ class CampaignInfo(TypedDict):
 
 
 class CampaignItem(TypedDict):
-    """One certificate: as it was when the list was frozen, what came of it, and the proof."""
+    """One certificate: as it was when the list was frozen, what came of it, and the proof. `new_*` is what took its place, `served` at how many places that was seen; null = nothing has yet."""
 
     certificate_id: 'str'
     domain: 'str'
@@ -834,8 +845,13 @@ class CampaignItem(TypedDict):
     serial: 'str'
     version: 'int'
     places: 'int'
+    acme_client: 'bool'
     state: 'str'
     why: 'str'
+    new_certificate_id: 'str'
+    new_issuer: 'str'
+    new_serial: 'str'
+    served: 'int | None'
     begun_at: 'str'
     ended_at: 'str'
     revoked_at: 'str'
@@ -854,6 +870,7 @@ class CampaignQuery(TypedDict):
     issuer: NotRequired['str']
     key: NotRequired['str']
     name: NotRequired['str']
+    profile: NotRequired['str']
 
 
 class CampaignReason(TypedDict):
@@ -2244,11 +2261,12 @@ class NewBulk(TypedDict):
 
 
 class NewCampaign(TypedDict):
-    """`reason_code` as for one revocation."""
+    """`reason_code` as for one revocation; `issuer`: the slug of whom replacements come from, empty = another one of the product's order than `query` names."""
 
     name: 'str'
     query: 'CampaignQuery'
     action: 'str'
+    issuer: NotRequired['str']
     reason_code: NotRequired['str']
     reason: NotRequired['str']
     per_minute: NotRequired['int']
