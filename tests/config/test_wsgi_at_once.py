@@ -38,6 +38,7 @@ class Answer:
 def signed(db: None, monkeypatch: pytest.MonkeyPatch) -> Signed:
     """The application on the test's own connection, with an empty memory."""
     monkeypatch.setattr(wsgi, "_share_connection", lambda: None)
+    monkeypatch.setattr(wsgi, "_look_after_connection", lambda: None)  # it stays in the test's transaction
     monkeypatch.setattr(wsgi, "_settle", lambda folder: None)
     monkeypatch.setattr(wsgi, "_files", at_once.Files())
     monkeypatch.setattr(ocsp, "FRESH", 1e9)  # however slow the machine

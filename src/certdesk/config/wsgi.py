@@ -28,7 +28,7 @@ _always = list(HEADERS.items())
 _files = at_once.Files()
 _connection = connections[DEFAULT_DB_ALIAS]
 _connection.inc_thread_sharing()
-# They look after every connection before and after each request; here is one, and each turn looks after it.
+# They look after every connection before and after each request; here is one, and once is enough.
 signals.request_started.disconnect(reset_queries)
 signals.request_started.disconnect(close_old_connections)
 signals.request_finished.disconnect(close_old_connections)
@@ -50,6 +50,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     with baton:
         _settle(settings.get().data)
         _share_connection()
+        _look_after_connection()
         response = _django(environ, start_response)
         if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
             return _Pieces(response)
@@ -64,7 +65,9 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 def _share_connection() -> None:
     if not hasattr(_seen, "connection"):
         connections[DEFAULT_DB_ALIAS] = _seen.connection = _connection
-    _connection.close_if_unusable_or_obsolete()
+
+
+_look_after_connection = _connection.close_if_unusable_or_obsolete
 
 
 class _Pieces:
