@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 
 from certdesk.foundation.common import clock
-from certdesk.foundation.iam.principal import Via
+from certdesk.foundation.iam.principal import Via, system_principal
 from certdesk.interfaces.operations.orders import price
 from certdesk.interfaces.operations.schemas import Price
 from certdesk.lifecycle.applications.form import ApplicationForm
@@ -19,6 +19,8 @@ from certdesk.lifecycle.orders.models import Order
 from certdesk.lifecycle.orders.rules import BuyRequest
 from certdesk.lifecycle.renewal.actions import Wish, renew
 from certdesk.lifecycle.validation.preflight import Question, look
+from certdesk.pki.authority import crosses
+from certdesk.pki.authority.models import Authority
 from tests.support.acme import BASE, Acme, b64, csr
 from tests.support.acme_house import House
 
@@ -44,6 +46,33 @@ def test_a_name_that_proves_itself_is_issued_and_stands_in_the_inventory(house: 
     row = Certificate.objects.get(id=version.certificate_id)
     assert (row.state, row.brand, row.domain) == ("ISSUED", "BUILTIN", "www.example.com")
     assert row.owner_id == house.desk.alice.user_id
+
+
+def test_other_chains_are_linked_and_handed_out_to_the_same_account_alone(house: House) -> None:
+    acme = house.client()
+    placed = acme.order("www.example.com")
+    house.prove(acme, placed.json())
+    finalized = acme.post(placed.json()["finalize"], {"csr": b64(csr("www.example.com"))})
+    url = finalized.json()["certificate"]
+    usual = acme.post(url)
+    assert "alternate" not in usual.headers["Link"]
+    assert acme.post(f"{url}/1").status_code == 404
+    crosses.sign("root-p256", "root-p384", clock.now(), system_principal(""))
+    again = acme.post(url)
+    assert again.content == usual.content
+    assert f'<{url}/1>;rel="alternate"' in again.headers["Link"]
+    other = acme.post(f"{url}/1")
+    assert f'<{url}>;rel="alternate"' in other.headers["Link"]
+    leaf, issuer, cross = x509.load_pem_x509_certificates(other.content)
+    assert [leaf, issuer] == x509.load_pem_x509_certificates(usual.content)[:2]
+    cross.verify_directly_issued_by(x509.load_der_x509_certificate(_root("root-p384")))
+    issuer.verify_directly_issued_by(cross)
+    assert acme.post(f"{url}/2").status_code == 404
+    assert house.client().post(f"{url}/1").status_code in (403, 404)
+
+
+def _root(slug: str) -> bytes:
+    return bytes(Authority.objects.get(slug=slug).certificate_der)
 
 
 def test_the_directory_and_the_first_nonce_need_no_account(house: House) -> None:

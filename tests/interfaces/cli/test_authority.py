@@ -1,6 +1,7 @@
 """`certdesk ca …` in this process."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -58,6 +59,22 @@ def test_bounds_that_shut_the_own_https_out_are_refused_before_a_key_is_made() -
     assert CliRunner().invoke(app, ["ca", "create", "dv-p256", *hosts]).exit_code == 0
     other = ["ca", "create", "dv-rsa2048", "--permit", "example.com"]
     assert CliRunner().invoke(app, other).exit_code == 0
+
+
+def test_cross_certificates_by_a_root_of_ours_and_by_csr(tmp_path: Path) -> None:
+    made = CliRunner().invoke(app, ["ca", "cross-sign", "dv-p256", "--by", "root-p384", "--json"])
+    assert json.loads(made.stdout)["cross"] == "dv-p256-x1"
+    listed = json.loads(CliRunner().invoke(app, ["ca", "list", "--json"]).stdout)["authorities"]
+    held = {one["slug"]: one["crosses"] for one in listed}
+    assert "Root P-384" in held["dv-p256"]["dv-p256-x1"]
+    asked = CliRunner().invoke(app, ["ca", "cross-request", "root-p256"]).stdout
+    assert asked.startswith("-----BEGIN CERTIFICATE REQUEST-----")
+    missing = CliRunner().invoke(app, ["ca", "cross-import", "root-p256", "--file", str(tmp_path / "none")])
+    assert "cannot be read" in str(missing.exception)
+    file = tmp_path / "cross.pem"
+    file.write_text(actions.roots_pem())
+    refused = CliRunner().invoke(app, ["ca", "cross-import", "root-p256", "--file", str(file)])
+    assert "another issuer" in str(refused.exception)
 
 
 def test_doctor_names_the_authorities_whose_key_is_lost() -> None:

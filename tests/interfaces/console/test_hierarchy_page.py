@@ -1,15 +1,27 @@
 """The page of the authorities: for the operator alone; keys, lists and who answers, in words."""
 
+import io
+import zipfile
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.iam.principal import system_principal
-from certdesk.pki.authority import actions, ceremonies, ceremony, constraints, issuers, publishing, responders
-from certdesk.pki.authority.models import Authority, Crl
+from certdesk.pki.authority import (
+    actions,
+    ceremonies,
+    ceremony,
+    constraints,
+    crosses,
+    issuers,
+    publishing,
+    responders,
+)
+from certdesk.pki.authority.models import Authority, Crl, Cross
 from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.keystore.models import Held, Key
 from certdesk.pki.x509.keys import KeyAlgorithm
@@ -54,6 +66,33 @@ def test_name_constraints_stand_with_the_authority_that_has_them(opal) -> None:
     assert shown.count("Certifies only") == 1
     assert "example.com, 10.0.0.0/8<" in shown
     assert ">secret.example.com<" in shown
+
+
+def test_both_parents_of_a_crossed_authority_stand_there_and_its_chain_can_be_chosen(
+    office: Office, opal
+) -> None:
+    certificate_id = office.desk.issued("www.example.com")
+    alice, url = office.client(), f"/certificates/{certificate_id}/download"
+    assert "Usual chain" not in text(alice.get(url))
+    made = crosses.sign("root-p256", "root-p384", clock.now(), system_principal("", "cli"))
+    shown = text(opal.get(PATH))
+    own, other = shown.index(f'data-cross="{made.slug}"'), shown.index(f'data-crossed="{made.slug}"')
+    assert shown.index('data-authority="root-p256"') < own < shown.index('data-authority="root-p384"') < other
+    assert made.root in shown
+    assert f"?chain={made.slug}" in text(alice.get(url))
+    archive = alice.get(f"{url}?server=nginx&chain={made.slug}").content
+    with zipfile.ZipFile(io.BytesIO(archive)) as held:
+        name = next(one for one in held.namelist() if one.endswith(".crt"))
+        chain = x509.load_pem_x509_certificates(held.read(name))
+    assert [len(chain), chain[-1].subject] == [
+        3,
+        x509.load_der_x509_certificate(made.certificate_der).subject,
+    ]
+    assert alice.get(f"{url}?server=nginx&chain=nobody").status_code == 400
+    assert office.client("charlie").get(f"{url}?chain={made.slug}").status_code == 404
+    Cross.objects.update(not_after=clock.now() - timedelta(days=1))
+    assert 'data-status="EXPIRED"' in text(opal.get(PATH))
+    assert "Usual chain" not in text(alice.get(url))
 
 
 def test_what_is_wrong_stands_out(opal) -> None:

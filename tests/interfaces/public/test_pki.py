@@ -15,15 +15,17 @@ from urllib.parse import quote
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
 from cryptography.x509 import ocsp as forms
 from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.common import settings as house
+from certdesk.foundation.iam.principal import system_principal
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.actions import enqueue
-from certdesk.pki.authority import issue, issuers, jobs, ocsp, revocation
+from certdesk.pki.authority import crosses, issue, issuers, jobs, ocsp, revocation
 from certdesk.pki.authority.models import Reason
 from certdesk.pki.authority.types import Signed
 from certdesk.pki.x509 import certificates
@@ -119,7 +121,22 @@ def test_the_pointers_of_a_certificate_lead_somewhere(client: Client, signed: Si
     assert [entry.serial_number for entry in delta] == [leaf.serial_number]
 
 
-@pytest.mark.parametrize("path", ["/crl/none.crl", "/crl/dv-p256-99.crl", "/crl/-delta.crl", "/ca/none.cer"])
+@pytest.mark.usefixtures("signed")
+def test_cross_certificates_are_served_alone_and_with_the_authority_s_own(client: Client) -> None:
+    made = crosses.sign("dv-p256", "root-p384", clock.now(), system_principal(""))
+    fetched = client.get(f"/ca/{made.slug}.cer")
+    assert (fetched.content, fetched.headers["Content-Type"]) == (
+        made.certificate_der,
+        "application/pkix-cert",
+    )
+    both = client.get("/ca/dv-p256.p7c")
+    assert both.headers["Content-Type"] == "application/pkcs7-mime"
+    assert len(load_der_pkcs7_certificates(both.content)) == 2
+
+
+@pytest.mark.parametrize(
+    "path", ["/crl/none.crl", "/crl/dv-p256-99.crl", "/crl/-delta.crl", "/ca/none.cer", "/ca/none.p7c"]
+)
 def test_what_there_is_not(client: Client, signed: Signed, path: str) -> None:
     assert client.get(path).status_code == 404
     assert client.post(path).status_code == 405

@@ -77,10 +77,18 @@ def finalize(request: HttpRequest, order_id: str) -> Answer:
 
 
 @resource("POST")
-def certificate(request: HttpRequest, order_id: str) -> Answer:
+def certificate(request: HttpRequest, order_id: str, number: int = 0) -> Answer:
+    """The usual chain or another one, with links to all others (RFC 8555 §7.4.2)."""
     call = open_call(request, by_jwk=False)
     call.require_get()
-    return text_answer(finalizing.chain(orders.of(call.known, order_id)), PEM_CHAIN, call.base)
+    found = orders.of(call.known, order_id)
+    answer = text_answer(finalizing.chain(found, call.now, number), PEM_CHAIN, call.base)
+    at = f"{call.base}{ROOT}/certificate/{order_id}"
+    for other in range(finalizing.alternates(found, call.now) + 1):
+        if other != number:
+            url = f"{at}/{other}" if other else at
+            answer.headers["Link"] = f'{answer.headers["Link"]}, <{url}>;rel="alternate"'
+    return answer
 
 
 @resource("POST")
@@ -154,6 +162,7 @@ ROUTES: list[URLPattern] = [
     path("acme/order/<str:order_id>", order),
     path("acme/order/<str:order_id>/finalize", finalize),
     path("acme/certificate/<str:order_id>", certificate),
+    path("acme/certificate/<str:order_id>/<int:number>", certificate),
     path("acme/new-authz", new_authz),
     path("acme/authz/<str:authz_id>", authz),
     path("acme/challenge/<str:challenge_id>", challenge),

@@ -1,14 +1,14 @@
 """`certdesk ca …`: the hierarchy of the built-in CA, from the host's command line."""
 
-from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from certdesk.foundation.common.errors import BadParameter
 
-from . import name_constraints, start
+from . import crossing, name_constraints, start
 from .ceremony import AGENDA, OUTCOME, Folder, ceremony
+from .host import host
 from .output import Json, show
 
 Permit = Annotated[
@@ -21,6 +21,9 @@ Exclude = Annotated[
 
 ca = typer.Typer(help="The built-in CA.", no_args_is_help=True)
 ca.command("ceremony")(ceremony)
+ca.command("cross-sign")(crossing.cross_sign)
+ca.command("cross-request")(crossing.cross_request)
+ca.command("cross-import")(crossing.cross_import)
 
 
 @ca.command("root")
@@ -66,7 +69,7 @@ def ca_create(
     from certdesk.pki.authority import actions
 
     bounds = name_constraints.read(places, permit, exclude)
-    made = actions.create(places, clock.now(), _host(), bounds=bounds)
+    made = actions.create(places, clock.now(), host(), bounds=bounds)
     show({"created": [{"slug": one.slug, "key": one.key.held.lower()} for one in made]}, as_json)
 
 
@@ -88,7 +91,7 @@ def ca_request(
     if not folder.is_dir():
         raise BadParameter(f"There is no folder {folder}.", next_step="Make it, for example on a USB stick.")
     bounds = name_constraints.read([f"dv-{chain}"], permit, exclude)
-    agenda = ceremonies.ask(chain, _host(), list_only=list_only, bounds=bounds)
+    agenda = ceremonies.ask(chain, host(), list_only=list_only, bounds=bounds)
     (folder / AGENDA).write_text(agenda.as_text() + "\n", encoding="utf-8")
     answer = {"ceremony": agenda.id, "check_value": agenda.check_value}
     show(answer | {"file": str(folder / AGENDA), "root": agenda.root.slug}, as_json)
@@ -108,11 +111,5 @@ def ca_import(
         text = (folder / OUTCOME).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadParameter(f"The file {folder / OUTCOME} cannot be read: {error}.") from None
-    taken = ceremonies.bring_back(text, check, _host())
+    taken = ceremonies.bring_back(text, check, host())
     show({"ceremony": taken.id, "check_value": taken.check_value}, as_json)
-
-
-def _host() -> Any:
-    from certdesk.foundation.iam.principal import Via, system_principal
-
-    return replace(system_principal(""), via=Via.CLI)

@@ -11,7 +11,7 @@ from certdesk.foundation.common.errors import BadParameter
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import Application, Contact
-from certdesk.lifecycle.certificates import editing, endings, queries, rules, uploading
+from certdesk.lifecycle.certificates import chains, editing, endings, queries, rules, uploading
 from certdesk.lifecycle.certificates.errors import NotExportable
 from certdesk.lifecycle.certificates.filters import ListFilters, SearchFilters
 from certdesk.lifecycle.certificates.models import Certificate, Version
@@ -223,7 +223,7 @@ def download(principal: Principal, certificate_id: str, query: DownloadQuery) ->
             field="server",
         )
     found, version = _exportable(principal, certificate_id)
-    chain = load_chain_pem(bytes(version.chain).decode("ascii"))
+    chain = load_chain_pem(chains.chosen(version, query.chain, clock.now()))
     key = _key(principal, found, version)
     content = bundles.bundle(query.server, bytes(version.der), chain, key, found.name, clock.now())
     return File(bundles.archive_name(found.name, query.server), "application/zip", content)

@@ -235,6 +235,7 @@ class PageQuery(Body):
 
 class DownloadQuery(Body):
     server: Word = "all"
+    chain: Word = ""  # the cross-certificate that the chain goes over; empty: the usual one
 
 
 class OrganizationQuery(PageQuery):

@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from certdesk.foundation.common import clock
-from certdesk.pki.authority import crl, ocsp, queries
+from certdesk.pki.authority import crl, crosses, ocsp, queries
 
 OCSP_RESPONSE = "application/ocsp-response"
 OCSP_KEPT = 300  # seconds that a cache on the way may keep an answer; a revocation must show soon
@@ -75,12 +75,23 @@ def crl_file(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_safe
 def ca_certificate(request: HttpRequest, name: str) -> HttpResponse:
-    """The certificate of an authority or root, DER (the caIssuers pointer of what it signed)."""
+    """The certificate of an authority, or one by another root, DER: caIssuers pointers lead here."""
     row = queries.authority(name)
-    if row is None:
+    der = row.certificate_der if row else queries.cross(name)
+    if der is None:
         return _nothing()
-    response = HttpResponse(row.certificate_der, content_type="application/pkix-cert")
-    return _unless_known(request, response, _kept(row.certificate_der, None, CA_KEPT))
+    response = HttpResponse(der, content_type="application/pkix-cert")
+    return _unless_known(request, response, _kept(der, None, CA_KEPT))
+
+
+@require_safe
+def ca_certificates(request: HttpRequest, name: str) -> HttpResponse:
+    """All certificates of an authority's name and key, those by other roots too (RFC 5280 §4.2.2.1)."""
+    der = crosses.bundle(name)
+    if der is None:
+        return _nothing()
+    response = HttpResponse(der, content_type="application/pkcs7-mime")
+    return _unless_known(request, response, _kept(der, None, CRL_KEPT))
 
 
 def _nothing() -> HttpResponse:
@@ -110,6 +121,7 @@ ROUTES: list[URLPattern] = [
     path("ocsp/<path:request_text>", ocsp_answer),
     path("crl/<str:name>.crl", crl_file),
     path("ca/<str:name>.cer", ca_certificate),
+    path("ca/<str:name>.p7c", ca_certificates),
 ]
 _RESOLVER = URLResolver(RegexPattern(r"^/"), ROUTES)
 _BEGINNINGS = ("/ocsp", "/crl/", "/ca/")

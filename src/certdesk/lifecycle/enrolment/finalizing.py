@@ -18,6 +18,7 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.applications.form import ApplicationForm
 from certdesk.lifecycle.catalogue.rules import Product
+from certdesk.lifecycle.certificates import chains
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuance.issue_now import IssueRequest, IssueResult, issue_now
@@ -222,13 +223,34 @@ def give_up(order_id: str) -> None:
         _void(order, AcmeError("serverInternal", LOST, status=500))
 
 
-def chain(order: Order) -> str:
+def alternates(order: Order, now: datetime) -> int:
+    """How many other chains its certificate has (RFC 8555 §7.4.2)."""
+    version = _version(order)
+    return len(chains.alternates(version, now)) if version else 0
+
+
+def chain(order: Order, now: datetime, number: int = 0) -> str:
     """The leaf with all that leads to its root, PEM: two certificates at least.
+
+    Args:
+        number: 0 for the usual chain, from 1 on an alternate one.
 
     Raises:
         AcmeError: there is none.
     """
-    version = Version.objects.filter(certificate_id=order.certificate_id, number=1).first()
-    if order.state != OrderState.VALID or version is None:
+    version = _version(order)
+    if version is None:
         raise malformed("The order has no certificate.", 404)
-    return to_pem(bytes(version.der)) + bytes(version.chain).decode("ascii")
+    leaf = to_pem(bytes(version.der))
+    if not number:
+        return leaf + bytes(version.chain).decode("ascii")
+    others = chains.alternates(version, now)
+    if number > len(others):
+        raise malformed("The certificate has no such chain.", 404)
+    return leaf + others[number - 1].pem
+
+
+def _version(order: Order) -> Version | None:
+    if order.state != OrderState.VALID:
+        return None
+    return Version.objects.filter(certificate_id=order.certificate_id, number=1).first()

@@ -164,12 +164,6 @@ def _refuse_time(facts: CertificateFacts, expected: Expected, now: datetime) -> 
         raise _Refused(f"It is valid for {days} days; the policy allows {expected.longest_days}.")
 
 
-def is_self_issued(der: bytes) -> bool:
-    """Whether a certificate names itself as its issuer, as roots do."""
-    found = x509.load_der_x509_certificate(der)
-    return found.subject == found.issuer
-
-
 def authority_of(leaf: x509.Certificate) -> str:
     """The name of its issuer: common name, else organization."""
     for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME):

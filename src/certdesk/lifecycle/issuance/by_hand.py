@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from cryptography import x509
+
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import BadParameter, WrongState
@@ -15,7 +17,7 @@ from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.validation import officers
 from certdesk.lifecycle.validation.organization_rules import DECIDE, Deed, check_not_applicant
-from certdesk.pki.x509.certificates import chain_to_pem, load_chain_pem
+from certdesk.pki.x509.certificates import chain_to_pem, is_self_issued, load_chain_pem
 
 from . import acceptance, outside, outside_orders, outside_revoking, revoking
 from .acceptance import Wrong
@@ -59,7 +61,7 @@ def bring(principal: Principal, certificate_id: str, pem: str, now: datetime) ->
 
 
 def _without_root(chain: list[bytes]) -> list[bytes]:
-    root = len(chain) > 2 and acceptance.is_self_issued(chain[-1])
+    root = len(chain) > 2 and is_self_issued(x509.load_der_x509_certificate(chain[-1]))
     return chain[:-1] if root else chain
 
 

@@ -55,6 +55,10 @@ class NoSuchPlace(BadParameter):
     """The hierarchy has no place of that name."""
 
 
+class CrossRefused(BadParameter):
+    """A cross-certificate that would help nobody: not this authority's, or its chain does not hold."""
+
+
 class HierarchyChanged(Conflict):
     """What was signed for the hierarchy does not fit it any more; nothing of it is recorded."""
 

@@ -86,8 +86,8 @@ class Issuer:
 
 
 REFRESH = 60.0  # seconds between looks at which authority signs at each place
-_loaded: dict[tuple[str, str], Issuer] = {}
-_places: list[tuple[float, dict[str, str]]] = []
+_loaded: dict[tuple[str, str, bool], Issuer] = {}
+_read: list[tuple[float, queries.Hierarchy]] = []
 
 
 def find(slug: str) -> Issuer:
@@ -96,10 +96,10 @@ def find(slug: str) -> Issuer:
     Raises:
         AuthorityMissing: there is none.
     """
-    base = settings.get().pki_base_url
-    held = _loaded.get((slug, base))
+    base, crossed = settings.get().pki_base_url, slug in _hierarchy().crossed
+    held = _loaded.get((slug, base, crossed))
     if held is None:
-        held = _loaded[slug, base] = _load(slug, base)
+        held = _loaded[slug, base, crossed] = _load(slug, base, crossed)
     return held
 
 
@@ -110,20 +110,20 @@ def find_for(level: LevelName, strong: bool, key_algorithm: KeyAlgorithm) -> Iss
         AuthorityMissing: there is none.
     """
     place = place_for(level, strong, key_algorithm)
-    return find(_current().get(place, place))
+    return find(_hierarchy().current.get(place, place))
 
 
-def _current() -> dict[str, str]:
+def _hierarchy() -> queries.Hierarchy:
     """Read at most once a minute: so long a process may go on with the one before, which does no harm."""
-    if not any(time.monotonic() < until for until, _ in _places):
-        _places[:] = [(time.monotonic() + REFRESH, queries.current())]
-    return _places[0][1]
+    if not any(time.monotonic() < until for until, _ in _read):
+        _read[:] = [(time.monotonic() + REFRESH, queries.hierarchy())]
+    return _read[0][1]
 
 
 def forget() -> None:
     """Drop what this process holds, e.g. when the hierarchy was made anew."""
     _loaded.clear()
-    _places.clear()
+    _read.clear()
 
 
 def place_for(level: LevelName, strong: bool, key_algorithm: KeyAlgorithm) -> str:
@@ -143,12 +143,12 @@ def place_for(level: LevelName, strong: bool, key_algorithm: KeyAlgorithm) -> st
     return f"{level.lower()}-{chain}"
 
 
-def _load(slug: str, base: str) -> Issuer:
+def _load(slug: str, base: str, crossed: bool) -> Issuer:
     row = _row(slug)
     certificate = x509.load_der_x509_certificate(row.certificate_der)
     algorithm = KeyAlgorithm(row.algorithm)
     level: LevelName = row.level
-    extensions = _leaf_extensions(slug, level, certificate, base)
+    extensions = _leaf_extensions(slug, level, certificate, base, crossed)
     crl_pointers = tuple(extension(crl_pointer(name, base)) for name in partitions(slug))
     return Issuer(
         slug=slug,
@@ -187,9 +187,17 @@ def key_of(key_id: str) -> PrivateKey:
     return use.private_key(key_id, HOUSE)
 
 
-def access(slug: str, base: str, *, answered: bool = True) -> x509.AuthorityInformationAccess:
-    """Where the issuer `slug` answers OCSP, unless nobody does, and where its certificate is."""
+def access(
+    slug: str, base: str, *, answered: bool = True, crossed: bool = False
+) -> x509.AuthorityInformationAccess:
+    """Where the issuer `slug` answers OCSP, unless nobody does, and where its certificate is.
+
+    Args:
+        crossed: others have certified it too; all of its certificates lie together in a second place.
+    """
     locations = [(AuthorityInformationAccessOID.CA_ISSUERS, f"{base}/ca/{slug}.cer")]
+    if crossed:
+        locations.append((AuthorityInformationAccessOID.CA_ISSUERS, f"{base}/ca/{slug}.p7c"))
     if answered:
         locations.insert(0, (AuthorityInformationAccessOID.OCSP, f"{base}/ocsp"))
     return x509.AuthorityInformationAccess(
@@ -217,12 +225,14 @@ def policy(level: LevelName) -> x509.CertificatePolicies:
     return x509.CertificatePolicies([x509.PolicyInformation(oid, None)])
 
 
-def _leaf_extensions(slug: str, level: LevelName, certificate: x509.Certificate, base: str) -> bytes:
+def _leaf_extensions(
+    slug: str, level: LevelName, certificate: x509.Certificate, base: str, crossed: bool
+) -> bytes:
     key_id = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     return b"".join(
         (
             extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_id)),
-            extension(access(slug, base)),
+            extension(access(slug, base, crossed=crossed)),
             extension(policy(level)),
             extension(SERVER_AUTH),
             extension(KEY_USAGE, critical=True),

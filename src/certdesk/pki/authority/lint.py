@@ -33,6 +33,8 @@ _KINDS: Mapping[str, str] = {
     "EV": "EV_FINAL_CERTIFICATE",
     "ROOT": "ROOT_CA",
     "CA": "INTERNAL_UNCONSTRAINED_TLS_CA",
+    "CROSS": "INTERNAL_SUBSCRIBER_ISSUING_CROSS_CA",
+    "CROSS_ROOT": "INTERNAL_CROSS_CA",
 }
 OUTSIDE = "certdesk.name_outside_constraints"
 _running = threading.Lock()  # the validators keep no state that is known to be safe for threads
@@ -53,7 +55,7 @@ def whole(der: bytes, kind: LevelName | str) -> tuple[Finding, ...]:
     """Every finding of severity warning or worse, each code once.
 
     Args:
-        kind: DV, OV or EV for a leaf, ROOT or CA for the hierarchy.
+        kind: DV, OV or EV for a leaf; ROOT, CA, CROSS or CROSS_ROOT for the hierarchy.
     """
     with _running:
         container, filters = _validators(_KINDS[kind])

@@ -45,6 +45,27 @@ class Authority(models.Model):
         return self.slug
 
 
+class Cross(models.Model):
+    """An authority's name and key certified by another root. Slugs: `root-p256-x1`, `dv-p256-x2`, …"""
+
+    slug = models.CharField(primary_key=True, max_length=44)
+    authority = models.ForeignKey(Authority, on_delete=models.PROTECT, related_name="crosses")
+    issuer = models.ForeignKey(
+        Authority, null=True, on_delete=models.PROTECT, related_name="+", help_text="Empty: one outside."
+    )
+    root = models.CharField(max_length=300, help_text="Name of the root where its chain ends.")
+    certificate_der = models.BinaryField()
+    between = models.TextField(default="", help_text="PEM: certificates between it and an outside root.")
+    not_after = MomentField()
+    created_at = MomentField()
+
+    class Meta:
+        verbose_name_plural = "crosses"
+
+    def __str__(self) -> str:
+        return self.slug
+
+
 class Shape(models.Model):
     """A combination of profile, key type, extensions and name classes that a whole lint run proved (law 3)."""
 

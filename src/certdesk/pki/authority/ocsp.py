@@ -23,7 +23,7 @@ from certdesk.pki.keystore.models import Held, State
 from certdesk.pki.x509.keys import PrivateKey
 
 from . import crl, der, issuers, queries
-from .models import Authority, Responder
+from .models import Authority, Cross, Responder
 from .queries import Standing
 
 VALID = timedelta(days=1)  # Baseline Requirements 4.9.10: eight hours to ten days
@@ -200,11 +200,13 @@ def _load(now: datetime) -> None:
     responders = {row.authority_id: row for row in able.order_by("id")}
     found: dict[_Issuer, _Signer] = {}
     rows = list(Authority.objects.select_related("key"))
+    signed = [(row.parent_id, _serial(row)) for row in rows]
+    signed += [(one.issuer_id, _serial(one)) for one in Cross.objects.all()]
     for row in rows:
         if row.key.held == Held.ELSEWHERE and row.slug not in responders:
             continue  # its status is told by its CRL alone
         certificate = x509.load_der_x509_certificate(bytes(row.certificate_der))
-        below = frozenset(_serial(child) for child in rows if child.parent_id == row.slug)
+        below = frozenset(serial for parent, serial in signed if parent == row.slug)
         signer = _of(row, certificate, responders.get(row.slug), below)
         for name in _HASHES:
             found[name, _digest(name, certificate.subject.public_bytes()), _key_hash(name, certificate)] = (
@@ -225,7 +227,7 @@ def _of(
     return _Signer(row.slug, delegated, issuers.key_of(responder.key_id), True, below)
 
 
-def _serial(authority: Authority) -> str:
+def _serial(authority: Authority | Cross) -> str:
     certificate = x509.load_der_x509_certificate(bytes(authority.certificate_der))
     return f"{certificate.serial_number:032x}"
 

@@ -12,7 +12,7 @@ from certdesk.foundation.common import clock
 
 from . import constraints
 from .constraints import Bounds
-from .models import Authority, Crl, Responder
+from .models import Authority, Crl, Cross, Responder
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,17 @@ class Lists:
 
 
 @dataclass(frozen=True, slots=True)
+class Crossed:
+    """An authority's name and key as certified by another root. `issuer`: that root's slug, if it is ours."""
+
+    slug: str
+    authority: str
+    issuer: str
+    root: str
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One authority.
 
@@ -40,6 +51,7 @@ class Line:
         held: SEALED, TOKEN or ELSEWHERE.
         lost_at: since when the token lacks its key.
         bounds: the names that it may certify.
+        crosses: its certificates by other roots, oldest first.
         answered_until: end of the certificate that answers OCSP for it; None: it answers itself, or nobody.
     """
 
@@ -55,6 +67,7 @@ class Line:
     lists: Lists
     answered_until: datetime | None
     bounds: Bounds
+    crosses: tuple[Crossed, ...]
 
     def as_dict(self) -> dict[str, object]:
         """For the command line."""
@@ -71,20 +84,26 @@ class Line:
             "crl_next_update": clock.wire(self.lists.next_update),
             "permitted": list(self.bounds.permitted),
             "excluded": list(self.bounds.told),
+            "crosses": {one.slug: one.root for one in self.crosses},
         }
 
 
 def lines() -> list[Line]:
     """Every authority, each root before those under it, retired ones last among theirs."""
-    lists, answered = _lists(), _answered()
+    lists, answered, crosses = _lists(), _answered(), _crosses()
     rows = Authority.objects.select_related("key").order_by("slug")
-    found = [_line(row, lists.get(row.slug, Lists()), answered.get(row.slug)) for row in rows]
+    found = [
+        _line(row, lists.get(row.slug, Lists()), answered.get(row.slug), tuple(crosses.get(row.slug, ())))
+        for row in rows
+    ]
     return sorted(
         found, key=lambda one: (one.parent or one.slug, bool(one.parent), bool(one.retired_at), one.slug)
     )
 
 
-def _line(row: Authority, lists: Lists, answered_until: datetime | None) -> Line:
+def _line(
+    row: Authority, lists: Lists, answered_until: datetime | None, crosses: tuple[Crossed, ...]
+) -> Line:
     certificate = x509.load_der_x509_certificate(bytes(row.certificate_der))
     return Line(
         slug=row.slug,
@@ -99,6 +118,7 @@ def _line(row: Authority, lists: Lists, answered_until: datetime | None) -> Line
         lists=lists,
         answered_until=answered_until,
         bounds=constraints.of(certificate),
+        crosses=crosses,
     )
 
 
@@ -124,3 +144,11 @@ def _lists() -> dict[str, Lists]:
 def _answered() -> dict[str, datetime]:
     ends = Responder.objects.values("authority_id").annotate(end=Max("not_after"))
     return {one["authority_id"]: one["end"] for one in ends}
+
+
+def _crosses() -> dict[str, list[Crossed]]:
+    found: dict[str, list[Crossed]] = {}
+    for row in Cross.objects.defer("certificate_der", "between").order_by("created_at", "slug"):
+        one = Crossed(row.slug, row.authority_id, row.issuer_id or "", row.root, row.not_after)
+        found.setdefault(row.authority_id, []).append(one)
+    return found

@@ -1,6 +1,6 @@
 """Reads and the hot writes of the authority, hand-written; times are integer microseconds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,9 +47,24 @@ def authority(slug: str) -> AuthorityRow | None:
     return AuthorityRow(slug, level, algorithm, key_id, bytes(der))
 
 
-def current() -> dict[str, str]:
-    """Place in the hierarchy -> slug of the authority that signs there now."""
-    return dict(sql.rows("SELECT place, slug FROM authority_authority WHERE retired_at IS NULL"))
+@dataclass(frozen=True, slots=True)
+class Hierarchy:
+    """`current`: place -> slug of the authority that signs there now; `crossed`: those certified twice."""
+
+    current: Mapping[str, str]
+    crossed: frozenset[str]
+
+
+def hierarchy() -> Hierarchy:
+    current = sql.rows("SELECT place, slug FROM authority_authority WHERE retired_at IS NULL")
+    crossed = sql.rows("SELECT DISTINCT authority_id FROM authority_cross")
+    return Hierarchy(dict(current), frozenset(str(slug) for (slug,) in crossed))
+
+
+def cross(slug: str) -> bytes | None:
+    """A cross-certificate, DER."""
+    found = sql.row("SELECT certificate_der FROM authority_cross WHERE slug = %s", [slug])
+    return bytes(found[0]) if found else None
 
 
 def bounds(slug: str) -> Bounds:

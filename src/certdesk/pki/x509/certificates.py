@@ -85,6 +85,11 @@ def organization_of(der: bytes) -> str:
     return str(found[0].value) if found else ""
 
 
+def is_self_issued(certificate: x509.Certificate) -> bool:
+    """Whether a certificate names itself as its issuer, as roots do. Its signature is not looked at."""
+    return certificate.subject == certificate.issuer
+
+
 def serial_hex(serial: int) -> str:
     """Lower-case hex with an even number of digits."""
     digits = f"{abs(serial):x}"

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from . import reserved_names
+from .certificates import is_self_issued
 from .chains import HostName, extension, strict_refusal
 from .errors import shown
 
@@ -133,7 +134,7 @@ _EACH: tuple[Callable[[x509.Certificate], Iterator[Fault]], ...] = (_serial, _si
 
 def _issuer_key(certificate: x509.Certificate, issuer: x509.Certificate | None) -> Iterator[Fault]:
     """authorityKeyIdentifier: names the key of the issuer, and nothing but the key."""
-    above = issuer or (certificate if certificate.issuer == certificate.subject else None)
+    above = issuer or (certificate if is_self_issued(certificate) else None)
     found = extension(certificate, x509.AuthorityKeyIdentifier)
     if found is None:
         if above is not certificate:
@@ -160,7 +161,7 @@ def _authority_key(certificate: x509.Certificate) -> Iterator[Fault]:
 
 
 def _root_usage(certificate: x509.Certificate) -> Iterator[Fault]:
-    if certificate.issuer == certificate.subject and extension(certificate, x509.ExtendedKeyUsage):
+    if is_self_issued(certificate) and extension(certificate, x509.ExtendedKeyUsage):
         yield "root-eku", "This root limits its key's use (extendedKeyUsage)."
 
 

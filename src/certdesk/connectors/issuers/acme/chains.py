@@ -32,7 +32,7 @@ def read(body: bytes) -> tuple[bytes, ...]:
     except (UnicodeDecodeError, BadCertificate):
         raise ValueError("cannot be read") from None
     top = x509.load_der_x509_certificate(found[-1])
-    return tuple(found[:-1] if len(found) > 1 and top.subject == top.issuer else found)
+    return tuple(found[:-1] if len(found) > 1 and certificates.is_self_issued(top) else found)
 
 
 def leads_to(chain: Sequence[bytes], root: str) -> bool:

@@ -19,13 +19,10 @@ def load(pems: Any) -> tuple[bytes, ...]:
 
 
 def without_root(chain: Iterable[bytes]) -> tuple[bytes, ...]:
-    return tuple(der for der in chain if not _is_root(x509.load_der_x509_certificate(der)))
+    loaded = ((der, x509.load_der_x509_certificate(der)) for der in chain)
+    return tuple(der for der, one in loaded if not certificates.is_self_issued(one))
 
 
 def issued(upper: bytes, lower: bytes) -> bool:
     """The upper certificate's key has signed the lower one."""
     return signed_by(x509.load_der_x509_certificate(lower), x509.load_der_x509_certificate(upper))
-
-
-def _is_root(one: x509.Certificate) -> bool:
-    return one.subject == one.issuer

@@ -117,8 +117,8 @@ def _about(principal: Principal, found: Request) -> list[dict[str, Any]]:
 def fetch(found: Request) -> dict[str, str]:
     """How the person who asked gets what was approved; by the API it sends the same request again."""
     if found.operation == "certificates.download":
-        server = found.payload["query"]["server"]
-        url = f"{reverse('download', args=[found.target_id])}?{urlencode({'server': server})}"
+        query = {name: value for name, value in found.payload["query"].items() if value}
+        url = f"{reverse('download', args=[found.target_id])}?{urlencode(query)}"
         return {"url": url, "method": "get"}
     if found.operation == "csrs.private_key":
         return {"url": reverse("csr-private-key", args=[found.target_id]), "method": "post"}

@@ -26,7 +26,7 @@ from ..forms.small import EditForm
 from ..present import Action
 from . import bulking, detail, fragments, listing, narrowed, rows
 from .approval_parts import banners
-from .cards.downloads import downloads, key_held
+from .cards.downloads import downloads, key_held, other_chains
 from .listing import Asked, Choice
 from .page import back_to, page, tell
 
@@ -180,14 +180,17 @@ def download(request: HttpRequest, principal: Principal, certificate_id: str) ->
     """The archive for one kind of server (ISS-3); without `?server=` the page that offers them."""
     certificate = queries.fetch(principal, "scm:cert:download", certificate_id)
     rules.check_downloadable(certificate, clock.now())
-    server = request.GET.get("server", "")
+    server, chain = request.GET.get("server", ""), request.GET.get("chain", "")
     if server:
         if server not in SERVERS:
             raise BadParameter(
                 f"The server {server[:20]!r} is not known.", next_step=", ".join(SERVERS), field="server"
             )
         _status, answer = call(
-            "certificates.download", principal, query={"server": server}, certificate_id=certificate_id
+            "certificates.download",
+            principal,
+            query={"server": server, "chain": chain},
+            certificate_id=certificate_id,
         )
         found = cast(File, answer)
         return HttpResponse(
@@ -201,7 +204,8 @@ def download(request: HttpRequest, principal: Principal, certificate_id: str) ->
     context = {
         "title": _("Download"),
         "private_ca_matters": True,
-        "choices": downloads(certificate),
+        "choices": downloads(certificate, chain),
+        "chains": other_chains(certificate, chain, clock.now()),
         "key_held": key_held(certificate),
         **detail.crumbs(certificate),
     }

@@ -31,6 +31,7 @@ def hierarchy(request: HttpRequest, principal: Principal) -> HttpResponse:
             {
                 "root": _shown(root, now),
                 "below": [_shown(one, now) for one in lines if one.parent == root.slug],
+                "crossed": [one for line in lines for one in line.crosses if one.issuer == root.slug],
             }
             for root in lines
             if not root.parent
@@ -56,6 +57,7 @@ def _shown(line: Line, now: datetime) -> dict[str, object]:
         "lists": line.lists,
         "lists_late": line.lists.next_update is not None and line.lists.next_update <= now,
         "answers": _answers(line, now),
+        "crosses": [{"cross": one, "ended": one.not_after <= now} for one in line.crosses],
     }
 
 

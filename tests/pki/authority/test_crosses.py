@@ -1,0 +1,246 @@
+"""Cross-certificates: who trusts the other root alone verifies, with openssl; and what is refused."""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
+from cryptography.x509 import ocsp as wire
+from cryptography.x509.oid import NameOID
+
+from certdesk.foundation.audit.models import Event
+from certdesk.foundation.iam.principal import system_principal
+from certdesk.pki.authority import actions, constraints, crosses, issuers, lint, ocsp, queries
+from certdesk.pki.authority.errors import CrossRefused, NoSuchPlace
+from certdesk.pki.authority.models import Authority, Cross
+from certdesk.pki.keystore import use
+from certdesk.pki.keystore.errors import KeyElsewhere
+from certdesk.pki.keystore.models import Held, Key
+from certdesk.pki.x509.certificates import load_chain_pem, to_pem
+from certdesk.pki.x509.keys import KeyAlgorithm
+from tests.support.authority import NOW, pooled_key, request, signed
+
+pytestmark = pytest.mark.usefixtures("ca")
+OPERATOR = system_principal("", "cli")
+NEW = "root-p256-g2"
+
+
+def der(slug: str) -> bytes:
+    return bytes(Authority.objects.get(slug=slug).certificate_der)
+
+
+def verified(folder: Path, root: bytes, leaf: bytes, above: str) -> str:
+    """What openssl says with one root alone and the certificates that a server would send."""
+    (folder / "root.pem").write_text(to_pem(root))
+    (folder / "above.pem").write_text(above)
+    (folder / "leaf.pem").write_text(to_pem(leaf))
+    how = ["-x509_strict", "-no-CApath", "-no-CAstore", "-attime", str(int(NOW.timestamp()) + 60)]
+    files = ["-CAfile", "root.pem", "-untrusted", "above.pem", "leaf.pem"]
+    done = subprocess.run(
+        ["openssl", "verify", *how, *files], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def test_who_trusts_either_root_alone_verifies(tmp_path: Path) -> None:
+    """A new root and its authority; the root of another chain certifies the root, and so all below it."""
+    actions.create(["root-p256", "dv-p256"], NOW, OPERATOR)
+    made = crosses.sign(NEW, "root-rsa2048", NOW, OPERATOR)
+    leaf = signed(request(("www.example.com",)))
+    assert (leaf.issuer, made.slug) == ("dv-p256-g2", f"{NEW}-x1")
+    (other,) = crosses.alternates(leaf.issuer, NOW)
+    assert (other.name, "Root RSA-2048" in other.root) == (made.slug, True)
+    usual = leaf.chain_pem.decode()
+    assert "leaf.pem: OK" in verified(tmp_path, der(NEW), leaf.der, usual)
+    assert "leaf.pem: OK" in verified(tmp_path, der("root-rsa2048"), leaf.der, other.pem)
+    assert "leaf.pem: OK" in verified(tmp_path, der(NEW), leaf.der, other.pem)
+    assert "unable to get" in verified(tmp_path, der("root-rsa2048"), leaf.der, usual)
+    assert "unable to get" in verified(tmp_path, der("root-p256"), leaf.der, other.pem)
+    (event,) = Event.objects.filter(action=crosses.MADE)
+    assert (event.resource, made.slug in event.details) == (f"authority:{NEW}", True)
+    assert crosses.alternates(leaf.issuer, made.not_after) == ()
+
+
+def test_an_authority_keeps_its_level_and_its_bounds_and_ocsp_knows_the_certificate() -> None:
+    bounds = constraints.bounds(["example.com"], [])
+    actions.create(["dv-p256"], NOW, OPERATOR, lambda one: pooled_key(one, 5), bounds)
+    before = issuers.find("dv-p256-g2")
+    made = crosses.sign("dv-p256-g2", "root-p384", NOW, OPERATOR)
+    cross = x509.load_der_x509_certificate(bytes(made.certificate_der))
+    assert constraints.of(cross) == constraints.of(before.certificate)
+    assert lint.whole(bytes(made.certificate_der), "CA") == ()
+    for slug, kind in (("ov-p256", "CROSS"), ("root-p256", "CROSS_ROOT")):
+        unbound = crosses.sign(slug, "root-p384", NOW, OPERATOR)
+        assert lint.whole(bytes(unbound.certificate_der), kind) == ()
+    root = x509.load_der_x509_certificate(der("root-p384"))
+    asked = wire.OCSPRequestBuilder().add_certificate(cross, root, hashes.SHA1()).build()  # noqa: S303
+    ocsp.forget()
+    answer = wire.load_der_ocsp_response(ocsp.answer(asked.public_bytes(Encoding.DER), NOW).der)
+    assert answer.certificate_status is wire.OCSPCertStatus.GOOD
+    leaf = x509.load_der_x509_certificate(signed(request(("www.example.com",))).der)
+    pointers = leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    assert [one.access_location.value for one in pointers][1:] == [
+        f"http://pki.example.com/ca/dv-p256-g2.{ending}" for ending in ("cer", "p7c")
+    ]
+    bundle = load_der_pkcs7_certificates(crosses.bundle("dv-p256-g2") or b"")
+    assert {one.issuer for one in bundle} == {before.certificate.issuer, root.subject}
+    assert (crosses.bundle("nobody"), queries.cross("nobody")) == (None, None)
+    assert queries.cross(made.slug) == made.certificate_der
+    assert len(crosses.alternates("dv-p256-g2", NOW)) == 2
+
+
+@pytest.mark.parametrize(
+    ("slug", "by", "why"),
+    [
+        ("dv-p256", "root-p256", "not another root"),
+        ("root-p256", "root-p256", "not another root"),
+        ("dv-p256", "ov-rsa2048", "not another root"),
+    ],
+)
+def test_only_another_root_that_is_in_force_certifies(slug: str, by: str, why: str) -> None:
+    with pytest.raises(CrossRefused, match=why):
+        crosses.sign(slug, by, NOW, OPERATOR)
+
+
+def test_it_is_made_once_and_not_for_what_is_retired_nor_by_a_key_that_is_elsewhere() -> None:
+    crosses.sign("dv-p256", "root-p384", NOW, OPERATOR)
+    with pytest.raises(CrossRefused, match="has one of Certdesk"):
+        crosses.sign("dv-p256", "root-p384", NOW, OPERATOR)
+    Authority.objects.filter(slug="ev-p256").update(retired_at=NOW)
+    with pytest.raises(CrossRefused, match="retired"):
+        crosses.sign("ev-p256", "root-p384", NOW, OPERATOR)
+    Key.objects.filter(authority__slug="root-rsa4096").update(held=Held.ELSEWHERE)
+    use.forget_loaded()
+    with pytest.raises(KeyElsewhere):
+        crosses.sign("dv-p256", "root-rsa4096", NOW, OPERATOR)
+    with pytest.raises(NoSuchPlace):
+        crosses.sign("nobody", "root-p384", NOW, OPERATOR)
+    assert crosses.alternates("nobody", NOW) == ()
+
+
+@dataclass
+class Outside:
+    """A CA that is none of ours: a root and one authority under it."""
+
+    key: ec.EllipticCurvePrivateKey
+    root: x509.Certificate
+    between_key: ec.EllipticCurvePrivateKey
+    between: x509.Certificate
+
+
+def made_ca(
+    subject: x509.Name,
+    public_key: object,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    path_length: int | None = None,
+    ca: bool = True,
+    key_id: x509.SubjectKeyIdentifier | None = None,
+    days: int = 100,
+) -> x509.Certificate:
+    usage = x509.KeyUsage(False, False, False, False, False, ca, ca, False, False)
+    own = key_id or x509.SubjectKeyIdentifier.from_public_key(public_key)  # type: ignore[arg-type]
+    above = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)  # type: ignore[arg-type]
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - timedelta(days=200))
+        .not_valid_after(NOW + timedelta(days=days))
+        .add_extension(x509.BasicConstraints(ca, path_length if ca else None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(own, critical=False)
+        .add_extension(above, critical=False)
+    )
+    return builder.sign(key, hashes.SHA256())
+
+
+def name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+@pytest.fixture
+def outside() -> Outside:
+    key, between_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    root = made_ca(name("Old Root"), key.public_key(), name("Old Root"), key)
+    between = made_ca(name("Old Issuing"), between_key.public_key(), name("Old Root"), key)
+    return Outside(key, root, between_key, between)
+
+
+def pem(*chain: x509.Certificate) -> str:
+    return "".join(one.public_bytes(Encoding.PEM).decode() for one in chain)
+
+
+def test_a_root_outside_certifies_by_csr_and_its_clients_verify(outside: Outside, tmp_path: Path) -> None:
+    asked = x509.load_pem_x509_csr(crosses.ask("root-p256", OPERATOR).encode())
+    assert asked.is_signature_valid
+    own = x509.load_der_x509_certificate(der("root-p256"))
+    assert (asked.subject, asked.public_key()) == (own.subject, own.public_key())
+    key_id = asked.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    cross = made_ca(
+        asked.subject,
+        asked.public_key(),
+        outside.between.subject,
+        outside.between_key,
+        path_length=1,
+        key_id=key_id,
+    )
+    given = pem(cross, outside.between, outside.root)
+    taken = crosses.take("root-p256", given, NOW, OPERATOR)
+    assert (taken.root, taken.issuer, taken.slug) == ("Old Root", None, "root-p256-x1")
+    leaf = signed(request(("www.example.com",)))
+    (other,) = crosses.alternates(leaf.issuer, NOW)
+    assert len(load_chain_pem(other.pem)) == 3
+    root = outside.root.public_bytes(Encoding.DER)
+    assert "leaf.pem: OK" in verified(tmp_path, root, leaf.der, other.pem)
+    assert "unable to get" in verified(tmp_path, root, leaf.der, leaf.chain_pem.decode())
+    events = Event.objects.filter(action__startswith="authority.cross").order_by("id")
+    assert [one.action for one in events] == [crosses.ASKED, crosses.TAKEN]
+    with pytest.raises(CrossRefused, match="has one of Old Root already"):
+        crosses.take("root-p256", given, NOW, OPERATOR)
+
+
+def refusals(outside: Outside) -> Sequence[tuple[str, str]]:
+    """What was brought for `root-p256`, and why it is not taken."""
+    own = x509.load_der_x509_certificate(der("root-p256"))
+    key_id = own.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    subject, key, top = own.subject, own.public_key(), outside.root
+    other = pooled_key(KeyAlgorithm.EC_P256, 9).public_key()
+    good = made_ca(subject, key, top.subject, outside.key, key_id=key_id)
+    bad = [
+        (pem(good), "up to the root"),
+        (pem(good, outside.between), "up to the root"),
+        (pem(good, *[outside.between] * 5, top), "up to the root"),
+        (pem(own, own), "does not name this authority under another issuer"),
+        (pem(outside.between, top), "does not name this authority"),
+        (pem(good, outside.between, top), "certificate 1 was not signed by the next one"),
+    ]
+    more = {
+        "for another key": {"public_key": other},
+        "another subject key identifier": {"key_id": x509.SubjectKeyIdentifier(b"other")},
+        "certificate 1 is not one of an authority": {"ca": False},
+        "certificate 1 allows no such chain": {"path_length": 0},
+        "certificate 1 is not valid now": {"days": -100},
+    }
+    for why, change in more.items():
+        wanted = {"public_key": key, "key_id": key_id, **change}
+        public_key = wanted.pop("public_key")
+        bad.append((pem(made_ca(subject, public_key, top.subject, outside.key, **wanted), top), why))
+    return bad
+
+
+def test_what_helps_no_client_is_not_taken(outside: Outside) -> None:
+    for given, why in refusals(outside):
+        with pytest.raises(CrossRefused, match=why):
+            crosses.take("root-p256", given, NOW, OPERATOR)
+    assert not Cross.objects.exists()
