@@ -151,11 +151,17 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[bool]:
 
 @dataclass
 class Visitor:
-    """A client that shakes hands again and again. `seen`: SHA-1 of what it was served; `refused`: what it met
-    in place of a certificate."""
+    """A client that shakes hands again and again.
+
+    Attributes:
+        first: what it does before TLS begins.
+        seen: SHA-1 of what it was served.
+        refused: what it met in place of a certificate.
+    """
 
     port: int
     name: str
+    first: Callable[[socket.socket], None] = lambda _: None
     seen: set[str] = field(default_factory=set)
     refused: list[str] = field(default_factory=list)
     visits: int = 0
@@ -167,11 +173,15 @@ class Visitor:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with (
             socket.create_connection(("127.0.0.1", self.port), 60) as plain,
-            context.wrap_socket(plain, server_hostname=self.name) as secure,
+            self._wrapped(context, plain) as secure,
         ):
             der = secure.getpeercert(binary_form=True)
         assert der is not None
         return facts(der).sha1
+
+    def _wrapped(self, context: ssl.SSLContext, plain: socket.socket) -> ssl.SSLSocket:
+        self.first(plain)
+        return context.wrap_socket(plain, server_hostname=self.name)
 
     def _go_on(self) -> None:
         while not self._over.wait(0.01):

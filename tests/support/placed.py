@@ -40,10 +40,10 @@ class Served:
     scheme = ""
     programs: tuple[Path, ...] = ()
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = NAME) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="certdesk-placed-", dir="/tmp"))
         self.folder.chmod(0o755)
-        self.port, self.first = free_port(), tls.make(NAME)
+        self.port, self.first = free_port(), tls.make(name)
         self.file = self.folder / "tls" / "server"
         self.file.parent.mkdir()
         self.options: dict[str, Any] = {

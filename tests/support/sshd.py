@@ -61,6 +61,9 @@ class Sshd:
         for name in ("host_key", "host_key.pub"):
             (self.folder / name).unlink()
         _make_key(self.folder / "host_key")
+        self.again()
+
+    def again(self) -> None:
         self.process = _start(self.folder, self.port)
 
     def stop(self) -> None:

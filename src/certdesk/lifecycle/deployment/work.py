@@ -133,7 +133,8 @@ async def _held(target: Target, resource: str, bundle: Bundle) -> None:
 
 async def _back(work: ToInstall, why: Outcome) -> Outcome:
     """The same outcome, with what became of the previous certificate."""
-    expected = Expected(work.snapshot.fingerprint_sha256, work.expected.new, work.expected.ours)
+    ours = frozenset({*work.expected.ours, work.expected.new})  # what was to be deployed is one of them now
+    expected = Expected(work.snapshot.fingerprint_sha256, ours=ours)
     again = await restore(ToRestore(work.place, work.snapshot, expected))
     if again.ok:
         told = "The previous certificate was put back and is served."
