@@ -23,7 +23,7 @@ SWAPS = {
     "waf": 2,
     "ssh": 2,
     "agent": 5,
-    "caddy": 5,
+    "caddy": 20,
     "pem": 5,
     "postfix": 3,
     "postgresql": 3,

@@ -117,6 +117,7 @@ def test_caddy_loses_nobodys_change(caddy: RealCaddy) -> None:
 def test_the_test_of_caddy(caddy: RealCaddy) -> None:
     found = run(of_caddy(caddy).test())
     assert (found.ok, len(found.resources), "--resume" in found.notes[0]) == (True, 2, True)
+    assert "tcp_migrate_req" in found.notes[1]
     assert (
         "CERTDESK_ALLOW_NETWORKS" in run(registry.connect("caddy", caddy.options, Outside()).test()).next_step
     )

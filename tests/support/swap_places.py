@@ -17,6 +17,7 @@ from certdesk.lab.nginx import LabNginx, firewall_missing
 from certdesk.lab.site_files import PAGES, TLS
 from tests.support import hosts, placed, sshd, swapping
 from tests.support.needs import need
+from tests.support.own_network import own_network
 from tests.support.placed_kinds import LOOPBACK, MAKERS, run, serves, target
 from tests.support.swapping import Door, Download, Mail, NoStream, Session, Talk
 from tests.support.target_kinds import Bench, opened
@@ -134,16 +135,21 @@ def filed(kind: str, _: Path) -> Iterator[Place]:
 
 @contextmanager
 def caddy(_: str, __: Path) -> Iterator[Place]:
+    """In a kernel that hands connections over when Caddy, by each change, takes another listening socket."""
     need(Path("/usr/bin/caddy").exists(), "caddy is not installed")
-    with placed.RealCaddy() as server:
-        with (server.folder / "stream").open("wb") as file:
-            file.truncate(swapping.STREAM)
-        outside = Outside(seconds=30, allow_networks=LOOPBACK)
-        bench = Bench("caddy", server)
-        swap = of_target(
-            bench, placed.NAME, lambda: registry.connect("caddy", server.options, outside), "tag:site"
-        )
-        yield Place(Door(server.port, placed.NAME), swap, Download)
+    with own_network(tcp_migrate_req="1") as own:
+        need(own, "no network of its own can be made")
+        with placed.RealCaddy() as server:
+            yield _by_caddy(server)
+
+
+def _by_caddy(server: placed.RealCaddy) -> Place:
+    with (server.folder / "stream").open("wb") as file:
+        file.truncate(swapping.STREAM)
+    outside = Outside(seconds=30, allow_networks=LOOPBACK)
+    connect = lambda: registry.connect("caddy", server.options, outside)  # noqa: E731
+    swap = of_target(Bench("caddy", server), placed.NAME, connect, "tag:site")
+    return Place(Door(server.port, placed.NAME), swap, Download)
 
 
 WAYS = {

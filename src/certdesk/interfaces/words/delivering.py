@@ -117,6 +117,10 @@ SHAPES = (
         "A Caddy that is started with its old configuration serves the old certificate again: start "
         "it with --resume."
     ),
+    _(
+        "With each change Caddy opens its ports anew, and Linux may reset connections that wait there just "
+        "then: set the sysctl net.ipv4.tcp_migrate_req to 1 on its machine."
+    ),
     _("Command"),
     _("Handed over by"),
     _(

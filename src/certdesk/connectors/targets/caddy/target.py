@@ -32,6 +32,10 @@ _RESTART = (
     "A Caddy that is started with its old configuration serves the old certificate again: start it with "
     "--resume."
 )
+_RESETS = (
+    "With each change Caddy opens its ports anew, and Linux may reset connections that wait there just then: "
+    "set the sysctl net.ipv4.tcp_migrate_req to 1 on its machine."
+)
 Entry = dict[str, Any]
 
 
@@ -115,7 +119,7 @@ class Caddy:
                 "Caddy has no certificate that was loaded as PEM.",
                 "Put the first one into apps.tls.certificates.load_pem of its configuration.",
             )
-        return TargetCheck(True, found, notes=(_RESTART,))
+        return TargetCheck(True, found, notes=(_RESTART, _RESETS))
 
     async def _replace(self, resource_id: str, changes: Entry) -> None:
         """Writes the entry's part; others' changes since it was read make Caddy refuse (412)."""
