@@ -8,6 +8,15 @@ SHAPES = (
     _("The test of the issuer was not over after %(seconds)s seconds."),
     _("Check that the certificate authority answers, then try again."),
     _("There is no such issuer."),
+    _(
+        "It issues %(most)s certificates in %(days)s days for %(name)s, "  # one sentence
+        "and they are used up until %(at)s UTC."
+    ),
+    _(
+        "It issues %(most)s certificates in %(days)s days for exactly these names, "  # one sentence
+        "and they are used up until %(at)s UTC."
+    ),
+    _("It takes %(most)s orders in %(hours)s hours from our account, and they are used up until %(at)s UTC."),
     _("Test order"),
     _("Test orders are for the operator alone."),
     _("Buy one of the list of products."),

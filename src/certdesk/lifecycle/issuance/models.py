@@ -132,6 +132,22 @@ class Advice(models.Model):
         return f"advice for {self.order_id}"
 
 
+class Counted(models.Model):
+    """What an order counts for at a CA that publishes limits; kept as long as the longest of them."""
+
+    id = models.BigAutoField(primary_key=True)
+    order = models.ForeignKey(OutsideOrder, on_delete=models.CASCADE, related_name="counted")
+    issuer = models.CharField(max_length=40)
+    key = models.CharField(max_length=255, help_text="limit_rules.Key: domain, set of names, or account.")
+    at = MomentField(help_text="When it was placed; real time.")
+
+    class Meta:
+        indexes = [models.Index(fields=["issuer", "key", "at"], name="issuance_counted_keys")]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} counts for {self.key}"
+
+
 class ServedProof(models.Model):
     """What our own web pages answer at `/.well-known/acme-challenge/<token>` for an order at a CA."""
 

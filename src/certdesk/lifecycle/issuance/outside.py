@@ -9,6 +9,7 @@ from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.issuers import actions, queries, rules, setting_up
 from certdesk.lifecycle.issuers.errors import NotSetUp
 from certdesk.lifecycle.issuers.rules import Choice as Choice
+from certdesk.lifecycle.issuers.rules import Passed as Passed
 
 from .models import OutsideOrder
 
@@ -59,15 +60,25 @@ def capabilities(slug: str) -> Capabilities:
         return Capabilities()
 
 
+def order_of(product: Product) -> tuple[str, ...]:
+    """The slugs of who may issue a product, the first one first."""
+    return queries.order_of(product)
+
+
 def choose(
-    product: Product, names: tuple[str, ...], key_algorithm: str, without: Mapping[str, str]
+    product: Product,
+    names: tuple[str, ...],
+    key_algorithm: str,
+    without: Mapping[str, str],
+    busy: Mapping[str, Passed],
 ) -> tuple[Choice, ...]:
     """Every issuer of the product once, in order, with what speaks for or against it now.
 
     Args:
         without: slugs that are ruled out, each with one sentence.
+        busy: slugs that would refuse the order for a while, each with why and until when.
     """
-    return queries.choose(product, names, key_algorithm, clock.real_now(), without=without)
+    return queries.choose(product, names, key_algorithm, clock.real_now(), without=without, busy=busy)
 
 
 def ruled_out(product: Product, at: str, not_at: str) -> dict[str, str]:

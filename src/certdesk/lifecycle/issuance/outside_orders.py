@@ -27,12 +27,12 @@ from certdesk.pki.keystore import use
 from certdesk.pki.x509.certificates import CertificateFacts
 from certdesk.pki.x509.errors import NamesDoNotFit
 
-from . import outside, outside_tasks, renewing
+from . import limits, outside, outside_tasks, renewing
 from . import outside_rules as rules
 from .acceptance import Expected
 from .errors import IssuerRefused
 from .models import OutsideOrder, Placement, PlacementState
-from .outside import Choice
+from .outside import Choice, Passed
 
 ASK = "issuance.ask"
 LATELY = timedelta(minutes=10)
@@ -88,7 +88,22 @@ def choices_of(
     product = application_queries.product_of(certificate)
     names = tuple(application.names.split(";"))
     ruled_out = outside.ruled_out(product, application.at_issuer, application.not_at_issuer)
-    return outside.choose(product, names, application.key_algorithm, ruled_out | dict(without))
+    busy = _limited(certificate, names, outside.order_of(product))
+    return outside.choose(product, names, application.key_algorithm, ruled_out | dict(without), busy)
+
+
+def _limited(certificate: Certificate, names: Sequence[str], slugs: Sequence[str]) -> dict[str, Passed]:
+    """Those of the issuers whose published limits such an order would exceed now."""
+    now = clock.real_now()
+    found = {slug: limits.passed(slug, names, now) for slug in slugs if _counts(certificate, slug)}
+    return {slug: why for slug, why in found.items() if why is not None}
+
+
+def _counts(certificate: Certificate, slug: str) -> bool:
+    """Whether an order there counts against limits: a CA may leave out those that name what they replace."""
+    if not outside.is_outside(slug):
+        return False
+    return not (limits.frees_replacements(slug) and _before(certificate, slug) is not None)
 
 
 def begin(
@@ -110,7 +125,8 @@ def begin(
     gate.refuse_unproved(request)
     gate.refuse_key(request, keystore.is_blocked)
     now = clock.real_now()
-    if not outside.hold_for_order(slug, now):
+    names, counts = application.names.split(";"), _counts(certificate, slug)
+    if not outside.hold_for_order(slug, now) or (counts and limits.passed(slug, names, now)):
         return False
     placement = Placement.objects.create(
         reference=request.authorization.reference,
@@ -130,6 +146,8 @@ def begin(
         next_poll_at=now,
     )
     outside.note_placed(slug, now, outside.because(choices))
+    if counts:
+        limits.note(order, names, now)
     enqueue(order)
     return True
 
@@ -347,6 +365,8 @@ def end(
         state=state, failure=(order.problem or order.words)[:500], settled_at=now
     )
     outside_tasks.clear(order)
+    if state is not PlacementState.FULFILLED:
+        limits.give_back(order)
     if unwanted is not None:
         enqueue(order)
 

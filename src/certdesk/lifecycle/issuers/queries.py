@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as day_time
 from typing import Literal
 
+from certdesk.connectors.issuers.acme.presets import PRESETS, Limit, Preset
 from certdesk.connectors.issuers.protocol import Capabilities, IssuerConnector, IssuerError
 from certdesk.connectors.issuers.registry import KINDS
 from certdesk.foundation.common import settings, sql
@@ -18,7 +19,7 @@ from certdesk.pki.x509.keys import KeyAlgorithm
 from . import dialing, rules
 from .errors import NotSetUp
 from .models import Day, Issuer, Place
-from .rules import Candidate, Choice, Need
+from .rules import Candidate, Choice, Need, Passed
 from .states import State
 
 Like = Literal["one", "level", "brand"]
@@ -104,6 +105,21 @@ def capabilities(slug: str) -> Capabilities:
     if found is None:
         raise NotSetUp(slug)
     return dialing.read(found.capabilities)
+
+
+def limits(slug: str) -> tuple[Limit, ...]:
+    """The limits that the CA publishes, as its preset has them; none for one without a preset."""
+    preset = preset_of(slug)
+    return preset.limits if preset is not None else ()
+
+
+def preset_of(slug: str) -> Preset | None:
+    """The dated facts of the CA; only where it is reached at the address that they are about."""
+    if rules.is_built_in(slug):
+        return None
+    shown = Issuer.objects.filter(slug=slug, kind="acme").values_list("shown", flat=True).first() or {}
+    preset = PRESETS.get(str(shown.get("preset", "")))
+    return preset if preset is not None and not shown.get("directory_url") else None
 
 
 def title(slug: str) -> str:
@@ -300,16 +316,18 @@ def choose(
     now: datetime,
     *,
     without: Mapping[str, str] | None = None,
+    busy: Mapping[str, Passed] | None = None,
 ) -> tuple[Choice, ...]:
     """Every issuer of the product in its order, with what speaks for or against it now.
 
     Args:
         now: real time.
         without: slugs that the caller rules out, each with one sentence, which is shown.
+        busy: slugs that the caller rules out for a while.
     """
     need = Need(names, product.level, key_algorithm, product.profile)
     found = [candidate(slug, product, now) for slug in order_of(product)]
-    return rules.choose(found, need, now, without)
+    return rules.choose(found, need, now, without, busy)
 
 
 def in_force(slug: str, now: datetime) -> int:

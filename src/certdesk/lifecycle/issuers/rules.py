@@ -87,19 +87,25 @@ class Choice:
 
 
 def choose(
-    candidates: Sequence[Candidate], need: Need, now: datetime, without: Mapping[str, str] | None = None
+    candidates: Sequence[Candidate],
+    need: Need,
+    now: datetime,
+    without: Mapping[str, str] | None = None,
+    busy: Mapping[str, "Passed"] | None = None,
 ) -> tuple[Choice, ...]:
     """Every candidate once, in their order, with what speaks for or against it.
 
     Args:
         without: slugs that the caller rules out, each with one sentence, e.g. that CAA does not permit it.
+        busy: those whom the caller rules out for a while; what else speaks against them is told before.
         now: real time.
     """
-    return tuple(_decided(one, need, now, (without or {}).get(one.slug, "")) for one in candidates)
+    said, waits = without or {}, busy or {}
+    return tuple(_decided(one, need, now, said.get(one.slug, ""), waits.get(one.slug)) for one in candidates)
 
 
-def _decided(one: Candidate, need: Need, now: datetime, said: str) -> Choice:
-    against = Passed(said) if said else against_it(one, need, now)
+def _decided(one: Candidate, need: Need, now: datetime, said: str, waits: "Passed | None") -> Choice:
+    against = Passed(said) if said else against_it(one, need, now) or waits
     if against is None:
         return Choice(one.slug, one.title, True, ABLE)
     return Choice(one.slug, one.title, False, against.reason, against.again_at)

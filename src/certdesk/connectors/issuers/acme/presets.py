@@ -37,6 +37,7 @@ class Preset:
         bills: what it issues may cost money.
         profiles: names, where the directory is known to list them.
         limits: those that are published; a CA may have more.
+        frees_replacements: orders that name what they replace (ARI) count against none of them.
         as_of: when these facts were gathered.
         source: where they stand.
         note: what a reader should know before choosing it.
@@ -50,6 +51,7 @@ class Preset:
     bills: bool = False
     profiles: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
+    frees_replacements: bool = False
     as_of: date = date(2026, 11, 26)
     source: str = ""
     note: str = ""
@@ -106,6 +108,7 @@ PRESETS: dict[str, Preset] = {
         _ISRG,
         profiles=_ISRG_PROFILES,
         limits=_LE_LIMITS,
+        frees_replacements=True,
         source="https://letsencrypt.org/docs/rate-limits/",
         note="IP addresses need the profile shortlived. The classic one goes to 64 days in February 2027.",
     ),
@@ -115,6 +118,7 @@ PRESETS: dict[str, Preset] = {
         _ISRG,
         profiles=_ISRG_PROFILES,
         limits=_STAGING_LIMITS,
+        frees_replacements=True,
         source="https://letsencrypt.org/docs/staging-environment/",
         note="For trials: no client trusts its certificates.",
     ),

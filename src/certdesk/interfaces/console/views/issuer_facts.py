@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from certdesk.connectors.issuers.acme.presets import PRESETS, Limit
+from certdesk.connectors.issuers.acme.presets import Limit
 from certdesk.connectors.issuers.registry import KINDS
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import Principal
@@ -124,13 +124,17 @@ def rehearsals(principal: Principal, issuer: Issuer) -> list[dict[str, Any]]:
 
 def known(one: Issuer) -> list[Fact]:
     """The dated facts of its preset: what the CA publishes of itself."""
-    preset = PRESETS.get(str(one.shown.get("preset", "")))
+    preset = queries.preset_of(one.slug)
     if preset is None or not preset.source:
         return []
     return [
         {"label": _("Certificate authority"), "value": _(preset.label)},
         {"label": _("To know before"), "value": _(preset.note) if preset.note else ""},
         *({"label": _(each.name).capitalize(), "value": limit(each)} for each in preset.limits),
+        {
+            "label": _("Replacements"),
+            "value": _("count against none of these limits") if preset.frees_replacements else "",
+        },
         {"label": _("As of"), "value": date_format(preset.as_of)},
         {"label": _("Source"), "value": preset.source, "url": preset.source},
     ]

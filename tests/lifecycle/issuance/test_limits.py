@@ -1,0 +1,98 @@
+"""The published limits of a CA are kept: an order goes to the next issuer, or waits and says until when."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from certdesk.connectors.issuers.acme import presets
+from certdesk.connectors.issuers.acme.presets import Limit
+from certdesk.foundation.common import clock
+from certdesk.lifecycle.issuance import followup
+from certdesk.lifecycle.issuance.models import Counted, OutsideOrder
+from certdesk.lifecycle.issuers.models import Issuer
+from tests.support.desk import Desk
+from tests.support.outside_ca import Front, OutsideCa, front
+
+WEEK = 7 * 24 * 3600
+
+
+@pytest.fixture
+def ca(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> OutsideCa:
+    """A CA that publishes that it issues one certificate a week for a registered domain."""
+    known = presets.PRESETS["letsencrypt"]
+    few = (Limit("certificates", 1, WEEK, "registered domain"), Limit("orders", 3, 3600, "account"))
+    monkeypatch.setitem(presets.PRESETS, "letsencrypt", replace(known, limits=few))
+    return OutsideCa()
+
+
+@pytest.fixture
+def other(desk: Desk) -> OutsideCa:
+    return OutsideCa()
+
+
+@pytest.fixture(autouse=True)
+def issuers(desk: Desk, ca: OutsideCa, other: OutsideCa) -> Iterator[Front]:
+    with front(acme=ca, other=other) as made:
+        Issuer.objects.filter(slug="acme").update(shown={"preset": "letsencrypt", "directory_url": ""})
+        yield made
+
+
+def ordered(desk: Desk, domain: str) -> str:
+    certificate_id = desk.buy()
+    desk.apply(certificate_id, domain=domain)
+    desk.publish(certificate_id)
+    desk.run(timedelta(minutes=30), strict=False)
+    return certificate_id
+
+
+def test_the_next_issuer_gets_what_would_exceed_the_limit_of_a_domain(
+    desk: Desk, ca: OutsideCa, other: OutsideCa
+) -> None:
+    ordered(desk, "a.example.com")
+    ordered(desk, "b.example.com")
+    ordered(desk, "c.example.org")  # of another registered domain
+    assert [len(one.orders) for one in (ca, other)] == [2, 1]
+    reasons = OutsideOrder.objects.get(issuer="other").chosen
+    assert "It issues 1 certificates in 7 days for example.com" in reasons[0][2]
+    ordered(desk, "d.example.net")
+    ordered(desk, "e.example.edu")  # the account's fourth in the hour
+    reasons = OutsideOrder.objects.filter(issuer="other").latest("placement__created_at").chosen
+    assert "It takes 3 orders in 1 hours from our account" in reasons[0][2]
+    Counted.objects.update(at=clock.real_now() - timedelta(days=8))
+    ordered(desk, "f.example.com")
+    assert len(ca.orders) == 4
+    assert Counted.objects.count() == 2  # what counts no more is gone
+
+
+def test_without_another_issuer_it_waits_and_says_until_when(
+    desk: Desk, ca: OutsideCa, issuers: Front
+) -> None:
+    issuers.order("acme")
+    ordered(desk, "a.example.com")
+    waiting = ordered(desk, "b.example.com")
+    assert desk.state(waiting) == "ISSUING"
+    assert "used up until" in desk.certificate(waiting).last_failure
+    Counted.objects.update(at=clock.real_now() - timedelta(days=8))
+    desk.run(timedelta(days=8), strict=False)
+    assert desk.state(waiting) == "ISSUED"
+
+
+def test_what_brought_no_certificate_is_given_back_and_replacements_do_not_count(
+    desk: Desk, ca: OutsideCa, issuers: Front
+) -> None:
+    issuers.order("acme")
+    ca.refuses = "Not for this name."
+    ordered(desk, "a.example.com")
+    assert list(Counted.objects.values_list("key", flat=True)) == ["account"]
+    ca.refuses = ""
+    held = ordered(desk, "a.example.com")
+    assert desk.state(held) == "ISSUED"
+    latest = desk.certificate(held).paid_until
+    assert latest is not None
+    followup.roll_over(desk.alice, held, clock.now(), latest=latest)
+    desk.run(timedelta(minutes=30))
+    assert desk.certificate(held).current_version == 2  # the CA does not count what is replaced (ARI)
+    Issuer.objects.filter(slug="acme").update(shown={"preset": "letsencrypt", "directory_url": "https://x/"})
+    assert desk.state(ordered(desk, "g.example.com")) == "ISSUED"  # another address: nothing is known of it
