@@ -228,7 +228,7 @@ def test_a_test_order_says_what_it_costs_and_leads_to_its_certificate(office: Of
     text(alice, f"{page}/order", {"domain": "not a name"}, 422)
     begun = text(alice, f"{page}/order", {"domain": "www.example.com"})
     assert "The test order is begun." in begun
-    assert "www.example.com" in begun
+    assert "<dd>First CA</dd>" in begun  # who issues it, not the house
     assert "Test orders" in text(alice, page)
     Issuer.objects.update(kind="manual")
     assert "may bill what it issues" in text(alice, f"{page}/order")

@@ -135,7 +135,7 @@ def known(one: Issuer) -> list[Fact]:
             "label": _("Replacements"),
             "value": _("count against none of these limits") if preset.frees_replacements else "",
         },
-        {"label": _("As of"), "value": date_format(preset.as_of)},
+        {"label": _("As of"), "value": date_format(preset.as_of, _("j M Y"))},
         {"label": _("Source"), "value": preset.source, "url": preset.source},
     ]
 

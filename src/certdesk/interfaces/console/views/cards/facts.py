@@ -11,6 +11,7 @@ from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.models import Application
+from certdesk.lifecycle.catalogue import rehearsal
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.certificates import endings
@@ -20,6 +21,7 @@ from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.deployment import queries as deployments
 from certdesk.lifecycle.issuance import revoking
 from certdesk.lifecycle.issuance.revocation_rules import Code
+from certdesk.lifecycle.issuers import queries as issuers
 from certdesk.lifecycle.issuers import setting_up
 from certdesk.lifecycle.renewal import queries as renewals
 from certdesk.lifecycle.validation import organization_queries
@@ -46,6 +48,8 @@ class Fact:
 
 
 def _house(certificate: Certificate, product: Product | None) -> str:
+    if rehearsal.is_rehearsal(certificate.brand):
+        return issuers.title(rehearsal.slug_of(certificate.brand))
     if product and product.profile == "private":
         return _("your private CA")
     brand = catalogue().brands.get(certificate.brand)
