@@ -1,7 +1,7 @@
 """`./certdesk bench`: goals as ratios inside one run, with the calibration rows beside them.
 
     ./certdesk bench [--seconds N] [--json FILE] [--rows N] [--peers]
-                     [--only g1,g2,g5,g8,g9,g10,g11,g12,g15,writes,lists,nodes]
+                     [--only g1,g2,g4,g5,g8,g9,g10,g11,g12,g15,writes,lists,nodes]
 
 "Per core" is work divided by the CPU seconds of the whole server process tree, load generator left out.
 Status 1 when a floor does not hold.
@@ -20,6 +20,7 @@ from bench import (
     checker,
     crls,
     engine,
+    enrolment,
     importing,
     interactive,
     jobs,
@@ -30,7 +31,7 @@ from bench import (
 )
 from bench.report import Report
 
-ALL = "g1,g2,g5,g8,g9,g10,g11,g12,g15,writes,lists,nodes"
+ALL = "g1,g2,g4,g5,g8,g9,g10,g11,g12,g15,writes,lists,nodes"
 
 
 def main() -> int:
@@ -51,6 +52,8 @@ def main() -> int:
         engine.measure(report, chosen.seconds)
     if "g2" in goals:
         rest.measure(report, chosen.seconds)
+    if "g4" in goals:
+        enrolment.measure(report, chosen.seconds, with_peers=chosen.peers)
     if "g12" in goals:
         checker.measure(report, chosen.seconds)
     if "writes" in goals:

@@ -79,12 +79,13 @@ def identity(folder: Path) -> Identity:
 
 @dataclass
 class Pebble:
-    """A running server. `set_up` does what a task asks for."""
+    """A running server. `set_up` does what a task asks for; `process` is its id."""
 
     identity: Identity
     port: int
     management: int
     helper: int
+    process: int
 
     @property
     def directory(self) -> str:
@@ -93,12 +94,16 @@ class Pebble:
     def set_up(self, task: Task) -> None:
         match task.method:
             case "dns-01":
-                self._help("set-txt", {"host": f"{task.where}.", "value": task.value})
+                self.publish(task.where, task.value)
             case "http-01":
                 token = task.where.rpartition("/")[2]
                 self._help("add-http01", {"token": token, "content": task.value})
             case "tls-alpn-01":
                 self._help("add-tlsalpn01", {"host": task.where, "content": task.value})
+
+    def publish(self, owner: str, value: str) -> None:
+        """Sets a TXT record."""
+        self._help("set-txt", {"host": f"{owner}.", "value": value})
 
     def _help(self, what: str, body: dict[str, str]) -> None:
         data = json.dumps(body).encode()
@@ -173,7 +178,7 @@ def _started(
         stack.callback(process.wait, 10)
         stack.callback(process.terminate)
         started.append(process)
-    made = Pebble(own, port, management, helper)
+    made = Pebble(own, port, management, helper, started[1].pid)
     return made if _ready(made, started) else None
 
 
