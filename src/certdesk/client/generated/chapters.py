@@ -993,14 +993,14 @@ class Certificates:
         """
         return cast('shapes.ProofInfo', self._transport.call('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/domain-verification', certificate_id)))
 
-    def download(self, certificate_id: str, *, server: Literal['nginx', 'apache', 'tomcat', 'iis', 'other', 'all'] | None = None) -> Download:
+    def download(self, certificate_id: str, *, server: Literal['nginx', 'apache', 'tomcat', 'iis', 'other', 'all'] | None = None, chain: str | None = None) -> Download:
         """A zip for one kind of server, or for all of them (ISS-3).
 
         Args:
             certificate_id: Id of the certificate: scs and 13 digits.
             server: The kind of server that the files are for.
         """
-        return self._transport.download('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/download', certificate_id), query={'server': server})
+        return self._transport.download('GET', self._transport.path('/v3/scm/certificates/{certificate_id}/download', certificate_id), query={'server': server, 'chain': chain})
 
     def edit(self, certificate_id: str, *, name: str | None = None, description: str | None = None, owner: str | None = None, owner_group: str | None = None) -> shapes.Certificate:
         """Name and description (LST-4); `owner` (a user), `owner_group` (empty = none) by id or name.

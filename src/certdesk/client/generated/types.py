@@ -1553,6 +1553,7 @@ class Done(TypedDict):
 
 class DownloadQuery(TypedDict):
     server: NotRequired['str']
+    chain: NotRequired['str']
 
 
 class Draft(TypedDict):
