@@ -91,7 +91,10 @@ def test_both_parents_of_a_crossed_authority_stand_there_and_its_chain_can_be_ch
     assert alice.get(f"{url}?server=nginx&chain=nobody").status_code == 400
     assert office.client("charlie").get(f"{url}?chain={made.slug}").status_code == 404
     Cross.objects.update(not_after=clock.now() - timedelta(days=1))
-    assert 'data-status="EXPIRED"' in text(opal.get(PATH))
+    assert shown.count("by a cross-certificate") == 1
+    ended = text(opal.get(PATH))
+    assert 'data-status="EXPIRED"' in ended
+    assert "data-crossed" not in ended
     assert "Usual chain" not in text(alice.get(url))
 
 
@@ -104,8 +107,8 @@ def test_what_is_wrong_stands_out(opal) -> None:
     Key.objects.filter(id=outside).update(held=Held.ELSEWHERE)
     Authority.objects.filter(slug="ev-p256").update(not_after=clock.now() - timedelta(days=1))
     shown = text(opal.get(PATH))
-    for code in ("CRL_LATE", "KEY_LOST", "EXPIRED"):
-        assert shown.count(f'data-status="{code}"') == 1
+    for code, times in (("CRL_LATE", 1), ("KEY_LOST", 2), ("EXPIRED", 2)):  # at a glance, and with the facts
+        assert shown.count(f'data-status="{code}"') == times
     assert "in the PKCS#11 token" in shown
     assert "outside this installation" in shown
     assert "nobody" in shown

@@ -6,7 +6,7 @@ import typer
 
 from certdesk.foundation.common.errors import BadParameter
 
-from . import crossing, name_constraints, start
+from . import crossing, experiment, name_constraints, start
 from .ceremony import AGENDA, OUTCOME, Folder, ceremony
 from .host import host
 from .output import Json, show
@@ -23,6 +23,7 @@ ca = typer.Typer(help="The built-in CA.", no_args_is_help=True)
 ca.command("ceremony")(ceremony)
 ca.command("cross-sign")(crossing.cross_sign)
 ca.command("cross-request")(crossing.cross_request)
+ca.command("experiment")(experiment.experiment)
 ca.command("cross-import")(crossing.cross_import)
 
 

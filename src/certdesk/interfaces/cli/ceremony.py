@@ -73,9 +73,9 @@ def ceremony(
     finished = rules.Outcome(
         outcome.agenda_id, outcome.root_der, outcome.certificates, outcome.crl, names, text
     )
-    _write(folder / OUTCOME, finished.as_text().encode())
-    _write(folder / TRANSCRIPT, text.encode())
-    _write(keys / LAST_CRL, outcome.crl)
+    write(folder / OUTCOME, finished.as_text().encode())
+    write(folder / TRANSCRIPT, text.encode())
+    write(keys / LAST_CRL, outcome.crl)
     if as_json:
         show({"ceremony": agenda.id, "check_value": outcome.check_value, "folder": str(folder)}, True)
     else:
@@ -133,7 +133,7 @@ def _root_key(folder: Path, agenda: Any, passphrase_file: Path | None) -> tuple[
         return _made(folder, agenda, passphrase_file)
     key = token_keys.generate(agenda.root.algorithm)
     spki = _spki(key).hex()
-    _write(folder / TOKEN_KEY, f"{token_keys.id_of(key)} {spki}\n".encode("ascii"))
+    write(folder / TOKEN_KEY, f"{token_keys.id_of(key)} {spki}\n".encode("ascii"))
     return key, "in a PKCS#11 token of its own"
 
 
@@ -149,8 +149,8 @@ def _made(folder: Path, agenda: Any, passphrase_file: Path | None) -> tuple[Any,
     from certdesk.pki.x509 import keys
 
     key = keys.generate(agenda.root.algorithm)
-    seal = BestAvailableEncryption(_passphrase(passphrase_file, new=True))
-    _write(folder / KEY, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, seal))
+    seal = BestAvailableEncryption(passphrase(passphrase_file, new=True))
+    write(folder / KEY, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, seal))
     return key, f"in the file {KEY}, sealed with a passphrase"
 
 
@@ -164,19 +164,18 @@ def _held(folder: Path, passphrase_file: Path | None) -> tuple[Any, str]:
         return token_keys.load(object_id, bytes.fromhex(spki)), "in a PKCS#11 token of its own"
     try:
         sealed = (folder / KEY).read_bytes()
-        key = load_pem_private_key(sealed, _passphrase(passphrase_file, new=False))
+        key = load_pem_private_key(sealed, passphrase(passphrase_file, new=False))
     except (ValueError, TypeError):  # the latter: it is not sealed at all
         raise BadParameter("The root's key does not open with this passphrase.") from None
     return key, f"in the file {KEY}, sealed with a passphrase"
 
 
-def _passphrase(file: Path | None, *, new: bool) -> bytes:
+def passphrase(file: Path | None, *, new: bool, whose: str = "the root's key") -> bytes:
+    """From the first line of a file, else asked for; twice where it is new."""
     if file is not None:
         text = _read(file).split("\n", 1)[0]
     else:
-        text = typer.prompt(
-            "Passphrase of the root's key", hide_input=True, confirmation_prompt=new, err=True
-        )
+        text = typer.prompt(f"Passphrase of {whose}", hide_input=True, confirmation_prompt=new, err=True)
     if len(text) < PASSPHRASE:
         raise BadParameter(f"A passphrase has at least {PASSPHRASE} characters.")
     return text.encode()
@@ -195,7 +194,7 @@ def _forget_new_key(folder: Path, agenda: Any) -> None:
             (folder / name).unlink()
 
 
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
     """For the owner alone; what stood there before is replaced in one step."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)

@@ -59,6 +59,10 @@ class CrossRefused(BadParameter):
     """A cross-certificate that would help nobody: not this authority's, or its chain does not hold."""
 
 
+class ExperimentRefused(BadParameter):
+    """What the experimental private PKI does not do."""
+
+
 class HierarchyChanged(Conflict):
     """What was signed for the hierarchy does not fit it any more; nothing of it is recorded."""
 

@@ -82,7 +82,8 @@ def describe(public_key: PublicKeyTypes) -> str:
         return f"EC {_CURVE_NAMES.get(public_key.curve.name, public_key.curve.name)}"
     if isinstance(public_key, dsa.DSAPublicKey):
         return f"DSA {public_key.key_size}"
-    return type(public_key).__name__.removesuffix("PublicKey")
+    name = type(public_key).__name__.removesuffix("PublicKey")
+    return name.replace("MLDSA", "ML-DSA-")
 
 
 def algorithm_of(public_key: PublicKeyTypes) -> KeyAlgorithm | None:

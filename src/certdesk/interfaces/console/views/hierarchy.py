@@ -31,7 +31,12 @@ def hierarchy(request: HttpRequest, principal: Principal) -> HttpResponse:
             {
                 "root": _shown(root, now),
                 "below": [_shown(one, now) for one in lines if one.parent == root.slug],
-                "crossed": [one for line in lines for one in line.crosses if one.issuer == root.slug],
+                "crossed": [
+                    one
+                    for line in lines
+                    for one in line.crosses
+                    if one.issuer == root.slug and one.not_after > now
+                ],
             }
             for root in lines
             if not root.parent
