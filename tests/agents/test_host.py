@@ -119,7 +119,9 @@ def test_a_way_back_that_fails_is_told(host: Host) -> None:
     host.server.close()
     result = done(host, issued(host.place))
     assert (result["ok"], result["back"], result["verdict"]) == (False, False, "UNREACHABLE")
-    assert "could not be put back" in result["reason"]
+    assert "was put back but is not seen" in result["reason"]
+    host.configure(["false"])
+    assert "could not be put back" in done(host, issued(host.place))["reason"]
 
 
 def test_without_a_way_back_it_says_so(host: Host) -> None:

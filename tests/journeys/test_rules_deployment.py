@@ -431,7 +431,12 @@ def test_discovery_notices_what_others_did(elb: Balancer) -> None:
 
 def test_targets_by_their_life(elb: Balancer) -> None:
     tested = elb.alice("targets.test", id=elb.target)
-    assert (tested["ok"], tested["resources"]) == (True, 2)
+    assert (tested["ok"], tested["resources"], tested["notes"]) == (True, 2, [])
+    closed = {**elb.elb.options, "listeners": ["127.0.0.1:1"]}
+    elb.alice("targets.update", id=elb.target, body={"options": closed})
+    (note,) = elb.alice("targets.test", id=elb.target)["notes"]
+    assert note.startswith("What a deployment does at 127.0.0.1:1 could not be seen from here: ")
+    elb.alice("targets.update", id=elb.target, body={"options": elb.elb.options})
     shown = elb.alice("targets.show", id=elb.target)
     assert (shown["label"], shown["options"]["socket"]) == ("front", elb.elb.options["socket"])
     new = {"service": "ELB", "kind": "haproxy", "region": "r", "options": elb.elb.options}

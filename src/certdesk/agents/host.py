@@ -435,7 +435,9 @@ def _went_back(place: Place, before: str, looks: list[dict[str, str]], verdict: 
     if not wrong:
         told = "The previous certificate was put back and is served."
         return _result(False, looks, verdict, f"{reason} {told}", "Mend it, then deploy again.", back=True)
-    told = f"The previous certificate could not be put back: {again or wrong}"
+    told = f"The previous certificate was put back but is not seen: {wrong}"
+    if again:
+        told = f"The previous certificate could not be put back: {again}"
     next_step = "Look at the host now; then deploy again."
     return _result(False, looks, verdict, f"{reason} {told}", next_step, back=False)
 

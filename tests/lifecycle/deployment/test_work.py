@@ -115,7 +115,10 @@ def test_a_refusal_takes_all_back(world: World, verb: str) -> None:
 
 @pytest.mark.parametrize(
     ("verdict", "failing", "told"),
-    [(Verdict.REFUSED, (), "saw REFUSED."), (Verdict.NEW, ("restore",), "restore failed.")],
+    [
+        (Verdict.REFUSED, (), "was put back but is not seen: saw REFUSED."),
+        (Verdict.NEW, ("restore",), "could not be put back: restore failed."),
+    ],
 )
 def test_what_cannot_be_put_back_is_told(
     world: World, verdict: Verdict, failing: tuple[str, ...], told: str
@@ -124,7 +127,7 @@ def test_what_cannot_be_put_back_is_told(
     world.verdicts[:] = [verdict]
     outcome = install()
     assert (outcome.ok, outcome.back) == (False, False)
-    assert outcome.reason == f"install failed. The previous certificate could not be put back: {told}"
+    assert outcome.reason == f"install failed. The previous certificate {told}"
 
 
 def test_nobody_to_look_is_no_success(world: World) -> None:

@@ -1,12 +1,14 @@
 """A look at what the places of one target serve, and what it means. No ORM."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from certdesk.connectors import probe
 from certdesk.connectors.probe import Expected, Seen, Verdict
 from certdesk.connectors.protocol import ConnectorError
+from certdesk.connectors.targets.protocol import Resource
 from certdesk.foundation.common import settings
 
 from . import dialing, rules
@@ -60,6 +62,23 @@ async def look(work: ToLook) -> tuple[Found, ...]:
             return Found(place, held.get(place.resource), asked, await _seen(place))
 
     return tuple(await asyncio.gather(*(one(place) for place in work.places)))
+
+
+async def unseen(resources: Sequence[Resource]) -> tuple[str, ...]:
+    """A sentence for each listener where nobody could see from here what a deployment does."""
+    names = {address: one.names[0] for one in resources if one.names for address in one.listeners}
+    nothing = Expected("")
+    networks = settings.get().allow_networks
+
+    async def told(listener: str, name: str) -> str:
+        host, _, port = listener.rpartition(":")
+        seen = await probe.look(host.strip("[]"), int(port), name, nothing, allow_networks=networks)
+        away = next((one for one in seen if one.verdict is Verdict.UNREACHABLE), None)
+        why = away.sentence if away is not None else ""
+        return f"What a deployment does at {listener} could not be seen from here: {why}" if why else ""
+
+    found = await asyncio.gather(*(told(*one) for one in list(names.items())[:AT_ONCE]))
+    return tuple(one for one in found if one)
 
 
 async def _held(work: ToLook) -> tuple[dict[str, str], bool]:

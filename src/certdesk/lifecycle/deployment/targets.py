@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from certdesk.connectors.dns.providers.options import MASK
@@ -16,7 +17,7 @@ from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.foundation.sealing import actions as sealing
 
-from . import dialing, hosted, queries, states, windows
+from . import dialing, hosted, looking, queries, states, windows
 from .errors import NoTarget
 from .models import Binding, Service, Step, Target
 
@@ -158,13 +159,16 @@ def _refuse_busy(target: Target) -> None:
 
 
 def test(principal: Principal, target_id: str) -> TargetCheck:
-    """Asks the target, changing nothing there, and keeps what it said.
+    """Asks the target, changing nothing there, and keeps what it said; notes listeners that nobody can reach.
 
     Raises:
         NoTarget, Forbidden: as `fetch` with `scm:target:test`.
     """
     target = fetch(principal, TEST, target_id)
     result = _asked(target)
+    if result.ok:
+        away = dialing.call(lambda: looking.unseen(result.resources), "The look at the listeners")
+        result = replace(result, notes=(*result.notes, *away))
     with short_transaction():
         _keep(target, result)
         _note(principal, TEST, target, ok=result.ok)

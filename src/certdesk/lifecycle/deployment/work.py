@@ -139,7 +139,10 @@ async def _back(work: ToInstall, why: Outcome) -> Outcome:
     if again.ok:
         told = "The previous certificate was put back and is served."
         return replace(why, reason=f"{why.reason} {told}", back=True)
-    told = f"The previous certificate could not be put back: {again.reason}"
+    if again.looks:  # the target took it: who cannot see there must not be told that it is lost
+        told = f"The previous certificate was put back but is not seen: {again.reason}"
+    else:
+        told = f"The previous certificate could not be put back: {again.reason}"
     return replace(why, reason=f"{why.reason} {told}", next_step=_LOOK_NOW, back=False)
 
 
