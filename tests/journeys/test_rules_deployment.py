@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import Kind
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.jobs import testing
@@ -14,7 +16,17 @@ from certdesk.foundation.jobs.models import Job
 from certdesk.lab.elb import haproxy
 from certdesk.lab.elb_small import Fault
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.deployment import actions, dialing, jobs, material, stepping, targets, waiting, work
+from certdesk.lifecycle.deployment import (
+    actions,
+    dialing,
+    jobs,
+    material,
+    stepping,
+    targets,
+    waiting,
+    windows,
+    work,
+)
 from certdesk.lifecycle.deployment.models import Binding, Deployment, PushRecord, Step, Target
 from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.x509 import csr_making, keys
@@ -532,6 +544,24 @@ def test_a_deploy_that_takes_long_says_where_to_look(elb: Balancer, monkeypatch:
     elb.office.desk.run()
     assert elb.binding(SHOP)["deployment"] == "DEPLOYED"
     assert elb.deploy(certificate_id, WWW)["failure_list"] != []
+
+
+def test_a_deploy_that_waits_for_a_window_or_is_held_says_why(elb: Balancer) -> None:
+    certificate_id = elb.office.desk.issued(SHOP)
+    in_two_days = windows.DAYS[(clock.real_now() + timedelta(days=2)).weekday()]
+    window = {"days": [in_two_days], "from": "12:00", "until": "13:00", "zone": "UTC"}
+    elb.alice("targets.update", id=elb.target, body={"window": window})
+    (told,) = elb.deploy(certificate_id, SHOP)["failure_list"]
+    at = Step.objects.get().waits_until
+    assert at is not None
+    opens = f"which opens {at:%Y-%m-%d} 12:00 UTC. It is not over yet; look at deployment "
+    assert told["failure_info"].startswith(f"It waits for the target's maintenance window, {opens}")
+    elb.alice("deployments.cancel", id=Deployment.objects.get().id)
+    elb.alice("targets.update", id=elb.target, body={"window": {}})
+    Path(elb.binding(WWW)["resource"]).write_text("", encoding="ascii")
+    both = elb.office.desk.issued(WWW, SHOP)
+    _, told = elb.deploy(both, WWW, SHOP, rollout={"canary": 1})["failure_list"]
+    assert told["failure_info"].startswith("A place of the first wave failed, so no other was begun. It is")
 
 
 def test_an_account_has_two_hundred_targets_at_most(elb: Balancer, monkeypatch: pytest.MonkeyPatch) -> None:

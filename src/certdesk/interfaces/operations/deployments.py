@@ -30,6 +30,7 @@ C = "/v3/scm/certificates/{certificate_id}"
 D = "/v3/scm/deployments"
 LISTED = "scm:cert:listDeployedResources"
 RUNNING = "It is not over yet; look at deployment %s."
+SHUT = "It waits for the target's maintenance window, which opens %s UTC."
 _ALL = "ALL"
 
 
@@ -79,9 +80,12 @@ def _key(step: Step, service: str, asked: set[str]) -> str:
 
 
 def _why(step: Step, deployment: Deployment) -> str:
-    if step.state in states.OPEN:
-        return say(RUNNING % deployment.id)
-    return f"{say(step.reason)} {say(step.next_step)}".strip()
+    if step.state not in states.OPEN:
+        return f"{say(step.reason)} {say(step.next_step)}".strip()
+    held = deployment.pause_reason if deployment.paused else ""
+    if step.waits_until is not None:
+        held = SHUT % f"{step.waits_until:%Y-%m-%d %H:%M}"
+    return f"{say(held)} {say(RUNNING % deployment.id)}".strip()
 
 
 @operation(

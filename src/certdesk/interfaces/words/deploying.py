@@ -66,6 +66,7 @@ SHAPES = (
     _("%(text)s is no service."),
     _("Use WAF, CDN, ELB, OTHER or ALL."),
     _("It is not over yet; look at deployment %(deployment)s."),
+    _("It waits for the target's maintenance window, which opens %(moment)s UTC."),
     _("Another deployment to it is under way."),
     _("A later deployment took its place, so there is nothing to go back to."),
     _("A deployment has 1 to %(most)s resources."),
