@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from certdesk.lifecycle.enrolment import authorizations, products
+from certdesk.lifecycle.enrolment import authorizations, products, queries
 from certdesk.lifecycle.enrolment.models import Account, Authorization, Challenge, Order, OrderState
 
 from .door import ROOT
@@ -44,7 +44,7 @@ def _identifier(kind: str, value: str) -> Document:
 
 def order(one: Order, state: str, base: str) -> Document:
     at = base + ROOT
-    proofs = one.authorizations.order_by("created_at", "id")
+    proofs = queries.authorizations_of_order.all(one.id)
     found: Document = {
         "status": state,
         "expires": moment(one.expires_at),

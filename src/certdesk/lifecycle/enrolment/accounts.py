@@ -13,7 +13,7 @@ from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal, Via
 from certdesk.foundation.iam.queries import principal_of
 
-from . import rules
+from . import queries, rules
 from .errors import AcmeError, malformed, unauthorized
 from .models import Account, AccountState, Authorization, AuthorizationState, Credential, Order, OrderState
 
@@ -36,7 +36,7 @@ def principal(account: Account, source: str = "", request_id: str = "") -> Princ
 
 
 def by_id(account_id: str) -> Account | None:
-    return Account.objects.select_related("credential").filter(id=account_id).first()
+    return queries.account_by_id.first(account_id)
 
 
 def by_key(thumbprint: str) -> Account | None:

@@ -10,7 +10,7 @@ from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.validation import enrolled
 
-from . import accounts, rules, states
+from . import accounts, queries, rules, states
 from .errors import AcmeError, malformed, not_found
 from .models import Account, Authorization, AuthorizationState, Challenge, ChallengeState
 from .rules import Asked
@@ -26,9 +26,10 @@ def of(account: Account, authorization_id: str) -> Authorization:
     """Raises:
     AcmeError: 404 for what is not there and what is another account's.
     """
-    found = Authorization.objects.filter(id=authorization_id, account=account).first()
+    found = queries.authorization_of.first(authorization_id, account.id)
     if found is None:
         raise not_found("authorization")
+    found.account = account
     return found
 
 
@@ -36,10 +37,7 @@ def challenge_of(account: Account, challenge_id: str) -> Challenge:
     """Raises:
     AcmeError: as `of`.
     """
-    found = Challenge.objects.select_related("authorization").filter(
-        id=challenge_id, authorization__account=account
-    )
-    one = found.first()
+    one = queries.challenge_of.first(challenge_id, account.id)
     if one is None:
         raise not_found("challenge")
     return one
@@ -116,7 +114,7 @@ def _challenge(one: Authorization, place: int, kind: str, now: datetime) -> Chal
 
 def shown(one: Authorization) -> list[Challenge]:
     """What clients see: all ways while it is pending, afterwards the one that decided (RFC 8555 §7.1.4)."""
-    found = list(one.challenges.order_by("place"))
+    found = queries.challenges_of.all(one.id)
     if one.state == AuthorizationState.PENDING:
         return found
     wanted = ChallengeState.VALID if one.state == AuthorizationState.VALID else ChallengeState.INVALID

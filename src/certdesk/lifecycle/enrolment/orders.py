@@ -10,7 +10,7 @@ from certdesk.foundation.common import ids
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Resource
 
-from . import accounts, advice, authorizations, products, rules, states
+from . import accounts, advice, authorizations, products, queries, rules, states
 from .errors import AcmeError, malformed, not_found
 from .models import Account, Order, OrderState
 from .rules import Asked
@@ -23,15 +23,16 @@ def of(account: Account, order_id: str) -> Order:
     """Raises:
     AcmeError: 404 for what is not there and what is another account's.
     """
-    found = Order.objects.filter(id=order_id, account=account).first()
+    found = queries.order_of.first(order_id, account.id)
     if found is None:
         raise not_found("order")
+    found.account = account
     return found
 
 
 def state_of(order: Order, now: datetime) -> str:
     """As clients see it."""
-    proofs = [states.authorization(one, now) for one in order.authorizations.all()]
+    proofs = [states.authorization(one, now) for one in queries.authorizations_of_order.all(order.id)]
     return states.order(order, proofs, now)
 
 
