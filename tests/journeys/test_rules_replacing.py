@@ -10,15 +10,19 @@ from cryptography.x509 import ocsp as forms
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam import queries as iam
+from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Via
 from certdesk.foundation.jobs import testing
+from certdesk.foundation.jobs.models import Job
+from certdesk.foundation.outbox.models import Message
 from certdesk.lab.elb_small import Fault
 from certdesk.lifecycle.applications.models import Application, ApplicationState
-from certdesk.lifecycle.campaigns import rules
-from certdesk.lifecycle.campaigns.models import Item
+from certdesk.lifecycle.campaigns import actions, queries, rules, standing
+from certdesk.lifecycle.campaigns.models import Campaign, Item
 from certdesk.lifecycle.certificates.models import Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.deployment.models import Binding
+from certdesk.lifecycle.validation.models import Evidence
 from certdesk.pki.authority import ocsp
 from tests.support.balancer import Balancer, open_balancer
 from tests.support.desk import Desk
@@ -172,3 +176,90 @@ def test_who_may_not_deploy_is_told_so(office: Office, elb: Balancer) -> None:
     row = report(alice, campaign)[certificate_id]
     assert (row["state"], "scm:cert:deploy" in str(row["why"])) == ("FAILED", True)
     assert Version.objects.get(certificate_id=certificate_id, number=1).revoked_at is None
+
+
+def without_proof(desk: Desk, alice: Caller) -> tuple[str, str]:
+    """A certificate whose replacement waits for a proof, and the running campaign that asked for it."""
+    certificate_id = issue(desk, alice, WWW)
+    Evidence.objects.update(void_at=clock.now())
+    campaign = ready(alice, **BOTH)
+    alice("campaigns.start", id=campaign)
+    run()
+    return certificate_id, campaign
+
+
+def later(campaign: str, waited: timedelta) -> None:
+    """As if it had begun so long ago, after the next steps."""
+    Item.objects.filter(state="REPLACING").update(begun_at=clock.real_now() - waited)
+    actions.send_run(Campaign.objects.get(id=campaign))
+    for _ in range(2):  # a step, then what became of it
+        Job.objects.filter(kind="campaigns.run", state="READY").update(run_at=clock.real_now())
+        run()
+
+
+def test_a_proof_that_nobody_gives_is_asked_for_once_and_not_waited_for_without_end(
+    office: Office, desk: Desk, alice: Caller
+) -> None:
+    # rule: REV-6
+    User.objects.filter(name="alice").update(email="alice@example.net")
+    certificate_id, campaign = without_proof(desk, alice)
+    assert report(alice, campaign)[certificate_id]["why"] == ""
+    mails = Message.objects.filter(template="renewal-attention", certificate_id=certificate_id)
+    for waited, count in ((rules.PATIENCE / 2, 0), (rules.PATIENCE, 2), (rules.LONGEST - rules.PATIENCE, 2)):
+        later(campaign, waited)
+        assert mails.count() == count
+    row = report(alice, campaign)[certificate_id]
+    assert (row["state"], row["why"]) == ("REPLACING", rules.WAITS_FOR_PROOF)
+    assert {one.recipient for one in mails} == {"ada@example.com", "alice@example.net"}
+    assert f"/certificates/{certificate_id}/verify" in mails[0].text
+    page = f"/campaigns/{campaign}"
+    assert "Control of its names is not proved yet" in office.client().get(page).content.decode()
+    assert office.client("charlie").get(page).status_code == 404
+    later(campaign, rules.LONGEST)
+    row = report(alice, campaign)[certificate_id]
+    assert (row["state"], row["why"]) == ("FAILED", rules.NOT_PROVED)
+    assert alice("campaigns.show", id=campaign)["state"] == "DONE"
+    assert alice.status(certificate_id) == "ISSUED"
+
+
+def test_a_proof_that_comes_late_ends_the_wait(desk: Desk, alice: Caller) -> None:
+    # rule: REV-6
+    certificate_id, campaign = without_proof(desk, alice)
+    later(campaign, rules.PATIENCE)
+    assert queries.at_work(Campaign.objects.get(id=campaign)) == (0, 0)  # it keeps no place from others
+    desk.publish(certificate_id)
+    alice.verify(certificate_id)
+    later(campaign, rules.PATIENCE)
+    row = report(alice, campaign)[certificate_id]
+    assert (row["state"], row["why"]) == ("DONE", "")
+
+
+@pytest.mark.parametrize("waited", [timedelta(0), rules.PATIENCE])
+def test_a_cancelled_campaign_leaves_what_waits_for_people(
+    desk: Desk, alice: Caller, waited: timedelta
+) -> None:
+    certificate_id, campaign = without_proof(desk, alice)
+    later(campaign, waited)
+    if not waited:  # whoever started it may not go on
+        User.objects.filter(name="alice").update(is_active=False)
+    alice("campaigns.cancel", id=campaign)
+    run()
+    assert report(alice, campaign)[certificate_id]["state"] == "LEFT"
+    assert not Job.objects.filter(kind="campaigns.run", state="READY").exists()
+
+
+def test_what_waits_for_its_issuer_says_so_and_nobody_is_written_to(desk: Desk, alice: Caller) -> None:
+    certificate_id = issue(desk, alice, WWW)
+    campaign = ready(alice, **BOTH)
+    alice("campaigns.start", id=campaign)
+    testing.run_all(SOON, 1, strict=True)
+    Item.objects.update(begun_at=clock.real_now() - rules.PATIENCE)
+    found = Campaign.objects.get(id=campaign)
+    assert standing.look(found) == []
+    row = report(alice, campaign)[certificate_id]
+    assert (row["state"], row["why"]) == ("REPLACING", rules.WAITS_FOR_ISSUER)
+    assert (queries.is_at_work(found), queries.at_work(found)) == (False, (0, 0))
+    assert not Message.objects.filter(template="renewal-attention").exists()
+    run()
+    later(campaign, rules.PATIENCE)
+    assert report(alice, campaign)[certificate_id]["state"] == "DONE"

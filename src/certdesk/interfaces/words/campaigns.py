@@ -62,6 +62,12 @@ SHAPES = (
     _("It was revoked or changed otherwise meanwhile."),
     _("The new version was withdrawn or refused."),
     _("The new version could not be deployed everywhere, so the old one was left as it is."),
+    _("Control of its names is not proved yet: its page shows the record to be set for the domain."),
+    _("Its issuer has not issued the new version yet; it is asked again by itself."),
+    _(
+        "Nobody proved control of its names within seven days, so the old version is in force as before."
+        " Prove them on its page, then make a new campaign for it."
+    ),
     _("There is no account %(text)s."),
     _("Look at the list of accounts."),
     _("Campaign %(name)s"),

@@ -1,9 +1,11 @@
 """A campaign's work: freezing its list, a step at a time while it runs, and telling the owners."""
 
 from certdesk.foundation.common import clock
+from certdesk.foundation.common.errors import Forbidden
 from certdesk.foundation.iam.principal import Principal, system_principal
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.foundation.jobs import rights
+from certdesk.foundation.jobs.errors import UserGone
 from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.jobs.registry import Handler, handler, periodic
 from certdesk.foundation.jobs.rules import describe
@@ -52,7 +54,7 @@ class Run(Handler[bool, None]):
             if after is None:
                 _finish(campaign)
         elif campaign.state == CampaignState.CANCELLED:
-            after = running.PAUSE if running.leave(campaign) else None
+            after = running.PAUSE if running.leave(campaign, _who(campaign), clock.now()) else None
         else:
             after = running.PAUSE if running.settle(campaign) else None
         if after is not None:
@@ -75,6 +77,14 @@ def _principal(campaign: Campaign) -> Principal:
     principal = rights.principal_of_user(campaign.started_by, campaign.account_id)
     principal.require(START, queries.resource_of(campaign.account_id, campaign.id))
     return principal
+
+
+def _who(campaign: Campaign) -> Principal | None:
+    """The same; None when that is nobody any more."""
+    try:
+        return _principal(campaign)
+    except (UserGone, Forbidden):
+        return None
 
 
 def _finish(campaign: Campaign) -> None:

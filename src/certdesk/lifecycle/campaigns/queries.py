@@ -156,6 +156,17 @@ def items(campaign: Campaign, state: str = "") -> QuerySet[Item]:
     return (found.filter(state=state) if state else found).order_by("id")
 
 
+def to_leave(campaign: Campaign, *, replacing: bool) -> QuerySet[Item]:
+    """What a cancelled campaign leaves as it is: what has not begun, and what waits for people or clients.
+
+    Args:
+        replacing: what is being replaced as well.
+    """
+    begun = Q(state__in=(ItemState.REPLACING, ItemState.DEPLOYING))
+    idle = Q(state__in=(ItemState.WAITING, ItemState.RENEWING))
+    return items(campaign).filter(idle | (begun if replacing else begun & ~Q(why="")))
+
+
 def wants_replaced(account_id: str, certificate_id: str, version: int) -> bool:
     """Whether a campaign that was started wants this very version replaced or revoked, by the service or,
     where its key is elsewhere, by whoever has it."""
@@ -178,17 +189,27 @@ def begun_since(campaign: Campaign, since: datetime, issuer: str = "") -> int:
 
 
 def at_work(campaign: Campaign) -> tuple[int, int]:
-    """How many are under way here, and how many wait at CAs outside; an ACME client's count nowhere."""
+    """How many are under way here, and how many wait at CAs outside.
+
+    An ACME client's count nowhere, and what stands still (for a proof) keeps no place from others here.
+    """
     open_ones = items(campaign).filter(state__in=AT_WORK)
     there = OutsideOrder.objects.filter(
         certificate_id=OuterRef("certificate_id"), live=True, asked_at__isnull=False
     )
-    away = open_ones.filter(Exists(there)).count()
-    return open_ones.count() - away, away
+    return open_ones.filter(~Exists(there), why="").count(), open_ones.filter(Exists(there)).count()
 
 
 def is_at_work(campaign: Campaign) -> bool:
-    return items(campaign).filter(state__in=AT_WORK).exists()
+    """Whether anything is under way that does not stand still."""
+    return items(campaign).filter(state__in=AT_WORK, why="").exists()
+
+
+def is_outside(certificate_id: str) -> bool:
+    """Whether a CA outside has its order; what that one waits for, its own pages and mails say."""
+    return OutsideOrder.objects.filter(
+        certificate_id=certificate_id, live=True, asked_at__isnull=False
+    ).exists()
 
 
 def clients(campaign: Campaign, state: ItemState) -> QuerySet[Item]:

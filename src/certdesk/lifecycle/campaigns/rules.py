@@ -33,6 +33,18 @@ FROM_THE_SAME = (
 )
 STILL_SERVED = "Its ACME client has renewed it; the old one was still served at %s when last looked."
 NOT_REPLACED = "The new version was withdrawn or refused."
+WAITS_FOR_PROOF = (
+    "Control of its names is not proved yet: its page shows the record to be set for the domain."
+)
+WAITS_FOR_ISSUER = "Its issuer has not issued the new version yet; it is asked again by itself."
+NOT_PROVED = (
+    "Nobody proved control of its names within seven days, so the old version is in force as before."
+    " Prove them on its page, then make a new campaign for it."
+)
+PATIENCE = timedelta(minutes=30)
+"""So long a replacement may take before it is said what it waits for."""
+LONGEST = timedelta(days=7)
+"""So long a campaign waits for a proof."""
 NOT_DEPLOYED = "The new version could not be deployed everywhere, so the old one was left as it is."
 _ISSUER = re.compile(r"[a-z0-9][a-z0-9-]{0,18}(:[^\x00-\x1f]{1,39})?")
 _KEY = re.compile(r"[0-9a-f]{64}")

@@ -15,7 +15,7 @@ from certdesk.lifecycle.enrolment import succession
 from certdesk.lifecycle.issuance import revocation_jobs, revoking
 from certdesk.lifecycle.issuance.revocation_rules import Code
 
-from . import freezing, queries, replacing, rules
+from . import freezing, queries, replacing, rules, standing
 from .models import Campaign, Item
 from .rules import Action
 from .states import AT_WORK, UNDER_WAY, ItemState
@@ -25,6 +25,7 @@ SETTLED_AT_ONCE = 50
 CLIENTS_AT_ONCE = 50
 CLIENTS_PAUSE = timedelta(seconds=2)  # ACME clients alone are waited for
 PAUSE = timedelta(milliseconds=100)  # nothing can begin: the pace, or what is under way, is waited for
+LONG_PAUSE = timedelta(seconds=10)  # all that is left stands still: for a proof, or for an issuer
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 
@@ -45,9 +46,11 @@ def step(principal: Principal, campaign: Campaign, now: datetime) -> timedelta |
     if begun or moved:
         return timedelta(0)
     open_ones = queries.items(campaign)
-    if open_ones.filter(state__in=(ItemState.WAITING, *AT_WORK)).exists():
+    if queries.is_at_work(campaign) or open_ones.filter(state=ItemState.WAITING).exists():
         return PAUSE
-    return CLIENTS_PAUSE if open_ones.filter(state=ItemState.RENEWING).exists() else None
+    if open_ones.filter(state=ItemState.RENEWING).exists():
+        return CLIENTS_PAUSE
+    return LONG_PAUSE if open_ones.filter(state__in=AT_WORK).exists() else None
 
 
 def settle(campaign: Campaign) -> bool:
@@ -70,8 +73,10 @@ def advance(principal: Principal, campaign: Campaign, now: datetime) -> None:
             _end(item, state, why)
         else:
             Item.objects.filter(id=item.id).update(
-                state=state, version=item.version, looked_at=clock.real_now()
+                state=state, version=item.version, why="", looked_at=clock.real_now()
             )
+    for item in standing.look(campaign):
+        _end(item, ItemState.FAILED, rules.NOT_PROVED)
 
 
 def follow_clients(principal: Principal, campaign: Campaign, now: datetime) -> bool:
@@ -123,12 +128,18 @@ def _why(item: Item) -> str:
     return rules.GONE if item.certificate.state == State.DELETED else rules.LAPSED
 
 
-def leave(campaign: Campaign) -> bool:
-    """A cancelled one: a page of what waits is left as it is; whether anything is still to be done."""
+def leave(campaign: Campaign, principal: Principal | None, now: datetime) -> bool:
+    """A cancelled one: a page of what waits is left as it is, what is under way comes to its end; whether
+    anything is still to be done.
+
+    Args:
+        principal: whoever started it; None has no right to go on, so that what is being replaced is left too.
+    """
     settle(campaign)
-    idle = queries.items(campaign).filter(state__in=(ItemState.WAITING, ItemState.RENEWING))
-    waiting = idle.values_list("id")[: freezing.AT_ONCE]
-    Item.objects.filter(id__in=[number for (number,) in waiting]).update(state=ItemState.LEFT)
+    if principal is not None:
+        advance(principal, campaign, now)
+    left = queries.to_leave(campaign, replacing=principal is None).values_list("id")[: freezing.AT_ONCE]
+    Item.objects.filter(id__in=[number for (number,) in left]).update(state=ItemState.LEFT)
     return queries.items(campaign).filter(state__in=(ItemState.WAITING, *UNDER_WAY)).exists()
 
 

@@ -27,7 +27,16 @@ PAGES = {
 def tell(renewal: Renewal, old: Certificate, cause: Cause) -> None:
     """Queues the messages in the caller's transaction; the same cause of the same attempt once."""
     new = Certificate.objects.filter(id=renewal.new_id).first() if renewal.new_id else None
-    about = new or old
+    key = f"renewal:{renewal.id}:{cause.value}:{renewal.attempts}"
+    _send(old, new or old, cause, renewal.reason, key)
+
+
+def ask(certificate: Certificate, cause: Cause, reason: str, key: str) -> None:
+    """The same of a new version that somebody else asked for; once for each `key`."""
+    _send(certificate, certificate, cause, reason, key)
+
+
+def _send(old: Certificate, about: Certificate, cause: Cause, reason: str, key: str) -> None:
     path = _page(cause, about).format(id=about.id, old=old.id)
     context = {
         "domain": old.domain,
@@ -35,11 +44,10 @@ def tell(renewal: Renewal, old: Certificate, cause: Cause) -> None:
         "certificate_id": about.id,
         "not_after": old.not_after,
         "cause": cause.value,
-        "reason": renewal.reason,
+        "reason": reason,
         "link": f"{settings.get().base_url}{path}",
     }
     for number, (address, locale) in enumerate(_recipients(old)):
-        key = f"renewal:{renewal.id}:{cause.value}:{renewal.attempts}:{number}"
         try:
             outbox.send(
                 old.account_id,
@@ -48,7 +56,7 @@ def tell(renewal: Renewal, old: Certificate, cause: Cause) -> None:
                 context,
                 certificate_id=about.id,
                 locale=locale,
-                dedupe_key=key,
+                dedupe_key=f"{key}:{number}",
             )
         except BadParameter as refused:
             log.warning("message not sent", certificate=old.id, reason=refused.message)
