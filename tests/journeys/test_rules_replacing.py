@@ -222,6 +222,16 @@ def test_a_proof_that_nobody_gives_is_asked_for_once_and_not_waited_for_without_
     assert alice.status(certificate_id) == "ISSUED"
 
 
+def test_who_owns_many_finds_the_rest_in_the_list(
+    desk: Desk, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "MAILS_A_DAY", 0)
+    certificate_id, campaign = without_proof(desk, alice)
+    later(campaign, rules.PATIENCE)
+    assert report(alice, campaign)[certificate_id]["why"] == rules.WAITS_FOR_PROOF
+    assert not Message.objects.filter(template="renewal-attention").exists()
+
+
 def test_a_proof_that_comes_late_ends_the_wait(desk: Desk, alice: Caller) -> None:
     # rule: REV-6
     certificate_id, campaign = without_proof(desk, alice)
