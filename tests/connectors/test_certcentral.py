@@ -13,9 +13,10 @@ from cryptography.x509.oid import NameOID
 
 from certdesk.connectors.issuers import registry
 from certdesk.connectors.issuers.certcentral import orders, organizations
+from certdesk.connectors.issuers.certcentral.options import CertCentralOptions
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import IssuerConnector, IssuerError, OrderState, Reason
-from certdesk.lab.ca import ordering, people, routes, shown
+from certdesk.lab.ca import issuing, ordering, people, routes, shown
 from certdesk.lab.ca.errors import Refused
 from certdesk.lab.ca.state import Organization
 from certdesk.lab.smtp_server import LabSmtp
@@ -375,6 +376,25 @@ def test_a_certificate_for_another_key_comes_as_it_is_and_can_be_revoked(desk: C
     assert run(issuer.poll(wanted, placed.handle)).state is OrderState.CANCELLED
 
 
+def test_what_somebody_reissued_there_by_hand_is_not_ours_to_revoke(desk: Counter) -> None:
+    desk.ca.misbehave("issue", "WRONG_KEY")
+    issuer, wanted = desk.issuer(), desk.wanted()
+    placed = placed_at(issuer, wanted)
+    desk.prove(placed.tasks)
+    row = desk.ca.office.orders[int(placed.handle)]
+    issuing.look(desk.ca.office, row)
+    assert run(issuer.poll(wanted, placed.handle)).chain  # of our own request, though for another key
+    by_hand = desk.wanted(key=9)
+    options = registry.read_options("certcentral", {"api_key": "x"})
+    assert isinstance(options, CertCentralOptions)
+    again = orders.reissue(options, by_hand) | {"comments": "by hand"}
+    ordering.reissue(desk.ca.office, row.id, again)
+    told = refusal(issuer.poll(wanted, placed.handle))
+    assert (told.reason, "reissued in CertCentral" in told.message) == (Reason.BAD_ANSWER, True)
+    assert [one.status for one in row.certificates] == ["issued", "issued"]
+    assert not orders.brought_newest({"requests": []}, None)
+
+
 def test_the_test_orders_nothing_and_says_what_is_wrong(desk: Counter) -> None:
     assert run(desk.issuer().test()).ok
     noted = run(desk.issuer(dv_product="ssl_nothing").test())
@@ -477,7 +497,7 @@ def test_failures_of_another_shape_are_told_too(desk: Counter, monkeypatch: pyte
 
 def test_an_organization_is_found_made_or_chosen(desk: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
     issuer = desk.issuer()
-    placed_at(issuer, desk.wanted(level="OV", contact={}))
+    placed_at(desk.issuer(organization_phone="+49 30 1"), desk.wanted(level="OV", contact={}))
     placed_at(issuer, desk.wanted(level="OV", organization={**COMPANY, "name": "Second Ltd"}))
     first, second = desk.state()["organizations"]
     assert [first["name"], second["name"]] == [COMPANY["name"], "Second Ltd"]
@@ -499,6 +519,15 @@ def test_an_organization_is_found_made_or_chosen(desk: Counter, monkeypatch: pyt
     monkeypatch.setattr(people, "add_organization", lambda *_: Organization("x", {}))  # type: ignore[arg-type]
     new = desk.wanted(level="OV", organization={**COMPANY, "name": "New Ltd"})
     assert refusal(issuer.place(new)).reason is Reason.BAD_ANSWER
+
+
+@pytest.mark.parametrize("field", ["organization_street", "organization_zip"])
+def test_what_no_application_has_is_the_operators_to_enter(desk: Counter, field: str) -> None:
+    refused = refusal(desk.issuer(**{field: ""}).place(desk.wanted(level="OV")))
+    assert (refused.reason, refused.field, refused.sent) == (Reason.OPTIONS, field, False)
+    assert desk.state()["organizations"] == []
+    placed_at(desk.issuer(), desk.wanted(level="OV"))
+    placed_at(desk.issuer(**{field: ""}), desk.wanted(level="OV"))  # CertCentral knows it by now
 
 
 @pytest.mark.parametrize(

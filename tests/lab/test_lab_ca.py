@@ -66,7 +66,8 @@ def body(desk: Counter, *names: str, key: int = 0, **changed: Any) -> dict[str, 
     } | changed
 
 
-COMPANY = {"name": "Example Ltd", "country": "DE", "state": "Berlin", "city": "Berlin"}
+STREET = {"address": "Example Street 1", "zip": "10115", "telephone": "+49 30 1"}
+COMPANY = {"name": "Example Ltd", "country": "DE", "state": "Berlin", "city": "Berlin", **STREET}
 
 
 def placed(desk: Counter, product: str = "ssl_dv_rapidssl", **changed: Any) -> dict[str, Any]:

@@ -30,6 +30,7 @@ T = TypeVar("T")
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 NAME = "www.example.test"
 COMPANY = {"name": "Example Ltd", "country": "DE", "province": "Berlin", "city": "Berlin"}
+STREET = {"organization_street": "Example Street 1", "organization_zip": "10115"}
 CONTACT = {"name": "Alice Example", "email": "alice@example.test", "phone": "+49 30 123"}
 BOSS = "Bob Boss <bob@example.test>"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -66,7 +67,7 @@ class Counter:
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def issuer(self, seconds: float = 10.0, **changed: Any) -> IssuerConnector:
-        options = {"server_url": self.ca.url, "api_key": self.ca.key, **self.given, **changed}
+        options = {"server_url": self.ca.url, "api_key": self.ca.key, **STREET, **self.given, **changed}
         outside = Outside(seconds=seconds, allow_networks=LOOPBACK)
         read = registry.read_options("certcentral", options)
         assert isinstance(read, CertCentralOptions)

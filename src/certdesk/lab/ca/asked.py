@@ -18,8 +18,8 @@ _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$)(?:\*\.)?(?:{_LABEL}\.)+{_LABEL}")
 _MOST_TEXT = 4096
 _DATES = ("%d %b %Y", "%Y-%m-%d")
-ORGANIZATION = ("name", "country", "state", "city")
-_OPTIONAL = ("address", "zip", "telephone", "assumed_name")
+ORGANIZATION = ("name", "country", "state", "city", "address", "zip", "telephone")
+_OPTIONAL = ("assumed_name",)
 
 
 @dataclass(frozen=True, slots=True)

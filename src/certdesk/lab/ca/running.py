@@ -35,7 +35,8 @@ def run_ca(port: int, folder: Path | None, resolver: str, mail: str, http_port: 
 
 def told(ca: LabCa) -> str:
     """Where it is, and how it is connected."""
-    options = json.dumps({"server_url": ca.url, "api_key": ca.key, "dcv_method": "dns-txt"})
+    street = {"organization_street": "Laboratory Street 1", "organization_zip": "00000"}
+    options = json.dumps({"server_url": ca.url, "api_key": ca.key, "dcv_method": "dns-txt", **street})
     resolver, mail = ca.office.prover.resolver, ca.office.post.server
     return (
         f"lab ca: a simulated commercial CA (CertCentral's API) on {ca.url}; its certificates are worth "

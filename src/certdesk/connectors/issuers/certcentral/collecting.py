@@ -1,26 +1,31 @@
-"""The certificate of an order that is issued, with its chain: the one for our key if there is one."""
+"""The certificate of an order that is issued, with its chain: for our key, or what our request brought."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from cryptography import x509
 
+from certdesk.connectors.issuers.certcentral import orders
 from certdesk.connectors.issuers.certcentral.wire import Wire
+from certdesk.connectors.issuers.protocol import IssuerError, Reason
 from certdesk.pki.x509 import certificates, keys
 from certdesk.pki.x509.errors import BadCertificate
 
 _MOST_LOOKED_AT = 5
 
 
-async def chain(wire: Wire, row: Mapping[str, Any], csr: bytes) -> tuple[bytes, ...]:
+async def chain(wire: Wire, row: Mapping[str, Any], request: int | None, csr: bytes) -> tuple[bytes, ...]:
     """DER, the leaf first.
 
     An order can have several certificates (reissues), the newest of which it shows; an older one is looked
-    for among them. Where none is for our key it is the newest: whoever takes it judges it, and has it
-    revoked.
+    for among them. Where none is for our key it is the newest, if surely our own request brought it: whoever
+    takes it judges it, and has it revoked. One that somebody reissued in CertCentral is not ours to judge.
+
+    Args:
+        request: of the order's handle; None = its first.
 
     Raises:
-        IssuerError: those of `Wire`.
+        IssuerError: BAD_ANSWER where what the order shows is somebody else's; those of `Wire`.
     """
     key = keys.spki_sha256(x509.load_der_x509_csr(csr).public_key())
     newest = _number(row.get("certificate"))
@@ -33,7 +38,13 @@ async def chain(wire: Wire, row: Mapping[str, Any], csr: bytes) -> tuple[bytes, 
         older = await _download(wire, number)
         if certificates.facts(older[0]).spki_sha256 == key:
             return older
-    return found
+    if orders.brought_newest(row, request):
+        return found
+    raise IssuerError(
+        Reason.BAD_ANSWER,
+        f"Order {row.get('id')} shows no certificate for our key: it was reissued in CertCentral meanwhile.",
+        "Nothing is revoked there. Look at the order in CertCentral; withdraw the application, apply again.",
+    )
 
 
 async def _others(wire: Wire, row: Mapping[str, Any]) -> list[int]:

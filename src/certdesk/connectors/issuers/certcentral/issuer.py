@@ -99,7 +99,7 @@ class CertCentral:
         found = _state(handle, row, request, tasks)
         if found.state is not OrderState.ISSUED:
             return found
-        return replace(found, chain=await collecting.chain(self._wire, row, wanted.csr))
+        return replace(found, chain=await collecting.chain(self._wire, row, request, wanted.csr))
 
     async def withdraw(self, handle: str) -> Order:
         number, request = orders.numbers(handle)
@@ -276,7 +276,9 @@ def _state(handle: str, row: Mapping[str, Any], request: int | None, tasks: tupl
     if status == "issued":
         return Order(handle, OrderState.ISSUED)
     if any(not task.done for task in tasks):
-        return Order(handle, OrderState.TASKS, tasks, retry_after=_AGAIN)
+        return Order(
+            handle, OrderState.TASKS, tasks
+        )  # each look has CertCentral look too
     again = _AGAIN_PEOPLE if status in _WAITS else _AGAIN
     words = _WAITS.get(status, _PLACED)
     return Order(handle, OrderState.WORKING, tasks, words, retry_after=again)

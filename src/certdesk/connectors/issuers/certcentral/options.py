@@ -64,6 +64,19 @@ class CertCentralOptions(IssuerOptions):
         title="Organization id",
         description="For OV and EV. 0: the one with the applicant's name and country, made if there is none.",
     )
+    organization_street: str = pydantic.Field(
+        "",
+        max_length=64,
+        title="Street of new organizations",
+        description="For OV and EV: CertCentral asks for it, and applications have none.",
+    )
+    organization_zip: str = pydantic.Field("", max_length=40, title="Postcode of new organizations")
+    organization_phone: str = pydantic.Field(
+        "",
+        max_length=32,
+        title="Telephone of new organizations",
+        description="By which DigiCert reaches the organization. Empty: the contact's of the application.",
+    )
     approvers: tuple[Approver, ...] = pydantic.Field(
         (),
         max_length=10,

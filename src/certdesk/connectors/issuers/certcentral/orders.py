@@ -140,6 +140,14 @@ def asked(row: Mapping[str, Any], request: int | None) -> Mapping[str, Any]:
     return {}
 
 
+def brought_newest(row: Mapping[str, Any], request: int | None) -> bool:
+    """Whether the certificate that an order shows is surely what the request of a handle brought: no other
+    reissue or duplicate came after that one."""
+    own = asked(row, request).get("id")
+    later = [one for one in requests(row) if one.get("type") != "revoke" and is_live(one)]
+    return isinstance(own, int) and all(isinstance(one.get("id"), int) and one["id"] <= own for one in later)
+
+
 def status(row: Mapping[str, Any], request: int | None) -> str:
     """Where the request of a handle stands: an order with a reissue of somebody else's is issued for us."""
     found = str(row.get("status", "")).lower()

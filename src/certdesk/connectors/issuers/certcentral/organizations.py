@@ -30,7 +30,7 @@ async def number_of(wire: Wire, options: CertCentralOptions, wanted: Wanted) -> 
             f"A certificate of the level {wanted.level} needs an organization with name and country.",
             "Give them in the application.",
         )
-    return await _found(wire, wanted.organization) or await _made(wire, wanted)
+    return await _found(wire, wanted.organization) or await _made(wire, options, wanted)
 
 
 async def _found(wire: Wire, wanted: Mapping[str, str]) -> int | None:
@@ -55,17 +55,31 @@ def _is(row: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
     return same and row.get("status", "active") == "active" and str(row.get("id", "")).isdecimal()
 
 
-async def _made(wire: Wire, wanted: Wanted) -> int:
+def _check(value: str, field: str) -> None:
+    """The form of the applicant has no such field, so the operator's options have to say it once."""
+    if not value:
+        raise IssuerError(
+            Reason.OPTIONS,
+            "CertCentral asks for street and postcode of an organization that it does not know.",
+            "Enter them in the options of the certificate authority, or add the organization in CertCentral.",
+            field=field,
+        )
+
+
+async def _made(wire: Wire, options: CertCentralOptions, wanted: Wanted) -> int:
     given = wanted.organization
     contact = orders.contact(wanted)
+    street, postcode = options.organization_street, options.organization_zip
+    _check(street, "organization_street")
+    _check(postcode, "organization_zip")
     body: dict[str, object] = {
         "name": given["name"],
         "country": given["country"].lower(),
         "state": given.get("province", ""),
         "city": given.get("city", ""),
-        "address": given.get("address", ""),
-        "zip": given.get("zip", ""),
-        "telephone": given.get("phone") or wanted.contact.get("phone", ""),
+        "address": street,
+        "zip": postcode,
+        "telephone": options.organization_phone or wanted.contact.get("phone", ""),
         "validations": [{"type": wanted.level.lower(), "verified_users": [contact] if contact else []}],
     }
     if contact:
