@@ -73,6 +73,19 @@ def nothing_sent() -> Iterator[None]:
         raise
 
 
+class ControlWanted(IssuerError):
+    """A CA that revokes only after control of the domains was shown once more (REV-7).
+
+    It passes: `revoke` is called again, and the CA looks each time.
+
+    Args:
+        shown_by: what has to stand where, one sentence; it is the next step.
+    """
+
+    def __init__(self, message: str, shown_by: str) -> None:
+        super().__init__(Reason.BUSY, message, shown_by)
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a CA can do, for the choice among several.
@@ -224,7 +237,10 @@ class IssuerConnector(Protocol):
         """Takes an order back. ISSUED in the answer: the CA was quicker; `poll` brings the certificate."""
 
     async def revoke(self, certificate: bytes, handle: str, reason: int) -> None:
-        """Revokes a certificate (DER); twice is no error. `reason`: CRLReason (RFC 5280 §5.3.1)."""
+        """Revokes a certificate (DER); twice is no error. `reason`: CRLReason (RFC 5280 §5.3.1).
+
+        Raises `ControlWanted` where the CA wants to see control of the domains again first.
+        """
 
     async def test(self) -> IssuerCheck:
         """Can it be reached, and does it accept our account? Never raises."""

@@ -5,6 +5,9 @@ from django.utils.translation import gettext_noop as _
 SHAPES = (
     _("The download of the certificate"),
     _("The look at the reissues"),
+    _("DigiCert revokes it after control of %(names)s was shown again."),
+    _("Answer its mail to the mailboxes of the domain."),
+    _("Set %(kind)s %(place)s to %(value)s; it is looked at again soon."),
     _("Order %(number)s shows no certificate for our key: it was reissued in CertCentral meanwhile."),
     _("Nothing is revoked there. Look at the order in CertCentral; withdraw the application, apply again."),
     _("CertCentral asks for street and postcode of an organization that it does not know."),

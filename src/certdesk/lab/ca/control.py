@@ -2,8 +2,8 @@
 
 `GET /lab/state`, `PUT /lab/faults` {verb, fault, times, seconds, words}, `DELETE /lab/faults`,
 `PUT /lab/organizations/ID` {status: active or rejected}, `PUT /lab/orders/ID` {do: reject or approve, words,
-what: `dcv:NAME` or `approver:ADDRESS`}, `PUT /lab/settings` {vetting_seconds, rate}, `GET /lab/root.pem`,
-`GET /lab/crl.der`.
+what: `dcv:NAME` or `approver:ADDRESS`}, `PUT /lab/settings` {vetting_seconds, rate, revocation_proof: ask for
+control of the domains again before a revocation}, `GET /lab/root.pem`, `GET /lab/crl.der`.
 """
 
 from collections.abc import Mapping
@@ -104,6 +104,10 @@ def _order(office: Office, number: int, body: Mapping[str, Any]) -> None:
 def _settings(server: Steered, body: Mapping[str, Any]) -> None:
     seconds = body.get("vetting_seconds", server.office.vetting_seconds)
     rate = body.get("rate", server.rate)
-    if not isinstance(rate, int) or not isinstance(seconds, int | float | None):
-        raise invalid("settings", "vetting_seconds is a number or null, rate a number.")
+    proof = body.get("revocation_proof", server.office.revocation_proof)
+    good = isinstance(rate, int) and isinstance(seconds, int | float | None) and isinstance(proof, bool)
+    if not good:
+        told = "vetting_seconds is a number or null, rate a number, revocation_proof true or false."
+        raise invalid("settings", told)
+    server.office.revocation_proof = proof
     server.office.vetting_seconds, server.rate = seconds, rate

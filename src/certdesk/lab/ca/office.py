@@ -20,6 +20,7 @@ class Office:
     Args:
         vetting_seconds: how long people look at an organization; None = until they are told to (`vet`).
         url: where links in mails lead.
+        revocation_proof: it revokes only after control of the domains was shown once more.
     """
 
     signer: Signer
@@ -29,6 +30,7 @@ class Office:
     faults: Faults = field(default_factory=Faults)
     vetting_seconds: float | None = 0.0
     url: str = ""
+    revocation_proof: bool = False
     organizations: dict[int, Organization] = field(default_factory=dict)
     domains: dict[int, Domain] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)

@@ -168,7 +168,7 @@ def _random(call: Call) -> Answer:
     order = call.order
     if order.method == "email":
         raise invalid("dcv_method", "The order is proved by email.")
-    if order.work is None:
+    if order.work is None and not order.ending:
         raise Refused(400, "invalid_order_status", f"The order is {order.status}.")
     return 201, {"dcv_random_value": order.token}
 

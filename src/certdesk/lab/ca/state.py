@@ -78,6 +78,7 @@ class Order:
     """`work`: the request that waits for its certificate. `proved`: the names whose control was shown.
 
     `approvals`: EV: each approver's address and whether they agreed.
+    `ending`: a revocation waits for its domains to be shown once more.
     `noted`, `changed`: the status that was seen last, and since when.
     `secrets`: of the links in mails: what each one stands for (`dcv:NAME` or `approver:ADDRESS`).
     """
@@ -99,6 +100,7 @@ class Order:
     requests: list[Request] = field(default_factory=list)
     work: Request | None = None
     certificates: list[Certificate] = field(default_factory=list)
+    ending: bool = False
     noted: str = ""
     changed: datetime | None = None
 

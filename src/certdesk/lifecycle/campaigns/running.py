@@ -56,7 +56,7 @@ def step(principal: Principal, campaign: Campaign, now: datetime) -> timedelta |
 def settle(campaign: Campaign) -> bool:
     """What became of certificates whose revocation was asked for; whether some are still under way."""
     found = queries.items(campaign).filter(state=ItemState.REVOKING).select_related("certificate")
-    settled = found.exclude(certificate__state=State.REVOKING)[:SETTLED_AT_ONCE]
+    settled = found.exclude(certificate__state__in=(State.REVOKING, State.REVOKING_DOMAIN))[:SETTLED_AT_ONCE]
     for item in settled:
         revoked = item.certificate.state == State.REVOKED
         _end(item, ItemState.DONE if revoked else ItemState.FAILED, "" if revoked else _why(item))

@@ -21,9 +21,10 @@ from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.certificates import chains
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.issuance import outside
 from certdesk.lifecycle.issuance.issue_now import IssueRequest, IssueResult, issue_now
 from certdesk.lifecycle.orders import actions as purchases
-from certdesk.lifecycle.validation import enrolled
+from certdesk.lifecycle.validation import automatic, enrolled
 from certdesk.pki.x509 import pem
 from certdesk.pki.x509.certificates import to_pem
 from certdesk.pki.x509.csr import ParsedCsr, parse_csr
@@ -70,7 +71,7 @@ def finalize(
     who = accounts.principal(account, source)
     _begin(account, order)
     try:
-        result = issue_now(who, _request(order, product, csr), now, on_bought=_Bought(who, order))
+        result = issue_now(who, _request(who, order, product, csr), now, on_bought=_Bought(who, order))
     except BaseException:
         _back(account, order)
         raise
@@ -143,14 +144,17 @@ def _back(account: Account, order: Order) -> None:
             Credential.objects.filter(id=account.credential_id).update(issued=F("issued") - 1)
 
 
-def _request(order: Order, product: Product, csr: ParsedCsr) -> IssueRequest:
+def _request(who: Principal, order: Order, product: Product, csr: ParsedCsr) -> IssueRequest:
+    """A CA outside wants proofs of its own, which the client does not know: the account's DNS gives them."""
     by_file = "ip" in order.kinds
+    ourselves = not by_file and outside.may_be_outside(product) and automatic.is_offered(who)
     form = ApplicationForm(
         domain=order.names[0],
         sans=";".join(order.names[1:]),
         csr=csr.pem,
         agree_privacy_protection=True,  # whoever made the credential accepted it for its clients
         domain_method="FILE" if by_file else "DNS",
+        auto_dns_auth=ourselves,
     )
     return IssueRequest(product.brand, product.type, form)
 

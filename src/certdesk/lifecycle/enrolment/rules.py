@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from cryptography import x509
+
 from certdesk.pki.x509.errors import BadName
 from certdesk.pki.x509.names import Name, parse_name
 
@@ -159,6 +161,17 @@ def renewal_window(
     life = not_after - not_before
     start = not_before + life * 2 / 3
     return start, start + max(life / 50, timedelta(hours=1))
+
+
+def certificate_id(der: bytes) -> str:
+    """The certID of a certificate (RFC 9773 §4.1); empty where its CA left out the key identifier."""
+    held = x509.load_der_x509_certificate(der)
+    try:
+        key = held.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    except x509.ExtensionNotFound:
+        return ""
+    serial = held.serial_number
+    return f"{b64(key or b'')}.{b64(serial.to_bytes((serial.bit_length() + 8) // 8, 'big'))}"
 
 
 def certificate_key(text: str) -> tuple[bytes, str]:

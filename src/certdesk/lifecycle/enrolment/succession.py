@@ -1,9 +1,11 @@
 """Which certificate an ACME client has got in the place of an older one: a renewal is an order of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from certdesk.foundation.common import sql
+from certdesk.lifecycle.certificates.models import Version
 
+from . import rules
 from .models import Order
 
 
@@ -16,12 +18,13 @@ def of_clients(certificate_ids: Sequence[str]) -> frozenset[str]:
 def successors(certificate_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The later certificates in force that the same ACME account has got for the same names, latest first.
 
-    A client may name what it replaces (RFC 9773 §5), and many do not: the names tell.
+    A client may name what its order replaces (RFC 9773 §5), which counts for that one alone. Many name
+    nothing: there the names tell.
     """
     if not certificate_ids:
         return {}
     rows = sql.rows(
-        "SELECT o.certificate_id, n.id FROM enrolment_order o"
+        "SELECT o.certificate_id, n.id, p.replaces FROM enrolment_order o"
         " JOIN certificates_certificate c ON c.id = o.certificate_id"
         " JOIN certificates_certificatename m ON m.account_id = c.account_id AND m.name = c.domain"
         " JOIN certificates_certificate n ON n.id = m.certificate_id AND n.created_at > c.created_at"
@@ -30,7 +33,17 @@ def successors(certificate_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         f" WHERE o.certificate_id IN ({sql.marks(certificate_ids)}) ORDER BY n.created_at DESC, n.id DESC",
         list(certificate_ids),
     )
+    named = _named({str(old) for old, _, replaces in rows if replaces})
     found: dict[str, tuple[str, ...]] = {}
-    for old, new in rows:
-        found[str(old)] = (*found.get(str(old), ()), str(new))
+    for old, new, replaces in rows:
+        if not replaces or replaces in named[str(old)]:
+            found[str(old)] = (*found.get(str(old), ()), str(new))
+    return found
+
+
+def _named(certificate_ids: Collection[str]) -> dict[str, frozenset[str]]:
+    """The names by which orders may say that they replace a version of these (RFC 9773 §4.1)."""
+    found: dict[str, frozenset[str]] = dict.fromkeys(certificate_ids, frozenset())
+    for one in Version.objects.filter(certificate_id__in=found):
+        found[one.certificate_id] |= {rules.certificate_id(bytes(one.der))}
     return found

@@ -52,7 +52,8 @@ def confirmed_without_job(kind: str, limit: int) -> list[str]:
     """Ids of certificates whose revocation is confirmed while no job of that kind is there to do it."""
     found = sql.rows(
         "SELECT r.certificate_id FROM issuance_revocationrequest r"
-        " JOIN certificates_certificate c ON c.id = r.certificate_id AND c.state = 'REVOKING'"
+        " JOIN certificates_certificate c ON c.id = r.certificate_id"
+        " AND c.state IN ('REVOKING', 'REVOKING_DOMAIN')"
         " WHERE r.outcome = 'OPEN' AND r.confirmed_at IS NOT NULL AND NOT EXISTS ("
         " SELECT 1 FROM jobs_job j WHERE j.subject = r.certificate_id AND j.state IN ('READY', 'RUNNING')"
         " AND j.kind = %s) ORDER BY r.id LIMIT %s",

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
+from certdesk.connectors.issuers.protocol import ControlWanted
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.iam.principal import Principal, system_principal
@@ -34,6 +35,7 @@ WATCH = "issuance.revocations"
 LAPSED = "The revocation was not confirmed within 30 days, so the certificate stays in force."
 EXPIRED = "The certificate expired before its revocation was confirmed."
 FOR_EVER = 1_000_000
+AT_CA = (State.REVOKING, State.REVOKING_DOMAIN)
 AT_ONCE = 100  # rows of one transaction (law 13)
 TOLD = "issuance.forget_told"
 TELLING = timedelta(hours=1)  # in which the mail of a revocation is delivered, or read where none leaves
@@ -63,7 +65,7 @@ class Settle(Handler[tuple[ToRevoke, ...], tuple[Revoked, ...]]):
 
     def _found(self, job: Job) -> tuple[Certificate, RevocationRequest] | None:
         asked = revoking.open_request(job.subject)
-        certificate = Certificate.objects.filter(id=job.subject, state=State.REVOKING).first()
+        certificate = Certificate.objects.filter(id=job.subject, state__in=AT_CA).first()
         if asked is None or asked.confirmed_at is None or certificate is None:
             return None
         return certificate, asked
@@ -78,9 +80,14 @@ class Settle(Handler[tuple[ToRevoke, ...], tuple[Revoked, ...]]):
         certificate, asked, now = *found, clock.now()
         _note_revoked(asked, result, now)
         error = next((one.error for one in result if one.error is not None), None)
+        principal = system_principal(certificate.account_id, job.kind)
         if error is None:
-            _revoke(system_principal(certificate.account_id, job.kind), certificate, asked, now)
+            if certificate.state == State.REVOKING_DOMAIN:
+                certificates.move(certificate.id, Event.REVOCATION_DOMAIN_PROVED, now, principal=principal)
+            _revoke(principal, certificate, asked, now)
             return
+        if isinstance(error, ControlWanted) and certificate.state == State.REVOKING:  # REV-7
+            certificates.move(certificate.id, Event.REVOCATION_NEEDS_DOMAIN, now, principal=principal)
         outside_revoking.show(Version.objects.get(id=work[0].version_id), error)
         failures = int(job.payload.get("failures", 0)) + 1
         jobs.enqueue(

@@ -18,6 +18,7 @@ from certdesk.connectors.issuers.certcentral.wire import Refusal, Wire
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import (
     Capabilities,
+    ControlWanted,
     IssuerCheck,
     IssuerError,
     Order,
@@ -134,12 +135,24 @@ class CertCentral:
         except Refusal as refusal:
             if refusal.reason is not Reason.REFUSED:
                 raise
-            row = await self._order(orders.numbers(handle)[0])
+            number = orders.numbers(handle)[0]
+            row = await self._order(number)
+            if orders.CONTROL_WANTED in refusal.said.codes:
+                raise await self._control_wanted(number, row, certificate) from None
             if _is_revoked(row, serial) or _says_revoked(refusal):
                 return
             raise _passing(row) or refusal from None
         if answer.status == 201:
             raise _waits_for_approval()
+
+    async def _control_wanted(self, number: int, row: Mapping[str, Any], der: bytes) -> ControlWanted:
+        path = f"order/certificate/{number}/dcv-random-value"
+        given = await self._wire.json("PUT", path, "The random value", {})
+        names = certificates.facts(der).names
+        tasks = orders.tasks(
+            str(row.get("dcv_method", "")), names, str(given.get("dcv_random_value", "")), frozenset()
+        )
+        return orders.control_wanted(names, tasks)
 
     async def test(self) -> IssuerCheck:
         try:
@@ -276,9 +289,7 @@ def _state(handle: str, row: Mapping[str, Any], request: int | None, tasks: tupl
     if status == "issued":
         return Order(handle, OrderState.ISSUED)
     if any(not task.done for task in tasks):
-        return Order(
-            handle, OrderState.TASKS, tasks
-        )  # each look has CertCentral look too
+        return Order(handle, OrderState.TASKS, tasks)  # each look has CertCentral look too
     again = _AGAIN_PEOPLE if status in _WAITS else _AGAIN
     words = _WAITS.get(status, _PLACED)
     return Order(handle, OrderState.WORKING, tasks, words, retry_after=again)

@@ -11,13 +11,27 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from certdesk.connectors.issuers.certcentral.options import CertCentralOptions
 from certdesk.connectors.issuers.certcentral.products import CNAME_END, DCV, FILE, MAILBOXES
-from certdesk.connectors.issuers.protocol import IssuerError, Reason, Task, Wanted
+from certdesk.connectors.issuers.protocol import ControlWanted, IssuerError, Reason, Task, Wanted
 from certdesk.pki.x509.names import PROOF_LABEL
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _HANDLE = re.compile(r"(\d{1,15})(?:/(\d{1,15}))?")
 _RENEWAL_DAYS = 90
 _DEAD = frozenset({"rejected", "canceled", "cancelled", "expired", "revoked"})
+
+
+CONTROL_WANTED = "domain_control_required"
+"""A refusal to revoke that is in no page of CertCentral's; the simulated CA makes it when told to."""
+
+
+def control_wanted(names: Sequence[str], tasks: Sequence[Task]) -> ControlWanted:
+    """What is to be shown before a revocation, in words."""
+    message = f"DigiCert revokes it after control of {', '.join(names)[:200]} was shown again."
+    if not tasks or tasks[0].method == "email":
+        return ControlWanted(message, "Answer its mail to the mailboxes of the domain.")
+    first = tasks[0]
+    kind = first.record_type or "file"
+    return ControlWanted(message, f"Set {kind} {first.where} to {first.value}; it is looked at again soon.")
 
 
 def numbers(handle: str) -> tuple[int, int | None]:
