@@ -178,6 +178,7 @@ NOT_SHOWN: dict[str, tuple[str, ...]] = {
     "foundation/audit/filters.py": ("action IN (…)", "resource IN (…)"),
     "foundation/approvals/registry.py": ("two executors of …",),
     "foundation/common/fields.py": ("moment, integer microseconds UTC",),
+    "foundation/common/reader.py": ("models.Field[Any, Any]",),
     "foundation/common/sql.py": ("BEGIN IMMEDIATE",),
     "foundation/iam/predicates.py": ("(…) AND NOT (…)", "NOT IN"),
     "foundation/iam/principal.py": ("the house",),
