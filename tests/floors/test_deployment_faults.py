@@ -51,6 +51,8 @@ LOOK_SECONDS = 10
 LASTS = 60 if FULL else 3
 """Seconds of the fault, by the hand clock: in the full form the pauses have grown as long as they get."""
 KILOBYTES = 400
+SLOW = 8.0
+"""Seconds that a slow machine is given where nothing is wrong."""
 
 
 @pytest.fixture
@@ -126,7 +128,8 @@ def _watch(fault: Fault, stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fault sees every verb; waiting for what is frozen is short."""
 
     def connector(kind: str, options: dict[str, Any]) -> Watched:
-        quick = replace(dialing.outside(), seconds=stand.seconds)
+        quick = replace(dialing.outside(), seconds=stand.seconds if fault.on else SLOW)
+        work.PATIENCE = stand.patience if fault.on else SLOW
         return Watched(registry.connect(kind, options, quick), fault)
 
     def inside(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -140,11 +143,12 @@ def _watch(fault: Fault, stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def looked(*arguments: Any, **more: Any) -> Any:
         fault.reached("look")
-        return await look(*arguments, seconds=1.0, **more)
+        work.PATIENCE = stand.patience if fault.on else SLOW
+        return await look(*arguments, seconds=1.0 if fault.on else SLOW, **more)
 
     monkeypatch.setattr(dialing, "connector", connector)
     monkeypatch.setattr(probe, "look", looked)
-    monkeypatch.setattr(work, "PATIENCE", stand.patience)
+    monkeypatch.setattr(work, "PATIENCE", SLOW)
     for verb in ("prepare", "install"):
         monkeypatch.setattr(work, verb, inside(getattr(work, verb)))
 
