@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +22,10 @@ from certdesk.connectors.issuers.protocol import (
     Wanted,
 )
 from certdesk.foundation.audit.models import Event
-from certdesk.foundation.common import clock
+from certdesk.foundation.common import clock, settings
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.models import Job
+from certdesk.lifecycle.catalogue.queries import SHIPPED
 from certdesk.lifecycle.certificates.models import Version
 from certdesk.lifecycle.issuance import (
     actions,
@@ -774,3 +776,50 @@ def test_where_caa_forbids_the_first_the_next_is_waited_for(
     in_time(desk)
     assert desk.state(certificate_id) == "ISSUED"
     assert (ca.calls, second.calls) == ([], ["place"])
+
+
+# rule: ISS-4
+def test_where_caa_forbids_the_next_one_that_failed_a_moment_ago_is_waited_for(
+    desk: Desk, ca: OutsideCa, issuers: Front
+) -> None:
+    second = OutsideCa(abilities=Capabilities(caa_domains=("second.example",)))
+    issuers.remove("away")
+    ca.abilities = Capabilities(caa_domains=("away.example",))
+    issuers.add("away", ca)
+    issuers.add("second", second)
+    issuers.order("away", "second")
+    ca.faults = [("place", "before", DOWN)] * 3
+    desk.dns.set("example.com", "CAA", ['0 issue "away.example"'])
+    certificate_id = proved(desk)
+    desk.run(timedelta(minutes=5))
+    assert desk.state(certificate_id) == "ISSUING"
+    OutsideOrder.objects.update(asked_at=clock.real_now() - DAY)
+    Issuer.objects.update(state="OK", orders_fail=False, retry_at=None)
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert Version.objects.get().issuer.startswith("away:")
+    assert second.calls == []
+
+
+# rule: ISS-4
+def test_caa_is_not_asked_for_another_one_while_no_issuer_can_take_the_order(
+    desk: Desk, ca: OutsideCa, issuers: Front, tmp_path: Path
+) -> None:
+    """The catalogue's own issuer has domains of CAA too, and is not the one that will issue."""
+    file = tmp_path / "catalogue.toml"
+    wanted = '[issuers.builtin]\ntitle = "Built-in private CA"\n'
+    file.write_text(SHIPPED.read_text().replace(wanted, wanted + 'caa_domains = ["ca.desk.example"]\n'))
+    issuers.remove("away")
+    ca.abilities = Capabilities(caa_domains=("away.example",))
+    issuers.add("away", ca)
+    Issuer.objects.update(retry_at=clock.real_now() + timedelta(hours=1))
+    desk.dns.set("example.com", "CAA", ['0 issue "away.example"'])
+    settings.install(settings.get().model_copy(update={"catalogue": file}))
+    certificate_id = proved(desk)
+    desk.run()
+    assert desk.state(certificate_id) == "ISSUING"
+    assert "It takes no orders until" in desk.certificate(certificate_id).last_failure
+    Issuer.objects.update(retry_at=None)
+    in_time(desk)
+    assert desk.state(certificate_id) == "ISSUED"
+    assert "permits" in NameProof.objects.get().caa

@@ -179,12 +179,17 @@ def _place_elsewhere(
         key = f"{PLACE}:{certificate.id}"
         jobs.enqueue(PLACE, {"passed": passed}, subject=certificate.id, dedupe_key=key)
         return True
-    return _wait_for_another(certificate, choices)
+    return _wait_for_another(certificate, application, choices)
 
 
-def _wait_for_another(certificate: Certificate, choices: Sequence[outside.Choice]) -> bool:
+def _wait_for_another(
+    certificate: Certificate, application: Application, choices: Sequence[outside.Choice]
+) -> bool:
     """Where another issuer can take it later, all are asked about again then: the records may be others."""
     again = outside.again_at(choices)
+    over = outside_orders.over(application.id)
+    if again is None and over.passed.keys() - over.refused:  # one failed a moment ago: its turn comes again
+        again = clock.real_now() + outside_orders.LATELY
     if again is None:
         return False
     certificates.note_failure(certificate.id, State(certificate.state), outside.because(choices), clock.now())
@@ -227,7 +232,12 @@ def _key_to_make(application: Application) -> KeyAlgorithm | None:
 
 
 def _caa(application: Application, product: Product, slug: str = "") -> caa.Asked | None:
-    """What to ask; the domains of a configured issuer go before those of the catalogue."""
+    """What to ask; the domains of a configured issuer go before those of the catalogue.
+
+    Nothing while none of a product's issuers can take the order: CAA is asked for the one that will.
+    """
+    if not slug and outside.may_be_outside(product):
+        return None
     if not outside.is_outside(slug):
         return caa.asked(application, product, issuers.capabilities_of(slug or product.issuer).caa_domains)
     able = outside.capabilities(slug)
