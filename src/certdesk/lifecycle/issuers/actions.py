@@ -85,7 +85,7 @@ def note_test(
     if issuer is None:
         return
     issuer.asked_at, issuer.notes = now, list(found.notes)
-    if able is not None:
+    if able is not None and (found.ok or not issuer.capabilities):  # unheard, it tells less than was learnt
         issuer.capabilities = dialing.stored(able)
     if found.ok:
         issuer.succeeded_at = now
