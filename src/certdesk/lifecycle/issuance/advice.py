@@ -17,6 +17,8 @@ from .models import Advice, OutsideOrder
 
 ASK = "issuance.ask_advice"
 BATCH = 100  # law 13: rows of one round
+SENT = timedelta(hours=1)
+"""Asked for again after this where nothing became of a job that was sent."""
 HURRIED = "certificate.replacement_hurried"
 """Audit action: the CA wants a certificate replaced sooner than usual."""
 
@@ -40,9 +42,14 @@ def begin(order: OutsideOrder, number: int, now: datetime) -> None:
 
 
 def send_due(now: datetime) -> int:
-    """A job for each that is to be asked for by now; how many. In the caller's transaction."""
+    """A job for each that is to be asked for by now; how many. In the caller's transaction.
+
+    Its next turn is set at once, whatever becomes of the job: nobody is asked for twice, and one that always
+    fails never keeps the others waiting.
+    """
     due = Advice.objects.filter(next_at__lte=now).order_by("next_at")
-    found = due.values_list("order_id", "certificate_id")[:BATCH]
+    found = list(due.values_list("order_id", "certificate_id")[:BATCH])
+    Advice.objects.filter(order_id__in=[reference for reference, _ in found]).update(next_at=now + SENT)
     for reference, certificate_id in found:
         key = f"{ASK}:{reference}"
         jobs.enqueue(ASK, {"reference": reference}, subject=certificate_id, dedupe_key=key)
