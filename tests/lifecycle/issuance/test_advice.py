@@ -121,10 +121,11 @@ def test_a_window_that_moves_forward_is_followed_at_once_also_in_the_last_versio
     assert info is not None
     assert info.advice is not None
     assert (info.advice.hurried, info.advice.page) == (True, "https://ca.example.test/incident")
-    assert begun(now) == [held]
+    assert begun(now) == []  # it is an hour old
+    assert begun(now + 12 * HOUR) == [held]
     desk.run(DAY)
     assert desk.certificate(held).current_version == 2
-    begun(now)
+    begun(now + 12 * HOUR)
     assert Renewal.objects.filter(kind="ROLLOVER").count() == 1
 
 

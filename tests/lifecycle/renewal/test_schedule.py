@@ -47,6 +47,13 @@ def test_the_issuers_advice_goes_first() -> None:
     assert schedule.rollover_at(ID, START, ends(100), backwards) == backwards.start
 
 
+@pytest.mark.parametrize(("days", "hours"), [(100, 12), (6, 3)])
+def test_an_advice_never_replaces_what_is_hardly_issued(days: int, hours: int) -> None:
+    at_once = Window(START - 2 * DAY, START - DAY, hurried=True)
+    at = schedule.rollover_at(ID, START, ends(days), at_once)
+    assert at == START + timedelta(hours=hours)
+
+
 def test_it_is_bought_in_the_last_30_days() -> None:
     # rule: REN-7
     at = schedule.buy_at(ID, ends(365))

@@ -44,14 +44,16 @@ def rollover_at(
 ) -> datetime:
     """REN-8: by the issuer's advice, else when a third of the lifetime is left, of a short one a half.
 
-    An advice never puts it off beyond the last sixth of the lifetime.
+    An advice never puts it off beyond the last sixth of the lifetime, nor replaces what is hardly issued: a
+    CA that says "now" of every certificate would have a new one ordered without end.
     """
     whole = lifetime(not_before, not_after)
+    short = min(LONGEST_SPREAD, whole / 48)
     if advice is not None:
         chosen = advice.start + jitter(certificate_id, max(timedelta(0), advice.end - advice.start))
-        return min(chosen, not_after - whole / 6)
+        return max(not_before + short, min(chosen, not_after - whole / 6))
     left = whole / 2 if whole < SHORT else whole / 3
-    return not_after - left + jitter(certificate_id, min(LONGEST_SPREAD, whole / 48))
+    return not_after - left + jitter(certificate_id, short)
 
 
 def buy_at(certificate_id: str, paid_end: datetime) -> datetime:
