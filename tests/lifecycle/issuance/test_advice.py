@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
+from cryptography import x509
 
 from certdesk.connectors.issuers.protocol import Advice as Told
 from certdesk.connectors.issuers.protocol import Capabilities, IssuerError, Reason
@@ -13,12 +14,15 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.jobs.models import Job
 from certdesk.lifecycle.certificates.models import Certificate, Version
+from certdesk.lifecycle.enrolment import advice as enrolment
+from certdesk.lifecycle.enrolment.models import Account, Credential, Order
 from certdesk.lifecycle.issuance import advice, advice_jobs, outside_info, revoking
 from certdesk.lifecycle.issuance.models import Advice, OutsideOrder
 from certdesk.lifecycle.issuance.revoking import Wish
 from certdesk.lifecycle.issuers.models import Issuer
 from certdesk.lifecycle.renewal import facts, planning, switch
 from certdesk.lifecycle.renewal.models import Renewal
+from tests.interfaces.acme.test_protocol import cert_id
 from tests.support.desk import Desk
 from tests.support.outside_ca import Front, OutsideCa, front
 
@@ -127,6 +131,42 @@ def test_a_window_that_moves_forward_is_followed_at_once_also_in_the_last_versio
     assert desk.certificate(held).current_version == 2
     begun(now + 12 * HOUR)
     assert Renewal.objects.filter(kind="ROLLOVER").count() == 1
+
+
+def client_of(desk: Desk, certificate_id: str) -> None:
+    """An ACME client asked for it."""
+    now, account_id, user_id = clock.now(), desk.account.id, desk.alice.user_id
+    moments = {"created_at": now, "updated_at": now}
+    binding = Credential(id="kid", account_id=account_id, user_id=user_id, created_by=user_id, **moments)
+    binding.save()
+    account = Account.objects.create(id="client", credential=binding, jwk={}, created_at=now)
+    Order.objects.create(
+        id="order",
+        account=account,
+        names=[NAME],
+        certificate_id=certificate_id,
+        created_at=now,
+        expires_at=now + DAY,
+    )
+
+
+# rule: REN-8
+def test_an_acme_client_is_told_that_the_ca_hurries_and_renews_by_itself(
+    desk: Desk, ca: OutsideCa, held: str
+) -> None:
+    now = clock.now()
+    told = Told(now - 2 * DAY, now - DAY)
+    ca.advises = [told]
+    client_of(desk, held)
+    assert asked(desk).hurried
+    certificate = desk.certificate(held)
+    Certificate.objects.filter(id=held).update(paid_until=certificate.not_after)
+    assert begun(now + DAY) == []
+    certificate = desk.certificate(held)
+    assert switch.next_of(facts.of([certificate]), certificate, now).action == ""
+    der = bytes(Version.objects.get().der)
+    found = enrolment.window(cert_id(x509.load_der_x509_certificate(der)), now, lambda *_: False)
+    assert (found.start, found.end) == (told.start, told.end)
 
 
 def test_a_failure_leaves_the_window_that_was_told(desk: Desk, ca: OutsideCa, held: str) -> None:

@@ -9,6 +9,7 @@ from cryptography import x509
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuance import queries as issuance
+from certdesk.lifecycle.issuance.advice import windows
 from certdesk.lifecycle.issuance.models import Placement
 from certdesk.pki.authority import queries as authority
 
@@ -50,7 +51,8 @@ def _key_identifier(der: bytes) -> bytes:
 
 
 def window(text: str, now: datetime, wanted: Wanted) -> Window:
-    """The suggested window of the certificate with this certID; a past one means: at once.
+    """The suggested window of the certificate with this certID; a past one means: at once. That of the CA
+    outside which issued it goes first.
 
     Args:
         wanted: whether an incident wants a version replaced: of which account, certificate, version number.
@@ -68,6 +70,9 @@ def window(text: str, now: datetime, wanted: Wanted) -> Window:
         or certificate.state in _HURRY
         or wanted(certificate.account_id, certificate.id, version.number)
     )
+    told = windows([certificate.id]).get(certificate.id) if certificate is not None and not hurry else None
+    if told is not None and certificate is not None and version.number == certificate.current_version:
+        return Window(told[0], told[1])
     start, end = rules.renewal_window(version.not_before, version.not_after, now=now, hurry=hurry)
     return Window(start, end)
 

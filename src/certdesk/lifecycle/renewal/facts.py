@@ -15,6 +15,7 @@ from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product, Quantities
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.deployment.models import Binding
+from certdesk.lifecycle.enrolment import succession
 from certdesk.lifecycle.issuance import advice
 from certdesk.lifecycle.issuers import queries as issuers
 from certdesk.lifecycle.orders import queries as orders
@@ -39,7 +40,8 @@ class Facts:
     Attributes:
         open: renewals under way; bought: those that have a renewal by purchase, whatever became of it.
         held: the service has the private key; placed: it is served somewhere that the service knows.
-        advice: when the CA wants its current version replaced, where it says so.
+        advice: when the CA wants its current version replaced, where it says so; never `hurried` for that of
+            an ACME client, which renews by itself.
         proved: when the evidence of each proved name was gathered.
     """
 
@@ -112,10 +114,20 @@ def of(certificates: Sequence[Certificate]) -> Facts:
     contacts = Contact.objects.filter(application_id__in=behind).values_list("application_id", flat=True)
     found.contacts = set(contacts)
     found.proved = validation.proved_at(behind)
-    found.advice = {one: Window(*window) for one, window in advice.windows(ids).items()}
+    found.advice = _advice(ids)
     found.held = {str(row[0]) for row in sql.rows(_HELD.format(marks=sql.marks(ids)), ids)}
     placed = Binding.objects.filter(certificate_id__in=ids, gone=False)
     accounts = {one.id: one.account_id for one in certificates}
     rows = placed.values_list("certificate_id", "account_id").distinct()
     found.placed = {one for one, account in rows if accounts[one] == account}
     return found
+
+
+def _advice(certificate_ids: Sequence[str]) -> dict[str, Window]:
+    """ACME clients are told when their CA hurries, and renew by themselves."""
+    told = advice.windows(certificate_ids)
+    hurried = [one for one, (_, _, hurries) in told.items() if hurries]
+    clients = succession.of_clients(hurried) if hurried else frozenset()
+    return {
+        one: Window(start, end, hurries and one not in clients) for one, (start, end, hurries) in told.items()
+    }

@@ -39,11 +39,13 @@ _HURRIED = (
     f"SELECT {_COLUMNS}, a.starts_at, a.ends_at FROM issuance_advice a JOIN certificates_certificate c"
     " ON c.id = a.certificate_id AND c.current_version = a.version"
     f" WHERE a.hurried AND {_IN_FORCE} AND a.starts_at <= %s"
+    " AND NOT EXISTS (SELECT 1 FROM enrolment_order o WHERE o.certificate_id = c.id)"
     " AND NOT EXISTS (SELECT 1 FROM renewal_renewal r WHERE r.certificate_id = c.id"
     " AND r.kind = 'ROLLOVER' AND r.version = c.current_version)"
     " AND (a.starts_at, c.id) > (%s, %s) ORDER BY a.starts_at, c.id LIMIT %s"
 )
-"""Those that their CA wants replaced sooner than usual, also where no paid period is left beyond them."""
+"""Those that their CA wants replaced sooner than usual, also where no paid period is left beyond them. What
+ACME clients asked for is not among them: these are told, and renew by themselves."""
 _READY = (
     "SELECT r.id, r.certificate_id FROM renewal_renewal r JOIN certificates_certificate c"
     " ON c.id = (CASE WHEN r.new_id <> '' THEN r.new_id ELSE r.certificate_id END)"
