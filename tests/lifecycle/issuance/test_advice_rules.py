@@ -25,6 +25,9 @@ class Held:
         (Held(), END - SECOND, True),
         (Held(), END, False),
         (Held(state="REISSUING"), START, True),
+        (Held(state="SUPPLEMENTCHECKING"), START, True),
+        (Held(state="CANCELSUPPLEMENTING"), START, True),
+        (Held(state="REVOKING"), START, True),  # it may be declined
         (Held(state="REVOKED"), START, False),
         (Held(current_version=3), START, False),
         (Held(not_after=None), START, False),

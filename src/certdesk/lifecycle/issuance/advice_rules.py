@@ -9,7 +9,17 @@ USUAL = 6 * 3600.0
 """Seconds between two questions to a CA that names no time, and after a failure that lasts (§4.3.3)."""
 SOONEST, LATEST = 60.0, 86_400.0
 """What a CA names below or beyond is held to these (§4.3.2)."""
-_IN_FORCE = frozenset({State.ISSUED, State.REISSUING})
+_IN_FORCE = frozenset(
+    {
+        State.ISSUED,
+        State.REISSUING,
+        State.SUPPLEMENTCHECKING,
+        State.CANCELSUPPLEMENTING,
+        State.REVOKING,
+        State.REVOKING_DOMAIN,
+    }
+)
+"""Issued, or what may become Issued again with the same version."""
 
 
 class Held(Protocol):
