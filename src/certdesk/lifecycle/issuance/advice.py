@@ -63,10 +63,10 @@ def postpone(row: Advice, now: datetime, seconds: float | None) -> None:
 
 
 def note(row: Advice, version: Version, told: Told, now: datetime) -> None:
-    """Keeps what the CA said; that it hurries is recorded once for each window."""
+    """Keeps what the CA said; that it begins to hurry is recorded, and not each window that it names then."""
     first = row.first_start or told.start
     hurried = rules.is_hurried(told.start, first, version.not_before, version.not_after)
-    if hurried and (not row.hurried or row.starts_at != told.start):
+    if hurried and not row.hurried:
         _record(row.certificate, told)
     row.starts_at, row.ends_at, row.first_start, row.hurried = told.start, told.end, first, hurried
     row.page, row.problem, row.failures, row.asked_at = told.explanation, "", 0, now
