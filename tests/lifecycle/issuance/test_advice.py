@@ -132,6 +132,7 @@ def test_a_window_that_moves_forward_is_followed_at_once_also_in_the_last_versio
     assert desk.certificate(held).current_version == 2
     begun(now + 12 * HOUR)
     assert Renewal.objects.filter(kind="ROLLOVER").count() == 1
+    assert not asked(desk).hurried  # what is replaced is looked at no more
 
 
 def client_of(desk: Desk, certificate_id: str) -> None:

@@ -57,9 +57,10 @@ def send_due(now: datetime) -> int:
 
 
 def postpone(row: Advice, now: datetime, seconds: float | None) -> None:
-    """Asked again after so many seconds; None = never."""
+    """Asked again after so many seconds; None = never, and it hurries no more."""
     row.next_at = None if seconds is None else now + timedelta(seconds=seconds)
-    row.save(update_fields=["next_at"])
+    row.hurried = row.hurried and seconds is not None
+    row.save(update_fields=["next_at", "hurried"])
 
 
 def note(row: Advice, version: Version, told: Told, now: datetime) -> None:
