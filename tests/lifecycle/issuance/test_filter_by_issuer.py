@@ -11,7 +11,7 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import BadParameter
 from certdesk.lifecycle.certificates import queries, rules, saved_view_rules
 from certdesk.lifecycle.certificates.filters import SearchFilters
-from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.issuers import queries as issuers
 from tests.support.desk import Desk
 from tests.support.outside_ca import OutsideCa, front
@@ -46,13 +46,19 @@ def test_each_issuer_has_its_own(desk: Desk, held: tuple[str, str]) -> None:
     assert found(desk, issuer="away", sort="name", content="www") == [outside]
 
 
-def test_what_was_issued_before_is_found_too(desk: Desk, held: tuple[str, str]) -> None:
+def test_what_was_issued_before_is_found_too(
+    desk: Desk, held: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    third = desk.issued("mail.example.com")  # an allowed slug, however much it looks like the house
+    Version.objects.filter(certificate_id=third).update(issuer="builtins:x")
     Certificate.objects.update(issuer="")
     migration = __import__(
         "certdesk.lifecycle.certificates.migrations.0011_issuer_of_earlier_versions", fromlist=["note_issuer"]
     )
+    monkeypatch.setattr(migration, "PAGE", 1)
     migration.note_issuer(apps, connection.schema_editor())
-    assert dict(Certificate.objects.values_list("id", "issuer")) == {held[0]: "away", held[1]: ""}
+    told = dict(Certificate.objects.values_list("id", "issuer"))
+    assert told == {held[0]: "away", held[1]: "", third: "builtins"}
 
 
 def test_a_view_may_hold_it() -> None:
