@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,9 @@ from certdesk.foundation.common.errors import CertdeskError, Conflict, Forbidden
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.lifecycle.catalogue import queries as catalogue
 from certdesk.lifecycle.catalogue.errors import NoSuchProduct, NotForSale
+from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.issuance import rehearsing
+from certdesk.lifecycle.issuance.issue_now import IssueResult, issue_now
 from certdesk.lifecycle.issuance.models import OutsideOrder
 from certdesk.lifecycle.issuers.errors import BuiltInStays, NoIssuer
 from certdesk.lifecycle.issuers.models import Day, Issuer
@@ -69,6 +72,22 @@ def test_it_is_never_replaced_by_itself(desk: Desk) -> None:
     assert (coming.action, coming.at) == ("", None)
     with pytest.raises(WrongState):
         switch.check_possible(certificate, clock.now())
+
+
+def test_of_two_at_the_same_moment_one_is_ordered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    first: list[str] = []
+
+    def after_another(*given: Any, **more: Any) -> IssueResult:
+        if not first:
+            first.append("")
+            first[0] = rehearsing.rehearse(desk.alice, "away", NAME, clock.now())
+        return issue_now(*given, **more)
+
+    monkeypatch.setattr(rehearsing, "issue_now", after_another)
+    with pytest.raises(Conflict, match="is open"):
+        rehearsing.rehearse(desk.alice, "away", NAME, clock.now())
+    assert list(Certificate.objects.values_list("id", flat=True)) == first
+    assert Event.objects.filter(action=rehearsing.ORDER).count() == 1
 
 
 def test_what_the_ca_refuses_is_told(desk: Desk, ca: OutsideCa) -> None:

@@ -5,6 +5,7 @@ its own: a line of the catalogue that leads to this issuer alone is bought (at n
 """
 
 from datetime import datetime
+from functools import partial
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common.errors import Conflict, WrongState
@@ -15,9 +16,10 @@ from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuers import setting_up
+from certdesk.lifecycle.issuers.models import Issuer
 from certdesk.lifecycle.validation import automatic
 
-from .issue_now import IssueRequest, issue_now
+from .issue_now import IssueRequest, IssueResult, issue_now
 
 ORDER = "issuer.test_order"
 """Audit action; the right is that of the test."""
@@ -44,26 +46,34 @@ def rehearse(principal: Principal, issuer_id: str, domain: str, now: datetime) -
     lines = catalogue().enrolment
     if not lines:
         raise WrongState("The catalogue has no DV type to order.", next_step="Add one to its file.")
-    brand = rehearsal.brand_of(issuer.slug)
-    if Certificate.objects.filter(account_id=principal.account_id, brand=brand, state__in=_OPEN).exists():
-        raise Conflict(
-            "A test order at this issuer is open.", next_step="Wait for its end, or withdraw it first."
-        )
     form = ApplicationForm(
         domain=domain,
         key_algorithm=_KEY,
         auto_dns_auth=automatic.is_offered(principal),
         agree_privacy_protection=True,  # no data of people goes along
     )
-    made = issue_now(principal, IssueRequest(brand, lines[0].type, form), now)
+    request = IssueRequest(rehearsal.brand_of(issuer.slug), lines[0].type, form)
+    return issue_now(principal, request, now, on_bought=partial(_begin, principal, issuer)).certificate_id
+
+
+def _begin(principal: Principal, issuer: Issuer, bought: list[IssueResult]) -> None:
+    """One at a time, also of two that were asked for at the same moment: the issuer's row is held from here
+    to the end of the purchase, which a refusal takes back."""
+    Issuer.objects.select_for_update().filter(id=issuer.id).first()
+    (made,) = (one.certificate_id for one in bought)
+    brand = rehearsal.brand_of(issuer.slug)
+    found = Certificate.objects.filter(account_id=principal.account_id, brand=brand, state__in=_OPEN)
+    if found.exclude(id=made).exists():
+        raise Conflict(
+            "A test order at this issuer is open.", next_step="Wait for its end, or withdraw it first."
+        )
     audit.record(
         principal,
         ORDER,
         resource=f"issuer:{issuer.id}",
         account_id=issuer.account_id,
-        details={"slug": issuer.slug, "certificate": made.certificate_id},
+        details={"slug": issuer.slug, "certificate": made},
     )
-    return made.certificate_id
 
 
 def rehearsals(principal: Principal, slug: str) -> list[Certificate]:
