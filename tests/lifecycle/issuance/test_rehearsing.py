@@ -8,7 +8,7 @@ import pytest
 
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
-from certdesk.foundation.common.errors import CertdeskError, Conflict, Forbidden, WrongState
+from certdesk.foundation.common.errors import BadParameter, CertdeskError, Conflict, Forbidden, WrongState
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.lifecycle.catalogue import queries as catalogue
 from certdesk.lifecycle.catalogue.errors import NoSuchProduct, NotForSale
@@ -101,6 +101,17 @@ def test_what_the_ca_refuses_is_told(desk: Desk, ca: OutsideCa) -> None:
     assert "may order nothing" in desk.certificate(made).last_failure
     assert OutsideOrder.objects.get().issuer == "away"
     rehearsing.rehearse(desk.alice, "away", NAME, clock.now())  # another try
+
+
+@pytest.mark.parametrize(
+    ("kind", "preset"), [("manual", ""), ("certcentral", ""), ("acme", "other"), ("acme", "digicert")]
+)
+def test_what_may_be_billed_is_agreed_to(desk: Desk, kind: str, preset: str) -> None:
+    Issuer.objects.filter(slug="away").update(kind=kind, shown={"preset": preset})
+    with pytest.raises(BadParameter, match="may bill") as refused:
+        rehearsing.rehearse(desk.alice, "away", NAME, clock.now())
+    assert refused.value.field == "agreed"
+    assert rehearsing.rehearse(desk.alice, "away", NAME, clock.now(), agreed=True)
 
 
 def test_who_and_what_is_refused(desk: Desk) -> None:

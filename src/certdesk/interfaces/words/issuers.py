@@ -22,6 +22,8 @@ SHAPES = (
     _("Buy one of the list of products."),
     _("The issuer is switched off, so it gets no orders."),
     _("Switch it on, then try again."),
+    _("This CA may bill what it issues, and nobody has agreed to that."),
+    _("Agree to it, then order again."),
     _("The catalogue has no DV type to order."),
     _("Add one to its file."),
     _("A test order at this issuer is open."),

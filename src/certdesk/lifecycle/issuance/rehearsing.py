@@ -8,14 +8,14 @@ from datetime import datetime
 from functools import partial
 
 from certdesk.foundation.audit import actions as audit
-from certdesk.foundation.common.errors import Conflict, WrongState
+from certdesk.foundation.common.errors import BadParameter, Conflict, WrongState
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications.form import ApplicationForm
 from certdesk.lifecycle.catalogue import rehearsal
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
-from certdesk.lifecycle.issuers import setting_up
+from certdesk.lifecycle.issuers import rules, setting_up
 from certdesk.lifecycle.issuers.models import Issuer
 from certdesk.lifecycle.validation import automatic
 
@@ -28,11 +28,22 @@ _OPEN = (State.CHECKING, State.CHECKING_ORG, State.ISSUING)
 _KEY = "EC_P256"
 
 
-def rehearse(principal: Principal, issuer_id: str, domain: str, now: datetime) -> str:
+def may_bill(issuer: Issuer) -> bool:
+    """Whether a test order there may cost money."""
+    return rules.may_bill(issuer.kind, str(issuer.shown.get("preset", "")))
+
+
+def rehearse(
+    principal: Principal, issuer_id: str, domain: str, now: datetime, *, agreed: bool = False
+) -> str:
     """Orders a certificate for `domain` at this issuer alone; the id of the certificate, which shows how far
     it is.
 
+    Args:
+        agreed: the CA may bill it; asked for where it may.
+
     Raises:
+        BadParameter: not agreed to.
         Forbidden, BuiltInStays, NoIssuer: as `setting_up.test`; or no right to buy, pay or apply.
         WrongState: it is switched off, or the catalogue has no DV type.
         Conflict: a test order there is open.
@@ -42,6 +53,12 @@ def rehearse(principal: Principal, issuer_id: str, domain: str, now: datetime) -
     if not issuer.enabled:
         raise WrongState(
             "The issuer is switched off, so it gets no orders.", next_step="Switch it on, then try again."
+        )
+    if may_bill(issuer) and not agreed:
+        raise BadParameter(
+            "This CA may bill what it issues, and nobody has agreed to that.",
+            next_step="Agree to it, then order again.",
+            field="agreed",
         )
     lines = catalogue().enrolment
     if not lines:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from certdesk.connectors.issuers.acme.presets import PRESETS
 from certdesk.connectors.issuers.protocol import Capabilities, IssuerError, Reason
 from certdesk.foundation.common.clock import wire
 
@@ -13,6 +14,8 @@ from .states import State
 BUILT_IN = "builtin"
 LOOK_AGAIN = timedelta(minutes=5)
 LONGEST_REASON = 500
+BILLS = frozenset({"certcentral", "manual"})
+"""Kinds of CAs that may take money for whatever they issue."""
 
 FIRST = "%s takes the order: it is the first of the issuers."
 AFTER = "%s takes the order. Passed over: %s"
@@ -29,6 +32,12 @@ def is_built_in(slug: str) -> bool:
 def plain(slug: str) -> str:
     """As versions name an issuer: the built-in CA under any profile is the built-in CA."""
     return BUILT_IN if is_built_in(slug) else slug
+
+
+def may_bill(kind: str, preset: str) -> bool:
+    """Whether the CA may take money for what it issues, as far as its kind and its preset tell."""
+    known = PRESETS.get(preset)
+    return kind in BILLS or (known is not None and known.bills)
 
 
 @dataclass(frozen=True, slots=True)

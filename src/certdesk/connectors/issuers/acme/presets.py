@@ -186,5 +186,5 @@ PRESETS: dict[str, Preset] = {
         source="https://docs.keyfactor.com/ejbca/latest/acme",
         note="The directory is https://HOST/ejbca/acme/ALIAS/directory; give its root as the CA certificate.",
     ),
-    "other": Preset("Another ACME server", "", _PRIVATE),
+    "other": Preset("Another ACME server", "", _PRIVATE, bills=True),  # a CA's own directory may be meant
 }

@@ -1,5 +1,6 @@
 """A test order at an issuer: asked for here, shown on the page of its certificate."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -9,7 +10,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from certdesk.connectors.issuers.acme.presets import PRESETS
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
@@ -22,8 +22,6 @@ from certdesk.lifecycle.issuers.setting_up import TEST
 from ..forms.common import put
 from .issuers import crumbs
 from .page import back_to, code_of, page, tell
-
-_BILLS = frozenset({"certcentral", "manual"})
 
 
 class RehearsalForm(forms.Form):
@@ -48,11 +46,11 @@ class RehearsalForm(forms.Form):
 def order(request: HttpRequest, principal: Principal, issuer_id: str) -> HttpResponse:
     """Says what it is and what it costs, then leads to the certificate, which shows how far it is."""
     issuer = setting_up.fetch(principal, TEST, issuer_id)
-    bills = may_bill(issuer)
+    bills = rehearsing.may_bill(issuer)
     form, error = RehearsalForm(request.POST if request.method == "POST" else None, bills=bills), None
     if request.method == "POST" and form.is_valid():
         try:
-            made = rehearsing.rehearse(principal, issuer_id, form.cleaned_data["domain"], clock.now())
+            made = _ordered(principal, issuer_id, form.cleaned_data)
         except CertdeskError as refused:
             error = refused
             put(form, refused)
@@ -64,7 +62,7 @@ def order(request: HttpRequest, principal: Principal, issuer_id: str) -> HttpRes
         "subtitle": say(issuer.title),
         "crumbs": crumbs(issuer),
         "form": form,
-        "cost": cost(issuer),
+        "cost": cost(issuer, bills=bills),
         "bills": bills,
         "code": code_of(error) if error else "",
         "back": reverse("issuer", args=[issuer_id]),
@@ -72,15 +70,14 @@ def order(request: HttpRequest, principal: Principal, issuer_id: str) -> HttpRes
     return render(request, "console/issuer_rehearsal.html", context, status=422 if form.errors else 200)
 
 
-def may_bill(issuer: Issuer) -> bool:
-    """Whether the CA takes money for what it issues, as far as its kind and its preset tell."""
-    preset = PRESETS.get(str(issuer.shown.get("preset", "")))
-    return issuer.kind in _BILLS or (preset is not None and preset.bills)
+def _ordered(principal: Principal, issuer_id: str, given: Mapping[str, Any]) -> str:
+    agreed = bool(given.get("agreed"))
+    return rehearsing.rehearse(principal, issuer_id, given["domain"], clock.now(), agreed=agreed)
 
 
-def cost(issuer: Issuer) -> str:
+def cost(issuer: Issuer, *, bills: bool) -> str:
     """What a test order costs, in one or two sentences."""
-    if may_bill(issuer):
+    if bills:
         return _("This CA may bill what it issues: a test order costs there what every order costs.")
     if issuer.profile == "public":
         return _("It costs nothing, but counts against the limits of the CA, and stands in the public logs.")
