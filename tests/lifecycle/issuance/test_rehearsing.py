@@ -49,8 +49,10 @@ def test_it_is_proved_ordered_and_issued_like_any_other_and_costs_nothing(desk: 
     desk.publish(made)
     desk.run(timedelta(hours=1))
     assert (desk.state(made), ca.calls) == ("ISSUED", ["place"])
-    assert [one.id for one in rehearsing.rehearsals(desk.alice, "away")] == [made]
-    assert rehearsing.rehearsals(desk.alice, "other") == []
+    assert [one.id for one in rehearsing.rehearsals(desk.alice, "away", clock.now())] == [made]
+    assert rehearsing.rehearsals(desk.alice, "other", clock.now()) == []
+    bob = desk.someone("bob", "scm:issuer:*", "scm:cert:get")
+    assert rehearsing.rehearsals(bob, "away", clock.now()) == []
     assert Balance.objects.get(account_id=desk.account.id).cash == before
     assert Day.objects.get().orders == 1  # it counts like any other
     assert Event.objects.filter(action=rehearsing.ORDER, resource__startswith="issuer:").count() == 1

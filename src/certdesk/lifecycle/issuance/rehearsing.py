@@ -13,7 +13,10 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications.form import ApplicationForm
 from certdesk.lifecycle.catalogue import rehearsal
 from certdesk.lifecycle.catalogue.queries import catalogue
+from certdesk.lifecycle.certificates.filters import SearchFilters
 from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.certificates.queries import search_page
+from certdesk.lifecycle.certificates.rows import LIST, Row
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuers import rules, setting_up
 from certdesk.lifecycle.issuers.models import Issuer
@@ -24,6 +27,7 @@ from .issue_now import IssueRequest, IssueResult, issue_now
 ORDER = "issuer.test_order"
 """Audit action; the right is that of the test."""
 SHOWN = 5
+_PAGE = 10  # the smallest that there is
 _OPEN = (State.CHECKING, State.CHECKING_ORG, State.ISSUING)
 _KEY = "EC_P256"
 
@@ -93,7 +97,9 @@ def _begin(principal: Principal, issuer: Issuer, bought: list[IssueResult]) -> N
     )
 
 
-def rehearsals(principal: Principal, slug: str) -> list[Certificate]:
-    """The last test orders of the principal's account at an issuer, newest first."""
-    found = Certificate.objects.filter(account_id=principal.account_id, brand=rehearsal.brand_of(slug))
-    return list(found.exclude(state=State.DELETED).order_by("-created_at", "-id")[:SHOWN])
+def rehearsals(principal: Principal, slug: str, now: datetime) -> list[Row]:
+    """The test orders at an issuer that the principal may see as certificates, the last changed first."""
+    if not principal.may(LIST):
+        return []
+    filters = SearchFilters(brand=rehearsal.brand_of(slug), limit=_PAGE)
+    return search_page(principal, filters, now=now).items[:SHOWN]

@@ -12,7 +12,6 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.catalogue.rules import Product
-from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates import states
 from certdesk.lifecycle.issuance import rehearsing
 from certdesk.lifecycle.issuers import dialing, queries, rules
@@ -105,16 +104,14 @@ def able(one: Issuer) -> list[Fact]:
 
 def rehearsals(principal: Principal, issuer: Issuer) -> list[dict[str, Any]]:
     """The last test orders, for the issuer's page."""
-    now = clock.now()
     found = []
-    for one in rehearsing.rehearsals(principal, issuer.slug):
-        state = certificate_rules.state_of(one, now)
+    for one in rehearsing.rehearsals(principal, issuer.slug, clock.now()):
         found.append(
             {
                 "url": reverse("certificate", args=[one.id]),
                 "domain": one.domain,
-                "label": _(states.ROWS[state].title),
-                "code": state.value,
+                "label": _(states.ROWS[one.state].title),
+                "code": one.state.value,
                 "at": one.created_at,
                 "failure": say(one.last_failure),
             }
