@@ -13,7 +13,7 @@ from certdesk.lifecycle.issuance import followup
 from certdesk.lifecycle.issuance.models import Counted, OutsideOrder
 from certdesk.lifecycle.issuers.models import Issuer
 from tests.support.desk import Desk
-from tests.support.outside_ca import Front, OutsideCa, front
+from tests.support.outside_ca import Front, OutsideCa, Shape, front
 
 WEEK = 7 * 24 * 3600
 
@@ -77,6 +77,14 @@ def test_without_another_issuer_it_waits_and_says_until_when(
     Counted.objects.update(at=clock.real_now() - timedelta(days=8))
     desk.run(timedelta(days=8), strict=False)
     assert desk.state(waiting) == "ISSUED"
+
+
+def test_a_certificate_that_was_not_taken_counts_all_the_same(desk: Desk, ca: OutsideCa) -> None:
+    ca.shape = Shape(more_names=("example.org",))
+    ordered(desk, "a.example.com")
+    assert [len(ca.revoked), OutsideOrder.objects.get(issuer="acme").unfinished] == [1, False]
+    kept = Counted.objects.filter(issuer="acme").values_list("key", flat=True)
+    assert sorted(kept) == ["account", "domain:example.com"]
 
 
 def test_what_brought_no_certificate_is_given_back_and_replacements_do_not_count(

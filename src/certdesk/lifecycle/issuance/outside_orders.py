@@ -357,6 +357,7 @@ def end(
         unwanted: DER that is still to be revoked at the CA.
         refused: it was this order that was refused, so the same CA is not asked again for the application.
     """
+    issued = state is PlacementState.FULFILLED or unwanted is not None or order.unwanted is not None
     order.refused = order.refused or refused
     order.live, order.unfinished, order.unwanted = False, unwanted is not None, unwanted
     order.tasks, order.brought, order.csr, order.next_poll_at = [], None, b"", None
@@ -365,7 +366,7 @@ def end(
         state=state, failure=(order.problem or order.words)[:500], settled_at=now
     )
     outside_tasks.clear(order)
-    if state is not PlacementState.FULFILLED:
+    if not issued:  # the CA counts what it issued, also what was not taken and is revoked there
         limits.give_back(order)
     if unwanted is not None:
         enqueue(order)
