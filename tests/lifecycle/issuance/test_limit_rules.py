@@ -27,8 +27,10 @@ def test_an_order_counts_for_each_registered_domain_its_names_and_the_account() 
 
 def test_failed_proofs_are_not_ours_to_count() -> None:
     limits = PRESETS["letsencrypt"].limits
-    counted = {one.name for key in rules.keys_of(("www.example.com",)) for one in rules.limited(limits, key)}
-    assert counted == {"certificates", "duplicates", "orders"}
+    counted = rules.counting(limits, ("www.example.com",), known=False)
+    assert {one.name for one in counted} == {"certificates", "duplicates", "orders"}
+    again = rules.counting(limits, ("www.example.com",), known=True)
+    assert {one.name for one in again} == {"duplicates"}  # a renewal, by its names
 
 
 @pytest.mark.parametrize(

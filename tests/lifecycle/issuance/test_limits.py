@@ -79,6 +79,22 @@ def test_without_another_issuer_it_waits_and_says_until_when(
     assert desk.state(waiting) == "ISSUED"
 
 
+def test_the_same_set_of_names_again_counts_for_nothing_but_that_set(
+    desk: Desk, ca: OutsideCa, issuers: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuers.order("acme")
+    twice = Limit("duplicates", 2, WEEK, "exact set of names")
+    known = presets.PRESETS["letsencrypt"]
+    monkeypatch.setitem(presets.PRESETS, "letsencrypt", replace(known, limits=(*known.limits, twice)))
+    for _ in range(2):  # another certificate, as the ACME server's clients renew theirs
+        assert desk.state(ordered(desk, "a.example.com")) == "ISSUED"
+    keys = sorted(one.partition(":")[0] for one in Counted.objects.values_list("key", flat=True))
+    assert keys == ["account", "domain", "names", "names"]
+    third = ordered(desk, "a.example.com")
+    assert desk.state(third) == "ISSUING"
+    assert "for exactly these names" in desk.certificate(third).last_failure
+
+
 def test_a_certificate_that_was_not_taken_counts_all_the_same(desk: Desk, ca: OutsideCa) -> None:
     ca.shape = Shape(more_names=("example.org",))
     ordered(desk, "a.example.com")

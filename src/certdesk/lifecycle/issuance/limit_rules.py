@@ -1,7 +1,7 @@
 """The published limits of a CA, counted from our own orders: what counts for which limit, and when it is free
 again. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -12,7 +12,6 @@ from certdesk.lifecycle.issuers.rules import Passed
 from certdesk.pki.x509.reserved_names import registrable
 
 DOMAIN, NAMES, ACCOUNT = "registered domain", "exact set of names", "account"
-COUNTED = (DOMAIN, NAMES, ACCOUNT)
 """What a limit may be for; that of failed proofs is not ours to count."""
 LONGEST = timedelta(days=7)
 
@@ -25,17 +24,31 @@ class Key:
     key: str
 
 
+Counting = Mapping[Limit, Sequence[Key]]
+"""What an order counts for at one CA, by the limits of it."""
+
+
+def digest_of(names: Sequence[str]) -> str:
+    """The same for the same set of names, in whatever order."""
+    return sha256(";".join(sorted(names)).encode()).hexdigest()
+
+
 def keys_of(names: Sequence[str]) -> tuple[Key, ...]:
     """Everything that an order for these names counts for, each once."""
     domains = dict.fromkeys(registrable(one.removeprefix("*.")) for one in names)
-    digest = sha256(";".join(sorted(names)).encode()).hexdigest()
     found = [Key(DOMAIN, f"domain:{one}"[:255]) for one in domains if one]
-    return (*found, Key(NAMES, f"names:{digest}"), Key(ACCOUNT, "account"))
+    return (*found, Key(NAMES, f"names:{digest_of(names)}"), Key(ACCOUNT, "account"))
 
 
-def limited(limits: Sequence[Limit], key: Key) -> list[Limit]:
-    """The limits that are counted by this key."""
-    return [one for one in limits if one.per == key.per and one.per in COUNTED]
+def counting(limits: Sequence[Limit], names: Sequence[str], *, known: bool) -> Counting:
+    """What an order for these names counts for.
+
+    Args:
+        known: the CA issued for exactly these names before, and counts only that set of them again.
+    """
+    keys = [one for one in keys_of(names) if not known or one.per == NAMES]
+    counted = {limit: [one for one in keys if one.per == limit.per] for limit in limits}
+    return {limit: found for limit, found in counted.items() if found}
 
 
 def used_up(limit: Limit, key: Key, last: datetime | None) -> Passed | None:

@@ -3,24 +3,43 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from certdesk.connectors.issuers.acme.presets import Preset
 from certdesk.lifecycle.issuers import queries as issuers
 from certdesk.lifecycle.issuers.rules import Passed
 
 from . import limit_rules as rules
+from .limit_rules import Counting
 from .models import Counted, OutsideOrder
 
 
-def passed(slug: str, names: Sequence[str], now: datetime) -> Passed | None:
-    """Why this CA would refuse one more order for these names now, by the longest wait; None: it would not.
+def published(slug: str) -> Preset | None:
+    """The facts of a CA that publishes limits; None for any other."""
+    preset = issuers.preset_of(slug)
+    return preset if preset is not None and preset.limits else None
+
+
+def counting(preset: Preset, slug: str, names: Sequence[str]) -> Counting:
+    """What an order for these names counts for at this CA."""
+    known = preset.frees_same_names and _issued_for(slug, names)
+    return rules.counting(preset.limits, names, known=known)
+
+
+def _issued_for(slug: str, names: Sequence[str]) -> bool:
+    """Whether an order there brought a certificate for exactly these names."""
+    found = OutsideOrder.objects.filter(issuer=slug, names_digest=rules.digest_of(names))
+    return found.exclude(serial="").exists()
+
+
+def passed(slug: str, counted: Counting, now: datetime) -> Passed | None:
+    """Why this CA would refuse one more such order now, by the longest wait; None: it would not.
 
     Args:
         now: real time, as everywhere here.
     """
-    published = issuers.limits(slug)
     found: list[Passed] = []
-    for key in rules.keys_of(names) if published else ():
-        for limit in rules.limited(published, key):
-            since = now - timedelta(seconds=limit.seconds)
+    for limit, keys in counted.items():
+        since = now - timedelta(seconds=limit.seconds)
+        for key in keys:
             rows = Counted.objects.filter(issuer=slug, key=key.key, at__gt=since).order_by("-at")
             last = rows.values_list("at", flat=True)[limit.most - 1 : limit.most]
             told = rules.used_up(limit, key, next(iter(last), None))
@@ -28,22 +47,15 @@ def passed(slug: str, names: Sequence[str], now: datetime) -> Passed | None:
     return max(found, key=lambda one: one.again_at or now, default=None)
 
 
-def note(order: OutsideOrder, names: Sequence[str], now: datetime) -> None:
-    """An order is placed: it counts from now on, where its CA publishes limits. What counts no more goes."""
-    published = issuers.limits(order.issuer)
-    keys = [key for key in rules.keys_of(names) if rules.limited(published, key)] if published else []
+def note(order: OutsideOrder, counted: Counting, now: datetime) -> None:
+    """An order is placed: it counts from now on. What counts no more goes."""
+    keys = dict.fromkeys(one for found in counted.values() for one in found)
     if not keys:
         return
     Counted.objects.filter(issuer=order.issuer, at__lt=now - rules.LONGEST).delete()
     Counted.objects.bulk_create(
         [Counted(order=order, issuer=order.issuer, key=key.key, at=now) for key in keys]
     )
-
-
-def frees_replacements(slug: str) -> bool:
-    """Whether orders that name what they replace (ARI) count against none of its limits."""
-    preset = issuers.preset_of(slug)
-    return preset is not None and preset.frees_replacements
 
 
 def give_back(order: OutsideOrder) -> None:

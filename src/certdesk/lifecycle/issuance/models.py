@@ -58,6 +58,9 @@ class OutsideOrder(models.Model):
         default=False, help_text="An answer to `place` was lost: there may be an order."
     )
     csr = models.BinaryField(help_text="PKCS #10, DER.")
+    names_digest = models.CharField(
+        max_length=64, default="", db_default="", help_text="Of the set of names, limit_rules.digest_of."
+    )
     not_after = MomentField(help_text="The end that is wanted.")
     handle = models.CharField(max_length=1000, default="", help_text="The CA's own name of the order.")
     state = models.CharField(
@@ -89,6 +92,7 @@ class OutsideOrder(models.Model):
             ),
             models.Index(fields=["issuer", "serial"], name="issuance_outside_serials"),
             models.Index(fields=["application"], name="issuance_outside_application"),
+            models.Index(fields=["issuer", "names_digest"], name="issuance_outside_names"),
         ]
         constraints = [
             models.UniqueConstraint(

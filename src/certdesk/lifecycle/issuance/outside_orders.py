@@ -31,6 +31,7 @@ from . import limits, outside, outside_tasks, renewing
 from . import outside_rules as rules
 from .acceptance import Expected
 from .errors import IssuerRefused
+from .limit_rules import Counting, digest_of
 from .models import OutsideOrder, Placement, PlacementState
 from .outside import Choice, Passed
 
@@ -95,15 +96,17 @@ def choices_of(
 def _limited(certificate: Certificate, names: Sequence[str], slugs: Sequence[str]) -> dict[str, Passed]:
     """Those of the issuers whose published limits such an order would exceed now."""
     now = clock.real_now()
-    found = {slug: limits.passed(slug, names, now) for slug in slugs if _counts(certificate, slug)}
+    counted = {slug: _counting(certificate, names, slug) for slug in slugs}
+    found = {slug: limits.passed(slug, counts, now) for slug, counts in counted.items()}
     return {slug: why for slug, why in found.items() if why is not None}
 
 
-def _counts(certificate: Certificate, slug: str) -> bool:
-    """Whether an order there counts against limits: a CA may leave out those that name what they replace."""
-    if not outside.is_outside(slug):
-        return False
-    return not (limits.frees_replacements(slug) and _before(certificate, slug) is not None)
+def _counting(certificate: Certificate, names: Sequence[str], slug: str) -> Counting:
+    """What an order there counts for; a CA may leave out those that name what they replace."""
+    preset = limits.published(slug)
+    if preset is None or (preset.frees_replacements and _before(certificate, slug) is not None):
+        return {}
+    return limits.counting(preset, slug, names)
 
 
 def begin(
@@ -125,8 +128,11 @@ def begin(
     gate.refuse_unproved(request)
     gate.refuse_key(request, keystore.is_blocked)
     now = clock.real_now()
-    names, counts = application.names.split(";"), _counts(certificate, slug)
-    if not outside.hold_for_order(slug, now) or (counts and limits.passed(slug, names, now)):
+    names = application.names.split(";")
+    if not outside.hold_for_order(slug, now):
+        return False
+    counted = _counting(certificate, names, slug)
+    if limits.passed(slug, counted, now):
         return False
     placement = Placement.objects.create(
         reference=request.authorization.reference,
@@ -141,13 +147,13 @@ def begin(
         application=application,
         issuer=slug,
         csr=csr_of(application, slug),
+        names_digest=digest_of(names),
         not_after=request.not_after,
         chosen=[[one.title, one.taken, one.reason] for one in choices],
         next_poll_at=now,
     )
     outside.note_placed(slug, now, outside.because(choices))
-    if counts:
-        limits.note(order, names, now)
+    limits.note(order, counted, now)
     enqueue(order)
     return True
 

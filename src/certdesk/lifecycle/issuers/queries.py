@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as day_time
 from typing import Literal
 
-from certdesk.connectors.issuers.acme.presets import PRESETS, Limit, Preset
+from certdesk.connectors.issuers.acme.presets import PRESETS, Preset
 from certdesk.connectors.issuers.protocol import Capabilities, IssuerConnector, IssuerError
 from certdesk.connectors.issuers.registry import KINDS
 from certdesk.foundation.common import settings, sql
@@ -105,12 +105,6 @@ def capabilities(slug: str) -> Capabilities:
     if found is None:
         raise NotSetUp(slug)
     return dialing.read(found.capabilities)
-
-
-def limits(slug: str) -> tuple[Limit, ...]:
-    """The limits that the CA publishes, as its preset has them; none for one without a preset."""
-    preset = preset_of(slug)
-    return preset.limits if preset is not None else ()
 
 
 def preset_of(slug: str) -> Preset | None:

@@ -38,6 +38,8 @@ class Preset:
         profiles: names, where the directory is known to list them.
         limits: those that are published; a CA may have more.
         frees_replacements: orders that name what they replace (ARI) count against none of them.
+        frees_same_names: where it issued for exactly the same set of names before, only the limit of that set
+            counts.
         as_of: when these facts were gathered.
         source: where they stand.
         note: what a reader should know before choosing it.
@@ -52,6 +54,7 @@ class Preset:
     profiles: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
     frees_replacements: bool = False
+    frees_same_names: bool = False
     as_of: date = date(2026, 11, 26)
     source: str = ""
     note: str = ""
@@ -109,6 +112,7 @@ PRESETS: dict[str, Preset] = {
         profiles=_ISRG_PROFILES,
         limits=_LE_LIMITS,
         frees_replacements=True,
+        frees_same_names=True,
         source="https://letsencrypt.org/docs/rate-limits/",
         note="IP addresses need the profile shortlived. The classic one goes to 64 days in February 2027.",
     ),
@@ -119,6 +123,7 @@ PRESETS: dict[str, Preset] = {
         profiles=_ISRG_PROFILES,
         limits=_STAGING_LIMITS,
         frees_replacements=True,
+        frees_same_names=True,
         source="https://letsencrypt.org/docs/staging-environment/",
         note="For trials: no client trusts its certificates.",
     ),
