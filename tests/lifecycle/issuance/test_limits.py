@@ -11,6 +11,7 @@ from certdesk.connectors.issuers.acme.presets import Limit
 from certdesk.foundation.common import clock
 from certdesk.lifecycle.issuance import followup
 from certdesk.lifecycle.issuance.models import Counted, OutsideOrder
+from certdesk.lifecycle.issuers import dialing
 from certdesk.lifecycle.issuers.models import Issuer
 from tests.support.desk import Desk
 from tests.support.outside_ca import Front, OutsideCa, Shape, front
@@ -45,6 +46,13 @@ def ordered(desk: Desk, domain: str) -> str:
     desk.publish(certificate_id)
     desk.run(timedelta(minutes=30), strict=False)
     return certificate_id
+
+
+def roll_over(desk: Desk, certificate_id: str) -> None:
+    latest = desk.certificate(certificate_id).paid_until
+    assert latest is not None
+    followup.roll_over(desk.alice, certificate_id, clock.now(), latest=latest)
+    desk.run(timedelta(minutes=30), strict=False)
 
 
 def test_the_next_issuer_gets_what_would_exceed_the_limit_of_a_domain(
@@ -95,6 +103,23 @@ def test_the_same_set_of_names_again_counts_for_nothing_but_that_set(
     assert "for exactly these names" in desk.certificate(third).last_failure
 
 
+def test_a_replacement_is_free_only_where_its_order_names_what_it_replaces(
+    desk: Desk, ca: OutsideCa, issuers: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuers.order("acme")
+    once = Limit("duplicates", 1, WEEK, "exact set of names")
+    known = presets.PRESETS["letsencrypt"]
+    monkeypatch.setitem(presets.PRESETS, "letsencrypt", replace(known, limits=(once,)))
+    held = ordered(desk, "a.example.com")
+    roll_over(desk, held)
+    assert desk.certificate(held).current_version == 1  # a CA that does not advise is told of none
+    assert "used up until" in desk.certificate(held).last_failure
+    able = dialing.stored(replace(ca.abilities, advises=True))
+    Issuer.objects.filter(slug="acme").update(capabilities=able)
+    desk.run(timedelta(days=8), strict=False)
+    assert desk.certificate(held).current_version == 2
+
+
 def test_a_certificate_that_was_not_taken_counts_all_the_same(desk: Desk, ca: OutsideCa) -> None:
     ca.shape = Shape(more_names=("example.org",))
     ordered(desk, "a.example.com")
@@ -103,7 +128,7 @@ def test_a_certificate_that_was_not_taken_counts_all_the_same(desk: Desk, ca: Ou
     assert sorted(kept) == ["account", "domain:example.com"]
 
 
-def test_what_brought_no_certificate_is_given_back_and_replacements_do_not_count(
+def test_what_brought_no_certificate_is_given_back_and_another_address_is_not_counted(
     desk: Desk, ca: OutsideCa, issuers: Front
 ) -> None:
     issuers.order("acme")
@@ -113,10 +138,5 @@ def test_what_brought_no_certificate_is_given_back_and_replacements_do_not_count
     ca.refuses = ""
     held = ordered(desk, "a.example.com")
     assert desk.state(held) == "ISSUED"
-    latest = desk.certificate(held).paid_until
-    assert latest is not None
-    followup.roll_over(desk.alice, held, clock.now(), latest=latest)
-    desk.run(timedelta(minutes=30))
-    assert desk.certificate(held).current_version == 2  # the CA does not count what is replaced (ARI)
     Issuer.objects.filter(slug="acme").update(shown={"preset": "letsencrypt", "directory_url": "https://x/"})
     assert desk.state(ordered(desk, "g.example.com")) == "ISSUED"  # another address: nothing is known of it

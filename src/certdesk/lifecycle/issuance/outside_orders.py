@@ -104,9 +104,18 @@ def _limited(certificate: Certificate, names: Sequence[str], slugs: Sequence[str
 def _counting(certificate: Certificate, names: Sequence[str], slug: str) -> Counting:
     """What an order there counts for; a CA may leave out those that name what they replace."""
     preset = limits.published(slug)
-    if preset is None or (preset.frees_replacements and _before(certificate, slug) is not None):
+    if preset is None or (preset.frees_replacements and _names_replaced(certificate, slug)):
         return {}
     return limits.counting(preset, slug, names)
+
+
+def _names_replaced(certificate: Certificate, slug: str) -> bool:
+    """Whether an order there will name what it replaces: the CA advises, and its order for that is known.
+
+    A CA that finds the name wrong is asked again without it. Nobody tells us so, and that one is not counted.
+    """
+    before = _before(certificate, slug)
+    return before is not None and outside.capabilities(slug).advises and handle_of(before) != ""
 
 
 def begin(
