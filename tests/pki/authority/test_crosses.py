@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -123,6 +124,34 @@ def test_it_is_made_once_and_not_for_what_is_retired_nor_by_a_key_that_is_elsewh
     with pytest.raises(NoSuchPlace):
         crosses.sign("nobody", "root-p384", NOW, OPERATOR)
     assert crosses.alternates("nobody", NOW) == ()
+
+
+def test_nothing_is_signed_of_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A root's signature under a certificate that is on no record could not be taken back."""
+    crosses.sign("dv-p256", "root-p384", NOW, OPERATOR)
+    end = Authority.objects.get(slug="ev-p256").not_after
+    touched = []
+    monkeypatch.setattr(crosses.crossing, "certify", lambda *_: touched.append(1))
+    with pytest.raises(CrossRefused, match="has one of Certdesk"):
+        crosses.sign("dv-p256", "root-p384", NOW, OPERATOR)
+    with pytest.raises(CrossRefused, match="expired"):
+        crosses.sign("ev-p256", "root-p384", end, OPERATOR)
+    assert touched == []
+
+
+def test_another_process_that_was_first_is_not_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It signs the same while this one signs."""
+    certify = crosses.crossing.certify
+
+    def overtaken(*arguments: Any) -> bytes:
+        monkeypatch.setattr(crosses.crossing, "certify", certify)
+        crosses.sign("dv-p256", "root-p384", NOW, OPERATOR)
+        return certify(*arguments)
+
+    monkeypatch.setattr(crosses.crossing, "certify", overtaken)
+    with pytest.raises(CrossRefused, match="has one of Certdesk"):
+        crosses.sign("dv-p256", "root-p384", NOW, OPERATOR)
+    assert Cross.objects.count() == 1
 
 
 @dataclass

@@ -136,6 +136,7 @@ SHAPES = (
     _("See: certdesk ca list."),
     _("%(by)s is not another root than the one that %(slug)s has"),
     _("one of the two is retired"),
+    _("one of the two has expired"),
     _("%(slug)s has one of %(root)s already"),
     _("The built-in CA has no authority %(slug)s."),
     _("See them all: certdesk ca list."),

@@ -1,6 +1,6 @@
 """The verbs of cross-certification, and the other chains that come of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,7 +42,7 @@ def sign(slug: str, by_slug: str, now: datetime, by: Principal) -> Cross:
 
     Raises:
         NoSuchPlace: there is no such authority or root.
-        CrossRefused: it signed that certificate already, is no root, or one of the two is retired.
+        CrossRefused: it signed that certificate already, is no root, or one of the two has ended.
         KeyElsewhere: the root's key is kept outside this installation.
     """
     row, root = _authority(slug), _authority(by_slug)
@@ -50,9 +50,12 @@ def sign(slug: str, by_slug: str, now: datetime, by: Principal) -> Cross:
         raise _refused(f"{by_slug} is not another root than the one that {slug} has")
     if row.retired_at or root.retired_at:
         raise _refused("one of the two is retired")
+    if min(row.not_after, root.not_after) <= now:
+        raise _refused("one of the two has expired")
+    name = crossing.name_of(_certificate(root))
+    _refuse_second(row, _held(row), name)  # before a root signs what would be thrown away
     base = settings.get().pki_base_url
     der = crossing.certify(_certificate(row), issuers.holder(by_slug), actions.begin_of(now), base)
-    name = crossing.name_of(_certificate(root))
     with sql.short_transaction():
         made = _add(row, der, root=name, issuer=root)
         audit.record(by, MADE, resource=f"authority:{slug}", details=_told(made))
@@ -97,9 +100,10 @@ def take(slug: str, pem: str, now: datetime, by: Principal) -> Cross:
 def _add(
     row: Authority, der: bytes, *, root: str, issuer: Authority | None = None, between: str = ""
 ) -> Cross:
-    held = list(Cross.objects.filter(authority=row).order_by("created_at", "slug"))
-    if any(one.root == root and (issuer or bytes(one.certificate_der) == der) for one in held):
-        raise _refused(f"{row.slug} has one of {root} already")
+    """In the caller's transaction; one at a time for an authority, as each is numbered after the others."""
+    Authority.objects.select_for_update().get(slug=row.slug)
+    held = _held(row)
+    _refuse_second(row, held, root, None if issuer else der)
     return Cross.objects.create(
         slug=f"{row.slug}-x{len(held) + 1}",
         authority=row,
@@ -110,6 +114,16 @@ def _add(
         not_after=certificates.facts(der).not_after,
         created_at=clock.real_now(),
     )
+
+
+def _held(row: Authority) -> list[Cross]:
+    return list(Cross.objects.filter(authority=row))
+
+
+def _refuse_second(row: Authority, held: Sequence[Cross], root: str, der: bytes | None = None) -> None:
+    """A root of ours certifies an authority once; one outside may do it anew, but not with the same bytes."""
+    if any(one.root == root and der in (None, bytes(one.certificate_der)) for one in held):
+        raise _refused(f"{row.slug} has one of {root} already")
 
 
 def _told(made: Cross) -> dict[str, str]:
