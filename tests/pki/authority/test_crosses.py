@@ -268,8 +268,27 @@ def refusals(outside: Outside) -> Sequence[tuple[str, str]]:
     return bad
 
 
+def ours(outside: Outside) -> Sequence[tuple[str, str]]:
+    """What was brought for `dv-p256` that its clients have already."""
+    own, root, other = (
+        x509.load_der_x509_certificate(der(slug)) for slug in ("dv-p256", "root-p256", "root-p384")
+    )
+    key_id = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    above = made_ca(root.subject, root.public_key(), outside.root.subject, outside.key, key_id=key_id)
+    by_other = x509.load_der_x509_certificate(
+        crosses.crossing.certify(own, issuers.holder("root-p384"), NOW, "http://pki.example.com")
+    )
+    return [
+        (pem(own, root), "under another issuer"),
+        (pem(own, above, outside.root), "under another issuer"),
+        (pem(by_other, other), "no root outside but one of this installation"),
+    ]
+
+
 def test_what_helps_no_client_is_not_taken(outside: Outside) -> None:
-    for given, why in refusals(outside):
+    cases = [("root-p256", *case) for case in refusals(outside)]
+    cases += [("dv-p256", *case) for case in ours(outside)]
+    for slug, given, why in cases:
         with pytest.raises(CrossRefused, match=why):
-            crosses.take("root-p256", given, NOW, OPERATOR)
+            crosses.take(slug, given, NOW, OPERATOR)
     assert not Cross.objects.exists()

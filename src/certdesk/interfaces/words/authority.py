@@ -138,6 +138,7 @@ SHAPES = (
     _("one of the two is retired"),
     _("one of the two has expired"),
     _("%(slug)s has one of %(root)s already"),
+    _("%(root)s is no root outside but one of this installation"),
     _("The built-in CA has no authority %(slug)s."),
     _("See them all: certdesk ca list."),
     _("This certificate has no chain %(name)s."),

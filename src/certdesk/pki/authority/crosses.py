@@ -86,10 +86,12 @@ def take(slug: str, pem: str, now: datetime, by: Principal) -> Cross:
     Raises:
         NoSuchPlace: there is no such authority.
         BadCertificate: it is no PEM of certificates.
-        CrossRefused: it is not this authority's, does not hold, or was taken in before.
+        CrossRefused: it is not this authority's, does not hold, ends at a root of ours, or was taken before.
     """
     row = _authority(slug)
     found = crossing.brought(_certificate(row), certificates.load_chain_pem(pem), now)
+    if Authority.objects.filter(key__spki_sha256=found.root_key).exists():
+        raise _refused(f"{found.root} is no root outside but one of this installation")
     with sql.short_transaction():
         made = _add(row, found.der, root=found.root, between=certificates.chain_to_pem(found.between))
         audit.record(by, TAKEN, resource=f"authority:{slug}", details=_told(made))

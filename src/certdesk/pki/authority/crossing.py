@@ -25,11 +25,18 @@ _SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What an outside root gave: the certificate, those between it and the root, and the root's name; DER."""
+    """What an outside root gave, DER.
+
+    Attributes:
+        between: the certificates between it and the root.
+        root: the root's name, for people.
+        root_key: SHA-256 of the root's public key, hex.
+    """
 
     der: bytes
     between: tuple[bytes, ...]
     root: str
+    root_key: str
 
 
 def certify(subject: x509.Certificate, by: Holder, begin: datetime, base: str) -> bytes:
@@ -108,7 +115,8 @@ def brought(subject: x509.Certificate, ders: Sequence[bytes], now: datetime) -> 
             lower.verify_directly_issued_by(chain[min(depth + 1, len(chain) - 1)])
         except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
             raise _refused(f"certificate {depth + 1} was not signed by the next one") from None
-    return Brought(ders[0], tuple(ders[1:-1]), name_of(chain[-1]))
+    root_key = keys.spki_sha256(chain[-1].public_key()).hex()
+    return Brought(ders[0], tuple(ders[1:-1]), name_of(chain[-1]), root_key)
 
 
 def _read(der: bytes) -> x509.Certificate:
@@ -121,7 +129,8 @@ def _read(der: bytes) -> x509.Certificate:
 
 
 def _refuse_other(subject: x509.Certificate, cross: x509.Certificate) -> None:
-    if cross.subject != subject.subject or certificates.is_self_issued(cross):
+    other_issuer = cross.issuer not in (cross.subject, subject.issuer)
+    if cross.subject != subject.subject or not other_issuer:
         raise _refused("the first certificate does not name this authority under another issuer")
     if keys.spki_der(cross.public_key()) != keys.spki_der(subject.public_key()):
         raise _refused("the first certificate is for another key")
