@@ -239,6 +239,18 @@ def test_a_root_outside_certifies_by_csr_and_its_clients_verify(outside: Outside
         crosses.take("root-p256", given, NOW, OPERATOR)
 
 
+def test_a_chain_is_offered_until_the_first_of_it_expires(outside: Outside) -> None:
+    own = x509.load_der_x509_certificate(der("root-p256"))
+    key_id = own.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    issuer, key = outside.between.subject, outside.between_key
+    cross = made_ca(own.subject, own.public_key(), issuer, key, key_id=key_id)
+    between = made_ca(issuer, key.public_key(), outside.root.subject, outside.key, days=50)
+    crosses.take("root-p256", pem(cross, between, outside.root), NOW, OPERATOR)
+    end = NOW + timedelta(days=50)
+    assert len(crosses.alternates("dv-p256", end - timedelta(seconds=1))) == 1
+    assert crosses.alternates("dv-p256", end) == ()
+
+
 def refusals(outside: Outside) -> Sequence[tuple[str, str]]:
     """What was brought for `root-p256`, and why it is not taken."""
     own = x509.load_der_x509_certificate(der("root-p256"))

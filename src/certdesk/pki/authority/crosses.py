@@ -57,7 +57,7 @@ def sign(slug: str, by_slug: str, now: datetime, by: Principal) -> Cross:
     base = settings.get().pki_base_url
     der = crossing.certify(_certificate(row), issuers.holder(by_slug), actions.begin_of(now), base)
     with sql.short_transaction():
-        made = _add(row, der, root=name, issuer=root)
+        made = _add(row, der, root=name, issuer=root, ends=certificates.facts(der).not_after)
         audit.record(by, MADE, resource=f"authority:{slug}", details=_told(made))
     issuers.forget()
     return made
@@ -93,14 +93,21 @@ def take(slug: str, pem: str, now: datetime, by: Principal) -> Cross:
     if Authority.objects.filter(key__spki_sha256=found.root_key).exists():
         raise _refused(f"{found.root} is no root outside but one of this installation")
     with sql.short_transaction():
-        made = _add(row, found.der, root=found.root, between=certificates.chain_to_pem(found.between))
+        between = certificates.chain_to_pem(found.between)
+        made = _add(row, found.der, root=found.root, between=between, ends=found.ends)
         audit.record(by, TAKEN, resource=f"authority:{slug}", details=_told(made))
     issuers.forget()
     return made
 
 
 def _add(
-    row: Authority, der: bytes, *, root: str, issuer: Authority | None = None, between: str = ""
+    row: Authority,
+    der: bytes,
+    *,
+    root: str,
+    issuer: Authority | None = None,
+    between: str = "",
+    ends: datetime,
 ) -> Cross:
     """In the caller's transaction; one at a time for an authority, as each is numbered after the others."""
     Authority.objects.select_for_update().get(slug=row.slug)
@@ -113,7 +120,7 @@ def _add(
         root=root,
         certificate_der=der,
         between=between,
-        not_after=certificates.facts(der).not_after,
+        not_after=ends,
         created_at=clock.real_now(),
     )
 

@@ -31,12 +31,14 @@ class Brought:
         between: the certificates between it and the root.
         root: the root's name, for people.
         root_key: SHA-256 of the root's public key, hex.
+        ends: when the first of all these expires; no client builds the path after it.
     """
 
     der: bytes
     between: tuple[bytes, ...]
     root: str
     root_key: str
+    ends: datetime
 
 
 def certify(subject: x509.Certificate, by: Holder, begin: datetime, base: str) -> bytes:
@@ -116,7 +118,8 @@ def brought(subject: x509.Certificate, ders: Sequence[bytes], now: datetime) -> 
         except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
             raise _refused(f"certificate {depth + 1} was not signed by the next one") from None
     root_key = keys.spki_sha256(chain[-1].public_key()).hex()
-    return Brought(ders[0], tuple(ders[1:-1]), name_of(chain[-1]), root_key)
+    ends = min(one.not_valid_after_utc for one in chain)
+    return Brought(ders[0], tuple(ders[1:-1]), name_of(chain[-1]), root_key, ends)
 
 
 def _read(der: bytes) -> x509.Certificate:

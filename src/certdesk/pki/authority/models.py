@@ -56,7 +56,7 @@ class Cross(models.Model):
     root = models.CharField(max_length=300, help_text="Name of the root where its chain ends.")
     certificate_der = models.BinaryField()
     between = models.TextField(default="", help_text="PEM: certificates between it and an outside root.")
-    not_after = MomentField()
+    not_after = MomentField()  # when the first certificate of its chain expires
     created_at = MomentField()
 
     class Meta:
