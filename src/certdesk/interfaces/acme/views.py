@@ -82,9 +82,12 @@ def certificate(request: HttpRequest, order_id: str, number: int = 0) -> Answer:
     call = open_call(request, by_jwk=False)
     call.require_get()
     found = orders.of(call.known, order_id)
-    answer = text_answer(finalizing.chain(found, call.now, number), PEM_CHAIN, call.base)
+    chains = finalizing.every_chain(found, call.now)
+    if number >= len(chains):
+        raise malformed("The certificate has no such chain.", 404)
+    answer = text_answer(chains[number], PEM_CHAIN, call.base)
     at = f"{call.base}{ROOT}/certificate/{order_id}"
-    for other in range(finalizing.alternates(found, call.now) + 1):
+    for other in range(len(chains)):
         if other != number:
             url = f"{at}/{other}" if other else at
             answer.headers["Link"] = f'{answer.headers["Link"]}, <{url}>;rel="alternate"'

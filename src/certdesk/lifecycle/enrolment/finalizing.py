@@ -227,31 +227,18 @@ def give_up(order_id: str) -> None:
         _void(order, AcmeError("serverInternal", LOST, status=500))
 
 
-def alternates(order: Order, now: datetime) -> int:
-    """How many other chains its certificate has (RFC 8555 §7.4.2)."""
-    version = _version(order)
-    return len(chains.alternates(version, now)) if version else 0
-
-
-def chain(order: Order, now: datetime, number: int = 0) -> str:
-    """The leaf with all that leads to its root, PEM: two certificates at least.
-
-    Args:
-        number: 0 for the usual chain, from 1 on an alternate one.
+def every_chain(order: Order, now: datetime) -> tuple[str, ...]:
+    """The leaf with all that leads to a root, PEM, two certificates at least: the usual chain comes first.
 
     Raises:
-        AcmeError: there is none.
+        AcmeError: the order has no certificate.
     """
     version = _version(order)
     if version is None:
         raise malformed("The order has no certificate.", 404)
-    leaf = to_pem(bytes(version.der))
-    if not number:
-        return leaf + bytes(version.chain).decode("ascii")
-    others = chains.alternates(version, now)
-    if number > len(others):
-        raise malformed("The certificate has no such chain.", 404)
-    return leaf + others[number - 1].pem
+    others = [one.pem for one in chains.alternates(version, now)]
+    leaf, usual = to_pem(bytes(version.der)), bytes(version.chain).decode("ascii")
+    return tuple(leaf + above for above in (usual, *others))
 
 
 def _version(order: Order) -> Version | None:

@@ -154,7 +154,12 @@ def _certificate(row: Authority) -> x509.Certificate:
 
 
 def alternates(slug: str, now: datetime) -> tuple[Alternate, ...]:
-    """The other chains of what an authority signed, oldest first: over it and over its root."""
+    """The other chains of what an authority signed, oldest first: over it and over its root.
+
+    What another process made is seen within a minute.
+    """
+    if not issuers.has_other_chains(slug):
+        return ()  # nearly always: nothing is read
     row = Authority.objects.filter(slug=slug).first()
     return tuple(_chains(row, now)) if row is not None else ()
 

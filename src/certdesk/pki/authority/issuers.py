@@ -113,6 +113,11 @@ def find_for(level: LevelName, strong: bool, key_algorithm: KeyAlgorithm) -> Iss
     return find(_hierarchy().current.get(place, place))
 
 
+def has_other_chains(slug: str) -> bool:
+    """The authority or its root was certified by others too, as far as this process knows."""
+    return slug in _hierarchy().forked
+
+
 def _hierarchy() -> queries.Hierarchy:
     """Read at most once a minute: so long a process may go on with the one before, which does no harm."""
     if not any(time.monotonic() < until for until, _ in _read):

@@ -49,16 +49,30 @@ def authority(slug: str) -> AuthorityRow | None:
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """`current`: place -> slug of the authority that signs there now; `crossed`: those certified twice."""
+    """What a process keeps of the hierarchy.
+
+    Attributes:
+        current: place -> slug of the authority that signs there now.
+        crossed: those certified twice.
+        forked: those, and all under them: more than one chain leads up from what they sign.
+    """
 
     current: Mapping[str, str]
     crossed: frozenset[str]
+    forked: frozenset[str]
 
 
 def hierarchy() -> Hierarchy:
     current = sql.rows("SELECT place, slug FROM authority_authority WHERE retired_at IS NULL")
-    crossed = sql.rows("SELECT DISTINCT authority_id FROM authority_cross")
-    return Hierarchy(dict(current), frozenset(str(slug) for (slug,) in crossed))
+    crossed = _slugs("SELECT DISTINCT authority_id FROM authority_cross")
+    under = (
+        "SELECT slug FROM authority_authority WHERE parent_id IN (SELECT authority_id FROM authority_cross)"
+    )
+    return Hierarchy(dict(current), crossed, crossed | _slugs(under))
+
+
+def _slugs(statement: str) -> frozenset[str]:
+    return frozenset(str(slug) for (slug,) in sql.rows(statement))
 
 
 def cross(slug: str) -> bytes | None:
