@@ -132,7 +132,9 @@ def pytest(arguments: Sequence[str], environment: Mapping[str, str], *, cover: b
     if cover:
         command += ["--cov", "--cov-report="]
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": path, **environment}, check=False)
+    ours = {**os.environ, "PATH": path, **environment}
+    ours.pop("PYTHONDONTWRITEBYTECODE", None)  # each process would rewrite every test's assertions again
+    done = subprocess.run(command, cwd=ROOT, env=ours, check=False)
     if cover and done.returncode == 0:
         return subprocess.run(
             [sys.executable, str(ROOT / "tools" / "coverage_floors.py")], cwd=ROOT, check=False
