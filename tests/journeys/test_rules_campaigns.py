@@ -26,6 +26,7 @@ from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.deployment.models import Binding, Target
 from certdesk.lifecycle.issuance.models import RevocationRequest
 from certdesk.pki.authority import ocsp
+from tests.support.acme_house import House
 from tests.support.desk import Desk
 from tests.support.inventory import placed
 from tests.support.office import Office
@@ -52,7 +53,7 @@ def alice(office: Office) -> Caller:
     return Caller(iam.principal_of(office.people["alice"], Via.API))
 
 
-def somebody(office: Office, name: str, *rights: str) -> Caller:
+def somebody(office: Office | House, name: str, *rights: str) -> Caller:
     """A user of Alice's account with these rights alone."""
     account = office.desk.account
     user = User.objects.create(account=account, name=name, login=name, created_at=clock.now())

@@ -7,7 +7,7 @@ import pytest
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam import queries as iam
-from certdesk.foundation.iam.models import User
+from certdesk.foundation.iam.models import Policy, User
 from certdesk.foundation.iam.principal import Via
 from certdesk.foundation.outbox.models import Message
 from certdesk.lifecycle.campaigns import rules, running
@@ -25,6 +25,7 @@ from tests.support.inventory import placed
 from tests.support.outside_ca import Front, OutsideCa, front
 from tests.support.rulebook import Caller
 
+from .test_rules_campaigns import somebody
 from .test_rules_replacing import BOTH, GOOD, REVOKED, run
 from .test_rules_revocation import status_of
 
@@ -61,12 +62,17 @@ def issuers(old: OutsideCa, new: OutsideCa) -> Iterator[Front]:
         yield made
 
 
-def started(alice: Caller, **changes: object) -> str:
-    """A campaign that was looked up and started; nothing is run after that."""
+def looked_up(alice: Caller, **changes: object) -> str:
     body = {"name": "Leaving a CA", "query": {"issuer": "old"}, "action": "REPLACE", **changes}
     campaign = str(alice("campaigns.create", body=body)["id"])
     alice("campaigns.preview", id=campaign)
     run()
+    return campaign
+
+
+def started(alice: Caller, **changes: object) -> str:
+    """A campaign that was looked up and started; nothing is run after that."""
+    campaign = looked_up(alice, **changes)
     alice("campaigns.start", id=campaign)
     return campaign
 
@@ -256,6 +262,44 @@ def test_a_client_that_renews_from_the_old_issuer_is_told_and_one_that_is_gone_f
     alice("campaigns.cancel", id=campaign)
     run(30)
     assert rows(alice, campaign)[first]["state"] == "LEFT"
+
+
+def begun_by(house: House, campaign: str, *rights: str) -> User:
+    """Starts what Alice looked up as somebody with these rights to certificates alone."""
+    bob = somebody(house, "bob", "scm:campaign:*", "scm:cert:get", "scm:cert:list", *rights)
+    bob("campaigns.start", id=campaign)
+    return User.objects.get(name="bob")
+
+
+def test_whoever_starts_it_revokes_only_what_he_may(house: House, alice: Caller) -> None:
+    # rule: REV-6
+    acme = house.client()
+    first, held = held_by(house, acme, "a.example.com")
+    campaign = looked_up(alice, query={"name": "example.com"}, **BOTH)
+    begun_by(house, campaign, "scm:cert:reissue")
+    run(30)
+    renewed(house, acme, "a.example.com", held)
+    run(30)
+    row = rows(alice, campaign)[first]
+    assert (row["state"], row["why"]) == ("FAILED", rules.NO_RIGHT)
+    assert status_of(held).certificate_status is GOOD  # type: ignore[arg-type]
+
+
+def test_a_right_that_is_withdrawn_before_the_client_comes_counts(house: House, alice: Caller) -> None:
+    # rule: REV-6
+    acme = house.client()
+    first, held = held_by(house, acme, "a.example.com")
+    campaign = looked_up(alice, query={"name": "example.com"}, **BOTH)
+    bob = begun_by(house, campaign, "scm:cert:reissue", "scm:cert:revoke")
+    run(30)
+    assert rows(alice, campaign)[first]["state"] == "RENEWING"
+    document = {"Version": "1.1", "Statement": [{"Effect": "Allow", "Action": ["scm:campaign:*"]}]}
+    Policy.objects.filter(name=bob.name).update(document=document)
+    renewed(house, acme, "a.example.com", held)
+    run(30)
+    row = rows(alice, campaign)[first]
+    assert (row["state"], row["why"]) == ("FAILED", rules.NO_RIGHT)
+    assert status_of(held).certificate_status is GOOD  # type: ignore[arg-type]
 
 
 def test_a_client_whose_revocation_is_refused_is_told_why(

@@ -171,7 +171,7 @@ def wants_replaced(account_id: str, certificate_id: str, version: int) -> bool:
     """Whether a campaign that was started wants this very version replaced or revoked, by the service or,
     where its key is elsewhere, by whoever has it."""
     mine = Q(state__in=(ItemState.WAITING, *UNDER_WAY, ItemState.DONE)) | Q(why=KEY_OF_A_CSR)
-    mine |= Q(client=True, state=ItemState.FAILED)
+    mine |= Q(client=True, state=ItemState.FAILED, begun_at__isnull=False)
     found = Item.objects.filter(
         mine,
         certificate_id=certificate_id,

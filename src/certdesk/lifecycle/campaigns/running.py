@@ -85,8 +85,7 @@ def follow_clients(principal: Principal, campaign: Campaign, now: datetime) -> b
     if not rules.replaces(Action(campaign.action)):
         return False
     at = clock.real_now()
-    waiting = [one.id for one in queries.clients(campaign, ItemState.WAITING)[: freezing.AT_ONCE]]
-    Item.objects.filter(id__in=waiting).update(state=ItemState.RENEWING, begun_at=at)
+    waiting = _ask_clients(principal, campaign, now)
     asked = list(queries.clients(campaign, ItemState.RENEWING)[:CLIENTS_AT_ONCE])
     found = succession.successors([one.certificate_id for one in asked])
     among = queries.listed_among(campaign, [new for news in found.values() for new in news])
@@ -94,24 +93,49 @@ def follow_clients(principal: Principal, campaign: Campaign, now: datetime) -> b
     for item in asked:
         new = [one for one in found.get(item.certificate_id, ()) if one not in among]
         state, why = replacing.renewed(campaign, item, new)
-        ended += _follow(campaign, item, state, why, now)
+        ended += _follow(principal, campaign, item, state, why, now)
     Item.objects.filter(id__in=[one.id for one in asked]).update(looked_at=at)
-    return bool(waiting or ended)
+    return waiting or bool(ended)
 
 
-def _follow(campaign: Campaign, item: Item, state: ItemState, why: str, now: datetime) -> bool:
+def _ask_clients(principal: Principal, campaign: Campaign, now: datetime) -> bool:
+    """Whoever started it asks for another one's certificate only as far as his rights go at this moment."""
+    action, asked = Action(campaign.action), []
+    waiting = list(queries.clients(campaign, ItemState.WAITING)[: freezing.AT_ONCE])
+    for item in waiting:
+        why = freezing.why_not(principal, action, item.certificate, now, campaign)
+        if why:
+            _end(item, ItemState.FAILED, why)
+        else:
+            asked.append(item.id)
+    Item.objects.filter(id__in=asked).update(state=ItemState.RENEWING, begun_at=clock.real_now())
+    return bool(waiting)
+
+
+def _follow(
+    principal: Principal, campaign: Campaign, item: Item, state: ItemState, why: str, now: datetime
+) -> bool:
     if state in (ItemState.DONE, ItemState.FAILED):
         _end(item, state, why)
     elif state is ItemState.REVOKING:
-        try:
-            _revoke(campaign, item.certificate, now)
-        except CertdeskError as refusal:
-            _end(item, ItemState.FAILED, str(refusal))
-            return True
-        Item.objects.filter(id=item.id).update(state=state, **_proof(item))
+        _revoke_renewed(principal, campaign, item, now)
     elif why != item.why:
         Item.objects.filter(id=item.id).update(why=why[:500])
     return state is not ItemState.RENEWING
+
+
+def _revoke_renewed(principal: Principal, campaign: Campaign, item: Item, now: datetime) -> None:
+    """Days may lie between the question and the client's answer, so the rights are asked again."""
+    why = freezing.why_not(principal, Action(campaign.action), item.certificate, now, campaign)
+    if why:
+        _end(item, ItemState.FAILED, why)
+        return
+    try:
+        _revoke(campaign, item.certificate, now)
+    except CertdeskError as refusal:
+        _end(item, ItemState.FAILED, str(refusal))
+        return
+    Item.objects.filter(id=item.id).update(state=ItemState.REVOKING, **_proof(item))
 
 
 def _proof(item: Item) -> dict[str, object]:
