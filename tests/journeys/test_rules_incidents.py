@@ -4,6 +4,7 @@ for these renew themselves, told by ARI; and nothing counts as done before the n
 from collections.abc import Iterator
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam import queries as iam
@@ -15,6 +16,7 @@ from certdesk.lifecycle.campaigns.models import Campaign
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.discovery.models import Endpoint
+from certdesk.lifecycle.enrolment import succession
 from certdesk.lifecycle.issuance import followup
 from certdesk.lifecycle.issuers.models import Issuer
 from certdesk.pki.authority import ocsp
@@ -215,6 +217,38 @@ def test_an_acme_client_is_asked_by_ari_and_done_when_it_has_renewed(house: Hous
     assert alice("campaigns.show", id=campaign)["state"] == "DONE"
     mail = Message.objects.filter(template="campaign-started").get()
     assert "ACME clients" in mail.text
+
+
+def test_a_renewal_takes_the_place_of_one_certificate_with_the_same_kind_of_key(
+    house: House, alice: Caller
+) -> None:
+    # rule: REV-6
+    acme = house.client()
+    first, _ = held_by(house, acme, "a.example.com")
+    twin, _ = held_by(house, acme, "a.example.com")  # another host with the same account key
+    campaign = started(alice, query={"name": "example.com"})
+    run(30)
+    house.issued(acme, "a.example.com", csr=csr("a.example.com", key=rsa.generate_private_key(65537, 2048)))
+    run(30)
+    assert {rows(alice, campaign)[one]["state"] for one in (first, twin)} == {"RENEWING"}
+    renewed(house, acme, "a.example.com")
+    run(30)
+    assert sorted(str(rows(alice, campaign)[one]["state"]) for one in (first, twin)) == ["DONE", "RENEWING"]
+    renewed(house, acme, "a.example.com")
+    run(30)
+    found = rows(alice, campaign)
+    assert {found[one]["state"] for one in (first, twin)} == {"DONE"}
+    assert found[first]["new_certificate_id"] != found[twin]["new_certificate_id"]
+
+
+def test_a_client_may_give_its_names_in_another_order(house: House) -> None:
+    names = ("a.example.com", "b.example.com")
+    acme = house.client()
+    house.issued(acme, *names, csr=csr(*names))
+    house.issued(acme, *reversed(names), csr=csr(*reversed(names)))
+    run(60)
+    old, new = Certificate.objects.order_by("created_at", "id").values_list("id", flat=True)
+    assert succession.successors([old]) == {old: (new,)}
 
 
 def seen_at(house: House, certificate: Certificate, serial: str) -> None:

@@ -224,10 +224,14 @@ def client_counts(campaign: Campaign) -> tuple[int, int]:
     return found.count(), found.filter(state=ItemState.DONE).count()
 
 
-def listed_among(campaign: Campaign, certificate_ids: Sequence[str]) -> frozenset[str]:
-    """Those of these that are on the campaign's own list, so that they replace nothing."""
-    found = items(campaign).filter(certificate_id__in=certificate_ids)
-    return frozenset(map(str, found.values_list("certificate_id", flat=True)))
+def taken_among(campaign: Campaign, certificate_ids: Sequence[str]) -> frozenset[str]:
+    """Those of these that replace nothing more: on the campaign's own list, or in another one's place."""
+    if not certificate_ids:
+        return frozenset()
+    listed = items(campaign).filter(certificate_id__in=certificate_ids)
+    used = items(campaign).filter(new_certificate_id__in=certificate_ids)
+    found = listed.order_by().values_list("certificate_id", flat=True)
+    return frozenset(map(str, found.union(used.order_by().values_list("new_certificate_id", flat=True))))
 
 
 def still_served(account_id: str, serial: str) -> str:

@@ -88,11 +88,12 @@ def follow_clients(principal: Principal, campaign: Campaign, now: datetime) -> b
     waiting = _ask_clients(principal, campaign, now)
     asked = list(queries.clients(campaign, ItemState.RENEWING)[:CLIENTS_AT_ONCE])
     found = succession.successors([one.certificate_id for one in asked])
-    among = queries.listed_among(campaign, [new for news in found.values() for new in news])
+    taken = set(queries.taken_among(campaign, [new for news in found.values() for new in news]))
     ended = 0
     for item in asked:
-        new = [one for one in found.get(item.certificate_id, ()) if one not in among]
+        new = [one for one in found.get(item.certificate_id, ()) if one not in taken]
         state, why = replacing.renewed(campaign, item, new)
+        taken.add(item.new_certificate_id)  # one new certificate takes the place of one
         ended += _follow(principal, campaign, item, state, why, now)
     Item.objects.filter(id__in=[one.id for one in asked]).update(looked_at=at)
     return waiting or bool(ended)

@@ -8,6 +8,16 @@ from certdesk.lifecycle.certificates.models import Version
 from . import rules
 from .models import Order
 
+_LACKS = (
+    "EXISTS (SELECT 1 FROM certificates_certificatename {one} WHERE {one}.certificate_id = {has}.id"
+    " AND NOT EXISTS (SELECT 1 FROM certificates_certificatename {one}2"
+    " WHERE {one}2.certificate_id = {other}.id AND {one}2.name = {one}.name))"
+)
+_SAME_NAMES = (
+    f"NOT {_LACKS.format(one='x', has='c', other='n')} AND NOT {_LACKS.format(one='y', has='n', other='c')}"
+)
+"""In whatever order the client gave them."""
+
 
 def of_clients(certificate_ids: Sequence[str]) -> frozenset[str]:
     """Those of these that ACME clients asked for, and renew by themselves."""
@@ -19,7 +29,7 @@ def successors(certificate_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The later certificates in force that the same ACME account has got for the same names, latest first.
 
     A client may name what its order replaces (RFC 9773 §5), which counts for that one alone. Many name
-    nothing: there the names tell.
+    nothing: there the names tell, and the kind of key, for a host may have an RSA and an ECDSA certificate.
     """
     if not certificate_ids:
         return {}
@@ -28,9 +38,13 @@ def successors(certificate_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         " JOIN certificates_certificate c ON c.id = o.certificate_id"
         " JOIN certificates_certificatename m ON m.account_id = c.account_id AND m.name = c.domain"
         " JOIN certificates_certificate n ON n.id = m.certificate_id AND n.created_at > c.created_at"
-        " AND n.current_version > 0 AND n.state = 'ISSUED' AND n.sans = c.sans"
+        " AND n.current_version > 0 AND n.state = 'ISSUED'"
         " JOIN enrolment_order p ON p.certificate_id = n.id AND p.account_id = o.account_id"
-        f" WHERE o.certificate_id IN ({sql.marks(certificate_ids)}) ORDER BY n.created_at DESC, n.id DESC",
+        " JOIN certificates_version v ON v.certificate_id = c.id AND v.number = c.current_version"
+        " JOIN certificates_version w ON w.certificate_id = n.id AND w.number = n.current_version"
+        f" WHERE o.certificate_id IN ({sql.marks(certificate_ids)})"
+        f" AND (p.replaces <> '' OR v.key_algorithm = w.key_algorithm) AND {_SAME_NAMES}"
+        " ORDER BY n.created_at DESC, n.id DESC",
         list(certificate_ids),
     )
     named = _named({str(old) for old, _, replaces in rows if replaces})
