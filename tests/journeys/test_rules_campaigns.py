@@ -428,11 +428,11 @@ def test_a_lost_job_is_found_again(desk: Desk, alice: Caller) -> None:
     )
 
 
-def test_where_it_is_served_stands_in_the_list(desk: Desk, alice: Caller) -> None:
-    certificate_id = issue(desk, alice, "a.example.com")
+def served_by_a_target(account_id: str, certificate_id: str) -> Binding:
+    """A place of a target of ours that serves it, as the last look found."""
     target = Target.objects.create(
         id="t" * 32,
-        account_id=desk.account.id,
+        account_id=account_id,
         service="OTHER",
         kind="haproxy",
         label="edge",
@@ -442,14 +442,19 @@ def test_where_it_is_served_stands_in_the_list(desk: Desk, alice: Caller) -> Non
         created_at=clock.now(),
         updated_at=clock.now(),
     )
-    Binding.objects.create(
+    return Binding.objects.create(
         id="b" * 32,
-        account_id=desk.account.id,
+        account_id=account_id,
         target=target,
         resource="/a.pem",
         names=["a.example.com"],
         served_certificate_id=certificate_id,
     )
+
+
+def test_where_it_is_served_stands_in_the_list(desk: Desk, alice: Caller) -> None:
+    certificate_id = issue(desk, alice, "a.example.com")
+    served_by_a_target(desk.account.id, certificate_id)
     assert report(alice, ready(alice))[certificate_id]["places"] == 1
 
 

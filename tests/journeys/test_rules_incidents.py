@@ -27,7 +27,7 @@ from tests.support.inventory import placed
 from tests.support.outside_ca import Front, OutsideCa, front
 from tests.support.rulebook import Caller
 
-from .test_rules_campaigns import somebody
+from .test_rules_campaigns import served_by_a_target, somebody
 from .test_rules_replacing import BOTH, GOOD, REVOKED, run
 from .test_rules_revocation import status_of
 
@@ -276,6 +276,24 @@ def test_while_a_place_is_known_that_serves_the_old_one_it_is_not_done(house: Ho
     run(30)
     row = rows(alice, campaign)[first]
     assert (row["state"], row["why"], row["served"]) == ("DONE", "", 1)
+
+
+def test_while_a_target_of_ours_serves_the_old_one_it_is_not_done(house: House, alice: Caller) -> None:
+    # rule: DEP-6
+    acme = house.client()
+    first, held = held_by(house, acme, "a.example.com")
+    place = served_by_a_target(house.desk.account.id, first)
+    campaign = started(alice, query={"name": "example.com"}, **BOTH)
+    renewed(house, acme, "a.example.com", held)
+    run(30)
+    row = rows(alice, campaign)[first]
+    assert (row["state"], "edge: a.example.com" in str(row["why"])) == ("RENEWING", True)
+    assert status_of(held).certificate_status is GOOD  # type: ignore[arg-type]
+    place.served_certificate_id = str(Certificate.objects.order_by("-created_at", "-id")[0].id)
+    place.save()  # as the next look finds it
+    run(30)
+    assert rows(alice, campaign)[first]["state"] == "DONE"
+    assert status_of(held).certificate_status is REVOKED  # type: ignore[arg-type]
 
 
 def test_a_client_that_renews_from_the_old_issuer_is_told_and_one_that_is_gone_fails(

@@ -137,7 +137,8 @@ def renewed(campaign: Campaign, item: Item, new: Sequence[str]) -> Outcome:
         return (ItemState.RENEWING, "") if waits else (ItemState.FAILED, _gone(item))
     if _is_elsewhere(goal(campaign, latest.certificate), latest):
         return ItemState.RENEWING, rules.FROM_THE_SAME
-    where = queries.still_served(certificate.account_id, item.serial)
+    where = next(iter(places.serving(certificate.id)), "")
+    where = where or queries.still_served(certificate.account_id, item.serial)
     if where:
         return ItemState.RENEWING, rules.STILL_SERVED % where
     _note_new(item, latest.certificate, latest)
