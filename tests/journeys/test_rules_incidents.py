@@ -354,6 +354,21 @@ def test_a_right_that_is_withdrawn_before_the_client_comes_counts(house: House, 
     assert status_of(held).certificate_status is GOOD  # type: ignore[arg-type]
 
 
+def test_of_more_clients_than_one_step_takes_each_has_its_turn(
+    house: House, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "CLIENTS_AT_ONCE", 1)
+    acme = house.client()
+    names = ("a.example.com", "b.example.com", "c.example.com")
+    ids = {name: held_by(house, acme, name)[0] for name in names}
+    campaign = started(alice, query={"name": "example.com"})
+    renewed(house, acme, "b.example.com")
+    renewed(house, acme, "c.example.com")
+    run(30)
+    found = rows(alice, campaign)
+    assert [found[ids[name]]["state"] for name in names] == ["RENEWING", "DONE", "DONE"]
+
+
 def test_a_client_whose_revocation_is_refused_is_told_why(
     house: House, alice: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

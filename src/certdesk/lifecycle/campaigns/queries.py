@@ -215,7 +215,8 @@ def is_outside(certificate_id: str) -> bool:
 def clients(campaign: Campaign, state: ItemState) -> QuerySet[Item]:
     """Certificates that ACME clients renew, those that were not looked at for longest first."""
     found = items(campaign, state).filter(client=True)
-    return found.select_related("certificate").order_by("looked_at", "id")
+    turn = F("looked_at").asc(nulls_first=True)  # else a database decides, and each one otherwise
+    return found.select_related("certificate").order_by(turn, "id")
 
 
 def client_counts(campaign: Campaign) -> tuple[int, int]:
