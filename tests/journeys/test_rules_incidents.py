@@ -2,6 +2,7 @@
 for these renew themselves, told by ARI; and nothing counts as done before the new one stands."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -10,9 +11,10 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.models import Policy, User
 from certdesk.foundation.iam.principal import Via
+from certdesk.foundation.jobs import testing
 from certdesk.foundation.outbox.models import Message
 from certdesk.lifecycle.campaigns import rules, running
-from certdesk.lifecycle.campaigns.models import Campaign
+from certdesk.lifecycle.campaigns.models import Campaign, Item
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.discovery.models import Endpoint
@@ -39,6 +41,7 @@ ACME_LINE = "BUILTIN.DV_SSL_CERT.SINGLE_DOMAIN"
 def house(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     monkeypatch.setattr(ocsp, "FRESH", 0)
     monkeypatch.setattr(rules, "budget", lambda *_: 100)
+    monkeypatch.setattr(running, "CLIENTS_PAUSE", timedelta(0))
     with open_house() as made:
         yield made
 
@@ -352,6 +355,27 @@ def test_a_right_that_is_withdrawn_before_the_client_comes_counts(house: House, 
     row = rows(alice, campaign)[first]
     assert (row["state"], row["why"]) == ("FAILED", rules.NO_RIGHT)
     assert status_of(held).certificate_status is GOOD  # type: ignore[arg-type]
+
+
+def test_a_client_is_waited_for_until_the_end_of_its_certificate_and_asked_about_seldom(
+    house: House, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "CLIENTS_PAUSE", timedelta(minutes=1))
+    first, _ = held_by(house, house.client(), "a.example.com")
+    campaign = started(alice, query={"name": "example.com"}, **BOTH)
+    run(30)
+    assert rows(alice, campaign)[first]["state"] == "RENEWING"
+    looked = Item.objects.get().looked_at
+    run(30)
+    assert Item.objects.get().looked_at == looked
+    Certificate.objects.filter(id=first).update(not_after=clock.now() - timedelta(seconds=1))
+    testing.run_all(timedelta(minutes=2), 30, strict=True)
+    assert rows(alice, campaign)[first]["state"] == "RENEWING"  # less than a minute has passed
+    Item.objects.update(looked_at=None)
+    testing.run_all(timedelta(minutes=2), 30, strict=True)
+    row = rows(alice, campaign)[first]
+    assert (row["state"], row["why"]) == ("FAILED", rules.NOT_RENEWED)
+    assert alice("campaigns.show", id=campaign)["state"] == "DONE"
 
 
 def test_of_more_clients_than_one_step_takes_each_has_its_turn(

@@ -27,6 +27,7 @@ SHAPES = (
     _("Who asks for the campaign has no right to do that with this certificate."),
     _("The certificate was deleted."),
     _("It expired before it was revoked."),
+    _("It expired before its ACME client renewed it."),
     _("It is %(state)s."),
     _("A campaign has to say which certificates it is for."),
     _("Give an issuer, a key, a domain name or a profile."),

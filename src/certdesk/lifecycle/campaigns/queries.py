@@ -219,6 +219,12 @@ def clients(campaign: Campaign, state: ItemState) -> QuerySet[Item]:
     return found.select_related("certificate").order_by(turn, "id")
 
 
+def clients_due(campaign: Campaign, since: datetime) -> QuerySet[Item]:
+    """Of those that are asked to renew: which nobody has looked at since then."""
+    not_since = Q(looked_at__lte=since) | Q(looked_at__isnull=True)
+    return clients(campaign, ItemState.RENEWING).filter(not_since)
+
+
 def client_counts(campaign: Campaign) -> tuple[int, int]:
     """How many are for ACME clients to renew, and how many of those are done."""
     found = items(campaign).filter(client=True).exclude(state=ItemState.CANNOT)

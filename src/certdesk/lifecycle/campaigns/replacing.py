@@ -11,6 +11,7 @@ from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.certificates import queries as certificates
+from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.deployment import actions as deployment
@@ -123,28 +124,33 @@ def _deploy(principal: Principal, certificate: Certificate, version: Version | N
     return True, refused[0] if refused else ""
 
 
-def renewed(campaign: Campaign, item: Item, new: Sequence[str]) -> Outcome:
+def renewed(campaign: Campaign, item: Item, new: Sequence[str], now: datetime) -> Outcome:
     """Where a certificate stands whose ACME client is asked to renew it. Nothing is taken for replaced
-    that comes from the issuer to be left, or while a place is known that still serves the old one.
+    that comes from the issuer to be left, or while a place is known that still serves the old one. A client
+    is waited for until the old one's end.
 
     Args:
         new: what its client has got for the same names since, latest first.
     """
     certificate = item.certificate
+    state = certificate_rules.state_of(certificate, now)
+    over = state is State.EXPIRED
     latest = certificates.current_version(Certificate.objects.get(id=new[0])) if new else None
     if latest is None:
-        waits = certificate.state == State.ISSUED
-        return (ItemState.RENEWING, "") if waits else (ItemState.FAILED, _gone(item))
+        if state is State.ISSUED:
+            return ItemState.RENEWING, ""
+        return ItemState.FAILED, rules.NOT_RENEWED if over else _gone(item)
+    waits = ItemState.FAILED if over else ItemState.RENEWING
     if _is_elsewhere(goal(campaign, latest.certificate), latest):
-        return ItemState.RENEWING, rules.FROM_THE_SAME
+        return waits, rules.FROM_THE_SAME
     where = next(iter(places.serving(certificate.id)), "")
     where = where or queries.still_served(certificate.account_id, item.serial)
     if where:
-        return ItemState.RENEWING, rules.STILL_SERVED % where
+        return waits, rules.STILL_SERVED % where
     _note_new(item, latest.certificate, latest)
-    if campaign.action == Action.REPLACE_AND_REVOKE and certificate.state == State.ISSUED:
-        return ItemState.REVOKING, ""
-    return ItemState.DONE, ""
+    if campaign.action != Action.REPLACE_AND_REVOKE or state not in (State.ISSUED, State.EXPIRED):
+        return ItemState.DONE, ""
+    return (ItemState.FAILED, rules.LAPSED) if over else (ItemState.REVOKING, "")
 
 
 def _gone(item: Item) -> str:

@@ -23,6 +23,7 @@ AT_CAS_AT_ONCE = 3_000
 NO_RIGHT = "Who asks for the campaign has no right to do that with this certificate."
 GONE = "The certificate was deleted."
 LAPSED = "It expired before it was revoked."
+NOT_RENEWED = "It expired before its ACME client renewed it."
 KEY_OF_A_CSR = "Its key came with a CSR, so the service cannot make a new one: reissue it with a new CSR."
 OTHERWISE = "It was revoked or changed otherwise meanwhile."
 NO_OTHER = "Its product has no other issuer than %s, which is to be left."

@@ -23,7 +23,7 @@ from .states import AT_WORK, UNDER_WAY, ItemState
 BEGUN_AT_ONCE = 8  # each is about ten rows (law 13)
 SETTLED_AT_ONCE = 50
 CLIENTS_AT_ONCE = 50
-CLIENTS_PAUSE = timedelta(seconds=2)  # ACME clients alone are waited for
+CLIENTS_PAUSE = timedelta(minutes=1)  # between two looks at what one ACME client has got
 PAUSE = timedelta(milliseconds=100)  # nothing can begin: the pace, or what is under way, is waited for
 LONG_PAUSE = timedelta(seconds=10)  # all that is left stands still: for a proof, or for an issuer
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
@@ -48,9 +48,11 @@ def step(principal: Principal, campaign: Campaign, now: datetime) -> timedelta |
     open_ones = queries.items(campaign)
     if queries.is_at_work(campaign) or open_ones.filter(state=ItemState.WAITING).exists():
         return PAUSE
-    if open_ones.filter(state=ItemState.RENEWING).exists():
-        return CLIENTS_PAUSE
-    return LONG_PAUSE if open_ones.filter(state__in=AT_WORK).exists() else None
+    if queries.clients_due(campaign, clock.real_now() - CLIENTS_PAUSE).exists():
+        return PAUSE
+    if open_ones.filter(state__in=AT_WORK).exists():
+        return LONG_PAUSE
+    return CLIENTS_PAUSE if open_ones.filter(state=ItemState.RENEWING).exists() else None
 
 
 def settle(campaign: Campaign) -> bool:
@@ -86,13 +88,13 @@ def follow_clients(principal: Principal, campaign: Campaign, now: datetime) -> b
         return False
     at = clock.real_now()
     waiting = _ask_clients(principal, campaign, now)
-    asked = list(queries.clients(campaign, ItemState.RENEWING)[:CLIENTS_AT_ONCE])
+    asked = list(queries.clients_due(campaign, at - CLIENTS_PAUSE)[:CLIENTS_AT_ONCE])
     found = succession.successors([one.certificate_id for one in asked])
     taken = set(queries.taken_among(campaign, [new for news in found.values() for new in news]))
     ended = 0
     for item in asked:
         new = [one for one in found.get(item.certificate_id, ()) if one not in taken]
-        state, why = replacing.renewed(campaign, item, new)
+        state, why = replacing.renewed(campaign, item, new, now)
         taken.add(item.new_certificate_id)  # one new certificate takes the place of one
         ended += _follow(principal, campaign, item, state, why, now)
     Item.objects.filter(id__in=[one.id for one in asked]).update(looked_at=at)
