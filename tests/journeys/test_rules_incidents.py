@@ -29,7 +29,7 @@ from tests.support.inventory import placed
 from tests.support.outside_ca import Front, OutsideCa, front
 from tests.support.rulebook import Caller
 
-from .test_rules_campaigns import served_by_a_target, somebody
+from .test_rules_campaigns import BUDGET, served_by_a_target, somebody
 from .test_rules_replacing import BOTH, GOOD, REVOKED, run
 from .test_rules_revocation import status_of
 
@@ -376,6 +376,24 @@ def test_a_client_is_waited_for_until_the_end_of_its_certificate_and_asked_about
     row = rows(alice, campaign)[first]
     assert (row["state"], row["why"]) == ("FAILED", rules.NOT_RENEWED)
     assert alice("campaigns.show", id=campaign)["state"] == "DONE"
+
+
+def test_what_clients_have_renewed_is_revoked_at_the_pace_of_the_campaign(
+    house: House, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "budget", BUDGET)
+    acme = house.client()
+    ids = [held_by(house, acme, name)[0] for name in ("a.example.com", "b.example.com")]
+    campaign = started(alice, query={"name": "example.com"}, per_minute=1, **BOTH)
+    run(30)
+    assert {rows(alice, campaign)[one]["state"] for one in ids} == {"RENEWING"}  # all are asked at once
+    renewed(house, acme, "a.example.com")
+    renewed(house, acme, "b.example.com")
+    run(30)
+    assert [rows(alice, campaign)[one]["state"] for one in ids] == ["DONE", "RENEWING"]
+    Item.objects.filter(certificate_id=ids[0]).update(begun_at=clock.real_now() - timedelta(minutes=1))
+    run(30)
+    assert [rows(alice, campaign)[one]["state"] for one in ids] == ["DONE", "DONE"]
 
 
 def test_of_more_clients_than_one_step_takes_each_has_its_turn(

@@ -184,7 +184,8 @@ def wants_replaced(account_id: str, certificate_id: str, version: int) -> bool:
 
 
 def begun_since(campaign: Campaign, since: datetime, issuer: str = "") -> int:
-    found = Item.objects.filter(campaign=campaign, begun_at__gt=since, client=False)
+    """How many the service itself has begun since then; what it asks of ACME clients costs it nothing."""
+    found = Item.objects.filter(campaign=campaign, begun_at__gt=since).exclude(state=ItemState.RENEWING)
     return (found.filter(issuer=issuer) if issuer else found).count()
 
 

@@ -29,6 +29,34 @@ LONG_PAUSE = timedelta(seconds=10)  # all that is left stands still: for a proof
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 
+class _Room:
+    """How many may begin in this step, by the pace in all and of each issuer."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        now = clock.real_now()
+        last_minute = queries.begun_since(campaign, now - MINUTE)
+        last_second = queries.begun_since(campaign, now - SECOND)
+        free = rules.budget(campaign.per_minute, last_minute, last_second, *queries.at_work(campaign))
+        self.left = min(free, BEGUN_AT_ONCE)
+        self._campaign, self._since = campaign, now - MINUTE
+        self._issuers: dict[str, int] = {}
+
+    def of(self, issuer: str) -> int:
+        most = self._campaign.issuer_per_minute
+        if most and issuer not in self._issuers:
+            self._issuers[issuer] = most - queries.begun_since(self._campaign, self._since, issuer)
+        return max(0, min(self.left, self._issuers.get(issuer, self.left)))
+
+    def take(self, issuer: str) -> bool:
+        """Whether one more of the issuer may begin; if so, it counts."""
+        if not self.of(issuer):
+            return False
+        self.left -= 1
+        if issuer in self._issuers:
+            self._issuers[issuer] -= 1
+        return True
+
+
 def step(principal: Principal, campaign: Campaign, now: datetime) -> timedelta | None:
     """In the caller's transaction; how long the next step waits, None when nothing is left to do.
 
@@ -39,8 +67,9 @@ def step(principal: Principal, campaign: Campaign, now: datetime) -> timedelta |
     """
     settle(campaign)
     advance(principal, campaign, now)
-    moved = follow_clients(principal, campaign, now)
-    begun = _next(campaign)
+    room = _Room(campaign)
+    moved = follow_clients(principal, campaign, now, room)
+    begun = _next(campaign, room)
     for item in begun:
         _begin(principal, campaign, item, now)
     if begun or moved:
@@ -81,9 +110,12 @@ def advance(principal: Principal, campaign: Campaign, now: datetime) -> None:
         _end(item, ItemState.FAILED, rules.NOT_PROVED)
 
 
-def follow_clients(principal: Principal, campaign: Campaign, now: datetime) -> bool:
+def follow_clients(principal: Principal, campaign: Campaign, now: datetime, room: _Room) -> bool:
     """The turn of certificates that ACME clients renew: their windows are moved by the state alone, so all of
-    them begin at once, and each client comes in its own time. Whether something moved."""
+    them begin at once, and each client comes in its own time. Whether something moved.
+
+    Revoking what they have renewed keeps the pace: those that find no room are looked at again first.
+    """
     if not rules.replaces(Action(campaign.action)):
         return False
     at = clock.real_now()
@@ -91,13 +123,18 @@ def follow_clients(principal: Principal, campaign: Campaign, now: datetime) -> b
     asked = list(queries.clients_due(campaign, at - CLIENTS_PAUSE)[:CLIENTS_AT_ONCE])
     found = succession.successors([one.certificate_id for one in asked])
     taken = set(queries.taken_among(campaign, [new for news in found.values() for new in news]))
-    ended = 0
+    looked, ended = [], 0
     for item in asked:
         new = [one for one in found.get(item.certificate_id, ()) if one not in taken]
         state, why = replacing.renewed(campaign, item, new, now)
         taken.add(item.new_certificate_id)  # one new certificate takes the place of one
+        if state is ItemState.REVOKING and not room.take(item.issuer):
+            if not room.left:
+                break
+            continue
+        looked.append(item.id)
         ended += _follow(principal, campaign, item, state, why, now)
-    Item.objects.filter(id__in=[one.id for one in asked]).update(looked_at=at)
+    Item.objects.filter(id__in=looked).update(looked_at=at)
     return waiting or bool(ended)
 
 
@@ -138,7 +175,8 @@ def _revoke_renewed(principal: Principal, campaign: Campaign, item: Item, now: d
     except CertdeskError as refusal:
         _end(item, ItemState.FAILED, str(refusal))
         return
-    Item.objects.filter(id=item.id).update(state=ItemState.REVOKING, **_proof(item))
+    begun = clock.real_now()  # of the revocation, for the pace
+    Item.objects.filter(id=item.id).update(state=ItemState.REVOKING, begun_at=begun, **_proof(item))
 
 
 def _proof(item: Item) -> dict[str, object]:
@@ -170,24 +208,17 @@ def leave(campaign: Campaign, principal: Principal | None, now: datetime) -> boo
     return queries.items(campaign).filter(state__in=(ItemState.WAITING, *UNDER_WAY)).exists()
 
 
-def _next(campaign: Campaign) -> list[Item]:
-    """Whose turn it is, by the pace in all and of each issuer."""
-    now = clock.real_now()
-    last_minute = queries.begun_since(campaign, now - MINUTE)
-    last_second = queries.begun_since(campaign, now - SECOND)
-    free = rules.budget(campaign.per_minute, last_minute, last_second, *queries.at_work(campaign))
-    wanted = min(free, BEGUN_AT_ONCE)
-    if not wanted:
+def _next(campaign: Campaign, room: _Room) -> list[Item]:
+    """Whose turn it is."""
+    if not room.left:
         return []
     waiting = queries.items(campaign, ItemState.WAITING).filter(client=False).select_related("certificate")
     if not campaign.issuer_per_minute:
-        return list(waiting[:wanted])
+        return list(waiting[: room.left])
     issuers = waiting.order_by().values_list("issuer").distinct()
     found: list[Item] = []
     for (issuer,) in sorted(issuers):
-        begun = queries.begun_since(campaign, now - MINUTE, issuer)
-        own = min(wanted - len(found), campaign.issuer_per_minute - begun)
-        found += waiting.filter(issuer=issuer)[: max(0, own)]
+        found += [one for one in waiting.filter(issuer=issuer)[: room.of(issuer)] if room.take(issuer)]
     return found
 
 
