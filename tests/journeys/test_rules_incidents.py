@@ -13,7 +13,7 @@ from certdesk.foundation.iam.models import Policy, User
 from certdesk.foundation.iam.principal import Via
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.outbox.models import Message
-from certdesk.lifecycle.campaigns import rules, running
+from certdesk.lifecycle.campaigns import replacing, rules, running
 from certdesk.lifecycle.campaigns.models import Campaign, Item
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
@@ -130,6 +130,41 @@ def test_a_rollover_that_was_under_way_to_the_old_ca_does_not_count(
     assert versions(certificate_id) == ["old", "old", "new"]
     assert rows(alice, campaign)[certificate_id]["state"] == "DONE"
     assert Version.objects.filter(certificate_id=certificate_id, revoked_at=None).count() == 1
+
+
+def test_an_order_that_is_changed_meanwhile_revokes_nothing(
+    house: House, alice: Caller, old: OutsideCa, issuers: Front
+) -> None:
+    certificate_id = house.desk.issued(WWW)
+    certificate = Certificate.objects.get(id=certificate_id)
+    followup.roll_over(house.desk.alice, certificate_id, clock.now(), latest=followup.paid_until(certificate))
+    campaign = started(alice, **BOTH)
+    testing.run_all(timedelta(0), 1, strict=True)
+    assert rows(alice, campaign)[certificate_id]["state"] == "REPLACING"
+    issuers.order("old")
+    run()
+    row = rows(alice, campaign)[certificate_id]
+    assert (row["state"], row["why"]) == ("FAILED", rules.NO_OTHER % "old")
+    assert (versions(certificate_id), len(old.revoked)) == (["old", "old"], 0)
+    assert alice("campaigns.show", id=campaign)["state"] == "DONE"
+
+
+def test_a_refusal_ends_one_replacement_and_not_the_campaign(
+    house: House, alice: Caller, issuers: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate_id = house.desk.issued(WWW)
+    campaign = started(alice)
+    testing.run_all(timedelta(0), 1, strict=True)
+    assert rows(alice, campaign)[certificate_id]["state"] == "REPLACING"
+
+    def gone(*_: object) -> None:
+        raise rules.BadParameter("Its product is gone.", next_step="Look at the catalogue.", field="")
+
+    monkeypatch.setattr(replacing, "goal", gone)
+    run()
+    row = rows(alice, campaign)[certificate_id]
+    assert (row["state"], str(row["why"])[:19]) == ("FAILED", "Its product is gone")
+    assert alice("campaigns.show", id=campaign)["state"] == "DONE"
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,10 @@ def advance(principal: Principal, campaign: Campaign, item: Item, now: datetime)
             return ItemState.REPLACING, ""
         return ItemState.FAILED, certificate.last_failure or rules.NOT_REPLACED
     version = certificates.current_version(certificate)
-    if version is not None and _is_elsewhere(goal(campaign, certificate), version):
+    where = goal(campaign, certificate)
+    if where.why:  # the order of issuers was changed meanwhile: nobody can say whether this one is wanted
+        return ItemState.FAILED, where.why
+    if version is not None and _is_elsewhere(where, version):
         item.version = version.number  # of a rollover that was under way before: it went to the wrong one
         begin(principal, campaign, certificate, now)
         return ItemState.REPLACING, ""
@@ -141,12 +144,15 @@ def renewed(campaign: Campaign, item: Item, new: Sequence[str], now: datetime) -
             return ItemState.RENEWING, ""
         return ItemState.FAILED, rules.NOT_RENEWED if over else _gone(item)
     waits = ItemState.FAILED if over else ItemState.RENEWING
-    if _is_elsewhere(goal(campaign, latest.certificate), latest):
+    where = goal(campaign, latest.certificate)
+    if where.why:
+        return ItemState.FAILED, where.why
+    if _is_elsewhere(where, latest):
         return waits, rules.FROM_THE_SAME
-    where = next(iter(places.serving(certificate.id)), "")
-    where = where or queries.still_served(certificate.account_id, item.serial)
-    if where:
-        return waits, rules.STILL_SERVED % where
+    place = next(iter(places.serving(certificate.id)), "")
+    place = place or queries.still_served(certificate.account_id, item.serial)
+    if place:
+        return waits, rules.STILL_SERVED % place
     _note_new(item, latest.certificate, latest)
     if campaign.action != Action.REPLACE_AND_REVOKE or state not in (State.ISSUED, State.EXPIRED):
         return ItemState.DONE, ""

@@ -4,6 +4,7 @@ Each step is one short transaction and finds its place in the rows alone: killed
 worker goes on from there, and a certificate that was begun is not begun again.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from certdesk.foundation.common import clock
@@ -99,7 +100,7 @@ def advance(principal: Principal, campaign: Campaign, now: datetime) -> None:
     if not rules.replaces(Action(campaign.action)):
         return
     for item in queries.to_advance(campaign)[:BEGUN_AT_ONCE]:
-        state, why = replacing.advance(principal, campaign, item, now)
+        state, why = _advanced(principal, campaign, item, now)
         if state in (ItemState.DONE, ItemState.FAILED):
             _end(item, state, why)
         else:
@@ -108,6 +109,14 @@ def advance(principal: Principal, campaign: Campaign, now: datetime) -> None:
             )
     for item in standing.look(campaign):
         _end(item, ItemState.FAILED, rules.NOT_PROVED)
+
+
+def _advanced(principal: Principal, campaign: Campaign, item: Item, now: datetime) -> replacing.Outcome:
+    """A refusal ends this one alone."""
+    try:
+        return replacing.advance(principal, campaign, item, now)
+    except CertdeskError as refusal:
+        return ItemState.FAILED, str(refusal)
 
 
 def follow_clients(principal: Principal, campaign: Campaign, now: datetime, room: _Room) -> bool:
@@ -126,7 +135,7 @@ def follow_clients(principal: Principal, campaign: Campaign, now: datetime, room
     looked, ended = [], 0
     for item in asked:
         new = [one for one in found.get(item.certificate_id, ()) if one not in taken]
-        state, why = replacing.renewed(campaign, item, new, now)
+        state, why = _renewed(campaign, item, new, now)
         taken.add(item.new_certificate_id)  # one new certificate takes the place of one
         if state is ItemState.REVOKING and not room.take(item.issuer):
             if not room.left:
@@ -136,6 +145,13 @@ def follow_clients(principal: Principal, campaign: Campaign, now: datetime, room
         ended += _follow(principal, campaign, item, state, why, now)
     Item.objects.filter(id__in=looked).update(looked_at=at)
     return waiting or bool(ended)
+
+
+def _renewed(campaign: Campaign, item: Item, new: Sequence[str], now: datetime) -> replacing.Outcome:
+    try:
+        return replacing.renewed(campaign, item, new, now)
+    except CertdeskError as refusal:
+        return ItemState.FAILED, str(refusal)
 
 
 def _ask_clients(principal: Principal, campaign: Campaign, now: datetime) -> bool:
