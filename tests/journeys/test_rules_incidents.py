@@ -12,6 +12,7 @@ from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.models import Policy, User
 from certdesk.foundation.iam.principal import Via
 from certdesk.foundation.jobs import testing
+from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.outbox.models import Message
 from certdesk.lifecycle.campaigns import replacing, rules, running
 from certdesk.lifecycle.campaigns.models import Campaign, Item
@@ -137,8 +138,10 @@ def test_an_order_that_is_changed_meanwhile_revokes_nothing(
 ) -> None:
     certificate_id = house.desk.issued(WWW)
     certificate = Certificate.objects.get(id=certificate_id)
+    campaign = looked_up(alice, **BOTH)
     followup.roll_over(house.desk.alice, certificate_id, clock.now(), latest=followup.paid_until(certificate))
-    campaign = started(alice, **BOTH)
+    Job.objects.update(run_at=clock.real_now() + timedelta(seconds=3))
+    alice("campaigns.start", id=campaign)
     testing.run_all(timedelta(0), 1, strict=True)
     assert rows(alice, campaign)[certificate_id]["state"] == "REPLACING"
     issuers.order("old")

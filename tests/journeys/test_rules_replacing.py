@@ -17,7 +17,7 @@ from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.outbox.models import Message
 from certdesk.lab.elb_small import Fault
 from certdesk.lifecycle.applications.models import Application, ApplicationState
-from certdesk.lifecycle.campaigns import actions, queries, rules, standing
+from certdesk.lifecycle.campaigns import actions, queries, rules, running, standing
 from certdesk.lifecycle.campaigns.models import Campaign, Item
 from certdesk.lifecycle.certificates.models import Version
 from certdesk.lifecycle.certificates.states import State
@@ -160,6 +160,25 @@ def test_a_new_version_that_was_refused_or_withdrawn_fails(desk: Desk, alice: Ca
         other: rules.OTHERWISE,
         third: rules.GONE,
     }
+
+
+@pytest.mark.parametrize(("verb", "left"), [("pause", "WAITING"), ("cancel", "LEFT")])
+def test_what_is_under_way_comes_to_its_end_when_it_is_stopped(
+    desk: Desk, alice: Caller, monkeypatch: pytest.MonkeyPatch, verb: str, left: str
+) -> None:
+    # rule: REV-6
+    monkeypatch.setattr(running, "BEGUN_AT_ONCE", 1)
+    begun, other = sorted(issue(desk, alice, f"{name}.example.com") for name in "ab")
+    old = alice.leaf(begun)
+    campaign = ready(alice, **BOTH)
+    alice("campaigns.start", id=campaign)
+    testing.run_all(SOON, 1, strict=True)
+    alice(f"campaigns.{verb}", id=campaign)
+    run()
+    found = report(alice, campaign)
+    assert (found[begun]["state"], found[other]["state"]) == ("DONE", left)
+    assert status_of(old).certificate_status is REVOKED
+    assert not Job.objects.filter(kind="campaigns.run", state="READY").exists()
 
 
 @pytest.mark.server

@@ -54,9 +54,9 @@ class Run(Handler[bool, None]):
             if after is None:
                 _finish(campaign)
         elif campaign.state == CampaignState.CANCELLED:
-            after = running.PAUSE if running.leave(campaign, _who(campaign), clock.now()) else None
+            after = running.leave(campaign, _who(campaign), clock.now())
         else:
-            after = running.PAUSE if running.settle(campaign) else None
+            after = running.bring_to_end(campaign, _who(campaign), clock.now())
         if after is not None:
             actions.send_run(campaign, after=after)
         return None

@@ -19,7 +19,7 @@ from certdesk.lifecycle.issuance.revocation_rules import Code
 from . import freezing, queries, replacing, rules, standing
 from .models import Campaign, Item
 from .rules import Action
-from .states import AT_WORK, UNDER_WAY, ItemState
+from .states import AT_WORK, ItemState
 
 BEGUN_AT_ONCE = 8  # each is about ten rows (law 13)
 SETTLED_AT_ONCE = 50
@@ -27,6 +27,7 @@ CLIENTS_AT_ONCE = 50
 CLIENTS_PAUSE = timedelta(minutes=1)  # between two looks at what one ACME client has got
 PAUSE = timedelta(milliseconds=100)  # nothing can begin: the pace, or what is under way, is waited for
 LONG_PAUSE = timedelta(seconds=10)  # all that is left stands still: for a proof, or for an issuer
+LEAVING = timedelta(seconds=2)  # paused or cancelled: nothing begins any more, the rest comes to its end
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 
@@ -85,14 +86,13 @@ def step(principal: Principal, campaign: Campaign, now: datetime) -> timedelta |
     return CLIENTS_PAUSE if open_ones.filter(state=ItemState.RENEWING).exists() else None
 
 
-def settle(campaign: Campaign) -> bool:
-    """What became of certificates whose revocation was asked for; whether some are still under way."""
+def settle(campaign: Campaign) -> None:
+    """What became of certificates whose revocation was asked for."""
     found = queries.items(campaign).filter(state=ItemState.REVOKING).select_related("certificate")
     settled = found.exclude(certificate__state__in=(State.REVOKING, State.REVOKING_DOMAIN))[:SETTLED_AT_ONCE]
     for item in settled:
         revoked = item.certificate.state == State.REVOKED
         _end(item, ItemState.DONE if revoked else ItemState.FAILED, "" if revoked else _why(item))
-    return queries.is_at_work(campaign)
 
 
 def advance(principal: Principal, campaign: Campaign, now: datetime) -> None:
@@ -209,19 +209,32 @@ def _why(item: Item) -> str:
     return rules.GONE if item.certificate.state == State.DELETED else rules.LAPSED
 
 
-def leave(campaign: Campaign, principal: Principal | None, now: datetime) -> bool:
-    """A cancelled one: a page of what waits is left as it is, what is under way comes to its end; whether
-    anything is still to be done.
+def bring_to_end(campaign: Campaign, principal: Principal | None, now: datetime) -> timedelta | None:
+    """A paused or cancelled one: what is under way goes on, nothing else begins. As `step`.
 
     Args:
-        principal: whoever started it; None has no right to go on, so that what is being replaced is left too.
+        principal: whoever started it; None has no right to go on, so that replacements stay where they are.
     """
     settle(campaign)
     if principal is not None:
         advance(principal, campaign, now)
+    moving = AT_WORK if principal is not None else (ItemState.REVOKING,)
+    if not queries.items(campaign).filter(state__in=moving).exists():
+        return None
+    return LEAVING if queries.is_at_work(campaign) else LONG_PAUSE
+
+
+def leave(campaign: Campaign, principal: Principal | None, now: datetime) -> timedelta | None:
+    """A cancelled one: a page of what waits is left as it is, what is under way comes to its end. As `step`.
+
+    Args:
+        principal: whoever started it; None has no right to go on, so that what is being replaced is left too.
+    """
+    after = bring_to_end(campaign, principal, now)
     left = queries.to_leave(campaign, replacing=principal is None).values_list("id")[: freezing.AT_ONCE]
-    Item.objects.filter(id__in=[number for (number,) in left]).update(state=ItemState.LEFT)
-    return queries.items(campaign).filter(state__in=(ItemState.WAITING, *UNDER_WAY)).exists()
+    numbers = [number for (number,) in left]
+    Item.objects.filter(id__in=numbers).update(state=ItemState.LEFT)
+    return PAUSE if len(numbers) == freezing.AT_ONCE else after
 
 
 def _next(campaign: Campaign, room: _Room) -> list[Item]:
