@@ -26,6 +26,7 @@ from tests.support.rulebook import DAY, SECOND, Caller, LabClock
 
 NAME = "www.example.com"
 ON = {"enabled": True}
+BOSS = "boss@example.com"
 
 
 @pytest.fixture
@@ -162,6 +163,38 @@ def test_what_waits_for_its_hour_is_dropped_once_the_renewal_is_served(
     enqueue("notifications.due")
     assert told(desk, old) == []
     assert not Notice.objects.filter(certificate_id=old, state="WAITING").exists()
+
+
+def test_what_waits_while_the_machine_renews_is_told_once_the_renewal_sticks(
+    lab: LabClock, desk: Desk, alice: Caller
+) -> None:
+    # rule: NTF-1
+    old = desk.issued(NAME)
+    alice("notification_rules.create", body={"whom": "EMAIL", "recipient": BOSS, "after_days": 1})
+    end = end_of(desk, old)
+    at = end - 20 * DAY
+    begins, ends = (f"{at + hours * DAY / 24:%H:%M}" for hours in (-1, 2))
+    alice("notification_hours.update", body={"zone": "UTC", "quiet_from": begins, "quiet_to": ends})
+    lab.at(at)
+    assert told(desk, old) == []  # the month's notice waits
+    renewed(alice, old)
+    renewal = Renewal.objects.create(
+        certificate_id=old, account_id=desk.account.id, kind="BUY", version=1, begun_at=at, next_at=end
+    )
+    lab.at(at + DAY / 8)
+    enqueue("notifications.due")
+    assert told(desk, old) == []  # the machine brings it on
+    lab.at(at + DAY + SECOND)
+    assert told(desk, old) == []
+    assert not Message.objects.filter(recipient=BOSS).exists()
+    Renewal.objects.filter(id=renewal.id).update(cause="BALANCE")
+    lab.at(at + DAY * 7 / 6)
+    enqueue("notifications.due")
+    assert len(told(desk, old)) == 1
+    assert Message.objects.filter(recipient=BOSS, certificate_id=old).count() == 1
+    lab.at(at + 2 * DAY)
+    enqueue("notifications.due")
+    assert len(told(desk, old)) == 1
 
 
 class Down(BuiltIn):

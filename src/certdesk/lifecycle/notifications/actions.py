@@ -144,11 +144,12 @@ def escalate(account_id: str, now: datetime, limit: int) -> int:
 
 
 def _escalations(work: Sequence[Candidate], known: Audience, days: int, now: datetime) -> list[Notice]:
+    """What the machine brings on is among them: it waits with the others (see `packing`) until that ends."""
     return [
         _notice(one, one.told[1], to, now, urgent=True)
         for one in work
         for to in recipients.of(one, known, after_days=days)
-        if _kind(one) in one.on and not one.quiet(one.told[1])
+        if _kind(one) in one.on and (one.held(one.told[1]) or not one.quiet(one.told[1]))
     ]
 
 

@@ -13,11 +13,12 @@ from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import BadParameter
 from certdesk.foundation.outbox import actions as outbox
 
-from . import habits, queries, recipients, rules
+from . import habits, queries, recipients, rules, timing_rules
 from .models import Channel, Notice, Progress, Whom
 from .queries import Candidate
 from .recipients import To
 from .rules import NoticeType
+from .timing_rules import Hours
 
 LINK = "notice-"
 EXPIRED = "expired"
@@ -40,7 +41,8 @@ def waiting_accounts(now: datetime) -> list[str]:
 
 def pack(account_id: str, now: datetime, limit: int) -> bool:
     """Hands due notices to the outbox, in the caller's transaction; answers whether there may be more."""
-    is_digest = habits.hours(account_id).digest_at is not None
+    hours = habits.hours(account_id)
+    is_digest = hours.digest_at is not None
     order = ("channel_id", "digest", "id") if is_digest else ("id",)
     due = Notice.objects.filter(account_id=account_id, state=Progress.WAITING, send_at__lte=now)
     found = list(due.order_by(*order)[:limit])
@@ -48,7 +50,11 @@ def pack(account_id: str, now: datetime, limit: int) -> bool:
     kinds = {one.id: one for one in Channel.objects.filter(account_id=account_id)}
     ready = []
     for notice in found:
-        one = _ready(notice, about.get(notice.certificate_id), kinds)
+        certificate = about.get(notice.certificate_id)
+        if certificate is not None and _is_held(notice, certificate):
+            _put_off(notice, certificate, hours, now)
+            continue
+        one = _ready(notice, certificate, kinds)
         if one is None:
             _settle([notice], Progress.SILENCED)
         else:
@@ -56,6 +62,18 @@ def pack(account_id: str, now: datetime, limit: int) -> bool:
     for _person, group in groupby(ready, key=lambda one: (one.notice.channel_id, one.notice.digest)):
         _send_all(list(group), kinds, now, is_digest=is_digest)
     return len(found) == limit
+
+
+def _is_held(notice: Notice, about: Candidate) -> bool:
+    """Its stage counts as told, so what is dropped now would never be told, should the renewal not come."""
+    is_latest = notice.version == about.version and about.told == (notice.version, notice.stage)
+    return is_latest and about.held(notice.stage)
+
+
+def _put_off(notice: Notice, about: Candidate, hours: Hours, now: datetime) -> None:
+    later = now + queries.SOON
+    when = later if notice.urgent else timing_rules.send_at(hours, later, about.not_after)
+    Notice.objects.filter(id=notice.id).update(send_at=when)
 
 
 def _ready(notice: Notice, about: Candidate | None, kinds: Mapping[str, Channel]) -> Ready | None:

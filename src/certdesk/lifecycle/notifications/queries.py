@@ -92,6 +92,11 @@ class Candidate:
         newer = self.succession
         return newer is not None and (newer.settled or (newer.by_itself and stage not in rules.LAST))
 
+    def held(self, stage: str) -> bool:
+        """Whether it is quiet only as long as the machine brings its renewal on: that may end, unlike a
+        renewal that is served."""
+        return self.quiet(stage) and self.succession is not None and not self.succession.settled
+
     def next_at(self, now: datetime) -> int:
         """When there may be something to tell again, in microseconds."""
         following = rules.following(self.stages, now)
