@@ -11,8 +11,9 @@ from certdesk.foundation.common.months import add_months
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.jobs.actions import enqueue
 from certdesk.foundation.outbox.models import Message
+from certdesk.lifecycle.certificates.models import Version
 from certdesk.lifecycle.discovery.models import Endpoint
-from certdesk.lifecycle.issuance import issuers
+from certdesk.lifecycle.issuance import followup, issuers
 from certdesk.lifecycle.issuance.issuers import BuiltIn
 from certdesk.lifecycle.notifications.jobs import LOOK
 from certdesk.lifecycle.notifications.models import Notice
@@ -69,11 +70,12 @@ def issue(desk: Desk, alice: Caller, certificate_id: str) -> None:
 
 
 def seen(desk: Desk, certificate_id: str, host: str = NAME) -> Endpoint:
-    """What a scan writes where it meets the certificate."""
+    """What a scan writes where it meets the certificate's current version."""
     found = desk.certificate(certificate_id)
     assert found.not_before is not None
     assert found.not_after is not None
-    about = dict.fromkeys(("scan_id", "fingerprint", "serial", "subject", "issuer", "version"), "")
+    about = dict.fromkeys(("scan_id", "fingerprint", "subject", "issuer", "version"), "")
+    about["serial"] = Version.objects.get(certificate_id=certificate_id, number=found.current_version).serial
     dates = {"not_before": found.not_before, "not_after": found.not_after}
     times = {"first_seen": clock.now(), "last_seen": clock.now()}
     return Endpoint.objects.create(
@@ -121,6 +123,27 @@ def test_what_is_renewed_by_hand_is_told_until_it_is_served(
         assert len(told(desk, old)) == 4
         assert sentence in office.client().get(page).content.decode()
     assert office.client("charlie").get(page).status_code == 404
+
+
+def test_a_place_that_serves_an_earlier_version_counts(lab: LabClock, desk: Desk, alice: Caller) -> None:
+    # rule: NTF-1
+    old = desk.issued(NAME)
+    place = seen(desk, old)
+    certificate = desk.certificate(old)
+    paid = followup.paid_until(certificate)
+    followup.roll_over(desk.alice, old, clock.now(), latest=paid - DAY)
+    desk.run()
+    assert desk.certificate(old).current_version == 2
+    end = end_of(desk, old)
+    lab.at(end - 29 * DAY)
+    new = renewed(alice, old)
+    issue(desk, alice, new)
+    seen(desk, new, "new.example.com")
+    lab.at(end - 3 * DAY)
+    assert len(told(desk, old)) == 1  # a host still has the first version
+    place.delete()
+    lab.at(end - DAY)
+    assert len(told(desk, old)) == 1
 
 
 def test_a_renewal_that_is_lost_again_is_news_within_a_day(lab: LabClock, desk: Desk, alice: Caller) -> None:

@@ -15,7 +15,7 @@ from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.rows import like_pattern
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.deployment import queries as deployment
-from certdesk.lifecycle.discovery.models import Endpoint
+from certdesk.lifecycle.discovery import queries as endpoints
 from certdesk.lifecycle.issuance.models import OutsideOrder
 from certdesk.lifecycle.issuers.models import Issuer
 from certdesk.pki.authority import queries as authority
@@ -244,18 +244,13 @@ def taken_among(campaign: Campaign, certificate_ids: Sequence[str]) -> frozenset
 
 def still_served(account_id: str, serial: str) -> str:
     """A place where a scan saw a certificate when it looked last; empty where none is known."""
-    found = _places(account_id, serial).values_list("host", "port").first()
+    found = endpoints.seen([account_id], [serial]).values_list("host", "port").first()
     return f"{found[0]}:{found[1]}" if found else ""
 
 
 def seen_at(account_id: str, serial: str) -> int:
     """At how many places scans see a certificate that no target of ours has."""
-    return _places(account_id, serial).filter(binding_id="").count()
-
-
-def _places(account_id: str, serial: str) -> QuerySet[Endpoint]:
-    found = Endpoint.objects.filter(account_id=account_id, serial=serial, gone=False)
-    return found.order_by("host", "port")
+    return endpoints.seen([account_id], [serial]).filter(binding_id="").count()
 
 
 def to_advance(campaign: Campaign) -> QuerySet[Item]:

@@ -217,15 +217,20 @@ def known(account_id: str, fingerprint: str, names: Sequence[str]) -> Known | No
     return Known(str(found[0]), int(found[1]), found[1] == found[2], found[3] is not None)
 
 
+def seen(account_ids: Iterable[str], serials: Iterable[str]) -> "QuerySet[Endpoint]":
+    """Where scans saw versions with these serial numbers when they looked last; by host and port."""
+    found = Endpoint.objects.filter(account_id__in=set(account_ids), serial__in=set(serials), gone=False)
+    return found.order_by("host", "port")
+
+
 def serving(certificates: Sequence[Certificate]) -> frozenset[str]:
-    """Ids of those among these that a scan saw served somewhere last; by the index of what ends when."""
-    found = Endpoint.objects.filter(
-        account_id__in={one.account_id for one in certificates},
-        not_after__in={one.not_after for one in certificates},
-        certificate_id__in=[one.id for one in certificates],
-        gone=False,
-    )
-    return frozenset(found.values_list("certificate_id", flat=True)) if certificates else frozenset()
+    """Ids of those among these of which a scan saw any version served somewhere last."""
+    if not certificates:
+        return frozenset()
+    ids = [one.id for one in certificates]
+    serials = Version.objects.filter(certificate_id__in=ids).values_list("serial", flat=True)
+    found = seen((one.account_id for one in certificates), serials).filter(certificate_id__in=ids)
+    return frozenset(found.order_by().values_list("certificate_id", flat=True))
 
 
 def brought_up_to_date(found: Iterable[Endpoint]) -> list[Endpoint]:
