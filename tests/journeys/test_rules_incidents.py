@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam import queries as iam
@@ -14,6 +16,7 @@ from certdesk.foundation.iam.principal import Via
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.outbox.models import Message
+from certdesk.lifecycle.applications.models import Application
 from certdesk.lifecycle.campaigns import replacing, rules, running
 from certdesk.lifecycle.campaigns.models import Campaign, Item
 from certdesk.lifecycle.certificates.models import Certificate, Version
@@ -362,6 +365,20 @@ def begun_by(house: House, campaign: str, *rights: str) -> User:
     bob = somebody(house, "bob", "scm:campaign:*", "scm:cert:get", "scm:cert:list", *rights)
     bob("campaigns.start", id=campaign)
     return User.objects.get(name="bob")
+
+
+def test_a_client_whose_certificate_was_reissued_with_our_key_is_not_waited_for(
+    house: House, alice: Caller
+) -> None:
+    acme = house.client()
+    ours, _ = held_by(house, acme, "a.example.com")
+    theirs, _ = held_by(house, acme, "b.example.com")
+    Application.objects.filter(certificate_id=ours).update(csr_mode="SYSTEM")  # what a reissue leaves
+    with CaptureQueriesContext(connection) as asked:
+        campaign = looked_up(alice, query={"name": "example.com"})
+    found = rows(alice, campaign)
+    assert [found[one]["acme_client"] for one in (ours, theirs)] == [False, True]
+    assert sum('FROM "enrolment_order"' in one["sql"] for one in asked) == 1  # however many they are
 
 
 def test_whoever_starts_it_revokes_only_what_he_may(house: House, alice: Caller) -> None:

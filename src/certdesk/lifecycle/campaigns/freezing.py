@@ -7,11 +7,11 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates.models import Certificate
-from certdesk.lifecycle.enrolment import succession
 
 from . import actions, queries, replacing, rules
 from .models import Campaign, Item
 from .queries import Found
+from .replacing import Known
 from .rules import Action, Query
 from .states import CampaignState, ItemState
 
@@ -21,11 +21,11 @@ AT_ONCE = 100  # rows of one transaction (law 13)
 def page(principal: Principal, campaign: Campaign, after: str, now: datetime) -> None:
     """Writes one page and asks for the next, in the caller's transaction."""
     found, further = queries.matching(principal, Query(**campaign.query), after, now)
-    judged = judge(principal, Action(campaign.action), found, now, campaign)
-    clients = succession.of_clients([one.certificate_id for one in found])
+    known = replacing.known_of([one.certificate_id for one in found])
+    judged = judge(principal, Action(campaign.action), found, now, campaign, known)
     Item.objects.bulk_create(
         [
-            _item(campaign, one, why, client=one.certificate_id in clients)
+            _item(campaign, one, why, client=one.certificate_id in known.clients)
             for one, why in zip(found, judged, strict=True)
         ]
     )
@@ -43,10 +43,11 @@ def judge(
     found: Sequence[Found],
     now: datetime,
     campaign: Campaign | None = None,
+    known: Known | None = None,
 ) -> list[str]:
     """Why each of these cannot be touched; empty for those that can."""
     rows = Certificate.objects.in_bulk([one.certificate_id for one in found])
-    return [why_not(principal, action, rows.get(one.certificate_id), now, campaign) for one in found]
+    return [why_not(principal, action, rows.get(one.certificate_id), now, campaign, known) for one in found]
 
 
 def why_not(
@@ -55,8 +56,13 @@ def why_not(
     certificate: Certificate | None,
     now: datetime,
     campaign: Campaign | None = None,
+    known: Known | None = None,
 ) -> str:
-    """Asked when the list is frozen, and again at the certificate's turn; without a campaign for a drill."""
+    """Asked when the list is frozen, and again at the certificate's turn; without a campaign for a drill.
+
+    Args:
+        known: what was read for a page of them; else it is read for this one.
+    """
     if certificate is None or certificate.deleted_at is not None:
         return rules.GONE
     about = certificate_rules.resource_of(certificate)
@@ -65,7 +71,7 @@ def why_not(
     why = rules.cannot(action, state, certificate.source, allowed=allowed)
     if why or not rules.replaces(action) or campaign is None:
         return why
-    return replacing.why_not(campaign, certificate)
+    return replacing.why_not(campaign, certificate, known)
 
 
 def _item(campaign: Campaign, found: Found, why: str, *, client: bool) -> Item:

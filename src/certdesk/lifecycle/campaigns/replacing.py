@@ -4,7 +4,8 @@ and only then, where that is asked for, the old version revoked.
 No step is taken before the one before it is seen to be done: whatever fails, what is served stays in force.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from certdesk.foundation.common.errors import CertdeskError
@@ -31,25 +32,52 @@ from .states import ItemState
 Outcome = tuple[ItemState, str]
 
 
-def why_not(campaign: Campaign, certificate: Certificate) -> str:
+Orders = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is read once for a page of certificates.
+
+    Attributes:
+        clients: those whose keys ACME clients have.
+        orders: the operator's orders of issuers, by product.
+    """
+
+    clients: frozenset[str]
+    orders: Orders
+
+
+def known_of(certificate_ids: Sequence[str]) -> Known:
+    return Known(succession.of_clients(certificate_ids), issuers.own_orders())
+
+
+def why_not(campaign: Campaign, certificate: Certificate, known: Known | None = None) -> str:
     """Why nothing can take its place; empty when something can.
 
     What an ACME client asked for is renewed by that client, wherever its product goes then.
     """
+    known = known or known_of([certificate.id])
     try:
         before = followup.base_of(certificate)
-        where = goal(campaign, certificate)
+        where = goal(campaign, certificate, known.orders)
     except CertdeskError as refusal:
         return refusal.message
     if followup.keeps_key(before):
-        return where.why if succession.of_clients([certificate.id]) else rules.KEY_OF_A_CSR
+        return where.why if certificate.id in known.clients else rules.KEY_OF_A_CSR
     return where.why
 
 
-def goal(campaign: Campaign, certificate: Certificate) -> Goal:
-    """Where its replacement may be issued."""
+def goal(campaign: Campaign, certificate: Certificate, orders: Orders | None = None) -> Goal:
+    """Where its replacement may be issued.
+
+    Args:
+        orders: the operator's orders, where they were read with others.
+    """
     left = campaign.query.get("issuer", "").partition(":")[0]
-    order = [issuer_rules.plain(one) for one in issuers.order_of(applications.product_of(certificate))]
+    product = applications.product_of(certificate)
+    own = issuers.own_order(product.id) if orders is None else orders.get(product.id, ())
+    order = [issuer_rules.plain(one) for one in issuers.order_among(own, product)]
     return rules.goal(order, campaign.issuer, left, built_in=issuer_rules.is_built_in(left))
 
 

@@ -158,8 +158,9 @@ def _ask_clients(principal: Principal, campaign: Campaign, now: datetime) -> boo
     """Whoever started it asks for another one's certificate only as far as his rights go at this moment."""
     action, asked = Action(campaign.action), []
     waiting = list(queries.clients(campaign, ItemState.WAITING)[: freezing.AT_ONCE])
+    known = replacing.known_of([item.certificate_id for item in waiting])
     for item in waiting:
-        why = freezing.why_not(principal, action, item.certificate, now, campaign)
+        why = freezing.why_not(principal, action, item.certificate, now, campaign, known)
         if why:
             _end(item, ItemState.FAILED, why)
         else:

@@ -2,7 +2,10 @@
 
 from collections.abc import Collection, Sequence
 
+from django.db.models import OuterRef, Subquery
+
 from certdesk.foundation.common import sql
+from certdesk.lifecycle.applications.models import Application, ApplicationState, CsrMode
 from certdesk.lifecycle.certificates.models import Version
 
 from . import rules
@@ -20,8 +23,14 @@ _SAME_NAMES = (
 
 
 def of_clients(certificate_ids: Sequence[str]) -> frozenset[str]:
-    """Those of these that ACME clients asked for, and renew by themselves."""
-    found = Order.objects.filter(certificate_id__in=certificate_ids).values_list("certificate_id", flat=True)
+    """Those of these that ACME clients asked for, and renew by themselves: not what was reissued since with a
+    key of the service, which the client does not have."""
+    current = Application.objects.filter(
+        certificate_id=OuterRef("certificate_id"), state=ApplicationState.FULFILLED
+    )
+    key = Subquery(current.order_by("-id").values("csr_mode")[:1])
+    orders = Order.objects.filter(certificate_id__in=certificate_ids).annotate(key=key)
+    found = orders.exclude(key=CsrMode.SYSTEM).values_list("certificate_id", flat=True)
     return frozenset(map(str, found))
 
 
