@@ -21,6 +21,7 @@ from certdesk.foundation.outbox.models import Message
 from certdesk.interfaces.operations.registry import Waiting
 from certdesk.lifecycle.campaigns import freezing, jobs, queries, rules, running
 from certdesk.lifecycle.campaigns.models import Campaign, Item
+from certdesk.lifecycle.campaigns.running import Room
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.deployment.models import Binding, Target
@@ -360,17 +361,17 @@ def test_the_pace_holds_in_all_and_for_each_issuer(
     issue(desk, alice, "d.example.com", cert_type="OV_SSL_CERT")
     row = Campaign.objects.get(id=ready(alice, per_minute=3, issuer_per_minute=2))
     now = clock.real_now()
-    first = running._next(row)
+    first = running._next(row, Room(row))
     assert len(first) == 1  # a second of three a minute
     Item.objects.filter(id=first[0].id).update(begun_at=now - 2 * SECOND, state="DONE")
-    second = running._next(row)
+    second = running._next(row, Room(row))
     Item.objects.filter(id=second[0].id).update(begun_at=now - 2 * SECOND, state="DONE")
-    third = running._next(row)
+    third = running._next(row, Room(row))
     assert [one.issuer for one in (*first, *second, *third)] == ["builtin:dv-p256"] * 2 + ["builtin:ov-p256"]
     Item.objects.filter(id=third[0].id).update(begun_at=now - 2 * SECOND, state="DONE")
-    assert running._next(row) == []
+    assert running._next(row, Room(row)) == []
     Item.objects.filter(id=first[0].id).update(begun_at=now - timedelta(seconds=61))
-    assert [one.issuer for one in running._next(row)] == ["builtin:dv-p256"]
+    assert [one.issuer for one in running._next(row, Room(row))] == ["builtin:dv-p256"]
 
 
 def test_the_budget_of_a_moment() -> None:

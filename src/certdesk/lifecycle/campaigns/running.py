@@ -31,7 +31,7 @@ LEAVING = timedelta(seconds=2)  # paused or cancelled: nothing begins any more, 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 
-class _Room:
+class Room:
     """How many may begin in this step, by the pace in all and of each issuer."""
 
     def __init__(self, campaign: Campaign) -> None:
@@ -69,7 +69,7 @@ def step(principal: Principal, campaign: Campaign, now: datetime) -> timedelta |
     """
     settle(campaign)
     advance(principal, campaign, now)
-    room = _Room(campaign)
+    room = Room(campaign)
     moved = follow_clients(principal, campaign, now, room)
     begun = _next(campaign, room)
     for item in begun:
@@ -119,7 +119,7 @@ def _advanced(principal: Principal, campaign: Campaign, item: Item, now: datetim
         return ItemState.FAILED, str(refusal)
 
 
-def follow_clients(principal: Principal, campaign: Campaign, now: datetime, room: _Room) -> bool:
+def follow_clients(principal: Principal, campaign: Campaign, now: datetime, room: Room) -> bool:
     """The turn of certificates that ACME clients renew: their windows are moved by the state alone, so all of
     them begin at once, and each client comes in its own time. Whether something moved.
 
@@ -238,7 +238,7 @@ def leave(campaign: Campaign, principal: Principal | None, now: datetime) -> tim
     return PAUSE if len(numbers) == freezing.AT_ONCE else after
 
 
-def _next(campaign: Campaign, room: _Room) -> list[Item]:
+def _next(campaign: Campaign, room: Room) -> list[Item]:
     """Whose turn it is."""
     if not room.left:
         return []
