@@ -11,13 +11,13 @@ from certdesk.lifecycle.certificates.models import Version
 from . import rules
 from .models import Order
 
-_LACKS = (
-    "EXISTS (SELECT 1 FROM certificates_certificatename {one} WHERE {one}.certificate_id = {has}.id"
+_LACKS_NONE = (
+    "NOT EXISTS (SELECT 1 FROM certificates_certificatename {one} WHERE {one}.certificate_id = {has}.id"
     " AND NOT EXISTS (SELECT 1 FROM certificates_certificatename {one}2"
     " WHERE {one}2.certificate_id = {other}.id AND {one}2.name = {one}.name))"
 )
-_SAME_NAMES = (
-    f"NOT {_LACKS.format(one='x', has='c', other='n')} AND NOT {_LACKS.format(one='y', has='n', other='c')}"
+_SAME_NAMES = " AND ".join(
+    (_LACKS_NONE.format(one="x", has="c", other="n"), _LACKS_NONE.format(one="y", has="n", other="c"))
 )
 """In whatever order the client gave them."""
 
