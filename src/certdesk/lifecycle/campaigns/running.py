@@ -216,9 +216,17 @@ def bring_to_end(campaign: Campaign, principal: Principal | None, now: datetime)
     Args:
         principal: whoever started it; None has no right to go on, so that replacements stay where they are.
     """
+    _go_on(campaign, principal, now)
+    return _until_over(campaign, principal)
+
+
+def _go_on(campaign: Campaign, principal: Principal | None, now: datetime) -> None:
     settle(campaign)
     if principal is not None:
         advance(principal, campaign, now)
+
+
+def _until_over(campaign: Campaign, principal: Principal | None) -> timedelta | None:
     moving = AT_WORK if principal is not None else (ItemState.REVOKING,)
     if not queries.items(campaign).filter(state__in=moving).exists():
         return None
@@ -231,11 +239,11 @@ def leave(campaign: Campaign, principal: Principal | None, now: datetime) -> tim
     Args:
         principal: whoever started it; None has no right to go on, so that what is being replaced is left too.
     """
-    after = bring_to_end(campaign, principal, now)
+    _go_on(campaign, principal, now)
     left = queries.to_leave(campaign, replacing=principal is None).values_list("id")[: freezing.AT_ONCE]
     numbers = [number for (number,) in left]
     Item.objects.filter(id__in=numbers).update(state=ItemState.LEFT)
-    return PAUSE if len(numbers) == freezing.AT_ONCE else after
+    return PAUSE if len(numbers) == freezing.AT_ONCE else _until_over(campaign, principal)
 
 
 def _next(campaign: Campaign, room: Room) -> list[Item]:
