@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import chain
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from certdesk.connectors.issuers.acme import presets
 from certdesk.connectors.issuers.acme.presets import Limit
 from certdesk.foundation.common import clock
-from certdesk.lifecycle.issuance import followup
+from certdesk.lifecycle.issuance import followup, limit_rules, limits
 from certdesk.lifecycle.issuance.models import Counted, OutsideOrder
 from certdesk.lifecycle.issuers import dialing
 from certdesk.lifecycle.issuers.models import Issuer
@@ -118,6 +121,16 @@ def test_a_replacement_is_free_only_where_its_order_names_what_it_replaces(
     Issuer.objects.filter(slug="acme").update(capabilities=able)
     desk.run(timedelta(days=8), strict=False)
     assert desk.certificate(held).current_version == 2
+
+
+def test_what_many_names_count_for_is_one_query_for_each_limit(desk: Desk) -> None:
+    limits_of = presets.PRESETS["letsencrypt"].limits
+    names = [f"www.name{number}.com" for number in range(100)]
+    counted = limit_rules.counting(limits_of, names, known=False)
+    assert len(list(chain.from_iterable(counted.values()))) == 101
+    with CaptureQueriesContext(connection) as asked:
+        assert limits.passed("acme", counted, clock.real_now()) is None
+    assert len(asked) == len(limits_of) == 2
 
 
 def test_a_certificate_that_was_not_taken_counts_all_the_same(desk: Desk, ca: OutsideCa) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from django.db.models import Count
+
 from certdesk.connectors.issuers.acme.presets import Preset
 from certdesk.lifecycle.issuers import queries as issuers
 from certdesk.lifecycle.issuers.rules import Passed
@@ -39,10 +41,12 @@ def passed(slug: str, counted: Counting, now: datetime) -> Passed | None:
     found: list[Passed] = []
     for limit, keys in counted.items():
         since = now - timedelta(seconds=limit.seconds)
-        for key in keys:
-            rows = Counted.objects.filter(issuer=slug, key=key.key, at__gt=since).order_by("-at")
-            last = rows.values_list("at", flat=True)[limit.most - 1 : limit.most]
-            told = rules.used_up(limit, key, next(iter(last), None))
+        rows = Counted.objects.filter(issuer=slug, key__in=[one.key for one in keys], at__gt=since)
+        sums = rows.values("key").annotate(placed=Count("id")).filter(placed__gte=limit.most)
+        full = set(sums.values_list("key", flat=True))
+        for key in (one for one in keys if one.key in full):
+            moments = rows.filter(key=key.key).order_by("-at").values_list("at", flat=True)
+            told = rules.used_up(limit, key, next(iter(moments[limit.most - 1 : limit.most]), None))
             found += [told] if told else []
     return max(found, key=lambda one: one.again_at or now, default=None)
 
