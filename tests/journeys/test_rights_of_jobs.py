@@ -85,6 +85,7 @@ FOR_THE_HOUSE = {
     "issuance.withdrawal": "carries on a withdrawal that stands already",
     "jobs.prune": "forgets what has run out",
     "keystore.refill": "keys in store",
+    "issuance.forget_counted": "forgets what has run out",
     "issuance.forget_told": "forgets to whom a revocation was told",
     "issuance.forget_rollover": "cleans up after a certificate that has ended",
     "issuance.reissues": "settles what nobody confirmed, and what a crash left open",

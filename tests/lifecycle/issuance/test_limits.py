@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from certdesk.connectors.issuers.acme import presets
 from certdesk.connectors.issuers.acme.presets import Limit
 from certdesk.foundation.common import clock
-from certdesk.lifecycle.issuance import followup, limit_rules, limits
+from certdesk.foundation.jobs import actions as jobs
+from certdesk.lifecycle.issuance import followup, limit_jobs, limit_rules, limits
 from certdesk.lifecycle.issuance.models import Counted, OutsideOrder
 from certdesk.lifecycle.issuers import dialing
 from certdesk.lifecycle.issuers.models import Issuer
@@ -74,7 +75,6 @@ def test_the_next_issuer_gets_what_would_exceed_the_limit_of_a_domain(
     Counted.objects.update(at=clock.real_now() - timedelta(days=8))
     ordered(desk, "f.example.com")
     assert len(ca.orders) == 4
-    assert Counted.objects.count() == 2  # what counts no more is gone
 
 
 def test_without_another_issuer_it_waits_and_says_until_when(
@@ -131,6 +131,17 @@ def test_what_many_names_count_for_is_one_query_for_each_limit(desk: Desk) -> No
     with CaptureQueriesContext(connection) as asked:
         assert limits.passed("acme", counted, clock.real_now()) is None
     assert len(asked) == len(limits_of) == 2
+
+
+def test_what_counts_no_more_is_forgotten_100_rows_at_a_time(desk: Desk, ca: OutsideCa) -> None:
+    ordered(desk, "a.example.com")
+    order, then = OutsideOrder.objects.get(), clock.real_now() - timedelta(days=8)
+    old = [Counted(order=order, issuer="acme", key=f"domain:{one}", at=then) for one in range(250)]
+    Counted.objects.bulk_create(old)
+    assert limits.forget(clock.real_now()) == 100
+    jobs.enqueue(limit_jobs.FORGET)
+    desk.run(timedelta(minutes=1))
+    assert Counted.objects.count() == 2  # those of the order
 
 
 def test_a_certificate_that_was_not_taken_counts_all_the_same(desk: Desk, ca: OutsideCa) -> None:

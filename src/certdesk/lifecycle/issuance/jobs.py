@@ -41,6 +41,7 @@ from . import (
     followup,
     followup_jobs,
     issuers,
+    limit_jobs,
     outside,
     outside_jobs,
     outside_orders,
@@ -433,6 +434,7 @@ REVOCATIONS = revocation_jobs.WATCH  # its handlers are declared with this modul
 REISSUES = followup_jobs.WATCH
 OUTSIDE = outside_jobs.Ask
 ADVICE = advice_jobs.AskAdvice
+LIMITS = limit_jobs.ForgetCounted
 subscribe(COMPLETE, PLACE)
 subscribe("certificate.deleted", FORGET)
 periodic(RECONCILE, RECONCILE_SECONDS, at_start=True)

@@ -13,6 +13,8 @@ from . import limit_rules as rules
 from .limit_rules import Counting
 from .models import Counted, OutsideOrder
 
+CHUNK = 100  # rows of one transaction (law 13)
+
 
 def published(slug: str) -> Preset | None:
     """The facts of a CA that publishes limits; None for any other."""
@@ -52,14 +54,18 @@ def passed(slug: str, counted: Counting, now: datetime) -> Passed | None:
 
 
 def note(order: OutsideOrder, counted: Counting, now: datetime) -> None:
-    """An order is placed: it counts from now on. What counts no more goes."""
+    """An order is placed: it counts from now on."""
     keys = dict.fromkeys(one for found in counted.values() for one in found)
-    if not keys:
-        return
-    Counted.objects.filter(issuer=order.issuer, at__lt=now - rules.LONGEST).delete()
     Counted.objects.bulk_create(
         [Counted(order=order, issuer=order.issuer, key=key.key, at=now) for key in keys]
     )
+
+
+def forget(now: datetime) -> int:
+    """Deletes what counts no more; answers how many, at most `CHUNK`."""
+    old = Counted.objects.filter(at__lt=now - rules.LONGEST).order_by("at")
+    found = list(old.values_list("id", flat=True)[:CHUNK])
+    return Counted.objects.filter(id__in=found).delete()[0]
 
 
 def give_back(order: OutsideOrder) -> None:

@@ -146,7 +146,10 @@ class Counted(models.Model):
     at = MomentField(help_text="When it was placed; real time.")
 
     class Meta:
-        indexes = [models.Index(fields=["issuer", "key", "at"], name="issuance_counted_keys")]
+        indexes = [
+            models.Index(fields=["issuer", "key", "at"], name="issuance_counted_keys"),
+            models.Index(fields=["at"], name="issuance_counted_at"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.order_id} counts for {self.key}"

@@ -22,7 +22,10 @@ class Migration(migrations.Migration):
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='counted', to='issuance.outsideorder')),
             ],
             options={
-                'indexes': [models.Index(fields=['issuer', 'key', 'at'], name='issuance_counted_keys')],
+                'indexes': [
+                    models.Index(fields=['issuer', 'key', 'at'], name='issuance_counted_keys'),
+                    models.Index(fields=['at'], name='issuance_counted_at'),
+                ],
             },
         ),
     ]
