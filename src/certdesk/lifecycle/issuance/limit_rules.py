@@ -24,6 +24,7 @@ class Key:
     key: str
 
 
+ACCOUNT_KEY = Key(ACCOUNT, "account")
 Counting = Mapping[Limit, Sequence[Key]]
 """What an order counts for at one CA, by the limits of it."""
 
@@ -37,7 +38,7 @@ def keys_of(names: Sequence[str]) -> tuple[Key, ...]:
     """Everything that an order for these names counts for, each once."""
     domains = dict.fromkeys(registrable(one.removeprefix("*.")) for one in names)
     found = [Key(DOMAIN, f"domain:{one}"[:255]) for one in domains if one]
-    return (*found, Key(NAMES, f"names:{digest_of(names)}"), Key(ACCOUNT, "account"))
+    return (*found, Key(NAMES, f"names:{digest_of(names)}"), ACCOUNT_KEY)
 
 
 def counting(limits: Sequence[Limit], names: Sequence[str], *, known: bool) -> Counting:
