@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import tls
 from tests.support.needs import need
+from tests.support.own_network import own_network
 from tests.support.swap_places import opened_place
 from tests.support.swapping import Clients
 
@@ -49,3 +50,8 @@ def test_no_client_notices_a_swap(kind: str) -> None:
         assert len(clients.shaken) >= swaps
     told = f"{kind}: {swaps} swaps, {len(clients.shaken)} handshakes, {clients.rate:.0f} a second"
     sys.stdout.write(f"{told}\n")
+
+
+def test_a_kernel_without_a_setting_gives_no_network_of_ones_own() -> None:
+    with own_network(no_such_setting="1") as own:
+        assert not own

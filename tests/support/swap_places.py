@@ -138,7 +138,7 @@ def caddy(_: str, __: Path) -> Iterator[Place]:
     """In a kernel that hands connections over when Caddy, by each change, takes another listening socket."""
     need(Path("/usr/bin/caddy").exists(), "caddy is not installed")
     with own_network(tcp_migrate_req="1") as own:
-        need(own, "no network of its own can be made")
+        need(own, "no network of its own can be made that has tcp_migrate_req")
         with placed.RealCaddy() as server:
             yield _by_caddy(server)
 
