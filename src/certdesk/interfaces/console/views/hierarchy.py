@@ -1,5 +1,6 @@
 """The built-in CA for who operates it: hierarchy, where each key is, revocation lists, OCSP answers."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +13,7 @@ from certdesk.foundation.iam import queries as iam
 from certdesk.foundation.iam.principal import Principal
 from certdesk.pki.authority import ceremonies, ceremony, overview
 from certdesk.pki.authority.models import Ceremony
-from certdesk.pki.authority.overview import Line
+from certdesk.pki.authority.overview import Crossed, Line
 
 from .page import page
 
@@ -31,12 +32,7 @@ def hierarchy(request: HttpRequest, principal: Principal) -> HttpResponse:
             {
                 "root": _shown(root, now),
                 "below": [_shown(one, now) for one in lines if one.parent == root.slug],
-                "crossed": [
-                    one
-                    for line in lines
-                    for one in line.crosses
-                    if one.issuer == root.slug and one.not_after > now
-                ],
+                "crossed": _certified_by(root, lines, now),
             }
             for root in lines
             if not root.parent
@@ -44,6 +40,12 @@ def hierarchy(request: HttpRequest, principal: Principal) -> HttpResponse:
         "ceremonies": [_held(one) for one in ceremonies.taken()],
     }
     return render(request, "console/hierarchy.html", context)
+
+
+def _certified_by(root: Line, lines: Sequence[Line], now: datetime) -> list[Crossed]:
+    """What holds of it: after its end it is no promise any more."""
+    certified = (one for line in lines for one in line.crosses if one.issuer == root.slug)
+    return [one for one in certified if one.not_after > now]
 
 
 def _held(row: Ceremony) -> dict[str, object]:
