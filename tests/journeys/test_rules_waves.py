@@ -266,6 +266,8 @@ def test_outside_its_window_a_target_waits(field: Field) -> None:
     enqueue(stepping.SETTLE)
     field.office.desk.run()
     assert field.farm.calls == []
+    refused = field.alice.refused("targets.update", id=field.targets[0], body={"window": {}})
+    assert "or cancel it while it waits" in refused.next_step
     field.alice("deployments.cancel", id=deployment)
     field.alice("targets.update", id=field.targets[0], body={"window": {}})
     assert field.alice("targets.show", id=field.targets[0])["window"] == {}
@@ -302,5 +304,7 @@ def test_a_plan_out_of_range_is_refused(field: Field) -> None:
         "rollout": {"canary": -1},
     }
     assert field.alice.refused("certificates.deploy", certificate_id, body).field == "canary"
+    beside = {**body, "rollout": {"wave_size": 1}, "canary": 1}
+    assert field.alice.refused("certificates.deploy", certificate_id, beside).field == "canary"
     answer = field.alice("certificates.deploy", certificate_id, {**body, "rollout": {"canary": 1}})
     assert answer["failure_list"] == []

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
+
+from certdesk.foundation.common.errors import BadParameter
 
 from .schemas import Body, Line, Number, Word
 
@@ -88,6 +90,17 @@ class Deploy(Body):
     project_name: Line = ""
     resources: Annotated[list[DeployResource], Field(max_length=500)]
     rollout: Rollout | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_outside(cls, given: Any) -> Any:
+        """Ignored like other unknown fields, it would send to all places at once who wanted a trial."""
+        for field in Rollout.model_fields:
+            if isinstance(given, dict) and given.get(field) is not None:
+                raise BadParameter(
+                    f"{field} stands beside rollout.", next_step="Write it inside rollout.", field=field
+                )
+        return given
 
 
 class DeployedResources(Body):

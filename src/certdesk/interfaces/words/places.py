@@ -20,6 +20,8 @@ SHAPES = (
     _("%(count)s places failed, which is as many as it was allowed, so no further one was begun."),
     _("%(field)s is a number from 0 to %(most)s."),
     _("Correct it, or leave it out."),
+    _("%(field)s stands beside rollout."),
+    _("Write it inside rollout."),
     _("Somebody paused it."),
     _("This deployment is over."),
     _("Look at its places; deploy again where that is wanted."),

@@ -55,7 +55,10 @@ def change(
     with short_transaction():
         now = Binding.objects.select_for_update().get(id=binding.id)
         if Step.objects.filter(binding=now, state__in=states.OPEN).exists():
-            raise WrongState("A deployment to it is under way.", next_step="Wait until it is over.")
+            raise WrongState(
+                "A deployment to it is under way.",
+                next_step="Wait until it is over, or cancel it while it waits for its turn; then try again.",
+            )
         if values.get("fingerprint", now.fingerprint) != now.fingerprint:
             values["deployment"] = BindingState.NOT_DEPLOYED
         Binding.objects.filter(id=now.id).update(**values)

@@ -154,7 +154,8 @@ def remove(principal: Principal, target_id: str) -> None:
 def _refuse_busy(target: Target) -> None:
     if Step.objects.filter(binding__target_id=target.id, state__in=states.OPEN).exists():
         raise WrongState(
-            "A deployment to this target is under way.", next_step="Wait until it is over, then try again."
+            "A deployment to this target is under way.",
+            next_step="Wait until it is over, or cancel it while it waits for its turn; then try again.",
         )
 
 
