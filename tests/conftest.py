@@ -74,13 +74,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         yield
         return
     counting.stop()
-    of_children = os.environ.pop(COVERED_CHILDREN, None)
+    leave, of_children = os._exit, os.environ.pop(COVERED_CHILDREN, None)
     try:
         yield
     finally:
         if of_children is not None:
             os.environ[COVERED_CHILDREN] = of_children
         counting.start()
+        os._exit = leave  # type: ignore[assignment]  # start() has wrapped it once more
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
