@@ -18,9 +18,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# A process more than cores, because many tests wait for a server or a page; the tests of one file stay
+# Two test processes a core, because many tests wait for a server or a page; the tests of one file stay
 # together, because their fixtures are shared.
-SPREAD = ("-n", str(min((os.cpu_count() or 1) + 1, 8)), "--dist", "loadfile")
+SPREAD = ("-n", str(min(2 * (os.cpu_count() or 1), 8)), "--dist", "loadfile")
 # program, or path where it is none -> the Debian packages that bring it
 PROGRAMS = {
     "chromium": "chromium",
@@ -62,6 +62,8 @@ def main(arguments: Sequence[str]) -> int:
         bring_packages()
     environment = {"CERTDESK_SIZE": "full" if full else "small"}
     marks = ["-m", "not server and not browser and not slow"] if quick else []
+    if not quick and not theirs:
+        read_once()
     status = pytest([*marks, *theirs], environment, cover=not quick and not theirs)
     if status or quick or theirs:
         return status
@@ -126,15 +128,25 @@ def find(program: str) -> str | None:
     return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
 
+def read_once() -> None:
+    """Has one process rewrite the assertions of all tests; else each would, at the same time."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q"]
+    subprocess.run(command, cwd=ROOT, env=own_environment(), stdout=subprocess.DEVNULL, check=False)
+
+
+def own_environment() -> dict[str, str]:
+    """This one with the servers' programs, and with bytecode written: the next process need not compile."""
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    unchanged = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**unchanged, "PATH": path}
+
+
 def pytest(arguments: Sequence[str], environment: Mapping[str, str], *, cover: bool = False) -> int:
     """One run of the suite; its closing lines are the last that is printed."""
     command = [sys.executable, "-m", "pytest", "-rs", *SPREAD, *arguments]
     if cover:
         command += ["--cov", "--cov-report="]
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    ours = {**os.environ, "PATH": path, **environment}
-    ours.pop("PYTHONDONTWRITEBYTECODE", None)  # each process would rewrite every test's assertions again
-    done = subprocess.run(command, cwd=ROOT, env=ours, check=False)
+    done = subprocess.run(command, cwd=ROOT, env={**own_environment(), **environment}, check=False)
     if cover and done.returncode == 0:
         return subprocess.run(
             [sys.executable, str(ROOT / "tools" / "coverage_floors.py")], cwd=ROOT, check=False
