@@ -2,6 +2,7 @@
 same."""
 
 import base64
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 from urllib.parse import quote, unquote
@@ -10,6 +11,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as forms
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 
 from certdesk.config import wsgi
 from certdesk.foundation.common import clock
@@ -35,7 +38,17 @@ class Answer:
 
 
 @pytest.fixture
-def signed(db: None, monkeypatch: pytest.MonkeyPatch) -> Signed:
+def one_connection() -> Iterator[None]:
+    """The test's own stays open after an answer: Django's test client connects again what a server has not."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def signed(db: None, one_connection: None, monkeypatch: pytest.MonkeyPatch) -> Signed:
     """The application on the test's own connection, with an empty memory."""
     monkeypatch.setattr(wsgi, "_share_connection", lambda: None)
     monkeypatch.setattr(wsgi, "_look_after_connection", lambda: None)  # it stays in the test's transaction
