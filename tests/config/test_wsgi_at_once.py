@@ -39,7 +39,7 @@ class Answer:
 
 @pytest.fixture
 def one_connection() -> Iterator[None]:
-    """The test's own stays open after an answer: Django's test client connects again what a server has not."""
+    """The test's own stays open after an answer: Django's test client connects again what it has not."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield
