@@ -13,6 +13,7 @@ from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.jobs.models import Job
+from certdesk.lifecycle.applications.models import Application, CsrMode
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.enrolment import advice as enrolment
 from certdesk.lifecycle.enrolment.models import Account, Credential, Order
@@ -136,7 +137,8 @@ def test_a_window_that_moves_forward_is_followed_at_once_also_in_the_last_versio
 
 
 def client_of(desk: Desk, certificate_id: str) -> None:
-    """An ACME client asked for it."""
+    """An ACME client asked for it, with a key of its own."""
+    Application.objects.filter(certificate_id=certificate_id).update(csr_mode=CsrMode.UPLOAD)
     now, account_id, user_id = clock.now(), desk.account.id, desk.alice.user_id
     moments = {"created_at": now, "updated_at": now}
     binding = Credential(id="kid", account_id=account_id, user_id=user_id, created_by=user_id, **moments)
