@@ -4,16 +4,11 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from coverage import Coverage
 from django.conf import settings as django_settings
 from hypothesis import settings as hypothesis_settings
-
-HEAVY = ("server", "browser", "slow")
-COVERED_CHILDREN = "COVERAGE_PROCESS_CONFIG"  # by it, coverage counts in the processes that a test starts
 
 # Before Django is configured: the tests never touch the developer's data.
 _scratch = Path(tempfile.mkdtemp(prefix="certdesk-test-"))
@@ -60,28 +55,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         touches = item.get_closest_marker("django_db") or uses & {"db", "transactional_db", "live_server"}
         if touches and not item.get_closest_marker("browser"):
             item.add_marker("postgres")
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Coverage is counted in what `--quick` runs: tracing makes whole processes and pages twice as slow.
-
-    A test that reaches what no quick one can (a command's start, a listener) is marked `covered`.
-    """
-    is_heavy = any(item.get_closest_marker(name) for name in HEAVY)
-    counting = Coverage.current()
-    if counting is None or not is_heavy or item.get_closest_marker("covered"):
-        yield
-        return
-    counting.stop()
-    leave, of_children = os._exit, os.environ.pop(COVERED_CHILDREN, None)
-    try:
-        yield
-    finally:
-        if of_children is not None:
-            os.environ[COVERED_CHILDREN] = of_children
-        counting.start()
-        os._exit = leave  # type: ignore[assignment]  # start() has wrapped it once more
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
