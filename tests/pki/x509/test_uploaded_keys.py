@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from certdesk.pki.x509 import keys
 from certdesk.pki.x509.errors import UploadRefused
-from certdesk.pki.x509.uploaded_keys import TEXT_LIMIT, load
+from certdesk.pki.x509.uploaded_keys import TEXT_LIMIT, load, read
 
 PKCS8, OPENSSL = PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL
 EC = ec.generate_private_key(ec.SECP256R1())
@@ -68,3 +68,22 @@ def test_the_limit_is_exact():
     assert load(text + "\n" * (TEXT_LIMIT - len(text)))
     with pytest.raises(UploadRefused):
         load(text + "\n" * (TEXT_LIMIT - len(text) + 1))
+
+
+def test_a_key_whose_numbers_do_not_fit_together_is_damaged() -> None:
+    good = rsa.generate_private_key(65537, 2048)
+    numbers = good.private_numbers()
+    wrong = rsa.RSAPrivateNumbers(
+        p=numbers.p,
+        q=numbers.q,
+        d=numbers.d + 2,
+        dmp1=numbers.dmp1,
+        dmq1=numbers.dmq1,
+        iqmp=numbers.iqmp,
+        public_numbers=numbers.public_numbers,
+    ).private_key(unsafe_skip_rsa_key_validation=True)
+    text = wrong.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    with pytest.raises(UploadRefused):
+        read(text, good.public_key())
+    with pytest.raises(UploadRefused, match="another certificate"):
+        read(text, EC.public_key())
