@@ -86,12 +86,15 @@ def test_authority_keys_are_asked_for_in_one_place() -> None:
     assert {path for path in users_of(use, "private_key") if path.parts[:2] == ("pki", "authority")} == {
         AUTHORITY / "issuers.py"
     }
-    # The hierarchy, OCSP answers, CRLs and responders: nothing of it can become a leaf.
+    # The hierarchy, requests for cross-certificates, OCSP answers, CRLs and responders:
+    # nothing of it can become a leaf.
     assert users_of("certdesk.pki.authority.issuers", "key_of") == {
         AUTHORITY / "actions.py",
+        AUTHORITY / "crosses.py",
         AUTHORITY / "ocsp.py",
     }
     assert users_of("certdesk.pki.authority.issuers", "holder") == {
+        AUTHORITY / "crosses.py",
         AUTHORITY / "publishing.py",
         AUTHORITY / "jobs.py",
     }
