@@ -126,6 +126,14 @@ def test_a_refused_form_says_where(office: Office, changes: dict[str, str], word
         assert words in text(alice, f"{path}/edit", {**FORM, **changes}, 422)
 
 
+def test_the_issuers_to_choose_from_are_those_there_are(office: Office) -> None:
+    page = text(office.client(), "/campaigns/new?issuer=removed-ca")
+    assert '<option value="builtin">Built-in private CA</option>' in page
+    assert '<option value="builtin:dv-p256">Built-in private CA: dv-p256</option>' in page
+    assert "builtin:root-p256" not in page  # it signs no certificate that a campaign could find
+    assert '<option value="removed-ca" selected>removed-ca</option>' in page
+
+
 def test_many_are_shown_by_pages(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("certdesk.interfaces.console.views.campaigns.PAGE", 10)
     alice = office.client()

@@ -164,6 +164,11 @@ def offering() -> list[tuple[str, str]]:
     return list(found.values_list("slug", "title"))
 
 
+def outside() -> list[tuple[str, str]]:
+    """Slug and title of each issuer of another house, whether it serves a product or not."""
+    return list(Issuer.objects.order_by("priority", "created_at", "id").values_list("slug", "title"))
+
+
 def forget() -> None:
     """Drop what this process keeps of the orders."""
     global _outside

@@ -71,6 +71,12 @@ def hierarchy() -> Hierarchy:
     return Hierarchy(dict(current), crossed, crossed | _slugs(under))
 
 
+def signing() -> list[str]:
+    """Slugs of the authorities that sign certificates or did: all but the roots."""
+    found = sql.rows("SELECT slug FROM authority_authority WHERE parent_id IS NOT NULL ORDER BY slug")
+    return [str(slug) for (slug,) in found]
+
+
 def _slugs(statement: str) -> frozenset[str]:
     return frozenset(str(slug) for (slug,) in sql.rows(statement))
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from certdesk.foundation.common.errors import BadParameter
@@ -11,6 +12,9 @@ from certdesk.lifecycle.campaigns import rules
 from certdesk.lifecycle.campaigns.models import Campaign
 from certdesk.lifecycle.campaigns.rules import Action
 from certdesk.lifecycle.issuance import revocation_rules
+from certdesk.lifecycle.issuers import queries as issuers
+from certdesk.lifecycle.issuers.rules import BUILT_IN
+from certdesk.pki.authority import queries as authorities
 
 from .common import card, choose
 from .hosting import MONO
@@ -45,12 +49,10 @@ class CampaignForm(forms.Form):
         max_length=255,
         widget=forms.TextInput(attrs={**MONO, "placeholder": "example.com"}),
     )
-    which_issuer = forms.CharField(
+    which_issuer = forms.ChoiceField(
         label=gettext_lazy("Issuer"),
         required=False,
-        max_length=40,
-        help_text=gettext_lazy("As versions show it: builtin:dv-p256; builtin is the whole built-in CA."),
-        widget=forms.TextInput(attrs=MONO),
+        help_text=gettext_lazy("Who issued them: a whole CA, or one authority of the built-in CA."),
     )
     which_key = forms.CharField(
         label=gettext_lazy("Key"),
@@ -65,15 +67,13 @@ class CampaignForm(forms.Form):
         choices=list(PROFILES.items()),
         help_text=gettext_lazy("The rules under which they were issued."),
     )
-    issuer = forms.CharField(
+    issuer = forms.ChoiceField(
         label=gettext_lazy("New issuer"),
         required=False,
-        max_length=rules.SLUG_LIMIT,
         help_text=gettext_lazy(
-            "For replacements: its short name, as the products' order of issuers has it. Empty = another one "
-            "of that order than the issuer above."
+            "For replacements. Each product names the issuers that it may have; where it does not name this "
+            "one, its certificates are left out."
         ),
-        widget=forms.TextInput(attrs=MONO),
     )
     reason_code = forms.ChoiceField(label=gettext_lazy("Reason"), choices=list(REASONS.items()))
     reason = forms.CharField(
@@ -96,8 +96,9 @@ class CampaignForm(forms.Form):
         help_text=gettext_lazy("0 sets no limit beside the one above."),
     )
 
-    def __init__(self, data: Any = None, *, campaign: Campaign | None = None) -> None:
+    def __init__(self, data: Any = None, *, campaign: Campaign | None = None, issuer: str = "") -> None:
         super().__init__(data, label_suffix="")
+        self.fields["which_issuer"].initial = issuer
         choose(
             self,
             "action",
@@ -110,6 +111,19 @@ class CampaignForm(forms.Form):
             self.fields["reason"].initial = campaign.words
             for name, value in campaign.query.items():
                 self.fields[QUERY + name].initial = value
+        outside = [(slug, say(title)) for slug, title in issuers.outside()]
+        house = (BUILT_IN, say(issuers.BUILT_IN_TITLE))
+        parts = [(f"{BUILT_IN}:{slug}", f"{house[1]}: {slug}") for slug in authorities.signing()]
+        self._offer("which_issuer", [("", _("Any")), house, *parts, *outside])
+        self._offer("issuer", [("", _("As each product says, without the issuer above")), house, *outside])
+
+    def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
+        """What is known, and what is asked for besides: an issuer that was removed, an authority that was
+        retired. Whether it is one at all, the room says."""
+        asked = self.data.get(name) or self.fields[name].initial
+        if asked and asked not in dict(choices):
+            choices.append((str(asked), str(asked)))
+        choose(self, name, choices)
 
     def clean_issuer(self) -> str:
         """Refused at its own field, for the issuer that is looked for has the same name in the contract."""

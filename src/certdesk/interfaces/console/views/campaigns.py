@@ -113,8 +113,9 @@ def _query(one: Campaign) -> str:
 @page(actions.CREATE, post=actions.CREATE)
 def add(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Makes a campaign and looks its certificates up, where the user may do that."""
-    form = CampaignForm(request.POST if request.method == "POST" else None)
-    form.fields[f"{QUERY}issuer"].initial = request.GET.get("issuer", "")
+    form = CampaignForm(
+        request.POST if request.method == "POST" else None, issuer=request.GET.get("issuer", "")
+    )
     if request.method == "POST" and form.is_valid():
         try:
             _status, made = call("campaigns.create", principal, body=form.body())
