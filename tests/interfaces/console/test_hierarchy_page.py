@@ -50,7 +50,7 @@ def test_the_operator_sees_hierarchy_keys_lists_and_answers(office: Office, opal
     assert 'href="/authorities"' in text(opal.get("/ca"))
     assert shown.index('data-authority="root-p256"') < shown.index('data-authority="dv-p256-g2"')
     assert shown.index('data-authority="dv-p256-g2"') < shown.index('data-authority="dv-p256"')
-    assert "EC_P256, sealed in the database" in shown
+    assert "EC P-256, sealed in the database" in shown
     assert "16 lists, newest number" in shown
     assert "delegated signer" in shown
     assert "the authority itself" in shown

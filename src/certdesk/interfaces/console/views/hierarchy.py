@@ -15,6 +15,7 @@ from certdesk.pki.authority import ceremonies, ceremony, overview
 from certdesk.pki.authority.models import Ceremony
 from certdesk.pki.authority.overview import Crossed, Line
 
+from ..forms.applying import ALGORITHMS
 from .page import page
 
 LIST = "certdesk:authority:list"
@@ -60,6 +61,7 @@ def _shown(line: Line, now: datetime) -> dict[str, object]:
         "label": label,
         "tone": tone,
         "code": code,
+        "algorithm": ALGORITHMS.get(line.algorithm, line.algorithm),
         "key": _key(line),
         "lists": line.lists,
         "lists_late": line.lists.next_update is not None and line.lists.next_update <= now,

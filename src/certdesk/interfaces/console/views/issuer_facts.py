@@ -20,8 +20,8 @@ from certdesk.lifecycle.issuers.queries import Budget
 from certdesk.lifecycle.issuers.states import State
 
 from .. import present
+from ..forms.applying import ALGORITHMS
 from ..templatetags.certdesk_ui import ago, moment
-from .cards.facts import ALGORITHM
 
 Fact = dict[str, Any]
 
@@ -89,7 +89,7 @@ def able(one: Issuer) -> list[Fact]:
     names = [_("domain names")]
     names += [_("wildcard names")] if found.wildcard else []
     names += [_("IP addresses")] if found.ip else []
-    keys = ", ".join(ALGORITHM.get(str(key), str(key)) for key in sorted(found.key_algorithms))
+    keys = ", ".join(ALGORITHMS.get(str(key), str(key)) for key in sorted(found.key_algorithms))
     return [
         {"label": _("Levels"), "value": ", ".join(sorted(found.levels, key="DV OV EV".find))},
         {"label": _("Names"), "value": ", ".join(names)},

@@ -20,8 +20,8 @@ from certdesk.lifecycle.issuers.queries import offered_all
 from certdesk.lifecycle.orders import queries
 
 from .. import present
+from ..forms.applying import ALGORITHMS
 from . import bills, rows
-from .cards.facts import ALGORITHM
 from .page import page
 
 
@@ -150,7 +150,7 @@ def _compared(kind: CertificateType, products: list[Product], currency: str) -> 
             for one in DomainType
             if any(p.domain_type is one for p in sold)
         ],
-        "keys": ", ".join(ALGORITHM.get(one, one) for one in (sold[0].key_algorithms if sold else ())),
+        "keys": ", ".join(ALGORITHMS.get(one, one) for one in (sold[0].key_algorithms if sold else ())),
         "least": bills.amount(least, currency) if least else "",
         "brands": ", ".join(dict.fromkeys(one.brand_title for one in sold)),
         "reason": "" if sold else say(products[0].reason) if products else _("It is not in the catalogue."),

@@ -26,17 +26,10 @@ from certdesk.lifecycle.issuers import setting_up
 from certdesk.lifecycle.renewal import queries as renewals
 from certdesk.lifecycle.validation import organization_queries
 
+from ...forms.applying import ALGORITHMS
 from ...forms.revoking import REASONS
 from ...templatetags.certdesk_ui import date_only, moment
 from .. import rows
-
-ALGORITHM = {
-    "RSA_2048": "RSA 2048",
-    "RSA_3072": "RSA 3072",
-    "RSA_4096": "RSA 4096",
-    "EC_P256": "EC P-256",
-    "EC_P384": "EC P-384",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +189,7 @@ def key_text(application: Application | None, version: Version | None) -> str:
     algorithm = version.key_algorithm if version else application.key_algorithm if application else ""
     if not algorithm:
         return ""
-    word = ALGORITHM.get(algorithm, algorithm)
+    word = ALGORITHMS.get(algorithm, algorithm)
     if version and version.cause == "UPLOAD":
         return _("%(key)s, uploaded") % {"key": word}
     if application is not None and application.csr_mode == "STORED":
