@@ -105,6 +105,7 @@ def test_what_was_left_out_stands_there_with_its_reason(office: Office) -> None:
         office.desk.run(strict=False)
     failed = text(alice, path)
     assert "1 certificate failed" in failed
+    assert "0 of 1 done, 1 failed" in failed
     assert "1 × It is" in failed
 
 
@@ -132,6 +133,13 @@ def test_the_issuers_to_choose_from_are_those_there_are(office: Office) -> None:
     assert '<option value="builtin:dv-p256">Built-in private CA: dv-p256</option>' in page
     assert "builtin:root-p256" not in page  # it signs no certificate that a campaign could find
     assert '<option value="removed-ca" selected>removed-ca</option>' in page
+
+
+def test_who_issued_is_said_as_people_read_it(office: Office) -> None:
+    alice = office.client()
+    path = made(office, alice, which_issuer="builtin:dv-p256")
+    assert "issued by Built-in private CA: dv-p256" in text(alice, path)
+    assert "issued by Built-in private CA: dv-p256" in text(alice, "/campaigns")
 
 
 def test_many_are_shown_by_pages(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

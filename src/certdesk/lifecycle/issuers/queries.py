@@ -164,9 +164,10 @@ def offering() -> list[tuple[str, str]]:
     return list(found.values_list("slug", "title"))
 
 
-def outside() -> list[tuple[str, str]]:
-    """Slug and title of each issuer of another house, whether it serves a product or not."""
-    return list(Issuer.objects.order_by("priority", "created_at", "id").values_list("slug", "title"))
+def titles() -> dict[str, str]:
+    """Title by slug of every issuer, whether it serves a product or not; the built-in CA first."""
+    found = Issuer.objects.order_by("priority", "created_at", "id").values_list("slug", "title")
+    return {rules.BUILT_IN: BUILT_IN_TITLE, **dict(found)}
 
 
 def forget() -> None:

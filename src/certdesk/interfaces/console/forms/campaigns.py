@@ -111,11 +111,10 @@ class CampaignForm(forms.Form):
             self.fields["reason"].initial = campaign.words
             for name, value in campaign.query.items():
                 self.fields[QUERY + name].initial = value
-        outside = [(slug, say(title)) for slug, title in issuers.outside()]
-        house = (BUILT_IN, say(issuers.BUILT_IN_TITLE))
-        parts = [(f"{BUILT_IN}:{slug}", f"{house[1]}: {slug}") for slug in authorities.signing()]
-        self._offer("which_issuer", [("", _("Any")), house, *parts, *outside])
-        self._offer("issuer", [("", _("As each product says, without the issuer above")), house, *outside])
+        houses = [(slug, say(title)) for slug, title in issuers.titles().items()]
+        parts = [(f"{BUILT_IN}:{slug}", f"{houses[0][1]}: {slug}") for slug in authorities.signing()]
+        self._offer("which_issuer", [("", _("Any")), houses[0], *parts, *houses[1:]])
+        self._offer("issuer", [("", _("Another than the one above, as each product says")), *houses])
 
     def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
         """What is known, and what is asked for besides: an issuer that was removed, an authority that was

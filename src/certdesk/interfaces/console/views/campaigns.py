@@ -1,5 +1,6 @@
 """Campaigns: what they would touch, how far they are, what came of each certificate."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -21,6 +22,7 @@ from certdesk.lifecycle.campaigns.models import Campaign, Item
 from certdesk.lifecycle.campaigns.queries import GET, LIST
 from certdesk.lifecycle.campaigns.rules import Action
 from certdesk.lifecycle.campaigns.states import CampaignState, ItemState
+from certdesk.lifecycle.issuers import queries as issuers
 
 from ..forms.campaigns import QUERY, CampaignForm
 from ..forms.common import put
@@ -69,9 +71,10 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
             created_at=last.created_at, id__gte=last.id
         )
     rows, more = paging.cut(found, PAGE)
+    houses = issuers.titles()
     context = {
         "title": _("Campaigns"),
-        "lines": [_line(one) for one in rows],
+        "lines": [_line(one, houses) for one in rows],
         "may_add": principal.may(actions.CREATE, queries.resource_of(principal.account_id)),
         "next_url": f"?{urlencode({'marker': rows[-1].id})}" if more else "",
         "previous_url": reverse("campaigns") if marker else "",
@@ -79,14 +82,14 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
     return render(request, "console/campaigns.html", context)
 
 
-def _line(one: Campaign) -> dict[str, Any]:
+def _line(one: Campaign, houses: Mapping[str, str]) -> dict[str, Any]:
     tone, label = STATES[CampaignState(one.state)]
     told = operations.shape(one)
     return {
         "campaign": one,
         "url": reverse("campaign", args=[one.id]),
         "action": ACTIONS[Action(one.action)],
-        "query": _query(one),
+        "query": _query(one, houses),
         "tone": tone,
         "label": label,
         "done": told["counts"]["done"],
@@ -94,20 +97,28 @@ def _line(one: Campaign) -> dict[str, Any]:
     }
 
 
-def _query(one: Campaign) -> str:
-    """Which certificates, in words."""
+def _query(one: Campaign, houses: Mapping[str, str]) -> str:
+    """Which certificates, in words. `houses`: titles of issuers by slug."""
     words = {
         "issuer": _("issued by %(value)s"),
         "key": _("with the key %(value)s"),
         "name": _("for %(value)s and names under it"),
         "profile": _("under the profile %(value)s"),
     }
-    found = ", ".join(
-        words[part] % {"value": f"{value[:16]}…" if part == "key" else value}
-        for part, value in one.query.items()
-        if value
-    )
-    return f"{found}, {_('new issuer %(value)s') % {'value': one.issuer}}" if one.issuer else found
+    told = {"issuer": lambda value: _house(value, houses), "key": lambda value: f"{value[:16]}…"}
+    found = [
+        words[part] % {"value": told.get(part, str)(value)} for part, value in one.query.items() if value
+    ]
+    if one.issuer:
+        found.append(_("new issuer %(value)s") % {"value": _house(one.issuer, houses)})
+    return ", ".join(found)
+
+
+def _house(issuer: str, houses: Mapping[str, str]) -> str:
+    """`Built-in private CA: dv-p256`; one that was removed has but its short name left."""
+    slug, colon, authority = issuer.partition(":")
+    title = say(houses.get(slug, slug))
+    return f"{title}: {authority}" if colon else title
 
 
 @page(actions.CREATE, post=actions.CREATE)
@@ -197,7 +208,7 @@ def shown(request: HttpRequest, principal: Principal, campaign_id: str) -> HttpR
     title, text, next_tone = _next(one, told)
     context = {
         "title": one.name,
-        "subtitle": f"{ACTIONS[Action(one.action)]}: {_query(one)}",
+        "subtitle": f"{ACTIONS[Action(one.action)]}: {_query(one, issuers.titles())}",
         "crumbs": _crumbs(),
         "campaign": one,
         "told": told,
