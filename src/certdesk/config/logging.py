@@ -5,6 +5,7 @@ import sys
 from typing import TextIO, cast
 
 import structlog
+from structlog.typing import Processor
 
 
 class _StandardError:
@@ -18,18 +19,25 @@ class _StandardError:
 
 
 def configure(level: str) -> None:
-    """Set up structlog and the standard library's logging for one process."""
+    """Set up structlog and the standard library's logging, which libraries use, for one process."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
+    common: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    line = structlog.processors.JSONRenderer()  # escapes CR, LF and ANSI sequences
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),  # escapes CR, LF and ANSI sequences
-        ],
+        processors=[structlog.contextvars.merge_contextvars, *common, line],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(file=cast(TextIO, _StandardError())),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=max(threshold, logging.WARNING), stream=sys.stderr, force=True)
+    theirs = logging.StreamHandler(cast(TextIO, _StandardError()))
+    theirs.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *common],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, line],
+        )
+    )
+    logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[theirs], force=True)
