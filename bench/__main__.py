@@ -43,7 +43,9 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=1_000_000, help="certificates of the list goals")
     parser.add_argument("--peers", action="store_true", help="install the peers that can be had")
     chosen = parser.parse_args()
-    goals = {goal.strip() for goal in chosen.only.split(",")}
+    goals = {goal.strip().lower() for goal in chosen.only.split(",")}
+    if unknown := goals - set(ALL.split(",")):
+        parser.error(f"no such goal: {', '.join(sorted(unknown))}; there are {ALL}")
     report = Report()
     scratch = tempfile.TemporaryDirectory(prefix="certdesk-bench-")
     _set_up(Path(scratch.name))
