@@ -149,8 +149,13 @@ def _holds(over: str, text: str) -> bool:
     """Whether a subtree holds a name, an address or another subtree."""
     network, inner = (_network(one) if one else None for one in (over, text))
     if network is None or inner is None:
-        return network is inner and (text == over or not over or text.endswith(f".{over}"))
+        return network is inner and is_under(over, text)
     return network.version == inner.version and inner.subnet_of(network)  # type: ignore[arg-type]
+
+
+def is_under(over: str, text: str) -> bool:
+    """Whether a DNS name or subtree is `over`, or made from it by labels on its left (RFC 5280 §4.2.1.10)."""
+    return text == over or not over or text.endswith(f".{over}")
 
 
 def _outside(why: str) -> NameOutside:

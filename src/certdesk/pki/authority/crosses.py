@@ -86,7 +86,8 @@ def take(slug: str, pem: str, now: datetime, by: Principal) -> Cross:
     Raises:
         NoSuchPlace: there is no such authority.
         BadCertificate: it is no PEM of certificates.
-        CrossRefused: it is not this authority's, does not hold, ends at a root of ours, or was taken before.
+        CrossRefused: it is not this authority's, does not hold, binds it less than its own certificate,
+            ends at a root of ours, or was taken before.
     """
     row = _authority(slug)
     found = crossing.brought(_certificate(row), certificates.load_chain_pem(pem), now)

@@ -15,7 +15,7 @@ from cryptography.x509.oid import CertificatePoliciesOID, NameOID
 from certdesk.pki.x509 import certificates, keys
 from certdesk.pki.x509.keys import PrivateKey
 
-from . import constraints, hierarchy, issuers
+from . import constraints, hierarchy, issuers, reach
 from .errors import CrossRefused
 from .issuers import Holder
 
@@ -87,9 +87,10 @@ def _policies(subject: x509.Certificate, is_root: bool) -> x509.CertificatePolic
 
 
 def request(subject: x509.Certificate, key: PrivateKey) -> str:
-    """A CSR for a root outside, PEM: name, basic constraints, key usage, key id and bounds are asked for."""
+    """A CSR for a root outside, PEM: it asks for the name, the key id and all that binds the authority."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject.subject)
-    wanted = (x509.BasicConstraints, x509.KeyUsage, x509.SubjectKeyIdentifier, x509.NameConstraints)
+    binding = (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage, x509.NameConstraints)
+    wanted = (x509.SubjectKeyIdentifier, *binding)
     for extension in subject.extensions:
         if isinstance(extension.value, wanted):
             builder = builder.add_extension(extension.value, critical=extension.critical)
@@ -105,7 +106,8 @@ def brought(subject: x509.Certificate, ders: Sequence[bytes], now: datetime) -> 
         ders: the cross-certificate, then its issuer, and so on up to the root.
 
     Raises:
-        CrossRefused: another name or key, no authority, out of time, or the chain does not hold.
+        CrossRefused: another name or key, no authority, out of time, the chain does not hold, or the
+            authority could do more over it than by its own certificate.
     """
     chain = [_read(der) for der in ders]
     if not 2 <= len(chain) <= MOST or not certificates.is_self_issued(chain[-1]):
@@ -117,6 +119,9 @@ def brought(subject: x509.Certificate, ders: Sequence[bytes], now: datetime) -> 
             lower.verify_directly_issued_by(chain[min(depth + 1, len(chain) - 1)])
         except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
             raise _refused(f"certificate {depth + 1} was not signed by the next one") from None
+    wider = reach.wider(subject, chain[0])
+    if wider:
+        raise _refused(wider)
     root_key = keys.spki_sha256(chain[-1].public_key()).hex()
     ends = min(one.not_valid_after_utc for one in chain)
     return Brought(ders[0], tuple(ders[1:-1]), name_of(chain[-1]), root_key, ends)

@@ -56,7 +56,7 @@ class NoSuchPlace(BadParameter):
 
 
 class CrossRefused(BadParameter):
-    """A cross-certificate that would help nobody: not this authority's, or its chain does not hold."""
+    """A cross-certificate that would help nobody, or that binds the authority less than its own does."""
 
 
 class ExperimentRefused(BadParameter):
