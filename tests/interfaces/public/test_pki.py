@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -122,7 +123,9 @@ def test_the_pointers_of_a_certificate_lead_somewhere(client: Client, signed: Si
 
 
 @pytest.mark.usefixtures("signed")
-def test_cross_certificates_are_served_alone_and_with_the_authority_s_own(client: Client) -> None:
+def test_cross_certificates_are_served_alone_and_with_the_authority_s_own(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = crosses.sign("dv-p256", "root-p384", clock.now(), system_principal(""))
     fetched = client.get(f"/ca/{made.slug}.cer")
     assert (fetched.content, fetched.headers["Content-Type"]) == (
@@ -132,6 +135,10 @@ def test_cross_certificates_are_served_alone_and_with_the_authority_s_own(client
     both = client.get("/ca/dv-p256.p7c")
     assert both.headers["Content-Type"] == "application/pkcs7-mime"
     assert len(load_der_pkcs7_certificates(both.content)) == 2
+    before, ended = made.not_after - timedelta(seconds=1), made.not_after
+    for moment, count in ((before, 2), (ended, 1)):
+        monkeypatch.setattr(clock, "now", lambda moment=moment: moment)
+        assert len(load_der_pkcs7_certificates(client.get("/ca/dv-p256.p7c").content)) == count
 
 
 @pytest.mark.parametrize(

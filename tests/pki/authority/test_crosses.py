@@ -88,9 +88,9 @@ def test_an_authority_keeps_its_level_and_its_bounds_and_ocsp_knows_the_certific
     assert [one.access_location.value for one in pointers][1:] == [
         f"http://pki.example.com/ca/dv-p256-g2.{ending}" for ending in ("cer", "p7c")
     ]
-    bundle = load_der_pkcs7_certificates(crosses.bundle("dv-p256-g2") or b"")
+    bundle = load_der_pkcs7_certificates(crosses.bundle("dv-p256-g2", NOW) or b"")
     assert {one.issuer for one in bundle} == {before.certificate.issuer, root.subject}
-    assert (crosses.bundle("nobody"), queries.cross("nobody")) == (None, None)
+    assert (crosses.bundle("nobody", NOW), queries.cross("nobody")) == (None, None)
     assert queries.cross(made.slug) == made.certificate_der
     assert len(crosses.alternates("dv-p256-g2", NOW)) == 2
 

@@ -86,8 +86,8 @@ def ca_certificate(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_safe
 def ca_certificates(request: HttpRequest, name: str) -> HttpResponse:
-    """All certificates of an authority's name and key, those by other roots too (RFC 5280 §4.2.2.1)."""
-    der = crosses.bundle(name)
+    """An authority's name and key as its root and other ones certify it now (RFC 5280 §4.2.2.1)."""
+    der = crosses.bundle(name, clock.now())
     if der is None:
         return _nothing()
     response = HttpResponse(der, content_type="application/pkcs7-mime")

@@ -174,12 +174,16 @@ def _chains(row: Authority, now: datetime) -> Iterator[Alternate]:
         yield Alternate(one.slug, one.root, below + cross + one.between)
 
 
-def bundle(slug: str) -> bytes | None:
-    """Every certificate of an authority's name and key, for who follows the pointer: certs-only CMS, DER."""
+def bundle(slug: str, now: datetime) -> bytes | None:
+    """The certificates of an authority's name and key, for who follows the pointer: certs-only CMS, DER.
+
+    Without cross-certificates whose path has ended; None for an authority that is not known.
+    """
     row = Authority.objects.filter(slug=slug).first()
     if row is None:
         return None
-    ders = [row.certificate_der, *row.crosses.order_by("slug").values_list("certificate_der", flat=True)]
+    held = row.crosses.filter(not_after__gt=now).order_by("slug")
+    ders = [row.certificate_der, *held.values_list("certificate_der", flat=True)]
     return serialize_certificates([x509.load_der_x509_certificate(bytes(der)) for der in ders], Encoding.DER)
 
 
