@@ -392,6 +392,15 @@ def test_what_is_missing_or_wrong_is_named(stick: Path, monkeypatch: pytest.Monk
     assert "holds no key" in str(run("ceremony", *where(stick), *PEOPLE).exception)
 
 
+@pytest.mark.parametrize("bound", ["--permit", "--exclude"])
+def test_a_new_list_alone_takes_no_bounds(stick: Path, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    ask(stick)
+    bring_back(stick, hold(stick, monkeypatch))
+    refused = run("request", "p256", "--folder", str(stick), "--list-only", bound, "example.com")
+    assert "only a new CRL was asked for" in str(refused.exception)
+    assert Ceremony.objects.count() == 1
+
+
 def test_without_a_file_the_passphrase_is_asked_for_twice(stick: Path) -> None:
     ask(stick)
     done = run("ceremony", *where(stick)[:6], *PEOPLE, typed=f"{PHRASE}\n{PHRASE}\nwrong\n")

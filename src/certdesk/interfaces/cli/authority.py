@@ -91,7 +91,8 @@ def ca_request(
 
     if not folder.is_dir():
         raise BadParameter(f"There is no folder {folder}.", next_step="Make it, for example on a USB stick.")
-    bounds = name_constraints.read([f"dv-{chain}"], permit, exclude)
+    new = [] if list_only else [place.slug for place in ceremonies.places(chain)]
+    bounds = name_constraints.read(new, permit, exclude)
     agenda = ceremonies.ask(chain, host(), list_only=list_only, bounds=bounds)
     (folder / AGENDA).write_text(agenda.as_text() + "\n", encoding="utf-8")
     answer = {"ceremony": agenda.id, "check_value": agenda.check_value}

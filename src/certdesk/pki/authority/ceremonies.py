@@ -21,7 +21,7 @@ from certdesk.pki.x509.keys import PrivateKey
 from . import actions, ceremony, constraints, hierarchy, issuers
 from .ceremony import Agenda, Outcome, Wanted
 from .constraints import Bounds
-from .errors import CeremonyRefused, NoSuchPlace
+from .errors import BadBounds, CeremonyRefused, NoSuchPlace
 from .hierarchy import Place
 from .models import Authority, Ceremony, Crl, Level
 
@@ -49,10 +49,16 @@ def ask(
 
     Raises:
         NoSuchPlace: there is no such chain.
+        BadBounds: `list_only` and bounds.
         CeremonyRefused: `list_only`, and no ceremony made its root yet.
         TokenUnavailable: a token is set up and cannot be used.
     """
-    root, *below = _chain(chain)
+    root, *below = places(chain)
+    if list_only and bounds:
+        raise BadBounds(
+            "Name constraints bind new authorities, and only a new CRL was asked for.",
+            next_step="Leave --list-only out, or --permit and --exclude.",
+        )
     maker = make_key or actions.default_maker()
     made = [] if list_only else [(place, maker(place.algorithm)) for place in below]
     with sql.short_transaction():
@@ -86,12 +92,17 @@ def ask(
     return agenda
 
 
-def _chain(chain: str) -> list[Place]:
-    places = [place for place in hierarchy.places() if place.slug.rpartition("-")[2] == chain]
-    if not places:
+def places(chain: str) -> list[Place]:
+    """The places of a chain, its root first.
+
+    Raises:
+        NoSuchPlace: there is no such chain.
+    """
+    found = [place for place in hierarchy.places() if place.slug.rpartition("-")[2] == chain]
+    if not found:
         known = [place.slug.removeprefix("root-") for place in hierarchy.places() if place.parent is None]
         raise NoSuchPlace(f"The hierarchy has no chain {chain}.", next_step=f"Known: {', '.join(known)}.")
-    return places
+    return found
 
 
 def _request(place: Place, key: PrivateKey) -> bytes:
