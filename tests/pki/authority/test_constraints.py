@@ -226,6 +226,12 @@ def test_a_root_alone_takes_no_bounds_and_one_among_others_has_none() -> None:
     assert [bool(one) for one in held] == [False, True]
 
 
+@pytest.mark.usefixtures("ca")
+def test_the_place_that_is_checked_for_the_own_https_is_the_one_that_signs_it() -> None:
+    listener.issue(["localhost"], NOW, b"word")
+    assert Intent.objects.get().authority_id == listener.PLACE
+
+
 def test_the_hosts_of_the_listener_that_would_be_lost_are_told() -> None:
     hosts = ["desk.example.com", "localhost", "127.0.0.1", "::1"]
     assert listener.outside(constraints.NONE, hosts) == []

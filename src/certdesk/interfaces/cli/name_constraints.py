@@ -11,8 +11,6 @@ from . import listener_certificate
 if TYPE_CHECKING:
     from certdesk.pki.authority.constraints import Bounds
 
-LISTENER = "dv-p256"  # signs the certificate of the installation's own HTTPS
-
 
 def read(places: Sequence[str], permit: Sequence[str] | None, exclude: Sequence[str] | None) -> "Bounds":
     """The bounds for new authorities at these places.
@@ -25,12 +23,12 @@ def read(places: Sequence[str], permit: Sequence[str] | None, exclude: Sequence[
 
     bounds = constraints.bounds(permit or (), exclude or ())
     current = settings.get()
-    hosts = listener_certificate.hosts(current) if current.https and LISTENER in places else []
+    hosts = listener_certificate.hosts(current) if current.https and listener.PLACE in places else []
     shut_out = listener.outside(bounds, hosts)
     if shut_out:
         raise BadParameter(
-            f"{LISTENER} also certifies this installation's own HTTPS, whose {', '.join(shut_out)} would lie"
-            " outside.",
+            f"{listener.PLACE} also certifies this installation's own HTTPS, whose"
+            f" {', '.join(shut_out)} would lie outside.",
             next_step="Permit these too and exclude none of them, or switch HTTPS off with CERTDESK_HTTPS=.",
         )
     return bounds

@@ -16,12 +16,16 @@ from certdesk.pki.x509 import certificates, keys
 from certdesk.pki.x509.keys import KeyAlgorithm
 from certdesk.pki.x509.names import parse_name
 
-from . import constraints
+from . import constraints, issuers
 from . import issue as engine
 from .constraints import Bounds
 from .errors import NameOutside
-from .types import Authorization, CertificateRequest, Subject
+from .types import Authorization, CertificateRequest, LevelName, Subject
 
+LEVEL: LevelName = "DV"
+ALGORITHM = KeyAlgorithm.EC_P256
+PLACE = issuers.place_for(LEVEL, False, ALGORITHM)
+"""The place of the hierarchy that signs it."""
 VALID = timedelta(days=199)
 POLICY = "the installation's own listener, asked for on the host"
 
@@ -35,7 +39,7 @@ def issue(hosts: Sequence[str], now: datetime, password: bytes) -> tuple[bytes, 
     Returns:
         Chain in PEM, leaf first, and the key in encrypted PKCS#8 PEM.
     """
-    key = keys.generate(KeyAlgorithm.EC_P256)
+    key = keys.generate(ALGORITHM)
     spki = keys.spki_der(key.public_key())
     names = tuple(_canonical(host) for host in hosts)
     proof = Authorization(
@@ -49,7 +53,7 @@ def issue(hosts: Sequence[str], now: datetime, password: bytes) -> tuple[bytes, 
     )
     begin = now.replace(microsecond=0)
     request = CertificateRequest(
-        proof, "private", "DV", False, spki, KeyAlgorithm.EC_P256, names, Subject(), begin,
+        proof, "private", LEVEL, False, spki, ALGORITHM, names, Subject(), begin,
         begin + VALID - timedelta(seconds=1), allow_internal=True, allow_ip=True,
     )  # fmt: skip
     prepared = engine.prepare(request, now)
