@@ -204,7 +204,7 @@ def test_the_lint_of_what_was_issued_knows_the_bounds(bound: Callable[[Bounds], 
     testing.run_due(strict=True)
     (event,) = Event.objects.filter(action=jobs.LINT_FAILED, resource=f"issued:{made.serial}")
     assert lint.OUTSIDE in event.details
-    assert lint.outside(signed(request(("www.example.com",))).der, slug, OFFICE) == ()
+    assert lint.outside(signed(request(("www.example.com",))).der, OFFICE) == ()
 
 
 def test_shapes_are_proved_ahead_only_where_the_sample_may_be_certified(

@@ -3,7 +3,7 @@
 They stand in its certificate and nowhere else, so clients and this room judge by the same bytes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
@@ -138,6 +138,17 @@ def refuse_outside(slug: str, held: Bounds, names: Sequence[Name]) -> None:
         over = next((text for text in held.excluded if _shut_out(text, name)), None)
         if over is not None:
             raise _outside(f"the authority {slug} never certifies {over}, and {name} reaches into it")
+
+
+def outside(held: Bounds, texts: Iterable[str]) -> list[str]:
+    """Those of the names and addresses, in any form that the names gate takes, that lie outside."""
+    found = []
+    for text in texts if held else ():
+        try:
+            refuse_outside("", held, [parse_name(text, allow_internal=True, allow_ip=True)])
+        except NameOutside:
+            found.append(text)
+    return found
 
 
 def _shut_out(excluded: str, name: Name) -> bool:

@@ -61,7 +61,7 @@ def _lint_all(work: list[Due]) -> dict[str, tuple[Finding, ...]]:
 def _findings(due: Due) -> tuple[Finding, ...]:
     issued = due.certificate
     found = lint.whole(issued.certificate_der, due.level)
-    return found + lint.outside(issued.certificate_der, issued.authority, due.bounds)
+    return found + lint.outside(issued.certificate_der, due.bounds)
 
 
 def _report(due: Due, findings: tuple[Finding, ...]) -> None:

@@ -16,11 +16,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certdesk.pki.x509 import certificates
-from certdesk.pki.x509.names import parse_name
 
 from . import constraints
 from .constraints import Bounds
-from .errors import NameOutside
 from .types import LevelName, ProfileName
 
 # Compared by name: pkilint numbers FATAL 0, ERROR 1, WARNING 2, so `>=` would drop every error.
@@ -71,18 +69,14 @@ def whole(der: bytes, kind: LevelName | str) -> tuple[Finding, ...]:
     return tuple(sorted(each for each in found if each.severity in COUNTED))
 
 
-def outside(der: bytes, slug: str, bounds: Bounds) -> tuple[Finding, ...]:
+def outside(der: bytes, bounds: Bounds) -> tuple[Finding, ...]:
     """An error when a leaf, DER, has a name that its authority may not certify; pkilint sees one certificate.
 
     Args:
-        slug, bounds: of the authority that signed it.
+        bounds: of the authority that signed it.
     """
-    try:
-        for text in certificates.facts(der).names:
-            constraints.refuse_outside(slug, bounds, [parse_name(text, allow_internal=True, allow_ip=True)])
-    except NameOutside:
-        return (Finding("ERROR", OUTSIDE),)
-    return ()
+    found = constraints.outside(bounds, certificates.facts(der).names)
+    return (Finding("ERROR", OUTSIDE),) if found else ()
 
 
 def lint_pem(pem: bytes, profile: ProfileName) -> list[str]:

@@ -14,12 +14,10 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from certdesk.foundation.common import ids, sql
 from certdesk.pki.x509 import certificates, keys
 from certdesk.pki.x509.keys import KeyAlgorithm
-from certdesk.pki.x509.names import parse_name
 
 from . import constraints, issuers
 from . import issue as engine
 from .constraints import Bounds
-from .errors import NameOutside
 from .types import Authorization, CertificateRequest, LevelName, Subject
 
 LEVEL: LevelName = "DV"
@@ -80,14 +78,7 @@ def good_for(chain: bytes, hosts: Sequence[str], until: datetime) -> bool:
 
 def outside(bounds: Bounds, hosts: Sequence[str]) -> list[str]:
     """Those of the hosts that an authority with these bounds would not certify."""
-    found = []
-    for host in map(_canonical, hosts):
-        try:
-            name = parse_name(host, allow_internal=True, allow_ip=True)
-            constraints.refuse_outside("", bounds, [name])
-        except NameOutside:
-            found.append(host)
-    return found
+    return constraints.outside(bounds, map(_canonical, hosts))
 
 
 def _canonical(host: str) -> str:
