@@ -8,12 +8,17 @@ from pathlib import Path
 
 
 def replace(path: Path, lines: Sequence[str]) -> None:
-    """The new content, mode 0600, or after a crash the old one; ASCII."""
+    """As `write`, each line ended by a line feed; ASCII."""
+    write(path, ("\n".join(lines) + "\n").encode("ascii"))
+
+
+def write(path: Path, content: bytes) -> None:
+    """The new content, mode 0600, or after a crash the old one."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write("\n".join(lines) + "\n")
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)

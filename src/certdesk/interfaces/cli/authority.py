@@ -6,7 +6,7 @@ import typer
 
 from certdesk.foundation.common.errors import BadParameter
 
-from . import crossing, experiment, name_constraints, start
+from . import crossing, experiment, given_files, name_constraints, start
 from .ceremony import AGENDA, OUTCOME, Folder, ceremony
 from .host import host
 from .output import Json, show
@@ -109,9 +109,5 @@ def ca_import(
     start.django()
     from certdesk.pki.authority import ceremonies
 
-    try:
-        text = (folder / OUTCOME).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadParameter(f"The file {folder / OUTCOME} cannot be read: {error}.") from None
-    taken = ceremonies.bring_back(text, check, host())
+    taken = ceremonies.bring_back(given_files.text(folder / OUTCOME), check, host())
     show({"ceremony": taken.id, "check_value": taken.check_value}, as_json)

@@ -1,6 +1,5 @@
 """`certdesk ca ceremony`: the offline half, on a machine of its own. It opens no database and no network."""
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -8,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from certdesk.foundation.common import private_file
 from certdesk.foundation.common.errors import BadParameter
 
-from . import start
+from . import given_files, start
 from .output import Json, show
 
 AGENDA, OUTCOME, TRANSCRIPT = "agenda.json", "outcome.json", "transcript.txt"
@@ -54,7 +54,7 @@ def ceremony(
     from certdesk.foundation.common import clock
     from certdesk.pki.authority import ceremony as rules
 
-    agenda = rules.agenda_of(_read(folder / AGENDA))
+    agenda = rules.agenda_of(given_files.text(folder / AGENDA))
     if not rules.same_value(asked, agenda.check_value):
         raise BadParameter(
             f"The check value of {folder / AGENDA} is not the one given with --agenda.",
@@ -73,9 +73,9 @@ def ceremony(
     finished = rules.Outcome(
         outcome.agenda_id, outcome.root_der, outcome.certificates, outcome.crl, names, text
     )
-    write(folder / OUTCOME, finished.as_text().encode())
-    write(folder / TRANSCRIPT, text.encode())
-    write(keys / LAST_CRL, outcome.crl)
+    private_file.write(folder / OUTCOME, finished.as_text().encode())
+    private_file.write(folder / TRANSCRIPT, text.encode())
+    private_file.write(keys / LAST_CRL, outcome.crl)
     if as_json:
         show({"ceremony": agenda.id, "check_value": outcome.check_value, "folder": str(folder)}, True)
     else:
@@ -108,13 +108,6 @@ def _serials(texts: Sequence[str]) -> list[int]:
         raise BadParameter("A serial is written in hex.", next_step="Take it from the certificate.") from None
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadParameter(f"The file {path} cannot be read: {error}.") from None
-
-
 def _root_key(folder: Path, agenda: Any, passphrase_file: Path | None) -> tuple[Any, str]:
     """The root's key, and where it lies in words; made when the agenda asks for a new root."""
     from certdesk.pki.keystore import token_keys, tokens
@@ -133,7 +126,7 @@ def _root_key(folder: Path, agenda: Any, passphrase_file: Path | None) -> tuple[
         return _made(folder, agenda, passphrase_file)
     key = token_keys.generate(agenda.root.algorithm)
     spki = _spki(key).hex()
-    write(folder / TOKEN_KEY, f"{token_keys.id_of(key)} {spki}\n".encode("ascii"))
+    private_file.write(folder / TOKEN_KEY, f"{token_keys.id_of(key)} {spki}\n".encode("ascii"))
     return key, "in a PKCS#11 token of its own"
 
 
@@ -150,7 +143,7 @@ def _made(folder: Path, agenda: Any, passphrase_file: Path | None) -> tuple[Any,
 
     key = keys.generate(agenda.root.algorithm)
     seal = BestAvailableEncryption(passphrase(passphrase_file, new=True))
-    write(folder / KEY, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, seal))
+    private_file.write(folder / KEY, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, seal))
     return key, f"in the file {KEY}, sealed with a passphrase"
 
 
@@ -160,7 +153,7 @@ def _held(folder: Path, passphrase_file: Path | None) -> tuple[Any, str]:
     from certdesk.pki.keystore import token_keys
 
     if (folder / TOKEN_KEY).exists():
-        object_id, spki = _read(folder / TOKEN_KEY).split()
+        object_id, spki = given_files.text(folder / TOKEN_KEY).split()
         return token_keys.load(object_id, bytes.fromhex(spki)), "in a PKCS#11 token of its own"
     try:
         sealed = (folder / KEY).read_bytes()
@@ -173,7 +166,7 @@ def _held(folder: Path, passphrase_file: Path | None) -> tuple[Any, str]:
 def passphrase(file: Path | None, *, new: bool, whose: str = "the root's key") -> bytes:
     """From the first line of a file, else asked for; twice where it is new."""
     if file is not None:
-        text = _read(file).split("\n", 1)[0]
+        text = given_files.text(file).split("\n", 1)[0]
     else:
         text = typer.prompt(f"Passphrase of {whose}", hide_input=True, confirmation_prompt=new, err=True)
     if len(text) < PASSPHRASE:
@@ -188,19 +181,7 @@ def _forget_new_key(folder: Path, agenda: Any) -> None:
     if agenda.root_der:
         return
     if (folder / TOKEN_KEY).exists():
-        token_keys.remove([_read(folder / TOKEN_KEY).split()[0]])
+        token_keys.remove([given_files.text(folder / TOKEN_KEY).split()[0]])
     for name in (KEY, TOKEN_KEY):
         with suppress(FileNotFoundError):
             (folder / name).unlink()
-
-
-def write(path: Path, content: bytes) -> None:
-    """For the owner alone; what stood there before is replaced in one step."""
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from certdesk.foundation.common.errors import BadParameter
-
-from . import start
+from . import given_files, start
 from .host import host
 from .output import Json, show
 
@@ -48,9 +46,5 @@ def cross_import(
     from certdesk.foundation.common import clock
     from certdesk.pki.authority import crosses
 
-    try:
-        pem = file.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadParameter(f"The file {file} cannot be read: {error}.") from None
-    taken = crosses.take(authority, pem, clock.now(), host())
+    taken = crosses.take(authority, given_files.text(file, "ascii"), clock.now(), host())
     show({"cross": taken.slug, "root": taken.root}, as_json)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from certdesk.foundation.common import private_file
 from certdesk.foundation.common.errors import BadParameter
 
-from .ceremony import passphrase, write
+from . import given_files
+from .ceremony import passphrase
 from .output import Json, show
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def _leaf(folder: Path, issuing: "Pair", names: list[str], csr: Path | None, pro
     from certdesk.pki.authority import experiment as rules
 
     own = None if csr else rules.generate()
-    public_key = own.public_key() if own else rules.key_of_request(_read(csr or folder))
+    public_key = own.public_key() if own else rules.key_of_request(given_files.content(csr or folder))
     certificate = rules.issue(issuing, public_key, names, datetime.now(UTC), profile)
     file = f"leaf-{names[0].replace('*', '_').replace(':', '_')}"  # it passed the gate: no folder
     if own:
@@ -83,8 +85,8 @@ def _held(folder: Path, phrase: bytes) -> "Pair":
     from certdesk.pki.authority import experiment as rules
 
     try:
-        key = load_pem_private_key(_read(folder / ISSUING_KEY), phrase)
-        certificate = x509.load_pem_x509_certificate(_read(folder / ISSUING))
+        key = load_pem_private_key(given_files.content(folder / ISSUING_KEY), phrase)
+        certificate = x509.load_pem_x509_certificate(given_files.content(folder / ISSUING))
     except (ValueError, TypeError):
         raise BadParameter(f"What lies in {folder} does not open with this passphrase.") from None
     return rules.pair(certificate, key)
@@ -94,18 +96,11 @@ def _write_key(path: Path, key: Any, phrase: bytes) -> None:
     from cryptography.hazmat.primitives import serialization as forms
 
     seal = forms.BestAvailableEncryption(phrase) if phrase else forms.NoEncryption()
-    write(path, key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, seal))
+    private_file.write(path, key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, seal))
 
 
 def _write_certificates(path: Path, *chain: "x509.Certificate") -> None:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     mark = b"EXPERIMENTAL: ML-DSA-65, for a private PKI alone, made by certdesk ca experiment\n"
-    write(path, mark + b"".join(one.public_bytes(Encoding.PEM) for one in chain))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadParameter(f"The file {path} cannot be read: {error}.") from None
+    private_file.write(path, mark + b"".join(one.public_bytes(Encoding.PEM) for one in chain))

@@ -1,6 +1,5 @@
 """The HTTPS listener's certificate, from the built-in CA; its key file is encrypted at rest."""
 
-import os
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from certdesk.foundation.common import session_key
+from certdesk.foundation.common import private_file, session_key
 
 if TYPE_CHECKING:
     from certdesk.foundation.common.settings import Settings
@@ -63,15 +62,5 @@ def ensure(settings: "Settings") -> None:
             return
     chain, key = listener.issue(wanted, clock.real_now(), where.password.encode())
     where.key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(where.key, key)
-    _write(where.certificate, chain)
-
-
-def _write(path: Path, content: bytes) -> None:
-    fresh = path.with_suffix(".new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    private_file.write(where.key, key)
+    private_file.write(where.certificate, chain)

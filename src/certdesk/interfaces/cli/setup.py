@@ -9,7 +9,7 @@ import typer
 
 from certdesk.foundation.common.errors import BadParameter
 
-from . import start
+from . import given_files, start
 from .output import Json, show
 
 if TYPE_CHECKING:
@@ -82,10 +82,7 @@ def read_password(path: Path) -> str:
     Raises:
         BadParameter: no file, or an empty first line.
     """
-    try:
-        line = path.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadParameter(f"The password file {path} cannot be read: {error}.") from None
+    line = given_files.text(path).split("\n", 1)[0].rstrip("\r")
     if not line:
         raise BadParameter(
             f"The password file {path} is empty.", next_step="Put the password on its first line."
