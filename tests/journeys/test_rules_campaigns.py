@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 from cryptography.x509 import ocsp as forms
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from certdesk.foundation.approvals.models import Request, Rule
 from certdesk.foundation.audit.models import Event
@@ -488,6 +490,24 @@ def test_the_list_and_its_pages(alice: Caller) -> None:
     assert {one["id"] for one in first["items"] + second["items"]} == set(made)
     assert (len(first["items"]), second["next_marker"]) == (10, None)
     assert alice.refused("campaigns.report", id=made[0], query={"state": "NONE"}).field == "state"
+
+
+def test_the_list_asks_as_much_for_three_campaigns_as_for_one(
+    office: Office, desk: Desk, alice: Caller
+) -> None:
+    for name in ("www.example.com", "a.example.org", "b.example.org"):
+        issue(desk, alice, name)
+    console, asked = office.client(), []
+    for name in ("example.com", "example.org", "none.example.net"):
+        ready(alice, query={"name": name})
+        for look in (lambda: console.get("/campaigns"), lambda: alice("campaigns.list")):
+            look()
+            with CaptureQueriesContext(connection) as seen:
+                look()
+            asked.append(len(seen))
+    assert asked[4:] == asked[:2]
+    totals = {one["query"]["name"]: one["total"] for one in alice("campaigns.list")["items"]}
+    assert totals == {"example.com": 1, "example.org": 2, "none.example.net": 0}
 
 
 def test_a_second_person_approves_the_start_where_the_account_asks_for_it(office: Office) -> None:

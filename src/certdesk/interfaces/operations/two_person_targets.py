@@ -6,11 +6,12 @@ from typing import Any
 from certdesk.foundation.approvals.rules import Target, digest
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import Principal, Via
+from certdesk.lifecycle.campaigns import figures
 from certdesk.lifecycle.campaigns import queries as campaigns
 from certdesk.lifecycle.campaigns import states as campaign_states
 from certdesk.lifecycle.campaigns.actions import START
 from certdesk.lifecycle.campaigns.rules import Action
-from certdesk.lifecycle.campaigns.states import CampaignState, ItemState
+from certdesk.lifecycle.campaigns.states import CampaignState
 from certdesk.lifecycle.certificates import csrs, endings, queries, rules
 from certdesk.lifecycle.certificates.deleting import DELETE
 from certdesk.lifecycle.certificates.models import Certificate, Version
@@ -58,7 +59,7 @@ def campaign(principal: Principal, arguments: Arguments) -> Target | None:
     revokes = found.action in (Action.REVOKE, Action.REPLACE_AND_REVOKE)
     if not revokes or found.started_at is not None:
         return None
-    count = sum(campaigns.counts(found).values()) - campaigns.counts(found)[ItemState.CANNOT]
+    count = figures.of_one(found).total
     version = digest(found.id, found.round, found.query, found.action, found.per_minute, str(found.frozen_at))
     text = f"Start the campaign {found.name}: revoke {count} certificates at {found.per_minute} a minute."
     if found.action == Action.REPLACE_AND_REVOKE:

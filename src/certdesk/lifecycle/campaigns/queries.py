@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.db.models import Avg, Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.iam.principal import Principal, Resource
@@ -143,13 +143,6 @@ def _of_profile(profile: str, moment: int) -> tuple[str, list[object]]:
     return f"{_IN_FORCE}({own}{theirs}))", [moment, profile, *(f"{slug}:%" for slug in outside)]
 
 
-def counts(campaign: Campaign) -> dict[ItemState, int]:
-    """How many certificates stand where, every state named."""
-    rows = items(campaign).values_list("state").annotate(Count("id")).order_by()
-    found = {ItemState(state): int(count) for state, count in rows}
-    return {state: found.get(state, 0) for state in ItemState}
-
-
 def items(campaign: Campaign, state: str = "") -> QuerySet[Item]:
     """The frozen list, by id; the whole of it, or what stands in one state."""
     found = Item.objects.filter(campaign=campaign, round=campaign.round)
@@ -226,12 +219,6 @@ def clients_due(campaign: Campaign, since: datetime) -> QuerySet[Item]:
     return clients(campaign, ItemState.RENEWING).filter(not_since)
 
 
-def client_counts(campaign: Campaign) -> tuple[int, int]:
-    """How many are for ACME clients to renew, and how many of those are done."""
-    found = items(campaign).filter(client=True).exclude(state=ItemState.CANNOT)
-    return found.count(), found.filter(state=ItemState.DONE).count()
-
-
 def taken_among(campaign: Campaign, certificate_ids: Sequence[str]) -> frozenset[str]:
     """Those of these that replace nothing more: on the campaign's own list, or in another one's place."""
     if not certificate_ids:
@@ -266,12 +253,6 @@ def to_advance(campaign: Campaign) -> QuerySet[Item]:
         .select_related("certificate")
         .order_by("looked_at", "id")
     )
-
-
-def measured(campaign: Campaign) -> timedelta:
-    """The work of one certificate, as its drill measured it on the average; nothing when none was."""
-    found = items(campaign).aggregate(each=Avg("work"))["each"]
-    return timedelta(microseconds=float(found or 0))
 
 
 def owners(campaign: Campaign) -> list[tuple[str, int]]:

@@ -74,7 +74,7 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
     houses = issuers.titles()
     context = {
         "title": _("Campaigns"),
-        "lines": [_line(one, houses) for one in rows],
+        "lines": [_line(one, told, houses) for one, told in zip(rows, operations.shapes(rows), strict=True)],
         "may_add": principal.may(actions.CREATE, queries.resource_of(principal.account_id)),
         "next_url": f"?{urlencode({'marker': rows[-1].id})}" if more else "",
         "previous_url": reverse("campaigns") if marker else "",
@@ -82,9 +82,8 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
     return render(request, "console/campaigns.html", context)
 
 
-def _line(one: Campaign, houses: Mapping[str, str]) -> dict[str, Any]:
+def _line(one: Campaign, told: dict[str, Any], houses: Mapping[str, str]) -> dict[str, Any]:
     tone, label = STATES[CampaignState(one.state)]
-    told = operations.shape(one)
     return {
         "campaign": one,
         "url": reverse("campaign", args=[one.id]),
@@ -343,7 +342,7 @@ def start(request: HttpRequest, principal: Principal, campaign_id: str) -> HttpR
         "campaign": one,
         "count": told["total"],
         "owners": len(queries.owners(one)),
-        "clients": queries.client_counts(one)[0],
+        "clients": told["acme_clients"]["total"],
         "places": sum(queries.items(one, ItemState.WAITING).values_list("places", flat=True)),
         "drill": one.action == Action.DRILL,
         "replaces": rules.replaces(Action(one.action)),
