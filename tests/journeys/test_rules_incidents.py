@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -219,18 +219,18 @@ def test_by_profile(house: House, alice: Caller, issuers: Front) -> None:
     assert found("private:dv") == {home, away}
 
 
-def held_by(house: House, acme: Acme, name: str) -> tuple[str, object]:
-    order = house.issued(acme, name, csr=csr(name))
+def held_by(house: House, acme: Acme, name: str, key: object = None) -> tuple[str, object]:
+    order = house.issued(acme, name, csr=csr(name, key=key))
     run(60)
     held = certificate_of(acme, order)
     return Certificate.objects.order_by("-created_at", "-id").values_list("id", flat=True)[0], held
 
 
-def renewed(house: House, acme: Acme, name: str, replaces: object = None) -> object:
+def renewed(house: House, acme: Acme, name: str, replaces: object = None, key: object = None) -> object:
     more = {"replaces": cert_id(replaces)} if replaces else {}  # type: ignore[arg-type]
     placed_order = acme.order(name, **more)
     house.prove(acme, placed_order.json())
-    done = acme.post(placed_order.json()["finalize"], {"csr": b64(csr(name))})
+    done = acme.post(placed_order.json()["finalize"], {"csr": b64(csr(name, key=key))})
     assert done.status_code == 200, done.content
     run(60)
     return certificate_of(acme, str(placed_order.headers["Location"]))
@@ -358,6 +358,41 @@ def test_a_client_that_renews_from_the_old_issuer_is_told_and_one_that_is_gone_f
     alice("campaigns.cancel", id=campaign)
     run(30)
     assert rows(alice, campaign)[first]["state"] == "LEFT"
+
+
+def spki_of(certificate_id: str) -> str:
+    return Version.objects.get(certificate_id=certificate_id).spki_sha256
+
+
+@pytest.mark.parametrize("query", ["key", "name"])
+def test_a_key_that_is_known_to_others_is_not_replaced_by_itself(
+    house: House, alice: Caller, query: str
+) -> None:
+    # rule: REV-6
+    acme, leaked = house.client(), ec.generate_private_key(ec.SECP256R1())
+    first, held = held_by(house, acme, "a.example.com", leaked)
+    asked = {"key": spki_of(first)} if query == "key" else {"name": "example.com"}
+    reason = "SUPERSEDED" if query == "key" else "KEY_COMPROMISE"
+    campaign = started(alice, query=asked, action="REPLACE_AND_REVOKE", reason_code=reason)
+    again = renewed(house, acme, "a.example.com", held, leaked)
+    run(30)
+    row = rows(alice, campaign)[first]
+    assert (row["state"], row["why"], row["new_certificate_id"]) == ("RENEWING", rules.SAME_KEY, "")
+    assert status_of(held).certificate_status is GOOD  # type: ignore[arg-type]
+    assert alice("campaigns.report", id=campaign)["reasons"] == [{"why": rules.SAME_KEY, "count": 1}]
+    renewed(house, acme, "a.example.com")
+    run(30)
+    assert (rows(alice, campaign)[first]["state"], rows(alice, campaign)[first]["why"]) == ("DONE", "")
+    assert [status_of(one).certificate_status for one in (held, again)] == [REVOKED, GOOD]  # type: ignore[arg-type]
+
+
+def test_a_key_that_is_as_good_as_before_may_be_kept(house: House, alice: Caller) -> None:
+    acme, key = house.client(), ec.generate_private_key(ec.SECP256R1())
+    first, held = held_by(house, acme, "a.example.com", key)
+    campaign = started(alice, query={"name": "example.com"}, **BOTH)
+    renewed(house, acme, "a.example.com", held, key)
+    run(30)
+    assert rows(alice, campaign)[first]["state"] == "DONE"
 
 
 def begun_by(house: House, campaign: str, *rights: str) -> User:

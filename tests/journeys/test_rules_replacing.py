@@ -16,12 +16,13 @@ from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.outbox.models import Message
 from certdesk.lab.elb_small import Fault
-from certdesk.lifecycle.applications.models import Application, ApplicationState
+from certdesk.lifecycle.applications.models import Application, ApplicationState, CsrMode
 from certdesk.lifecycle.campaigns import actions, queries, rules, running, standing
 from certdesk.lifecycle.campaigns.models import Campaign, Item
-from certdesk.lifecycle.certificates.models import Version
+from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.deployment.models import Binding
+from certdesk.lifecycle.issuance import followup
 from certdesk.lifecycle.validation.models import Evidence
 from certdesk.pki.authority import ocsp
 from tests.support.balancer import Balancer, open_balancer
@@ -107,6 +108,45 @@ def test_a_key_of_a_csr_cannot_be_replaced_and_nor_can_what_is_pending(desk: Des
     found = report(alice, ready(alice, **BOTH))
     assert found[own]["why"] == rules.KEY_OF_A_CSR
     assert "revocation" in str(found[pending]["why"])
+
+
+LEAKED = {"action": "REPLACE_AND_REVOKE", "reason_code": "KEY_COMPROMISE"}
+
+
+def reissued_with_the_same_key(desk: Desk, certificate_id: str) -> None:
+    """As somebody may do between the preview of a campaign and its turn."""
+    certificate = Certificate.objects.get(id=certificate_id)
+    followup.roll_over(desk.alice, certificate_id, clock.now(), latest=followup.paid_until(certificate))
+    run()
+    old = Version.objects.get(certificate_id=certificate_id, number=1)
+    Version.objects.filter(number=2).update(spki_sha256=old.spki_sha256)
+
+
+def test_a_newer_version_with_the_key_that_is_known_does_not_count(desk: Desk, alice: Caller) -> None:
+    # rule: REV-6
+    certificate_id = issue(desk, alice, WWW)
+    campaign = ready(alice, **LEAKED)
+    reissued_with_the_same_key(desk, certificate_id)
+    alice("campaigns.start", id=campaign)
+    run()
+    assert report(alice, campaign)[certificate_id]["state"] == "DONE"
+    gone = Version.objects.filter(revoked_at__isnull=False).order_by("number")
+    assert [one.number for one in gone] == [1, 2]
+    assert Version.objects.count() == 3
+
+
+def test_a_known_key_that_came_with_a_csr_again_is_told(desk: Desk, alice: Caller) -> None:
+    certificate_id = issue(desk, alice, WWW)
+    campaign = ready(alice, **LEAKED)
+    reissued_with_the_same_key(desk, certificate_id)
+    alice("campaigns.start", id=campaign)
+    testing.run_all(SOON, 1, strict=True)
+    Application.objects.update(csr_mode=CsrMode.UPLOAD)
+    Job.objects.exclude(kind="campaigns.run").delete()  # its next step comes first
+    run(FEW)
+    row = report(alice, campaign)[certificate_id]
+    assert (row["state"], row["why"]) == ("FAILED", rules.KEY_OF_A_CSR)
+    assert not Version.objects.filter(revoked_at__isnull=False).exists()
 
 
 @pytest.mark.server

@@ -42,6 +42,10 @@ SHAPES = (
         "Its ACME client has renewed it, but not from the new issuer: change the order of issuers of its "
         "product, or switch the old one off."
     ),
+    _(
+        "Its ACME client has renewed it with the key that is to be given up: let the client make a new key, "
+        "then renew it once more."
+    ),
     _("Its ACME client has renewed it; the old one was still served at %(place)s when last looked."),
     _("The campaign asks for another issuer."),
     _("The campaign replaces what this issuer issued."),

@@ -17,6 +17,7 @@ from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.deployment import queries as deployment
 from certdesk.lifecycle.discovery import queries as endpoints
 from certdesk.lifecycle.issuance.models import OutsideOrder
+from certdesk.lifecycle.issuance.revocation_rules import Code
 from certdesk.lifecycle.issuers.models import Issuer
 from certdesk.pki.authority import queries as authority
 from certdesk.pki.authority.queries import Listing
@@ -227,6 +228,18 @@ def taken_among(campaign: Campaign, certificate_ids: Sequence[str]) -> frozenset
     used = items(campaign).filter(new_certificate_id__in=certificate_ids)
     found = listed.order_by().values_list("certificate_id", flat=True)
     return frozenset(map(str, found.union(used.order_by().values_list("new_certificate_id", flat=True))))
+
+
+def gives_up(campaign: Campaign, version: Version) -> bool:
+    """Whether the campaign takes the version's key out of use, so that nothing with it is a replacement: its
+    query names the key, or keys are compromised and something on its list has this one."""
+    if version.spki_sha256 == campaign.query.get("key"):
+        return True
+    if campaign.reason_code != Code.KEY_COMPROMISE:
+        return False
+    mine = Q(certificate__versions__spki_sha256=version.spki_sha256)
+    mine &= Q(certificate__versions__number__lte=F("version"))
+    return items(campaign).filter(mine).exists()
 
 
 def still_served(account_id: str, serial: str) -> str:

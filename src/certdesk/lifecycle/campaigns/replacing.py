@@ -108,8 +108,10 @@ def advance(principal: Principal, campaign: Campaign, item: Item, now: datetime)
     where = goal(campaign, certificate)
     if where.why:  # the order of issuers was changed meanwhile: nobody can say whether this one is wanted
         return ItemState.FAILED, where.why
-    if version is not None and _is_elsewhere(where, version):
-        item.version = version.number  # of a rollover that was under way before: it went to the wrong one
+    if version is not None and (_is_elsewhere(where, version) or queries.gives_up(campaign, version)):
+        if followup.keeps_key(followup.base_of(certificate)):  # somebody reissued it with a CSR meanwhile
+            return ItemState.FAILED, rules.KEY_OF_A_CSR
+        item.version = version.number  # of a rollover or reissue that was under way before
         begin(principal, campaign, certificate, now)
         return ItemState.REPLACING, ""
     waits, why = _deploy(principal, certificate, version)
@@ -157,8 +159,8 @@ def _deploy(principal: Principal, certificate: Certificate, version: Version | N
 
 def renewed(campaign: Campaign, item: Item, new: Sequence[str], now: datetime) -> Outcome:
     """Where a certificate stands whose ACME client is asked to renew it. Nothing is taken for replaced
-    that comes from the issuer to be left, or while a place is known that still serves the old one. A client
-    is waited for until the old one's end.
+    that comes from the issuer to be left or has a key to be given up, or while a place is known that still
+    serves the old one. A client is waited for until the old one's end.
 
     Args:
         new: what its client has got for the same names since, latest first.
@@ -177,6 +179,8 @@ def renewed(campaign: Campaign, item: Item, new: Sequence[str], now: datetime) -
         return ItemState.FAILED, where.why
     if _is_elsewhere(where, latest):
         return waits, rules.FROM_THE_SAME
+    if queries.gives_up(campaign, latest):
+        return waits, rules.SAME_KEY
     place = next(iter(places.serving(certificate.id)), "")
     place = place or queries.still_served(certificate.account_id, item.serial)
     if place:

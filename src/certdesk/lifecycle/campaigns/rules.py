@@ -32,6 +32,10 @@ FROM_THE_SAME = (
     "Its ACME client has renewed it, but not from the new issuer: change the order of issuers of its "
     "product, or switch the old one off."
 )
+SAME_KEY = (
+    "Its ACME client has renewed it with the key that is to be given up: let the client make a new key, then "
+    "renew it once more."
+)
 STILL_SERVED = "Its ACME client has renewed it; the old one was still served at %s when last looked."
 NOT_REPLACED = "The new version was withdrawn or refused."
 WAITS_FOR_PROOF = (
