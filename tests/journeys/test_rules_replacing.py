@@ -10,7 +10,7 @@ from cryptography.x509 import ocsp as forms
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
 from certdesk.foundation.iam import queries as iam
-from certdesk.foundation.iam.models import User
+from certdesk.foundation.iam.models import Policy, User
 from certdesk.foundation.iam.principal import Via
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.models import Job
@@ -237,6 +237,49 @@ def test_who_may_not_deploy_is_told_so(office: Office, elb: Balancer) -> None:
     assert Version.objects.get(certificate_id=certificate_id, number=1).revoked_at is None
 
 
+def policy(*rights: str) -> dict[str, object]:
+    return {"Version": "1.1", "Statement": [{"Effect": "Allow", "Action": list(rights)}]}
+
+
+SEES = ("scm:campaign:*", "scm:cert:list", "scm:cert:get")
+
+
+@pytest.mark.parametrize(("left", "revoked"), [("scm:cert:reissue", []), ("scm:cert:revoke", [1])])
+def test_a_right_to_revoke_that_is_withdrawn_meanwhile_counts(
+    office: Office, desk: Desk, alice: Caller, left: str, revoked: list[int]
+) -> None:
+    # rule: REV-6
+    certificate_id = issue(desk, alice, WWW)
+    mia = somebody(office, "mia", *SEES, "scm:cert:reissue", "scm:cert:revoke")
+    campaign = ready(mia, **BOTH)
+    mia("campaigns.start", id=campaign)
+    testing.run_all(SOON, 1, strict=True)
+    Policy.objects.filter(name="mia").update(document=policy(*SEES, left))
+    run()
+    row = report(alice, campaign)[certificate_id]
+    gone = Version.objects.filter(revoked_at__isnull=False)
+    assert [one.number for one in gone] == revoked
+    new = Version.objects.get(number=2)
+    assert (row["new_serial"], row["served"]) == (new.serial, 0)  # it came, and the report says so
+    assert row["why"] == ("" if revoked else rules.NO_RIGHT)
+
+
+def test_a_right_to_reissue_that_is_withdrawn_meanwhile_counts(
+    office: Office, desk: Desk, alice: Caller
+) -> None:
+    certificate_id = issue(desk, alice, WWW)
+    mia = somebody(office, "mia", *SEES, "scm:cert:reissue", "scm:cert:revoke")
+    campaign = ready(mia, **LEAKED)
+    reissued_with_the_same_key(desk, certificate_id)
+    mia("campaigns.start", id=campaign)
+    testing.run_all(SOON, 1, strict=True)
+    Policy.objects.filter(name="mia").update(document=policy(*SEES, "scm:cert:revoke"))
+    Job.objects.exclude(kind="campaigns.run").delete()  # its next step comes first
+    run(FEW)
+    row = report(alice, campaign)[certificate_id]
+    assert (row["state"], row["why"]) == ("FAILED", rules.NO_RIGHT)
+
+
 FEW = 40  # jobs: a campaign with something to wait for has always one more
 
 
@@ -302,6 +345,22 @@ def test_a_proof_that_comes_late_ends_the_wait(desk: Desk, alice: Caller) -> Non
     desk.publish(certificate_id)
     alice.verify(certificate_id)
     later(campaign, rules.PATIENCE)
+    row = report(alice, campaign)[certificate_id]
+    assert (row["state"], row["why"]) == ("DONE", "")
+
+
+def test_what_was_proved_in_time_does_not_fail_for_its_slow_issuer(desk: Desk, alice: Caller) -> None:
+    # rule: REV-6
+    certificate_id, campaign = without_proof(desk, alice)
+    later(campaign, rules.PATIENCE)
+    assert report(alice, campaign)[certificate_id]["why"] == rules.WAITS_FOR_PROOF
+    desk.publish(certificate_id)
+    alice.verify(certificate_id)
+    Item.objects.update(begun_at=clock.real_now() - rules.LONGEST)
+    assert standing.look(Campaign.objects.get(id=campaign)) == []
+    row = report(alice, campaign)[certificate_id]
+    assert (row["state"], row["why"]) == ("REPLACING", rules.WAITS_FOR_ISSUER)
+    later(campaign, rules.LONGEST)
     row = report(alice, campaign)[certificate_id]
     assert (row["state"], row["why"]) == ("DONE", "")
 

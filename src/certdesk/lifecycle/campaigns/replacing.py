@@ -111,17 +111,26 @@ def advance(principal: Principal, campaign: Campaign, item: Item, now: datetime)
     if version is not None and (_is_elsewhere(where, version) or queries.gives_up(campaign, version)):
         if followup.keeps_key(followup.base_of(certificate)):  # somebody reissued it with a CSR meanwhile
             return ItemState.FAILED, rules.KEY_OF_A_CSR
+        if not _may(principal, rules.REISSUE, certificate):
+            return ItemState.FAILED, rules.NO_RIGHT
         item.version = version.number  # of a rollover or reissue that was under way before
         begin(principal, campaign, certificate, now)
         return ItemState.REPLACING, ""
     waits, why = _deploy(principal, certificate, version)
     if why or waits:
         return (ItemState.FAILED, why) if why else (ItemState.DEPLOYING, "")
+    _note_new(item, certificate, version)
     if campaign.action == Action.REPLACE_AND_REVOKE:
+        if not _may(principal, rules.REVOKE, certificate):
+            return ItemState.FAILED, rules.NO_RIGHT
         code, words = Code(campaign.reason_code), f"Campaign {campaign.name}"
         revoking.revoke_versions(principal, certificate, item.version, code, now, why=words)
-    _note_new(item, certificate, version)
     return ItemState.DONE, ""
+
+
+def _may(principal: Principal, right: str, certificate: Certificate) -> bool:
+    """Days may lie between the question and the answer, so the right is asked again."""
+    return principal.may(right, certificate_rules.resource_of(certificate))
 
 
 def _is_elsewhere(where: Goal, version: Version) -> bool:
