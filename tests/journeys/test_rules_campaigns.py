@@ -21,9 +21,9 @@ from certdesk.foundation.jobs.actions import enqueue
 from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.outbox.models import Message
 from certdesk.interfaces.operations.registry import Waiting
-from certdesk.lifecycle.campaigns import freezing, jobs, queries, rules, running
+from certdesk.lifecycle.campaigns import freezing, jobs, pace, queries, rules, running
 from certdesk.lifecycle.campaigns.models import Campaign, Item
-from certdesk.lifecycle.campaigns.running import Room
+from certdesk.lifecycle.campaigns.pace import Room
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.deployment.models import Binding, Target
@@ -269,7 +269,7 @@ def test_paused_nothing_new_is_begun_and_cancelled_the_rest_is_left(
     desk: Desk, alice: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = [issue(desk, alice, f"{name}.example.com") for name in "abc"]
-    monkeypatch.setattr(running, "BEGUN_AT_ONCE", 1)
+    monkeypatch.setattr(pace, "BEGUN_AT_ONCE", 1)
     campaign = ready(alice)
     assert alice.refused("campaigns.pause", id=campaign).kind.value == "wrong_state"
     alice("campaigns.start", id=campaign)
@@ -399,7 +399,7 @@ def test_the_next_step_waits_only_where_nothing_can_begin(
     campaign = Campaign.objects.get(id=ready(alice))
     alice("campaigns.start", id=campaign.id)
     principal = iam.principal_of(User.objects.get(name="alice"), Via.API)
-    monkeypatch.setattr(running, "BEGUN_AT_ONCE", 1)
+    monkeypatch.setattr(pace, "BEGUN_AT_ONCE", 1)
     steps = [running.step(principal, campaign, clock.now()) for _ in "ab"]
     assert steps == [timedelta(0)] * 2
     assert running.step(principal, campaign, clock.now()) == running.PAUSE
@@ -416,6 +416,60 @@ def test_who_started_it_must_still_be_there_and_may(office: Office, desk: Desk, 
     stopped = alice("campaigns.show", id=campaign)
     assert (stopped["state"], bool(stopped["note"])) == ("PAUSED", True)
     assert [alice.status(one) for one in mine] == ["ISSUED", "ISSUED"]
+
+
+def test_one_that_stopped_by_itself_is_told_followed_to_its_end_and_goes_on(
+    office: Office, desk: Desk, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "BEGUN_AT_ONCE", 1)
+    person = office.people["alice"]
+    User.objects.filter(id=person.id).update(email="alice@example.net")
+    for name in "ab":
+        issue(desk, alice, f"{name}.example.com")
+    campaign = ready(alice)
+    alice("campaigns.start", id=campaign)
+    testing.run_due(limit=1, strict=True)
+    groups = list(person.groups.all())
+    person.groups.clear()
+    testing.run_all(SOON, 100)
+    stopped = alice("campaigns.show", id=campaign)
+    assert (stopped["state"], stopped["counts"]["done"], stopped["counts"]["waiting"]) == ("PAUSED", 1, 1)
+    mail = Message.objects.get(template="campaign-attention")
+    assert (mail.recipient, stopped["note"] in mail.text) == ("alice@example.net", True)
+    assert f"/campaigns/{campaign}" in mail.text
+    assert not Job.objects.filter(kind="campaigns.run", state="READY").exists()
+    person.groups.set(groups)
+    alice("campaigns.start", id=campaign)
+    run()
+    done = alice("campaigns.show", id=campaign)
+    assert (done["state"], done["note"], done["counts"]["done"]) == ("DONE", "", 2)
+
+
+def test_a_mail_that_cannot_be_sent_stops_nothing(office: Office, desk: Desk, alice: Caller) -> None:
+    User.objects.filter(id=office.people["alice"].id).update(email="nobody")
+    issue(desk, alice, "a.example.com")
+    campaign = ready(alice)
+    alice("campaigns.start", id=campaign)
+    Job.objects.filter(kind="campaigns.tell").delete()
+    office.people["alice"].groups.clear()
+    testing.run_all(SOON, 100)
+    assert alice("campaigns.show", id=campaign)["state"] == "PAUSED"
+
+
+def test_a_pause_whose_job_was_lost_follows_what_is_under_way(
+    desk: Desk, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "BEGUN_AT_ONCE", 1)
+    for name in "ab":
+        issue(desk, alice, f"{name}.example.com")
+    campaign = ready(alice)
+    alice("campaigns.start", id=campaign)
+    testing.run_due(limit=1, strict=True)
+    Job.objects.filter(kind="campaigns.run").delete()
+    alice("campaigns.pause", id=campaign)
+    run()
+    counts = alice("campaigns.show", id=campaign)["counts"]
+    assert (counts["done"], counts["waiting"]) == (1, 1)
 
 
 def test_a_lost_job_is_found_again(desk: Desk, alice: Caller) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -17,7 +18,7 @@ from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.outbox.models import Message
 from certdesk.lifecycle.applications.models import Application
-from certdesk.lifecycle.campaigns import replacing, rules, running
+from certdesk.lifecycle.campaigns import clients, outcome, queries, replacing, rules, running
 from certdesk.lifecycle.campaigns.models import Campaign, Item
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
@@ -45,7 +46,7 @@ ACME_LINE = "BUILTIN.DV_SSL_CERT.SINGLE_DOMAIN"
 def house(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     monkeypatch.setattr(ocsp, "FRESH", 0)
     monkeypatch.setattr(rules, "budget", lambda *_: 100)
-    monkeypatch.setattr(running, "CLIENTS_PAUSE", timedelta(0))
+    monkeypatch.setattr(clients, "PAUSE", timedelta(0))
     with open_house() as made:
         yield made
 
@@ -292,7 +293,79 @@ def test_a_client_may_give_its_names_in_another_order(house: House) -> None:
     house.issued(acme, *reversed(names), csr=csr(*reversed(names)))
     run(60)
     old, new = Certificate.objects.order_by("created_at", "id").values_list("id", flat=True)
-    assert succession.successors([old]) == {old: (new,)}
+    assert succession.later([old]) == {old: (new,)}
+
+
+def held_again(acme: Acme) -> str:
+    """The certificate that was made last."""
+    return str(Certificate.objects.order_by("-created_at", "-id").values_list("id", flat=True)[0])
+
+
+def test_what_was_renewed_before_is_replaced_by_what_comes_after(house: House, alice: Caller) -> None:
+    # rule: REV-6
+    acme = house.client()
+    first, held = held_by(house, acme, "a.example.com")
+    second_held = renewed(house, acme, "a.example.com", held)
+    second = held_again(acme)
+    campaign = started(alice, query={"name": "example.com"}, **BOTH)
+    run(30)
+    assert {rows(alice, campaign)[one]["state"] for one in (first, second)} == {"RENEWING"}
+    renewed(house, acme, "a.example.com", second_held)
+    third = held_again(acme)
+    run(30)
+    found = rows(alice, campaign)
+    assert [(found[one]["state"], found[one]["new_certificate_id"]) for one in (first, second)] == [
+        ("DONE", third)
+    ] * 2
+    assert status_of(second_held).certificate_status is REVOKED  # type: ignore[arg-type]
+
+
+def test_one_host_that_renews_twice_is_no_renewal_of_another(house: House, alice: Caller) -> None:
+    # rule: REV-6
+    acme = house.client()
+    first, _ = held_by(house, acme, "a.example.com")
+    twin, _ = held_by(house, acme, "a.example.com")  # another host with the same account key
+    campaign = started(alice, query={"name": "example.com"})
+    new = renewed(house, acme, "a.example.com")
+    run(30)
+    renewed(house, acme, "a.example.com", new)
+    run(30)
+    found = rows(alice, campaign)
+    assert sorted(str(found[one]["state"]) for one in (first, twin)) == ["DONE", "RENEWING"]
+
+
+def test_a_line_ends_with_the_last_certificate_that_is_in_force(house: House) -> None:
+    acme = house.client()
+    first, held = held_by(house, acme, "a.example.com")
+    ids = [first]
+    for _ in range(2):
+        held = renewed(house, acme, "a.example.com", held)
+        ids.append(held_again(acme))
+    assert succession.lines([first]) == {first: tuple(ids)}
+    placed(ids[1], State.REVOKED)  # in between
+    assert succession.lines([first, ids[1]]) == {first: tuple(ids), ids[1]: tuple(ids[1:])}
+    placed(ids[2], State.REVOKED)
+    assert succession.lines([first, ids[2]]) == {first: (first,), ids[2]: ()}
+
+
+def test_a_renewal_for_fewer_names_counts_where_the_client_says_so(house: House, alice: Caller) -> None:
+    """RFC 9773 §5: what an order may name as replaced is replaced by it, and there is no other rule."""
+    acme = house.client()
+    names = ("a.example.com", "b.example.com")
+    held = certificate_of(acme, house.issued(acme, *names, csr=csr(*names)))
+    run(60)
+    first = held_again(acme)
+    campaign = started(alice, query={"name": "example.com"}, **BOTH)
+    renewed(house, acme, "a.example.com", held)
+    run(30)
+    row = rows(alice, campaign)[first]
+    assert (row["state"], row["new_certificate_id"]) == ("DONE", held_again(acme))
+
+
+def newest_of(first: str) -> object:
+    """What the line of orders that name each other has brought by now, for a client that goes on with it."""
+    last = succession.lines([first])[first][-1]
+    return x509.load_der_x509_certificate(bytes(Version.objects.get(certificate_id=last).der))
 
 
 def seen_at(house: House, certificate: Certificate, serial: str) -> None:
@@ -395,6 +468,66 @@ def test_a_key_that_is_as_good_as_before_may_be_kept(house: House, alice: Caller
     assert rows(alice, campaign)[first]["state"] == "DONE"
 
 
+def test_whoever_can_change_it_is_told_once_of_a_renewal_that_does_not_count(
+    house: House, alice: Caller, issuers: Front
+) -> None:
+    # rule: REV-6
+    line = Front(ACME_LINE)
+    line.order("builtin", "new")
+    acme, leaked = house.client(), ec.generate_private_key(ec.SECP256R1())
+    first, held = held_by(house, acme, "a.example.com", leaked)
+    _, other = held_by(house, acme, "b.example.com")
+    campaign = started(
+        alice, query={"name": "example.com"}, action="REPLACE", issuer="new", reason_code="KEY_COMPROMISE"
+    )
+    for name, one in (("a.example.com", held), ("b.example.com", other)):
+        renewed(house, acme, name, one)
+    run(30)
+    run(30)
+    mail = Message.objects.get(template="campaign-attention")  # one for both
+    assert (mail.recipient, f"/campaigns/{campaign}" in mail.text) == ("alice@example.net", True)
+    assert "not from the new issuer" in mail.text
+    line.order("new")
+    renewed(house, acme, "a.example.com", key=leaked)
+    run(60)
+    assert rows(alice, campaign)[first]["why"] == rules.FROM_THE_SAME  # of what its order names
+    renewed(house, acme, "a.example.com", newest_of(first), key=leaked)
+    run(60)
+    assert rows(alice, campaign)[first]["why"] == rules.SAME_KEY
+    key_mail = Message.objects.filter(template="campaign-attention").exclude(id=mail.id).get()
+    assert (f"/certificates/{first}" in key_mail.text, "--new-key" in key_mail.text) == (True, True)
+
+
+def test_a_client_that_came_back_with_the_wrong_one_is_asked_again_once_that_helps(
+    house: House, alice: Caller, issuers: Front
+) -> None:
+    # rule: REV-6
+    acme, line = house.client(), Front(ACME_LINE)
+    line.order("builtin", "new")
+    first, held = held_by(house, acme, "a.example.com")
+    campaign = started(alice, query={"name": "example.com"}, issuer="new")
+    run(30)
+    wrong = renewed(house, acme, "a.example.com", held)
+    run(30)
+    now = f"{clock.now():%Y-%m-%dT%H:%M:%SZ}"
+    assert rows(alice, campaign)[first]["why"] == rules.FROM_THE_SAME
+    assert window(acme, wrong)[0] > now  # it would come back with the same
+    line.order("new", "builtin")
+    run(30)
+    assert rows(alice, campaign)[first]["why"] == rules.FROM_THE_SAME
+    assert window(acme, wrong)[0] < now
+    Issuer.objects.filter(slug="new").update(enabled=False)
+    run(30)
+    assert window(acme, wrong)[0] > now
+    Issuer.objects.filter(slug="new").update(enabled=True)
+    right = renewed(house, acme, "a.example.com", wrong)
+    run(60)
+    row = rows(alice, campaign)[first]
+    assert (row["state"], str(row["new_issuer"])[:4], row["why"]) == ("DONE", "new:", "")
+    assert alice("campaigns.show", id=campaign)["state"] == "DONE"
+    assert window(acme, right)[0] > now
+
+
 def begun_by(house: House, campaign: str, *rights: str) -> User:
     """Starts what Alice looked up as somebody with these rights to certificates alone."""
     bob = somebody(house, "bob", "scm:campaign:*", "scm:cert:get", "scm:cert:list", *rights)
@@ -450,7 +583,7 @@ def test_a_right_that_is_withdrawn_before_the_client_comes_counts(house: House, 
 def test_a_client_is_waited_for_until_the_end_of_its_certificate_and_asked_about_seldom(
     house: House, alice: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "CLIENTS_PAUSE", timedelta(minutes=1))
+    monkeypatch.setattr(clients, "PAUSE", timedelta(minutes=1))
     first, _ = held_by(house, house.client(), "a.example.com")
     campaign = started(alice, query={"name": "example.com"}, **BOTH)
     run(30)
@@ -486,10 +619,52 @@ def test_what_clients_have_renewed_is_revoked_at_the_pace_of_the_campaign(
     assert [rows(alice, campaign)[one]["state"] for one in ids] == ["DONE", "DONE"]
 
 
+def test_what_clients_renew_takes_no_place_from_what_the_service_replaces(
+    house: House, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme = house.client()
+    theirs, held = held_by(house, acme, "a.example.com")
+    ours = house.desk.issued("b.example.com")
+    monkeypatch.setattr(rules, "budget", lambda *_: 0)
+    campaign = started(alice, query={"name": "example.com"}, action="REPLACE", per_minute=1)
+    renewed(house, acme, "a.example.com", held)
+    run(30)
+    assert [rows(alice, campaign)[one]["state"] for one in (theirs, ours)] == ["DONE", "WAITING"]
+    monkeypatch.setattr(rules, "budget", BUDGET)
+    run(60)
+    assert [rows(alice, campaign)[one]["state"] for one in (theirs, ours)] == ["DONE", "DONE"]
+
+
+def test_a_step_reads_the_orders_of_issuers_once(
+    house: House, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme = house.client()
+    for name in ("a.example.com", "b.example.com"):
+        _, held = held_by(house, acme, name)
+        renewed(house, acme, name, held)
+    for name in ("c.example.com", "d.example.com"):
+        house.desk.issued(name)
+    campaign = Campaign.objects.get(id=looked_up(alice, query={"name": "example.com"}))
+    Item.objects.filter(client=True).update(state="RENEWING", begun_at=clock.real_now())
+    read: list[None] = []
+
+    def orders() -> dict[str, tuple[str, ...]]:
+        read.append(None)
+        return {}
+
+    monkeypatch.setattr(replacing.issuers, "own_orders", orders)
+    running.step(alice.principal, campaign, clock.now())
+    assert Item.objects.filter(state="REPLACING").count() == 2
+    assert len(read) == 1
+    with CaptureQueriesContext(connection) as asked:
+        assert queries.at_work(campaign) == (2, 0)
+    assert len(asked) == 1
+
+
 def test_of_more_clients_than_one_step_takes_each_has_its_turn(
     house: House, alice: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "CLIENTS_AT_ONCE", 1)
+    monkeypatch.setattr(clients, "AT_ONCE", 1)
     acme = house.client()
     names = ("a.example.com", "b.example.com", "c.example.com")
     ids = {name: held_by(house, acme, name)[0] for name in names}
@@ -511,7 +686,7 @@ def test_a_client_whose_revocation_is_refused_is_told_why(
     def refused(*_: object, **__: object) -> None:
         raise rules.BadParameter("Not now.", next_step="Later.", field="")
 
-    monkeypatch.setattr(running, "_revoke", refused)
+    monkeypatch.setattr(outcome, "revoke", refused)
     renewed(house, acme, "a.example.com", held)
     run(30)
     row = rows(alice, campaign)[first]

@@ -17,7 +17,7 @@ from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.outbox.models import Message
 from certdesk.lab.elb_small import Fault
 from certdesk.lifecycle.applications.models import Application, ApplicationState, CsrMode
-from certdesk.lifecycle.campaigns import actions, queries, rules, running, standing
+from certdesk.lifecycle.campaigns import actions, pace, queries, rules, standing
 from certdesk.lifecycle.campaigns.models import Campaign, Item
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
@@ -207,7 +207,7 @@ def test_what_is_under_way_comes_to_its_end_when_it_is_stopped(
     desk: Desk, alice: Caller, monkeypatch: pytest.MonkeyPatch, verb: str, left: str
 ) -> None:
     # rule: REV-6
-    monkeypatch.setattr(running, "BEGUN_AT_ONCE", 1)
+    monkeypatch.setattr(pace, "BEGUN_AT_ONCE", 1)
     begun, other = sorted(issue(desk, alice, f"{name}.example.com") for name in "ab")
     old = alice.leaf(begun)
     campaign = ready(alice, **BOTH)

@@ -127,6 +127,12 @@ CONTEXTS: dict[str, dict[str, object]] = {
         "domains": ["example.com"],
         "more": 0,
     },
+    "campaign-attention": {
+        "name": "ada",
+        "campaign": "key of last week",
+        "cause": "STOPPED",
+        "reason": "Whoever started it <may not> any more.",
+    },
     "host-silent": {
         "name": "ada",
         "host": "web1",
@@ -173,7 +179,14 @@ CONTEXTS: dict[str, dict[str, object]] = {
 WITHOUT_DOMAIN = (
     *("channel-test", "organization-request", "mail-test", "invitation", "password-reset"),
     *("second-factor-reset", "approval-asked", "approval-ended", "weekly"),
-    *("campaign-started", "campaign-ended", "host-silent", "scan-found", "issuer-health"),
+    *(
+        "campaign-started",
+        "campaign-ended",
+        "campaign-attention",
+        "host-silent",
+        "scan-found",
+        "issuer-health",
+    ),
 )
 
 

@@ -305,6 +305,23 @@ def test_renewal_information_and_what_an_order_replaces(house: House) -> None:
     assert acme.http.get(f"/acme/renewal-info/{unknown}").status_code == 404
 
 
+def test_an_order_replaces_what_its_own_account_ordered_alone(house: House) -> None:
+    """RFC 9773 §5: the same account, and a name in common."""
+    kid, mac_key = house.credential()
+    acme, other = Acme(), Acme()
+    for one in (acme, other):  # of one credential
+        assert one.register(kid, mac_key).status_code == 201
+    held = certificate_of(acme, house.issued(acme, "a.example.com", csr=csr("a.example.com")))
+    refused = other.order("a.example.com", replaces=cert_id(held))
+    assert (problem(refused), "leave it out" in str(json.loads(refused.content))) == ("malformed", True)
+    key, _, serial = cert_id(held).partition(".")
+    number = held.serial_number.to_bytes(20, "big")
+    assert b64(number) != serial
+    written = acme.order("a.example.com", "b.example.com", replaces=f"{key}.{b64(number)}")
+    assert written.json()["replaces"] == cert_id(held)  # however its zeros are written, it is one certificate
+    assert problem(acme.order("a.example.com", replaces=cert_id(held))) == "alreadyReplaced"
+
+
 def test_addresses_in_the_private_profile(house: House) -> None:
     """RFC 8738: no record can prove one."""
     acme = house.client()

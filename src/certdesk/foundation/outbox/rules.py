@@ -67,6 +67,8 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
         {"name", "campaign", "action", "reason", "count", "clients", "domains", "more", "link"}
     ),
     "campaign-ended": frozenset({"name", "campaign", "action", "count", "done", "domains", "more", "link"}),
+    # `cause`: STOPPED with a reason; KEY, ISSUER with the first domain whose ACME client renewed in vain
+    "campaign-attention": frozenset({"name", "campaign", "cause", "domain", "reason", "link"}),
     # `lines`: {"place", "verdict", "subject", "not_after"} each, `verdict` one of lifecycle.discovery.rules
     "scan-found": frozenset({"name", "scan", "count", "lines", "more", "link"}),
     # `needs`: {"domain", "state", "not_after", "link"} each; `figures`: {"count", "text", "link"}; `week`:

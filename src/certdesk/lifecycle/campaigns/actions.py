@@ -198,6 +198,7 @@ def pause(principal: Principal, campaign_id: str) -> Campaign:
     states.check(CampaignState(campaign.state), "pause")
     with short_transaction():
         _change(principal, PAUSE, campaign, {"state": CampaignState.PAUSED, "note": ""})
+        send_run(campaign)
     return campaign
 
 

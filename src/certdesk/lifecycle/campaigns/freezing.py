@@ -21,11 +21,12 @@ AT_ONCE = 100  # rows of one transaction (law 13)
 def page(principal: Principal, campaign: Campaign, after: str, now: datetime) -> None:
     """Writes one page and asks for the next, in the caller's transaction."""
     found, further = queries.matching(principal, Query(**campaign.query), after, now)
-    known = replacing.known_of([one.certificate_id for one in found])
+    known = Known()
+    known.look_up([one.certificate_id for one in found])
     judged = judge(principal, Action(campaign.action), found, now, campaign, known)
     Item.objects.bulk_create(
         [
-            _item(campaign, one, why, client=one.certificate_id in known.clients)
+            _item(campaign, one, why, client=known.is_client(one.certificate_id))
             for one, why in zip(found, judged, strict=True)
         ]
     )
@@ -71,7 +72,7 @@ def why_not(
     why = rules.cannot(action, state, certificate.source, allowed=allowed)
     if why or not rules.replaces(action) or campaign is None:
         return why
-    return replacing.why_not(campaign, certificate, known)
+    return replacing.why_not(campaign, certificate, known or Known())
 
 
 def _item(campaign: Campaign, found: Found, why: str, *, client: bool) -> Item:

@@ -62,8 +62,14 @@ class Run(Handler[bool, None]):
         return None
 
     def failed(self, job: Job, error: BaseException) -> None:
-        found = Campaign.objects.filter(id=job.payload["campaign"], state=CampaignState.RUNNING)
-        found.update(state=CampaignState.PAUSED, note=describe(error))
+        """It stands still and says so; what is under way is followed on, as after a pause by people."""
+        campaign = Campaign.objects.filter(id=job.payload["campaign"], state=CampaignState.RUNNING).first()
+        if campaign is None:
+            return
+        campaign.state, campaign.note = CampaignState.PAUSED, describe(error)
+        campaign.save(update_fields=["state", "note"])
+        actions.send_run(campaign)
+        telling.stopped(campaign, campaign.note, str(job.id))
 
 
 def _principal(campaign: Campaign) -> Principal:

@@ -59,6 +59,12 @@ class Item(models.Model):
     version = models.IntegerField()
     places = models.IntegerField(help_text="At how many places it was served.")
     client = models.BooleanField(default=False, help_text="An ACME client has its key, and renews it.")
+    asked_again = models.CharField(
+        max_length=16,
+        default="",
+        db_default="",
+        help_text="What its ACME client has got that does not count, where it would get the right one now.",
+    )
     new_certificate_id = models.CharField(max_length=16, default="", help_text="What took its place.")
     new_issuer = models.CharField(max_length=40, default="")
     new_serial = models.CharField(max_length=40, default="")
@@ -78,6 +84,9 @@ class Item(models.Model):
             models.Index(fields=["campaign", "state", "id"], name="campaigns_by_state"),
             models.Index(fields=["campaign", "begun_at"], name="campaigns_pace"),
             models.Index(fields=["certificate"], name="campaigns_of_certificate"),
+            models.Index(
+                fields=["asked_again"], name="campaigns_asked_again", condition=~models.Q(asked_again="")
+            ),
         ]
 
     def __str__(self) -> str:

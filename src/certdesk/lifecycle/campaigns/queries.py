@@ -163,13 +163,13 @@ def to_leave(campaign: Campaign, *, replacing: bool) -> QuerySet[Item]:
 
 def wants_replaced(account_id: str, certificate_id: str, version: int) -> bool:
     """Whether a campaign that was started wants this very version replaced or revoked, by the service or,
-    where its key is elsewhere, by whoever has it."""
+    where its key is elsewhere, by whoever has it; or asks the client once more that has got it."""
     mine = Q(state__in=(ItemState.WAITING, *UNDER_WAY, ItemState.DONE)) | Q(why=KEY_OF_A_CSR)
     mine |= Q(client=True, state=ItemState.FAILED, begun_at__isnull=False)
+    mine &= Q(certificate_id=certificate_id, version=version)
+    again = ~Q(asked_again="") & Q(asked_again=certificate_id)  # as the index says it
     found = Item.objects.filter(
-        mine,
-        certificate_id=certificate_id,
-        version=version,
+        mine | again,
         round=F("campaign__round"),
         campaign__account_id=account_id,
         campaign__state__in=STARTED,
@@ -178,8 +178,12 @@ def wants_replaced(account_id: str, certificate_id: str, version: int) -> bool:
 
 
 def begun_since(campaign: Campaign, since: datetime, issuer: str = "") -> int:
-    """How many the service itself has begun since then; what it asks of ACME clients costs it nothing."""
-    found = Item.objects.filter(campaign=campaign, begun_at__gt=since).exclude(state=ItemState.RENEWING)
+    """How many the service itself has begun since then: of those that ACME clients renew, their revocations
+    alone; what is asked of clients, and what they get, costs the campaign nothing."""
+    ours = Q(client=False)
+    if campaign.action == Action.REPLACE_AND_REVOKE:
+        ours |= Q(state__in=(ItemState.REVOKING, ItemState.DONE))
+    found = Item.objects.filter(ours, campaign=campaign, begun_at__gt=since)
     return (found.filter(issuer=issuer) if issuer else found).count()
 
 
@@ -188,11 +192,12 @@ def at_work(campaign: Campaign) -> tuple[int, int]:
 
     An ACME client's count nowhere, and what stands still (for a proof) keeps no place from others here.
     """
-    open_ones = items(campaign).filter(state__in=AT_WORK)
-    there = OutsideOrder.objects.filter(
-        certificate_id=OuterRef("certificate_id"), live=True, asked_at__isnull=False
+    away = Exists(_at_a_ca(OuterRef("certificate_id")))
+    found = items(campaign).filter(state__in=AT_WORK).order_by().annotate(away=away)
+    counted = found.aggregate(
+        here=Count("id", filter=Q(away=False, why="")), there=Count("id", filter=Q(away=True))
     )
-    return open_ones.filter(~Exists(there), why="").count(), open_ones.filter(Exists(there)).count()
+    return counted["here"], counted["there"]
 
 
 def is_at_work(campaign: Campaign) -> bool:
@@ -202,32 +207,12 @@ def is_at_work(campaign: Campaign) -> bool:
 
 def is_outside(certificate_id: str) -> bool:
     """Whether a CA outside has its order; what that one waits for, its own pages and mails say."""
-    return OutsideOrder.objects.filter(
-        certificate_id=certificate_id, live=True, asked_at__isnull=False
-    ).exists()
+    return _at_a_ca(certificate_id).exists()
 
 
-def clients(campaign: Campaign, state: ItemState) -> QuerySet[Item]:
-    """Certificates that ACME clients renew, those that were not looked at for longest first."""
-    found = items(campaign, state).filter(client=True)
-    turn = F("looked_at").asc(nulls_first=True)  # else a database decides, and each one otherwise
-    return found.select_related("certificate").order_by(turn, "id")
-
-
-def clients_due(campaign: Campaign, since: datetime) -> QuerySet[Item]:
-    """Of those that are asked to renew: which nobody has looked at since then."""
-    not_since = Q(looked_at__lte=since) | Q(looked_at__isnull=True)
-    return clients(campaign, ItemState.RENEWING).filter(not_since)
-
-
-def taken_among(campaign: Campaign, certificate_ids: Sequence[str]) -> frozenset[str]:
-    """Those of these that replace nothing more: on the campaign's own list, or in another one's place."""
-    if not certificate_ids:
-        return frozenset()
-    listed = items(campaign).filter(certificate_id__in=certificate_ids)
-    used = items(campaign).filter(new_certificate_id__in=certificate_ids)
-    found = listed.order_by().values_list("certificate_id", flat=True)
-    return frozenset(map(str, found.union(used.order_by().values_list("new_certificate_id", flat=True))))
+def _at_a_ca(certificate_id: object) -> QuerySet[OutsideOrder]:
+    """Orders that CAs outside have and may still fulfil; of one certificate, or of an outer query's."""
+    return OutsideOrder.objects.filter(certificate_id=certificate_id, live=True, asked_at__isnull=False)
 
 
 def gives_up(campaign: Campaign, version: Version) -> bool:
@@ -237,15 +222,8 @@ def gives_up(campaign: Campaign, version: Version) -> bool:
         return True
     if campaign.reason_code != Code.KEY_COMPROMISE:
         return False
-    mine = Q(certificate__versions__spki_sha256=version.spki_sha256)
-    mine &= Q(certificate__versions__number__lte=F("version"))
-    return items(campaign).filter(mine).exists()
-
-
-def still_served(account_id: str, serial: str) -> str:
-    """A place where a scan saw a certificate when it looked last; empty where none is known."""
-    found = endpoints.seen([account_id], [serial]).values_list("host", "port").first()
-    return f"{found[0]}:{found[1]}" if found else ""
+    mine = items(campaign).filter(certificate_id=OuterRef("certificate_id"), version__gte=OuterRef("number"))
+    return Version.objects.filter(Exists(mine), spki_sha256=version.spki_sha256).exists()
 
 
 def seen_at(account_id: str, serial: str) -> int:

@@ -36,6 +36,8 @@ SAME_KEY = (
     "Its ACME client has renewed it with the key that is to be given up: let the client make a new key, then "
     "renew it once more."
 )
+ONCE_MORE = frozenset({FROM_THE_SAME, SAME_KEY})
+"""What has come in a certificate's place does not count; what comes after it may."""
 STILL_SERVED = "Its ACME client has renewed it; the old one was still served at %s when last looked."
 NOT_REPLACED = "The new version was withdrawn or refused."
 WAITS_FOR_PROOF = (
@@ -156,6 +158,10 @@ class Goal:
     at: str = ""
     not_at: str = ""
     why: str = ""
+
+    def takes(self, slug: str) -> bool:
+        """Whether what this issuer has issued counts; the built-in CA has one name, see `plain`."""
+        return slug != self.not_at and (not self.at or slug == self.at)
 
 
 def goal(order: Sequence[str], wanted: str, left: str, *, built_in: bool) -> Goal:

@@ -1,6 +1,6 @@
-"""When to renew (ACME Renewal Information, RFC 9773), and which certificate an order replaces."""
+"""When to renew (ACME Renewal Information, RFC 9773)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,8 +14,7 @@ from certdesk.lifecycle.issuance.models import Placement
 from certdesk.pki.authority import queries as authority
 
 from . import rules
-from .errors import malformed, not_found
-from .models import Account, Order
+from .errors import not_found
 
 Wanted = Callable[[str, str, int], bool]
 ASK_AGAIN = 6 * 3600  # seconds
@@ -28,7 +27,7 @@ class Window:
     end: datetime
 
 
-def _version(text: str) -> Version | None:
+def version_of(text: str) -> Version | None:
     """The version that a certID means: found by serial, held against the key identifier in it."""
     key, serial = rules.certificate_key(text)
     reference = authority.reference_of(f"{serial:0>32}") or authority.reference_of(serial)
@@ -60,7 +59,7 @@ def window(text: str, now: datetime, wanted: Wanted) -> Window:
     Raises:
         AcmeError: malformed; 404 for a certificate that is not known.
     """
-    version = _version(text)
+    version = version_of(text)
     if version is None:
         raise not_found("certificate")
     certificate = Certificate.objects.filter(id=version.certificate_id).first()
@@ -75,28 +74,3 @@ def window(text: str, now: datetime, wanted: Wanted) -> Window:
         return Window(told[0], told[1])
     start, end = rules.renewal_window(version.not_before, version.not_after, now=now, hurry=hurry)
     return Window(start, end)
-
-
-def replaced(account: Account, given: object, names: Sequence[str]) -> str:
-    """The checked certID of `replaces`; empty when there is none (RFC 9773 §5).
-
-    Raises:
-        AcmeError: malformed.
-    """
-    if given is None:
-        return ""
-    if not isinstance(given, str) or len(given) > 100:
-        raise malformed("replaces must be a certificate identifier.")
-    version = _version(given)
-    mine = (
-        version is not None
-        and Order.objects.filter(
-            account__credential__account_id=account.credential.account_id,
-            certificate_id=version.certificate_id,
-        ).exists()
-    )
-    if version is None or not mine:
-        raise malformed("replaces is no certificate of this account.")
-    if not set(version.names.split(";")) & set(names):
-        raise malformed("replaces is a certificate for other names.")
-    return given

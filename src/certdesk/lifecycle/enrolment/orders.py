@@ -10,7 +10,7 @@ from certdesk.foundation.common import ids
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Resource
 
-from . import accounts, advice, authorizations, products, queries, rules, states
+from . import accounts, authorizations, products, queries, rules, states, succession
 from .errors import AcmeError, malformed, not_found
 from .models import Account, Order, OrderState
 from .rules import Asked
@@ -52,7 +52,7 @@ def place(account: Account, wanted: Mapping[str, Any], now: datetime, source: st
     asked = _narrowed(asked, product.allow_internal, product.allow_ip)
     products.check_names(account.credential, asked)
     _require(account, asked, product.type, source)
-    replaces = advice.replaced(account, wanted.get("replaces"), [one.text for one in asked])
+    replaces = succession.replaced(account, wanted.get("replaces"), [one.text for one in asked])
     _check_first(replaces, now)
     try:
         with short_transaction():

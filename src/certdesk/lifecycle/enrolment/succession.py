@@ -1,15 +1,22 @@
-"""Which certificate an ACME client has got in the place of an older one: a renewal is an order of its own."""
+"""Which certificate took the place of which: a renewal by an ACME client is an order of its own.
 
-from collections.abc import Collection, Sequence
+An order may name the certificate that it replaces (RFC 9773 §5). Whether it may is asked once, when it is
+placed; from then on it is taken at its word. Many clients name nothing: there the names tell, and the kind of
+key, for a host may have an RSA and an ECDSA certificate.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 
 from django.db.models import OuterRef, Subquery
 
 from certdesk.foundation.common import sql
 from certdesk.lifecycle.applications.models import Application, ApplicationState, CsrMode
-from certdesk.lifecycle.certificates.models import Version
+from certdesk.lifecycle.certificates.models import Certificate, Version
+from certdesk.lifecycle.certificates.states import State
 
-from . import rules
-from .models import Order
+from . import advice, rules
+from .errors import malformed
+from .models import Account, Order, OrderState
 
 _LACKS_NONE = (
     "NOT EXISTS (SELECT 1 FROM certificates_certificatename {one} WHERE {one}.certificate_id = {has}.id"
@@ -20,6 +27,28 @@ _SAME_NAMES = " AND ".join(
     (_LACKS_NONE.format(one="x", has="c", other="n"), _LACKS_NONE.format(one="y", has="n", other="c"))
 )
 """In whatever order the client gave them."""
+
+
+def replaced(account: Account, given: object, names: Collection[str]) -> str:
+    """The certID of what an order replaces, as `rules.certificate_id` writes it; empty when it names nothing.
+
+    It may name a certificate that the same ACME account ordered and that shares a name with the order
+    (RFC 9773 §5): another account's order takes the place of nobody's certificate.
+
+    Raises:
+        AcmeError: malformed.
+    """
+    if given is None:
+        return ""
+    if not isinstance(given, str) or len(given) > 100:
+        raise malformed("replaces must be a certificate identifier.")
+    version = advice.version_of(given)
+    mine = Order.objects.filter(account=account, certificate_id=version.certificate_id) if version else None
+    if version is None or mine is None or not mine.exists():
+        raise malformed("replaces is no certificate of this account: leave it out.")
+    if not set(version.names.split(";")) & set(names):
+        raise malformed("replaces is a certificate for other names.")
+    return rules.certificate_id(bytes(version.der))
 
 
 def of_clients(certificate_ids: Sequence[str]) -> frozenset[str]:
@@ -34,39 +63,56 @@ def of_clients(certificate_ids: Sequence[str]) -> frozenset[str]:
     return frozenset(map(str, found))
 
 
-def successors(certificate_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The later certificates in force that the same ACME account has got for the same names, latest first.
-
-    A client may name what its order replaces (RFC 9773 §5), which counts for that one alone. Many name
-    nothing: there the names tell, and the kind of key, for a host may have an RSA and an ECDSA certificate.
-    """
+def later(certificate_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The later certificates that the same ACME account has got for the same names with the same kind of key,
+    by orders that name nothing; latest first. Each may be a renewal, or another host's."""
     if not certificate_ids:
         return {}
     rows = sql.rows(
-        "SELECT o.certificate_id, n.id, p.replaces FROM enrolment_order o"
+        "SELECT o.certificate_id, n.id FROM enrolment_order o"
         " JOIN certificates_certificate c ON c.id = o.certificate_id"
         " JOIN certificates_certificatename m ON m.account_id = c.account_id AND m.name = c.domain"
         " JOIN certificates_certificate n ON n.id = m.certificate_id AND n.created_at > c.created_at"
-        " AND n.current_version > 0 AND n.state = 'ISSUED'"
         " JOIN enrolment_order p ON p.certificate_id = n.id AND p.account_id = o.account_id"
         " JOIN certificates_version v ON v.certificate_id = c.id AND v.number = c.current_version"
         " JOIN certificates_version w ON w.certificate_id = n.id AND w.number = n.current_version"
-        f" WHERE o.certificate_id IN ({sql.marks(certificate_ids)})"
-        f" AND (p.replaces <> '' OR v.key_algorithm = w.key_algorithm) AND {_SAME_NAMES}"
-        " ORDER BY n.created_at DESC, n.id DESC",
+        f" WHERE o.certificate_id IN ({sql.marks(certificate_ids)}) AND p.replaces = ''"
+        f" AND v.key_algorithm = w.key_algorithm AND {_SAME_NAMES} ORDER BY n.created_at DESC, n.id DESC",
         list(certificate_ids),
     )
-    named = _named({str(old) for old, _, replaces in rows if replaces})
     found: dict[str, tuple[str, ...]] = {}
-    for old, new, replaces in rows:
-        if not replaces or replaces in named[str(old)]:
-            found[str(old)] = (*found.get(str(old), ()), str(new))
+    for old, new in rows:
+        found[str(old)] = (*found.get(str(old), ()), str(new))
     return found
 
 
-def _named(certificate_ids: Collection[str]) -> dict[str, frozenset[str]]:
-    """The names by which orders may say that they replace a version of these (RFC 9773 §4.1)."""
-    found: dict[str, frozenset[str]] = dict.fromkeys(certificate_ids, frozenset())
-    for one in Version.objects.filter(certificate_id__in=found):
-        found[one.certificate_id] |= {rules.certificate_id(bytes(one.der))}
-    return found
+def lines(certificate_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Each of these and what replaced it, one after the other, as the orders name it: down to the last one
+    that is in force; empty where none is. Two statements for each further step of the longest line."""
+    found = {one: [one] for one in certificate_ids}
+    going = dict(found)
+    while going:
+        after = _replacing({line[-1] for line in going.values()})
+        going = {one: line for one, line in going.items() if line[-1] in after}
+        for line in going.values():
+            line.append(after[line[-1]])
+    ids = {one for line in found.values() for one in line}
+    good = Certificate.objects.filter(id__in=ids, state=State.ISSUED, current_version__gt=0)
+    in_force = frozenset(good.values_list("id", flat=True))
+    return {one: _down_to(line, in_force) for one, line in found.items()}
+
+
+def _replacing(certificate_ids: Collection[str]) -> Mapping[str, str]:
+    """What the latest order that names a version of each has brought. What an order names was there before
+    its own certificate, so that a line never comes back to itself."""
+    versions = Version.objects.filter(certificate_id__in=certificate_ids)
+    named = {rules.certificate_id(bytes(one.der)): one.certificate_id for one in versions}
+    named.pop("", None)  # of a CA that leaves the key identifier out
+    orders = Order.objects.filter(replaces__in=named).exclude(replaces="")  # as the index says it
+    placed = orders.exclude(state=OrderState.INVALID).exclude(certificate_id="").order_by("created_at", "id")
+    return {named[one.replaces]: one.certificate_id for one in placed}
+
+
+def _down_to(line: Sequence[str], in_force: Collection[str]) -> tuple[str, ...]:
+    length = next((end for end in range(len(line), 0, -1) if line[end - 1] in in_force), 0)
+    return tuple(line[:length])
