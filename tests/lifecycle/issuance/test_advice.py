@@ -154,23 +154,56 @@ def client_of(desk: Desk, certificate_id: str) -> None:
     )
 
 
+def next_action(desk: Desk, certificate_id: str, now: datetime) -> str:
+    certificate = desk.certificate(certificate_id)
+    return switch.next_of(facts.of([certificate]), certificate, now).action
+
+
 # rule: REN-8
+@pytest.mark.parametrize("last", [True, False], ids=["the last version", "paid beyond it"])
 def test_an_acme_client_is_told_that_the_ca_hurries_and_renews_by_itself(
-    desk: Desk, ca: OutsideCa, held: str
+    desk: Desk, ca: OutsideCa, held: str, last: bool
 ) -> None:
     now = clock.now()
     told = Told(now - 2 * DAY, now - DAY)
     ca.advises = [told]
     client_of(desk, held)
     assert asked(desk).hurried
-    certificate = desk.certificate(held)
-    Certificate.objects.filter(id=held).update(paid_until=certificate.not_after)
+    end = desk.certificate(held).not_after
+    assert end is not None
+    Certificate.objects.filter(id=held).update(paid_until=end if last else end + 90 * DAY)
     assert begun(now + DAY) == []
-    certificate = desk.certificate(held)
-    assert switch.next_of(facts.of([certificate]), certificate, now).action == ""
+    assert begun(end - DAY) == []
+    assert next_action(desk, held, now) == ""
     der = bytes(Version.objects.get().der)
     found = enrolment.window(cert_id(x509.load_der_x509_certificate(der)), now, lambda *_: False)
     assert (found.start, found.end) == (told.start, told.end)
+
+
+# rule: REN-8
+def test_what_an_acme_client_asked_for_is_rolled_over_in_the_usual_course(
+    desk: Desk, ca: OutsideCa, held: str
+) -> None:
+    told = usual(held)
+    ca.advises = [told]
+    client_of(desk, held)
+    asked(desk)
+    assert next_action(desk, held, clock.now()) == "ROLLOVER"
+    assert begun(told.end) == [held]
+
+
+# rule: REN-8
+def test_what_was_reissued_with_a_key_of_the_service_is_no_clients_any_more(
+    desk: Desk, ca: OutsideCa, held: str
+) -> None:
+    now = clock.now()
+    ca.advises = [Told(now - 2 * DAY, now - DAY)]
+    client_of(desk, held)
+    Application.objects.filter(certificate_id=held).update(csr_mode=CsrMode.SYSTEM)  # of the reissue
+    assert asked(desk).hurried
+    Certificate.objects.filter(id=held).update(paid_until=desk.certificate(held).not_after)
+    assert next_action(desk, held, now) == "ROLLOVER"
+    assert begun(now + DAY) == [held]
 
 
 def test_a_failure_leaves_the_window_that_was_told(desk: Desk, ca: OutsideCa, held: str) -> None:

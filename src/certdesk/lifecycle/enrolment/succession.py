@@ -1,4 +1,5 @@
-"""Which certificate took the place of which: a renewal by an ACME client is an order of its own.
+"""Which certificates are an ACME client's to renew, and which one took the place of which: a renewal is an
+order of its own.
 
 An order may name the certificate that it replaces (RFC 9773 §5). Whether it may is asked once, when it is
 placed; from then on it is taken at its word. Many clients name nothing: there the names tell, and the kind of
@@ -7,10 +8,8 @@ key, for a host may have an RSA and an ECDSA certificate.
 
 from collections.abc import Collection, Mapping, Sequence
 
-from django.db.models import OuterRef, Subquery
-
 from certdesk.foundation.common import sql
-from certdesk.lifecycle.applications.models import Application, ApplicationState, CsrMode
+from certdesk.lifecycle.applications.models import ApplicationState, CsrMode
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 
@@ -18,6 +17,14 @@ from . import advice, rules
 from .errors import malformed
 from .models import Account, Order, OrderState
 
+OF_CLIENT = (
+    "(EXISTS (SELECT 1 FROM enrolment_order clients WHERE clients.certificate_id = c.id)"
+    " AND COALESCE((SELECT last.csr_mode FROM applications_application last WHERE last.certificate_id = c.id"
+    f" AND last.state = '{ApplicationState.FULFILLED}' ORDER BY last.id DESC LIMIT 1), '')"
+    f" <> '{CsrMode.SYSTEM}')"
+)
+"""Condition on a certificate `c`: an ACME client asked for it, and renews it by itself. Not what was reissued
+since with a key of the service, which the client does not have."""
 _LACKS_NONE = (
     "NOT EXISTS (SELECT 1 FROM certificates_certificatename {one} WHERE {one}.certificate_id = {has}.id"
     " AND NOT EXISTS (SELECT 1 FROM certificates_certificatename {one}2"
@@ -52,15 +59,15 @@ def replaced(account: Account, given: object, names: Collection[str]) -> str:
 
 
 def of_clients(certificate_ids: Sequence[str]) -> frozenset[str]:
-    """Those of these that ACME clients asked for, and renew by themselves: not what was reissued since with a
-    key of the service, which the client does not have."""
-    current = Application.objects.filter(
-        certificate_id=OuterRef("certificate_id"), state=ApplicationState.FULFILLED
+    """Those of these that are ACME clients' to renew: see `OF_CLIENT`."""
+    if not certificate_ids:
+        return frozenset()
+    marks = sql.marks(certificate_ids)
+    found = sql.rows(
+        f"SELECT c.id FROM certificates_certificate c WHERE c.id IN ({marks}) AND {OF_CLIENT}",
+        list(certificate_ids),
     )
-    key = Subquery(current.order_by("-id").values("csr_mode")[:1])
-    orders = Order.objects.filter(certificate_id__in=certificate_ids).annotate(key=key)
-    found = orders.exclude(key=CsrMode.SYSTEM).values_list("certificate_id", flat=True)
-    return frozenset(map(str, found))
+    return frozenset(str(row[0]) for row in found)
 
 
 def later(certificate_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:

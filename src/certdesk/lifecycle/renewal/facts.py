@@ -40,8 +40,9 @@ class Facts:
     Attributes:
         open: renewals under way; bought: those that have a renewal by purchase, whatever became of it.
         held: the service has the private key; placed: it is served somewhere that the service knows.
-        advice: when the CA wants its current version replaced, where it says so; never `hurried` for that of
-            an ACME client, which renews by itself.
+        advice: when the CA wants its current version replaced, where it says so.
+        left: the CA hurries, and it is an ACME client's: that one is told by our own renewal information, and
+            renews by itself (RFC 9773).
         proved: when the evidence of each proved name was gathered.
     """
 
@@ -52,6 +53,7 @@ class Facts:
     contacts: set[int] = field(default_factory=set)
     proved: dict[int, list[datetime]] = field(default_factory=dict)
     advice: dict[str, Window] = field(default_factory=dict)
+    left: frozenset[str] = frozenset()
     held: set[str] = field(default_factory=set)
     placed: set[str] = field(default_factory=set)
     _zones: dict[str, dict[str, DnsConnection]] = field(default_factory=dict)
@@ -114,20 +116,11 @@ def of(certificates: Sequence[Certificate]) -> Facts:
     contacts = Contact.objects.filter(application_id__in=behind).values_list("application_id", flat=True)
     found.contacts = set(contacts)
     found.proved = validation.proved_at(behind)
-    found.advice = _advice(ids)
+    found.advice = {one: Window(*told) for one, told in advice.windows(ids).items()}
+    found.left = succession.of_clients([one for one, told in found.advice.items() if told.hurried])
     found.held = {str(row[0]) for row in sql.rows(_HELD.format(marks=sql.marks(ids)), ids)}
     placed = Binding.objects.filter(certificate_id__in=ids, gone=False)
     accounts = {one.id: one.account_id for one in certificates}
     rows = placed.values_list("certificate_id", "account_id").distinct()
     found.placed = {one for one, account in rows if accounts[one] == account}
     return found
-
-
-def _advice(certificate_ids: Sequence[str]) -> dict[str, Window]:
-    """ACME clients are told when their CA hurries, and renew by themselves."""
-    told = advice.windows(certificate_ids)
-    hurried = [one for one, (_, _, hurries) in told.items() if hurries]
-    clients = succession.of_clients(hurried) if hurried else frozenset()
-    return {
-        one: Window(start, end, hurries and one not in clients) for one, (start, end, hurries) in told.items()
-    }

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.catalogue import rehearsal
+from certdesk.lifecycle.enrolment.succession import OF_CLIENT
 
 from . import schedule
 from .models import Renewal
@@ -31,6 +32,7 @@ _TO_ROLL = (
     " LEFT JOIN issuance_advice a ON a.certificate_id = c.id AND a.version = c.current_version"
     " WHERE c.paid_until > c.not_after"
     f" AND {_IN_FORCE} AND c.not_after <= %s"
+    f" AND (a.hurried IS NOT TRUE OR NOT {OF_CLIENT})"
     " AND NOT EXISTS (SELECT 1 FROM renewal_renewal r WHERE r.certificate_id = c.id"
     " AND r.kind = 'ROLLOVER' AND r.version = c.current_version)"
     " AND (c.not_after, c.id) > (%s, %s) ORDER BY c.not_after, c.id LIMIT %s"
@@ -38,14 +40,15 @@ _TO_ROLL = (
 _HURRIED = (
     f"SELECT {_COLUMNS}, a.starts_at, a.ends_at FROM issuance_advice a JOIN certificates_certificate c"
     " ON c.id = a.certificate_id AND c.current_version = a.version"
-    f" WHERE a.hurried AND {_IN_FORCE} AND a.starts_at <= %s"
-    " AND NOT EXISTS (SELECT 1 FROM enrolment_order o WHERE o.certificate_id = c.id)"
+    f" WHERE a.hurried AND {_IN_FORCE} AND a.starts_at <= %s AND NOT {OF_CLIENT}"
     " AND NOT EXISTS (SELECT 1 FROM renewal_renewal r WHERE r.certificate_id = c.id"
     " AND r.kind = 'ROLLOVER' AND r.version = c.current_version)"
     " AND (a.starts_at, c.id) > (%s, %s) ORDER BY a.starts_at, c.id LIMIT %s"
 )
-"""Those that their CA wants replaced sooner than usual, also where no paid period is left beyond them. What
-ACME clients asked for is not among them: these are told, and renew by themselves."""
+"""Those that their CA wants replaced sooner than usual, also where no paid period is left beyond them.
+
+What is an ACME client's is in neither list while its CA hurries: the client is told by our own renewal
+information, which speaks of the version that it has, and renews by itself."""
 _READY = (
     "SELECT r.id, r.certificate_id FROM renewal_renewal r JOIN certificates_certificate c"
     " ON c.id = (CASE WHEN r.new_id <> '' THEN r.new_id ELSE r.certificate_id END)"

@@ -140,7 +140,8 @@ def next_of(facts: Facts, certificate: Certificate, now: datetime) -> Next:
         return Next("", None)
     found = []
     advised = facts.advice.get(certificate.id)
-    if paid > end or (advised is not None and advised.hurried):
+    hurried = advised is not None and advised.hurried
+    if (paid > end or hurried) and certificate.id not in facts.left:
         found.append((schedule.rollover_at(certificate.id, begin, end, advised), Kind.ROLLOVER.value))
     if certificate.auto_renewal and certificate.id not in facts.bought:
         found.append((schedule.buy_at(certificate.id, paid), Kind.BUY.value))
