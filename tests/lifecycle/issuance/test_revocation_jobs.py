@@ -4,17 +4,20 @@ from datetime import timedelta
 
 import pytest
 
+from certdesk.connectors.issuers.protocol import ControlWanted
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
+from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.jobs.actions import enqueue
 from certdesk.foundation.jobs.models import Job
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
-from certdesk.lifecycle.issuance import revocation_jobs, revoking
+from certdesk.lifecycle.issuance import followup, revocation_jobs, revoking
 from certdesk.lifecycle.issuance.models import Outcome, RevocationRequest
 from tests.support.desk import Desk
 from tests.support.inventory import issued, new_account, person, placed
+from tests.support.outside_ca import OutsideCa, front
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -99,3 +102,30 @@ def test_a_known_key_is_withdrawn_page_by_page_and_later_where_the_state_allows_
     desk.run(revocation_jobs.LOOK_AGAIN)
     assert desk.state(mine[3]) == "REVOKED"
     assert not Job.objects.filter(kind=revocation_jobs.SPREAD, state="READY").exists()
+
+
+@pytest.mark.parametrize("how", ["revoked by another job", "expired"])
+def test_when_what_wanted_control_again_is_over_the_rest_ends_revoked(desk: Desk, how: str):
+    # rule: REV-7
+    ca = OutsideCa()
+    with front(away=ca):
+        certificate_id = desk.issued("www.example.com")
+        end = desk.certificate(certificate_id).not_after
+        followup.roll_over(desk.alice, certificate_id, clock.now(), latest=end)
+        desk.run(DAY)
+        first = Version.objects.get(certificate_id=certificate_id, number=1)
+        ca.faults = [("revoke", "before", ControlWanted("It wants control again.", "Set the record."))]
+        revoking.request(desk.alice, certificate_id, revoking.Wish("SUPERSEDED"), clock.now())
+        desk.run()
+        assert desk.state(certificate_id) == "REVOKING_DOMAIN"
+        left = Version.objects.get(certificate_id=certificate_id, revoked_at=None)
+        assert left == first
+        if how == "expired":
+            Version.objects.filter(id=first.id).update(not_after=clock.now() - DAY)
+        else:
+            with short_transaction():
+                revoking.end_version(first, 4, clock.now())
+            testing.run_due()
+        desk.run(DAY)
+        assert desk.state(certificate_id) == "REVOKED"
+        assert RevocationRequest.objects.get().outcome == Outcome.DONE

@@ -82,8 +82,6 @@ class Settle(Handler[tuple[ToRevoke, ...], tuple[Revoked, ...]]):
         error = next((one.error for one in result if one.error is not None), None)
         principal = system_principal(certificate.account_id, job.kind)
         if error is None:
-            if certificate.state == State.REVOKING_DOMAIN:
-                certificates.move(certificate.id, Event.REVOCATION_DOMAIN_PROVED, now, principal=principal)
             _revoke(principal, certificate, asked, now)
             return
         if isinstance(error, ControlWanted) and certificate.state == State.REVOKING:  # REV-7
@@ -108,11 +106,14 @@ def _note_revoked(asked: RevocationRequest, result: tuple[Revoked, ...], now: da
 
 
 def _revoke(principal: Principal, certificate: Certificate, asked: RevocationRequest, now: datetime) -> None:
+    """Revokes what no CA outside has to; whatever one of them wanted to see (REV-7) it waits for no more."""
     many = asked.requested_by == revoking.CAMPAIGN
     for version in versions.in_force(certificate.id, now):
         revoking.end_version(version, asked.reason, now, many=many)
         if asked.proved:
             revoking.distrust_key(version, now)
+    if certificate.state == State.REVOKING_DOMAIN:
+        certificates.move(certificate.id, Event.REVOCATION_DOMAIN_PROVED, now, principal=principal)
     certificates.move(certificate.id, Event.REVOKED, now, principal=principal)
     _end(asked, Outcome.DONE, now)
     privacy.forget_messages(certificate.id)  # REV-8: all but the last one, which is still to be sent
