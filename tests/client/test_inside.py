@@ -55,6 +55,12 @@ def test_waiting_ends_where_nothing_will_come() -> None:
         wait(Desk(("CHECKING", 40, "applicant"), ("UNPASSED", 0, "")))
 
 
+@pytest.mark.parametrize("state", ["REVOKING", "REVOKING_DOMAIN", "REVOKED", "EXPIRED"])
+def test_waiting_ends_with_what_is_being_revoked(state: str) -> None:
+    with pytest.raises(NotIssued, match=f"will not be issued: {state}"):
+        wait(Desk((state, 0, "")))
+
+
 def test_waiting_ends_in_time() -> None:
     with pytest.raises(NotIssued, match=r"not issued yet: CHECKING\. applicant must act"):
         wait(Desk(*[("CHECKING", 40, "applicant")] * 9), timeout=10)

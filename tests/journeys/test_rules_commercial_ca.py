@@ -14,7 +14,10 @@ from certdesk.foundation.common import clock, ids, settings
 from certdesk.foundation.jobs import testing
 from certdesk.foundation.sealing import actions as sealing
 from certdesk.lab.ca.server import LabCa
+from certdesk.lifecycle.campaigns import rules as campaign_rules
+from certdesk.lifecycle.campaigns.rules import Action
 from certdesk.lifecycle.certificates.models import Certificate, Version
+from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuance import actions, adding, revoking
 from certdesk.lifecycle.issuance.models import OutsideOrder
 from certdesk.lifecycle.issuance.revoking import Wish
@@ -22,6 +25,7 @@ from certdesk.lifecycle.issuers import dialing
 from certdesk.lifecycle.issuers.models import Issuer, Place
 from tests.support.certcentral import LOOPBACK, STREET
 from tests.support.desk import Desk, open_desk
+from tests.support.rulebook import Caller
 
 NAME = "www.example.com"
 DAY = timedelta(days=1)
@@ -163,6 +167,10 @@ def test_the_ca_asks_for_the_domains_again_before_it_revokes(desk: Desk, ca: Lab
     assert f"_dnsauth.{NAME} to {order.token}" in told
     assert order.certificates[0].status == "issued"
     assert Version.objects.get(certificate_id=certificate_id).revoked_at is None
+    alice = Caller(desk.alice)
+    alice("certificates.confirm_revocation", certificate_id)  # twice is no error
+    assert alice("certificates.show", certificate_id)["revoke_reason"] == "SUPERSEDED"
+    assert campaign_rules.cannot(Action.REVOKE, State.REVOKING_DOMAIN, "BOUGHT", allowed=True) == ""
     desk.dns.set(f"_dnsauth.{NAME}", "TXT", [order.token])
     testing.run_all(timedelta(hours=2), 30, strict=True)
     assert desk.state(certificate_id) == "REVOKED"

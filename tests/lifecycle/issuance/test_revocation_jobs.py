@@ -88,14 +88,18 @@ def test_a_confirmed_one_whose_job_was_lost_gets_another(alice):
 
 def test_a_known_key_is_withdrawn_page_by_page_and_later_where_the_state_allows_nothing_yet(desk: Desk):
     # rule: REV-6
-    mine = [desk.issued(f"{name}.example.com") for name in "abcd"]
+    mine = [desk.issued(f"{name}.example.com") for name in "abcde"]
     hosted = issued(desk.alice, now=clock.now())
     placed(hosted, State.UPLOAD, clock.now() + DAY)
     Version.objects.update(spki_sha256="c" * 64)
     placed(mine[3], State.REISSUING, clock.now() + DAY)
+    Certificate.objects.filter(id=mine[4]).update(level="OV")
+    revoking.request(desk.alice, mine[4], revoking.Wish("SUPERSEDED"), clock.now())
+    assert RevocationRequest.objects.get().confirmed_at is None
     enqueue(revocation_jobs.SPREAD, {"spki_sha256": "c" * 64}, subject=mine[0])
     desk.run()
-    assert [desk.state(one) for one in mine] == ["REVOKED"] * 3 + ["REISSUING"]
+    assert [desk.state(one) for one in mine] == ["REVOKED"] * 3 + ["REISSUING", "REVOKED"]
+    assert RevocationRequest.objects.get(certificate_id=mine[4]).reason == 1
     assert "known to others" in desk.certificate(hosted).last_failure
     assert Event.objects.filter(action="certificate.key_compromised", resource=f"cert:{hosted}").exists()
     placed(mine[3], State.ISSUED, clock.now() + DAY)

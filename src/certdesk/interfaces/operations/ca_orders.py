@@ -7,7 +7,7 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.certificates import queries as certificate_queries
 from certdesk.lifecycle.certificates.models import Certificate
-from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.certificates.states import BEING_REVOKED, State
 from certdesk.lifecycle.issuance import by_hand, outside_info
 from certdesk.lifecycle.issuance.advice import AdviceInfo
 from certdesk.lifecycle.issuance.outside_info import OrderInfo
@@ -80,7 +80,7 @@ def _advice(told: AdviceInfo | None) -> Shape | None:
 def _next(found: Certificate, info: OrderInfo) -> Shape:
     """Who acts next, where it is not the CA."""
     key = info.who if found.state == State.ISSUING else ""
-    if found.state == State.REVOKING and info.revokes:
+    if found.state in BEING_REVOKED and info.revokes:
         key = "revokes"
     if key not in NEXT:
         return {}

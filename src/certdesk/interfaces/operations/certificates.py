@@ -15,7 +15,7 @@ from certdesk.lifecycle.certificates import chains, editing, endings, queries, r
 from certdesk.lifecycle.certificates.errors import NotExportable
 from certdesk.lifecycle.certificates.filters import ListFilters, SearchFilters
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.certificates.states import BEING_REVOKED, State
 from certdesk.lifecycle.issuance import revoking
 from certdesk.lifecycle.notifications import queries as notices
 from certdesk.lifecycle.renewal import queries as renewals
@@ -97,7 +97,7 @@ def shown(found: Certificate, now: datetime) -> Shape:
     shape["notices"] = sorted(notices.switched_on(found.id))
     shape |= _renewal(found)
     shape |= ca_orders.of(found)
-    if found.state in (State.REVOKING, State.REVOKED):
+    if found.state == State.REVOKED or found.state in BEING_REVOKED:
         shape["revoke_reason"] = revoking.reason_of(found.id)
     if found.source == "UPLOADED":
         shape["findings"] = [shapes.finding(one) for one in uploading.findings_of(found, now)]

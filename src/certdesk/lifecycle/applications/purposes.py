@@ -5,17 +5,15 @@ rollover leave the certificate as it is until the new version is there: names ar
 signed in one and the same state.
 """
 
-from certdesk.lifecycle.certificates.states import Event, State
+from certdesk.lifecycle.certificates.states import ROLLS_OVER, Event, State
 
 from .models import Purpose
-
-_UNTOUCHED = frozenset({State.ISSUED, State.REISSUING})  # REI-9: renewed as before while nobody confirmed
 
 PROVING = {
     Purpose.ISSUE: frozenset({State.CHECKING}),
     Purpose.REISSUE: frozenset({State.CHECKING}),
     Purpose.ADDITION: frozenset({State.SUPPLEMENTCHECKING}),
-    Purpose.ROLLOVER: _UNTOUCHED,
+    Purpose.ROLLOVER: ROLLS_OVER,
 }
 """The states in which its names are looked at."""
 
@@ -23,7 +21,7 @@ SIGNING = {
     Purpose.ISSUE: frozenset({State.ISSUING}),
     Purpose.REISSUE: frozenset({State.ISSUING}),
     Purpose.ADDITION: frozenset({State.SUPPLEMENTCHECKING}),
-    Purpose.ROLLOVER: _UNTOUCHED,
+    Purpose.ROLLOVER: ROLLS_OVER,
 }
 """The states in which the issuer may be asked."""
 

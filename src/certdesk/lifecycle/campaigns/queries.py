@@ -13,7 +13,7 @@ from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.rows import like_pattern
-from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.certificates.states import ROLLS_OVER
 from certdesk.lifecycle.deployment import queries as deployment
 from certdesk.lifecycle.discovery import queries as endpoints
 from certdesk.lifecycle.issuance.models import OutsideOrder
@@ -238,7 +238,7 @@ def to_advance(campaign: Campaign) -> QuerySet[Item]:
     )
     open_ones = items(campaign).filter(state__in=(ItemState.REPLACING, ItemState.DEPLOYING))
     there = Q(certificate__current_version__gt=F("version"))
-    otherwise = ~Q(certificate__state__in=(State.ISSUED, State.REISSUING))
+    otherwise = ~Q(certificate__state__in=ROLLS_OVER)
     return (
         open_ones.filter(there | otherwise | ~Exists(wanted))
         .select_related("certificate")

@@ -15,7 +15,7 @@ from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.certificates.states import ROLLS_OVER, State
 from certdesk.lifecycle.deployment import actions as deployment
 from certdesk.lifecycle.deployment import queries as places
 from certdesk.lifecycle.deployment.states import BindingState
@@ -119,7 +119,7 @@ def begin(
 def advance(principal: Principal, campaign: Campaign, item: Item, now: datetime, known: Known) -> Outcome:
     """Where the item stands now, as far as it can go at this moment; in the caller's transaction."""
     certificate = item.certificate
-    if certificate.state not in (State.ISSUED, State.REISSUING):
+    if certificate.state not in ROLLS_OVER:
         return ItemState.FAILED, gone(item)
     version = current(certificate)
     if version is None or version.number <= item.version:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from certdesk.foundation.common.errors import BadParameter
 from certdesk.lifecycle.certificates import endings
-from certdesk.lifecycle.certificates.states import ROWS, State
+from certdesk.lifecycle.certificates.states import BEING_REVOKED, ROWS, State
 
 REVOKE, REISSUE = "scm:cert:revoke", "scm:cert:reissue"
 MOST_PER_MINUTE = 3_000
@@ -258,7 +258,7 @@ def cannot(action: Action, state: State, source: str, *, allowed: bool) -> str:
         return NO_RIGHT
     if source != "BOUGHT":
         return endings.NOT_ISSUED_HERE
-    if state not in ((State.ISSUED,) if replaces(action) else (State.ISSUED, State.REVOKING)):
+    if state not in ({State.ISSUED} if replaces(action) else {State.ISSUED, *BEING_REVOKED}):
         return f"It is {ROWS[state].title!r}."
     return ""
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
-from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.certificates.states import BEING_REVOKED, State
 from certdesk.lifecycle.issuance import revocation_jobs
 
 from . import client_queries, clients, freezing, outcome, pace, queries, replacing, rules, standing
@@ -56,7 +56,7 @@ def step(principal: Principal, campaign: Campaign, now: datetime) -> timedelta |
 def settle(campaign: Campaign) -> None:
     """What became of certificates whose revocation was asked for."""
     found = queries.items(campaign).filter(state=ItemState.REVOKING).select_related("certificate")
-    settled = found.exclude(certificate__state__in=(State.REVOKING, State.REVOKING_DOMAIN))[:SETTLED_AT_ONCE]
+    settled = found.exclude(certificate__state__in=BEING_REVOKED)[:SETTLED_AT_ONCE]
     for item in settled:
         revoked = item.certificate.state == State.REVOKED
         outcome.end(item, ItemState.DONE if revoked else ItemState.FAILED, "" if revoked else _why(item))

@@ -8,17 +8,11 @@ from certdesk.foundation.common import sql
 from certdesk.foundation.iam.principal import Principal
 
 from . import queries
-from .states import State
+from .states import BEING_REVOKED, EXPIRING
 
 _MOST_NAMES = 100
 _MOST = 20
-_IN_FORCE = (
-    State.ISSUED,
-    State.UPLOAD,
-    State.SUPPLEMENTCHECKING,
-    State.CANCELSUPPLEMENTING,
-    State.REISSUING,
-)
+_IN_FORCE = EXPIRING - BEING_REVOKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +61,11 @@ def covering(principal: Principal, name: str, now: datetime) -> tuple[tuple[str,
     """(id, name) of certificates in force that the principal may look at and that cover a host, the one
     that lasts longest first; at most 20."""
     host = name.lower().removesuffix(".")
-    states = ",".join(["%s"] * len(_IN_FORCE))
     found = sql.rows(
         "SELECT DISTINCT c.id, c.name, c.not_after FROM certificates_certificatename n"
         " JOIN certificates_certificate c ON c.id = n.certificate_id"
-        f" WHERE n.account_id = %s AND n.name IN (%s, %s) AND c.state IN ({states}) AND c.not_after > %s"
+        " WHERE n.account_id = %s AND n.name IN (%s, %s)"
+        f" AND c.state IN ({sql.marks(_IN_FORCE)}) AND c.not_after > %s"
         f" ORDER BY c.not_after DESC, c.id LIMIT {_MOST}",
         [
             principal.account_id,

@@ -283,6 +283,13 @@ EXPIRING = frozenset(
     }
 )
 
+BEING_REVOKED = frozenset({S.REVOKING, S.REVOKING_DOMAIN})
+"""From the request on, until it is revoked or lapses; with proof of control in between where a CA wants it
+(REV-7)."""
+
+ROLLS_OVER = frozenset(state for state, event, _ in TABLE if event is E.ROLL_OVER)
+"""In force, and nothing that was asked for keeps a further version from taking its place (REN-9, REI-9)."""
+
 
 def step(state: State, event: Event, via: Via = Via.ANY) -> State:
     """The state after `event`.

@@ -7,7 +7,7 @@ from datetime import datetime
 from cryptography import x509
 
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.certificates.states import BEING_REVOKED, State
 from certdesk.lifecycle.issuance import queries as issuance
 from certdesk.lifecycle.issuance.advice import windows
 from certdesk.lifecycle.issuance.models import Placement
@@ -18,7 +18,7 @@ from .errors import not_found
 
 Wanted = Callable[[str, str, int], bool]
 ASK_AGAIN = 6 * 3600  # seconds
-_HURRY = (State.REVOKING, State.REVOKING_DOMAIN, State.REVOKED, State.DELETED)
+_HURRY = BEING_REVOKED | {State.REVOKED, State.DELETED}
 
 
 @dataclass(frozen=True, slots=True)

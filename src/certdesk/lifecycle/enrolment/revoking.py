@@ -18,7 +18,7 @@ from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal, system_principal
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.certificates.states import BEING_REVOKED, State
 from certdesk.lifecycle.issuance import revoking
 from certdesk.lifecycle.issuance.revocation_rules import Code
 from certdesk.lifecycle.issuance.revoking import Wish
@@ -134,11 +134,8 @@ def _holds_all(account: Account, version: Version, now: datetime) -> bool:
 
 def _refuse_revoked(certificate: Certificate, version: Version) -> None:
     """For whoever could only ask once more, also while it waits to be revoked."""
-    asked = version.number == certificate.current_version and certificate.state in (
-        State.REVOKED,
-        State.REVOKING,
-        State.REVOKING_DOMAIN,
-    )
+    state = State(certificate.state)
+    asked = version.number == certificate.current_version and state in BEING_REVOKED | {State.REVOKED}
     if version.revoked_at is not None or asked:
         raise _already_revoked()
 

@@ -3,23 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.certificates.states import EXPIRING, State
 
 USUAL = 6 * 3600.0
 """Seconds between two questions to a CA that names no time, and after a failure that lasts (§4.3.3)."""
 SOONEST, LATEST = 60.0, 86_400.0
 """What a CA names below or beyond is held to these (§4.3.2)."""
-_IN_FORCE = frozenset(
-    {
-        State.ISSUED,
-        State.REISSUING,
-        State.SUPPLEMENTCHECKING,
-        State.CANCELSUPPLEMENTING,
-        State.REVOKING,
-        State.REVOKING_DOMAIN,
-    }
-)
-"""Issued, or what may become Issued again with the same version."""
 
 
 class Held(Protocol):
@@ -36,7 +25,7 @@ class Held(Protocol):
 def is_asked_for(one: Held, version: int, now: datetime) -> bool:
     """Whether it still matters: nobody asks for what is replaced, revoked or expired (§4.3.2)."""
     end = one.not_after
-    return State(one.state) in _IN_FORCE and one.current_version == version and bool(end and end > now)
+    return State(one.state) in EXPIRING and one.current_version == version and bool(end and end > now)
 
 
 def pause(retry_after: int | None) -> float:

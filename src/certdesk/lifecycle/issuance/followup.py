@@ -19,7 +19,7 @@ from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates import queries as certificate_queries
 from certdesk.lifecycle.certificates.errors import NoCertificate
 from certdesk.lifecycle.certificates.models import Certificate
-from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.certificates.states import ROLLS_OVER, State
 from certdesk.lifecycle.validation import actions as validation
 from certdesk.lifecycle.validation import organization_reuse, proofs
 
@@ -141,7 +141,7 @@ def _held(certificate_id: str) -> Certificate:
     found = Certificate.objects.select_for_update().filter(id=certificate_id).first()
     if found is None:
         raise NoCertificate(certificate_id)
-    if found.state not in (State.ISSUED, State.REISSUING) or found.source != "BOUGHT":
+    if found.state not in ROLLS_OVER or found.source != "BOUGHT":
         raise WrongState(
             "Only a certificate that was issued here and is in force gets a further version.",
             next_step="Open the certificate to see how it stands.",

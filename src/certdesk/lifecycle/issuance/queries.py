@@ -11,6 +11,7 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.certificates.attention import COUNT_UP_TO
 from certdesk.lifecycle.certificates.rows import COLUMNS, LIST
+from certdesk.lifecycle.certificates.states import BEING_REVOKED
 from certdesk.lifecycle.issuers.models import Issuer
 from certdesk.pki.keystore import queries as keystore
 
@@ -53,11 +54,11 @@ def confirmed_without_job(kind: str, limit: int) -> list[str]:
     found = sql.rows(
         "SELECT r.certificate_id FROM issuance_revocationrequest r"
         " JOIN certificates_certificate c ON c.id = r.certificate_id"
-        " AND c.state IN ('REVOKING', 'REVOKING_DOMAIN')"
+        f" AND c.state IN ({sql.marks(BEING_REVOKED)})"
         " WHERE r.outcome = 'OPEN' AND r.confirmed_at IS NOT NULL AND NOT EXISTS ("
         " SELECT 1 FROM jobs_job j WHERE j.subject = r.certificate_id AND j.state IN ('READY', 'RUNNING')"
         " AND j.kind = %s) ORDER BY r.id LIMIT %s",
-        [kind, limit],
+        [*(state.value for state in BEING_REVOKED), kind, limit],
     )
     return [str(row[0]) for row in found]
 

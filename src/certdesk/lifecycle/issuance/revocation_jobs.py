@@ -21,7 +21,7 @@ from certdesk.lifecycle.certificates import actions as certificates
 from certdesk.lifecycle.certificates import versions
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.rules import state_of
-from certdesk.lifecycle.certificates.states import EXPIRING, Event, State
+from certdesk.lifecycle.certificates.states import BEING_REVOKED, EXPIRING, Event, State
 from certdesk.lifecycle.validation import mails
 
 from . import outside_revoking, privacy, queries, revoking
@@ -35,7 +35,6 @@ WATCH = "issuance.revocations"
 LAPSED = "The revocation was not confirmed within 30 days, so the certificate stays in force."
 EXPIRED = "The certificate expired before its revocation was confirmed."
 FOR_EVER = 1_000_000
-AT_CA = (State.REVOKING, State.REVOKING_DOMAIN)
 AT_ONCE = 100  # rows of one transaction (law 13)
 TOLD = "issuance.forget_told"
 TELLING = timedelta(hours=1)  # in which the mail of a revocation is delivered, or read where none leaves
@@ -65,7 +64,7 @@ class Settle(Handler[tuple[ToRevoke, ...], tuple[Revoked, ...]]):
 
     def _found(self, job: Job) -> tuple[Certificate, RevocationRequest] | None:
         asked = revoking.open_request(job.subject)
-        certificate = Certificate.objects.filter(id=job.subject, state__in=AT_CA).first()
+        certificate = Certificate.objects.filter(id=job.subject, state__in=BEING_REVOKED).first()
         if asked is None or asked.confirmed_at is None or certificate is None:
             return None
         return certificate, asked
@@ -230,15 +229,19 @@ class Spread(Handler[bool, None]):
     def load(self, job: Job) -> bool | None:
         now = clock.now()
         digest, after = str(job.payload["spki_sha256"]), str(job.payload.get("after", ""))
-        found = list(_of_key(digest, now, (State.ISSUED, State.UPLOAD)).filter(id__gt=after)[:AT_ONCE])
+        found = list(_of_key(digest, now, _REACHED).filter(id__gt=after)[:AT_ONCE])
         for certificate in found:
             _withdraw_trust(certificate, now)
         if len(found) == AT_ONCE:
             jobs.enqueue(SPREAD, {"spki_sha256": digest, "after": found[-1].id}, subject=job.subject)
-        elif _of_key(digest, now, EXPIRING - {State.ISSUED, State.UPLOAD, State.REVOKING}).exists():
+        elif _of_key(digest, now, EXPIRING - _REACHED).exists():
             again = clock.real_now() + LOOK_AGAIN
             jobs.enqueue(SPREAD, {"spki_sha256": digest}, subject=job.subject, run_at=again)
         return None
+
+
+_REACHED = BEING_REVOKED | {State.ISSUED, State.UPLOAD}
+"""What can be done at once; whatever else is in force is looked at again."""
 
 
 def _of_key(digest: str, now: datetime, states: Collection[State]) -> QuerySet[Certificate]:
@@ -254,8 +257,9 @@ def _of_key(digest: str, now: datetime, states: Collection[State]) -> QuerySet[C
 
 def _withdraw_trust(certificate: Certificate, now: datetime) -> None:
     words = "Its private key is known to others."
-    if certificate.state == State.ISSUED:
-        revoking.revoke_now(certificate, rules.Code.KEY_COMPROMISE, words, now, who=SPREAD)
+    if certificate.state != State.UPLOAD:  # one that waits for its confirmation waits no longer
+        known = certificate.state in BEING_REVOKED
+        revoking.revoke_now(certificate, rules.Code.KEY_COMPROMISE, words, now, who=SPREAD, proved=known)
         return
     certificates.note_failure(certificate.id, State.UPLOAD, words, now)
     audit.record(

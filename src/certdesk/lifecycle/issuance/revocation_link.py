@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import system_principal
-from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.certificates.states import BEING_REVOKED
 
 from . import revocation_rules as rules
 from . import revoking
@@ -78,5 +78,5 @@ def _asked(found: RevocationRequest | None, now: datetime) -> Asked:
 def _standing(found: RevocationRequest, now: datetime) -> Standing:
     if found.confirmed_at is not None:
         return Standing.USED
-    over = found.outcome != Outcome.OPEN or found.certificate.state != State.REVOKING
+    over = found.outcome != Outcome.OPEN or found.certificate.state not in BEING_REVOKED
     return Standing.OLD if over or rules.link_is_old(found.made_at, now) else Standing.GOOD

@@ -21,7 +21,7 @@ from certdesk.lifecycle.certificates import queries as certificate_queries
 from certdesk.lifecycle.certificates import versions
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.rules import state_of
-from certdesk.lifecycle.certificates.states import Event, State, check_not_expired, step
+from certdesk.lifecycle.certificates.states import BEING_REVOKED, Event, State, check_not_expired, step
 from certdesk.lifecycle.validation import mails
 from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.x509 import key_proofs
@@ -152,13 +152,13 @@ def confirm(principal: Principal, certificate_id: str, now: datetime) -> State:
     certificate = certificate_queries.fetch(principal, REVOKE, certificate_id)
     with short_transaction():
         asked = open_request(certificate.id)
-        if asked is None or state_of(certificate, now) is not State.REVOKING:
+        if asked is None or state_of(certificate, now) not in BEING_REVOKED:
             raise WrongState(
                 "No revocation of this certificate waits for a confirmation.",
                 next_step="Open the certificate to see how it stands.",
             )
         confirm_open(principal, asked, now, by="account")
-    return State.REVOKING
+    return State(certificate.state)
 
 
 def confirm_open(

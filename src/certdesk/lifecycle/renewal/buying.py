@@ -10,7 +10,7 @@ from certdesk.lifecycle.applications.form import ApplicationForm, from_mapping
 from certdesk.lifecycle.applications.models import Application, Contact
 from certdesk.lifecycle.certificates import editing
 from certdesk.lifecycle.certificates.models import Certificate, Csr
-from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.certificates.states import BEING_REVOKED, State
 from certdesk.lifecycle.issuance import actions as issuance
 from certdesk.lifecycle.orders import actions as orders
 from certdesk.lifecycle.validation import automatic
@@ -24,7 +24,7 @@ from .rules import Wish
 
 PATIENCE = timedelta(minutes=30)
 """So long the proofs and the issuer may take before anything is said to stand in the way."""
-ENDED = frozenset({State.REVOKED, State.REVOKING, State.DELETED, State.UNSUBSCRIBING})
+ENDED = BEING_REVOKED | {State.REVOKED, State.DELETED, State.UNSUBSCRIBING}
 
 
 class Short(Exception):

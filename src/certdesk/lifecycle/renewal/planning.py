@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.catalogue import rehearsal
+from certdesk.lifecycle.certificates.states import ROLLS_OVER
 from certdesk.lifecycle.enrolment.succession import OF_CLIENT
 
 from . import schedule
@@ -16,8 +17,9 @@ from .schedule import Kind, Window
 STEP = "renewal.step"
 BATCH = 100  # law 13: rows of one transaction
 EARLIEST = timedelta(days=140)  # a third of the longest version, and the spread
+_STATES = ", ".join(f"'{one}'" for one in sorted(ROLLS_OVER))
 _IN_FORCE = (
-    "c.state IN ('ISSUED', 'REISSUING') AND c.source = 'BOUGHT' AND c.not_after >= %s"
+    f"c.state IN ({_STATES}) AND c.source = 'BOUGHT' AND c.not_after >= %s"
     f" AND SUBSTR(c.brand, 1, 1) <> '{rehearsal.SIGN}'"
 )
 _COLUMNS = "c.id, c.account_id, c.brand, c.current_version, c.not_before, c.not_after, c.paid_until"

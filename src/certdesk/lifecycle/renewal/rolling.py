@@ -6,7 +6,7 @@ from certdesk.foundation.iam.principal import system_principal
 from certdesk.lifecycle.applications.models import Application, ApplicationState
 from certdesk.lifecycle.certificates import endings
 from certdesk.lifecycle.certificates.models import Certificate
-from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.certificates.states import ROLLS_OVER, State
 from certdesk.lifecycle.issuance import followup
 from certdesk.lifecycle.validation import queries as validation
 
@@ -15,8 +15,6 @@ from .buying import PATIENCE, cause_of_proof, cause_of_words
 from .causes import Cause
 from .models import Renewal
 from .outcome import Done, Ended, Failed, Outcome, Waits
-
-ROLLS = frozenset({State.ISSUED, State.REISSUING})
 
 
 def step(renewal: Renewal, certificate: Certificate, now: datetime) -> Outcome:
@@ -29,7 +27,7 @@ def step(renewal: Renewal, certificate: Certificate, now: datetime) -> Outcome:
     if certificate.current_version > renewal.version:
         done = placing.place(principal, renewal, certificate, deploy=True)
         return Done() if isinstance(done, Done) and _by_machine(renewal, done) else done
-    if State(certificate.state) not in ROLLS:
+    if State(certificate.state) not in ROLLS_OVER:
         return Waits(Cause.BUSY) if State(certificate.state) in _PENDING else Ended()
     application = Application.objects.filter(id=renewal.application_id).first()
     if application is None or application.state == ApplicationState.WITHDRAWN:

@@ -12,7 +12,6 @@ from certdesk.lifecycle.certificates import editing, endings, further, states
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates.models import Certificate
-from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.orders import queries as orders
 from certdesk.lifecycle.orders.actions import SUBSCRIBE
 
@@ -24,7 +23,6 @@ from .models import AutoRenewal, Renewal
 from .schedule import Kind
 
 AUTO = "scm:cert:autoRenew"
-IN_FORCE = frozenset({State.ISSUED, State.REISSUING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ def check_possible(certificate: Certificate, now: datetime) -> None:
     if certificate.free or rehearsal.is_rehearsal(certificate.brand):
         raise WrongState(further.FREE_NOT_RENEWED)
     state = certificate_rules.state_of(certificate, now)
-    if state not in IN_FORCE:
+    if state not in states.ROLLS_OVER:
         raise WrongState(
             f"A certificate that is {states.ROWS[state].title!r} cannot renew itself.",
             next_step="Possible only while it is Issued.",
@@ -121,7 +119,7 @@ def _standing(certificate: Certificate, now: datetime) -> Standing:
     facts = fact_reads.of([certificate])
     kept = facts.switches.get(certificate.id)
     coming = next_of(facts, certificate, now)
-    if not coming.action and certificate_rules.state_of(certificate, now) not in IN_FORCE:
+    if not coming.action and certificate_rules.state_of(certificate, now) not in states.ROLLS_OVER:
         found: list[Blocker] = []
     else:
         found = blockers.of(facts, certificate, Kind(coming.action or "BUY"), coming.at or now)
@@ -134,7 +132,7 @@ def next_of(facts: Facts, certificate: Certificate, now: datetime) -> Next:
     if under_way is not None:
         return Next(under_way.kind, max(under_way.next_at, now))
     begin, end, paid = certificate.not_before, certificate.not_after, endings.paid_end(certificate)
-    if certificate_rules.state_of(certificate, now) not in IN_FORCE or not (begin and end and paid):
+    if certificate_rules.state_of(certificate, now) not in states.ROLLS_OVER or not (begin and end and paid):
         return Next("", None)
     if rehearsal.is_rehearsal(certificate.brand):
         return Next("", None)

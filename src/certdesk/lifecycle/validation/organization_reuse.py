@@ -11,12 +11,12 @@ from certdesk.lifecycle.applications import queries as applications
 from certdesk.lifecycle.applications.contacts import same_information
 from certdesk.lifecycle.applications.models import Application, ApplicationState, Purpose
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.certificates.states import BEING_REVOKED, State
 
 from . import officers, organization_queries, organization_rules
 from .models import OrganizationReuse, OrganizationState, OrganizationVerification
 
-GONE = frozenset({State.REVOKED, State.REVOKING, State.REVOKING_DOMAIN})
+GONE = BEING_REVOKED | {State.REVOKED}
 LOOKED_AT = 100
 _DAY = timedelta(days=1)
 

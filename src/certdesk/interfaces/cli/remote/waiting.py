@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from certdesk.client import Certdesk
+from certdesk.lifecycle.certificates.states import BEING_REVOKED
 
 DONE = frozenset({"ISSUED", "UPLOAD"})
-OVER = frozenset({"UNPASSED", "REVOKED", "EXPIRED", "REVOKING", "CANCELCHECKING"})
+OVER = BEING_REVOKED | {"UNPASSED", "REVOKED", "EXPIRED", "CANCELCHECKING"}
 PAUSE = 2.0
 LONGEST_PAUSE = 15.0
 HOUR = 3600.0

@@ -17,7 +17,7 @@ from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.certificates import endings
 from certdesk.lifecycle.certificates.filters import HOUSE
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.certificates.states import BEING_REVOKED, State
 from certdesk.lifecycle.deployment import queries as deployments
 from certdesk.lifecycle.issuance import revoking
 from certdesk.lifecycle.issuance.revocation_rules import Code
@@ -145,7 +145,7 @@ def project_title(certificate: Certificate) -> str:
 
 def revoked_for(certificate: Certificate) -> str:
     """In the requester's words, else in those of the form."""
-    if certificate.state not in (State.REVOKED, State.REVOKING):
+    if certificate.state != State.REVOKED and certificate.state not in BEING_REVOKED:
         return ""
     reason = revoking.reason_of(certificate.id)
     return str(REASONS[Code(reason)]) if reason in list(Code) else reason

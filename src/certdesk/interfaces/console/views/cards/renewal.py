@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
-from certdesk.lifecycle.certificates import rules
+from certdesk.lifecycle.certificates import rules, states
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.renewal import switch
 from certdesk.lifecycle.renewal.schedule import Kind
@@ -29,7 +29,7 @@ class Card:
 def card(principal: Principal, certificate: Certificate, now: datetime) -> Card | None:
     """None where nothing renews itself, or the reader has no right to see it."""
     about = rules.resource_of(certificate)
-    in_force = rules.state_of(certificate, now) in switch.IN_FORCE
+    in_force = rules.state_of(certificate, now) in states.ROLLS_OVER
     if certificate.source != "BOUGHT" or not in_force or not principal.may(switch.AUTO, about):
         return None
     found = switch.standing(principal, certificate.id, now)
