@@ -76,6 +76,7 @@ FOR_THE_HOUSE = {
     "issuers.look": "finds which issuers are switched on",
     "issuers.test": "asks an issuer that the operator switched on whether it works; orders nothing",
     "issuance.look_for_advice": "finds whose CA is to be asked for its advice",
+    "issuance.ask_for_advice_again": "finds whose CA is to be asked for its advice",
     "issuance.ask_advice": "asks a CA when it wants its certificate replaced; orders nothing",
     "issuance.ask": "carries on an order that stands already at the CA that has it",
     "issuance.end_version": "carries on a revocation that was decided",

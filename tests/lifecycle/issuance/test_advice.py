@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
 
 from certdesk.connectors.issuers.protocol import Advice as Told
-from certdesk.connectors.issuers.protocol import Capabilities, IssuerError, Reason
+from certdesk.connectors.issuers.protocol import Capabilities, IssuerCheck, IssuerError, Reason
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.sql import short_transaction
@@ -20,6 +21,7 @@ from certdesk.lifecycle.enrolment.models import Account, Credential, Order
 from certdesk.lifecycle.issuance import advice, advice_jobs, outside_info, revoking
 from certdesk.lifecycle.issuance.models import Advice, OutsideOrder
 from certdesk.lifecycle.issuance.revoking import Wish
+from certdesk.lifecycle.issuers import actions, dialing
 from certdesk.lifecycle.issuers.models import Issuer
 from certdesk.lifecycle.renewal import facts, planning, switch
 from certdesk.lifecycle.renewal.models import Renewal
@@ -221,18 +223,55 @@ def test_a_failure_leaves_the_window_that_was_told(desk: Desk, ca: OutsideCa, he
     assert Issuer.objects.get(slug="away").failures == 0  # it says nothing of how it issues
 
 
-def test_who_advises_nothing_or_is_gone_is_not_asked(
+def another(desk: Desk, name: str) -> str:
+    certificate_id = desk.buy()
+    desk.apply(certificate_id, domain=name)
+    desk.publish(certificate_id)
+    desk.run(HOUR)
+    return certificate_id
+
+
+def test_a_ca_that_gives_no_advice_gets_no_questions_until_it_says_that_it_does(
+    desk: Desk, ca: OutsideCa, held: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(advice, "BATCH", 1)
+    issuer = Issuer.objects.get(slug="away")
+    able = dialing.read(issuer.capabilities)
+    silent = replace(able, advises=False)
+
+    def tested(now_able: Capabilities) -> None:
+        with short_transaction():
+            actions.note_test(
+                "away", IssuerCheck(True), now_able, clock.real_now(), secret_id=issuer.secret_id
+            )
+
+    tested(silent)
+    assert asked(desk).next_at is None  # of before: once more, and never again
+    another(desk, "other.example.com")
+    assert list(Advice.objects.values_list("next_at", flat=True)) == [None, None]
+    ca.advises = [usual(held)]
+    tested(able)
+    desk.run()
+    assert Advice.objects.exclude(asked_at=None).count() == 0
+    with short_transaction():
+        advice.send_due(clock.real_now())
+        advice.send_due(clock.real_now())
+    desk.run()
+    assert Advice.objects.exclude(asked_at=None).count() == 2
+    Job.objects.all().delete()
+    tested(able)
+    assert not Job.objects.exists()  # nothing new
+
+
+def test_whose_options_cannot_be_used_is_asked_later_and_who_is_gone_no_more(
     desk: Desk, ca: OutsideCa, issuers: Front, held: str
 ) -> None:
-    known = Issuer.objects.get(slug="away").capabilities
-    Issuer.objects.update(capabilities=known | {"advises": False})
+    Issuer.objects.update(kind="none of these")
     row = asked(desk)
-    assert row.next_at is not None
-    assert (row.asked_at, "advice" in ca.calls) == (None, False)
-    Issuer.objects.update(capabilities=known, kind="none of these")
-    assert asked(desk).asked_at is None
+    assert (row.asked_at, row.next_at is not None) == (None, True)
     issuers.remove("away")
-    assert asked(desk).asked_at is None
+    row = asked(desk)
+    assert (row.asked_at, row.next_at, "advice" in ca.calls) == (None, None, False)
 
 
 def test_what_is_revoked_or_gone_is_asked_for_no_more(desk: Desk, ca: OutsideCa, held: str) -> None:
@@ -253,10 +292,7 @@ def test_the_clock_sends_what_is_due_and_looks_again_when_there_is_more(
     desk: Desk, held: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(advice, "BATCH", 1)
-    second = desk.buy()
-    desk.apply(second, domain=NAME)
-    desk.publish(second)
-    desk.run(HOUR)
+    second = another(desk, NAME)
     Advice.objects.update(next_at=clock.real_now() - SECOND)
     Job.objects.all().delete()
     for more in (True, True, False):

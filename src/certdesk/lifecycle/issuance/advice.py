@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import F
+
 from certdesk.connectors.issuers.protocol import Advice as Told
 from certdesk.connectors.issuers.protocol import IssuerError
 from certdesk.foundation.audit import actions as audit
@@ -13,6 +15,7 @@ from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.certificates.models import Certificate, Version
 
 from . import advice_rules as rules
+from . import outside
 from .models import Advice, OutsideOrder
 
 ASK = "issuance.ask_advice"
@@ -37,8 +40,30 @@ class AdviceInfo:
 
 
 def begin(order: OutsideOrder, number: int, now: datetime) -> None:
-    """The version of that number is in force: its CA is asked from now on, where it advises."""
-    Advice.objects.create(order=order, certificate_id=order.certificate_id, version=number, next_at=now)
+    """The version of that number is in force: its CA is asked from now on, or once it advises."""
+    Advice.objects.create(
+        order=order,
+        certificate_id=order.certificate_id,
+        version=number,
+        next_at=now if outside.advises(order.issuer) else None,
+    )
+
+
+def begin_again(slug: str, now: datetime, after: str = "") -> str:
+    """A CA advises that did not before: what it issued is asked for from now on. In the caller's transaction.
+
+    Args:
+        after: the reference at which the round before ended.
+
+    Returns:
+        Where this round ended; empty when nothing is left.
+    """
+    waiting = Advice.objects.filter(
+        order__issuer=slug, next_at=None, version=F("certificate__current_version"), order_id__gt=after
+    )
+    found = list(waiting.order_by("order_id").values_list("order_id", flat=True)[:BATCH])
+    Advice.objects.filter(order_id__in=found).update(next_at=now)
+    return found[-1] if len(found) == BATCH else ""
 
 
 def send_due(now: datetime) -> int:
@@ -57,7 +82,8 @@ def send_due(now: datetime) -> int:
 
 
 def postpone(row: Advice, now: datetime, seconds: float | None) -> None:
-    """Asked again after so many seconds; None = never, and it hurries no more."""
+    """Asked again after so many seconds; None = no more, unless `begin_again` says so, and it hurries no
+    more."""
     row.next_at = None if seconds is None else now + timedelta(seconds=seconds)
     row.hurried = row.hurried and seconds is not None
     row.save(update_fields=["next_at", "hurried"])

@@ -9,7 +9,7 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.jobs import actions as jobs
 from certdesk.foundation.jobs.models import Job
-from certdesk.foundation.jobs.registry import Handler, handler, periodic
+from certdesk.foundation.jobs.registry import Handler, handler, periodic, subscribe
 from certdesk.lifecycle.certificates.models import Version
 
 from . import advice, outside
@@ -17,6 +17,7 @@ from . import advice_rules as rules
 from .models import Advice
 
 LOOK = "issuance.look_for_advice"
+ASK_AGAIN = "issuance.ask_for_advice_again"
 EVERY = 60.0  # seconds; as long as the shortest pause between two questions
 CALL_SECONDS = 60.0
 
@@ -49,11 +50,11 @@ class AskAdvice(Handler[ToAsk, "Told | IssuerError"]):
         if row is None:
             return None
         now, version = clock.real_now(), _version(row)
-        if version is None or not rules.is_asked_for(row.certificate, row.version, clock.now()):
+        if version is None or not _may_be_asked(row):
             advice.postpone(row, now, None)
             return None
         ca = _adviser(row.order.issuer)
-        if ca is None:  # what it offers may be learnt with its next test
+        if ca is None:  # its options can be mended
             advice.postpone(row, now, rules.USUAL)
             return None
         return ToAsk(row.order_id, ca, bytes(version.der))
@@ -87,10 +88,14 @@ def _version(row: Advice) -> Version | None:
     return found.first()
 
 
+def _may_be_asked(row: Advice) -> bool:
+    """Whether the answer matters, and its CA gives any."""
+    matters = rules.is_asked_for(row.certificate, row.version, clock.now())
+    return matters and outside.advises(row.order.issuer)
+
+
 def _adviser(slug: str) -> Advises | None:
-    """The CA, if it is set up and has said that it advises."""
-    if not outside.capabilities(slug).advises:
-        return None
+    """The CA, if it can be asked as it is set up."""
     try:
         found = outside.connect(slug)
     except CertdeskError:
@@ -98,4 +103,17 @@ def _adviser(slug: str) -> Advises | None:
     return found if isinstance(found, Advises) else None
 
 
+@handler(ASK_AGAIN, lock=ASK_AGAIN)
+class AskAgain(Handler[bool, None]):
+    """A CA has learnt to advise: a page of what it issued is asked for."""
+
+    def load(self, job: Job) -> bool | None:
+        slug, after = str(job.payload["subject"]), str(job.payload.get("after", ""))
+        end = advice.begin_again(slug, clock.real_now(), after)
+        if end:
+            jobs.enqueue(ASK_AGAIN, {"subject": slug, "after": end}, subject=slug)
+        return None
+
+
+subscribe(outside.ADVISES, ASK_AGAIN)
 periodic(LOOK, EVERY, at_start=True)

@@ -21,6 +21,7 @@ title = queries.title
 is_by_hand = queries.is_by_hand
 connected = queries.connected
 hold_for_order = actions.hold_for_order
+ADVISES = actions.ADVISES
 note_success = actions.note_success
 note_failure = actions.note_failure
 because = rules.because
@@ -58,6 +59,11 @@ def capabilities(slug: str) -> Capabilities:
         return queries.capabilities(slug)
     except NotSetUp:
         return Capabilities()
+
+
+def advises(slug: str) -> bool:
+    """Whether it says when its certificates should be replaced (ARI, RFC 9773)."""
+    return capabilities(slug).advises
 
 
 def order_of(product: Product) -> tuple[str, ...]:

@@ -115,7 +115,7 @@ def _names_replaced(certificate: Certificate, slug: str) -> bool:
     A CA that finds the name wrong is asked again without it. Nobody tells us so, and that one is not counted.
     """
     before = _before(certificate, slug)
-    return before is not None and outside.capabilities(slug).advises and handle_of(before) != ""
+    return before is not None and outside.advises(slug) and handle_of(before) != ""
 
 
 def begin(

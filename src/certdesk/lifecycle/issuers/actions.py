@@ -2,9 +2,11 @@
 transaction; the operator's own changes stand in `setting_up`."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from certdesk.connectors.issuers.protocol import Capabilities, IssuerCheck, IssuerError
 from certdesk.connectors.protocol import ConnectorError
+from certdesk.foundation.jobs import actions as jobs
 
 from . import dialing, queries, rules, states, telling
 from .models import Day, Issuer
@@ -13,6 +15,8 @@ from .states import Health, State, Weight
 RECENT = 60.0
 """Seconds within which a further success of an issuer that is well is not written down again."""
 LONGEST = 2000
+ADVISES = "issuer.advises"
+"""Topic, its subject a slug: from now on this CA says when to replace what it issued (ARI, RFC 9773)."""
 
 
 def hold_for_order(slug: str, now: datetime) -> bool:
@@ -86,7 +90,7 @@ def note_test(
         return
     issuer.asked_at, issuer.notes = now, list(found.notes)
     if able is not None and (found.ok or not issuer.capabilities):  # unheard, it tells less than was learnt
-        issuer.capabilities = dialing.stored(able)
+        learn(issuer, dialing.stored(able))
     if found.ok:
         issuer.succeeded_at = now
         after = states.after_success(_health(issuer), now, ordered=False)
@@ -95,6 +99,14 @@ def note_test(
         weight = Weight.LASTING if able is None else Weight.PASSING
         after = states.after_failure(_health(issuer), weight, now, ordered=False)
     _settle(issuer, after, now)
+
+
+def learn(issuer: Issuer, told: dict[str, Any]) -> None:
+    """What its connector says of the CA now, as `dialing.stored`; the caller saves the row."""
+    begins = dialing.read(told).advises and not dialing.read(issuer.capabilities).advises
+    issuer.capabilities = told
+    if begins:
+        jobs.emit(ADVISES, issuer.slug)
 
 
 def _held(slug: str, secret_id: str = "") -> Issuer | None:

@@ -168,7 +168,8 @@ def _replace_options(issuer: Issuer, given: Mapping[str, Any]) -> None:
         return
     old, issuer.secret_id = issuer.secret_id, _seal(issuer, options)
     sealing.destroy(old)
-    issuer.shown, issuer.capabilities = options.shown(), _told(issuer.kind, options)
+    issuer.shown = options.shown()
+    actions.learn(issuer, _told(issuer.kind, options))
     issuer.state, issuer.since, issuer.failures = State.UNKNOWN, clock.real_now(), 0
     issuer.orders_fail, issuer.retry_at, issuer.asked_at = False, None, None
     issuer.problem, issuer.next_step, issuer.notes = "", "", []
