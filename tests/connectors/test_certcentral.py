@@ -14,8 +14,16 @@ from cryptography.x509.oid import NameOID
 from certdesk.connectors.issuers import registry
 from certdesk.connectors.issuers.certcentral import orders, organizations
 from certdesk.connectors.issuers.certcentral.options import CertCentralOptions
+from certdesk.connectors.issuers.certcentral.products import CNAME_END
 from certdesk.connectors.issuers.options import Outside
-from certdesk.connectors.issuers.protocol import IssuerConnector, IssuerError, OrderState, Reason
+from certdesk.connectors.issuers.protocol import (
+    ControlWanted,
+    IssuerConnector,
+    IssuerError,
+    Order,
+    OrderState,
+    Reason,
+)
 from certdesk.lab.ca import issuing, ordering, people, routes, shown
 from certdesk.lab.ca.errors import Refused
 from certdesk.lab.ca.state import Organization
@@ -302,6 +310,62 @@ def test_revoked_once_and_twice(desk: Counter) -> None:
         run(issuer.revoke(old.chain[0], old.handle, 4))  # the order shows its newer certificate only
     missing = refusal(issuer.revoke(tls.make("x.example.test").leaf, done.handle, 0))
     assert missing.reason is Reason.NOT_THERE
+
+
+def said_yes(desk: Counter, mail: LabSmtp, question: str) -> None:
+    asked = mail.wait_for(lambda one: question in str(one.subject))
+    assert desk.http.post(asked.text.split()[-1]).status_code == 200
+
+
+def revoked(desk: Counter, order: Order) -> None:
+    run(desk.issuer().revoke(order.chain[0], order.handle, 4))
+
+
+# rule: REV-7
+@pytest.mark.parametrize("method", ["dns-txt", "dns-cname"])
+def test_control_that_is_wanted_again_is_told_for_each_domain(desk: Counter, method: str) -> None:
+    names = (NAME, "*.example.test", "other.example.test")
+    order = desk.issued(desk.wanted(*names), dcv_method=method)
+    desk.control("PUT", "settings", {"revocation_proof": True})
+    told = refusal(desk.issuer().revoke(order.chain[0], order.handle, 4))
+    assert isinstance(told, ControlWanted)
+    (held,) = desk.ca.office.orders.values()
+    assert all(f"_dnsauth.{name}" in told.next_step for name in (NAME, "example.test", "other.example.test"))
+    assert held.token in told.next_step
+    kind, value = method.removeprefix("dns-").upper(), held.token
+    for name in (NAME, "example.test"):
+        desk.dns.set(f"_dnsauth.{name}", kind, [f"{value}.{CNAME_END}." if kind == "CNAME" else value])
+    with pytest.raises(ControlWanted):
+        revoked(desk, order)
+    desk.dns.set("_dnsauth.other.example.test", kind, [f"{value}.{CNAME_END}." if kind == "CNAME" else value])
+    revoked(desk, order)
+    assert desk.state()["orders"][0]["status"] == "revoked"
+
+
+# rule: REV-7
+def test_control_that_is_wanted_again_is_shown_by_mail_where_the_order_was() -> None:
+    with LabSmtp() as mail, counter(mail=mail) as desk:
+        issuer, wanted = desk.issuer(dcv_method="email"), desk.wanted()
+        order = placed_at(issuer, wanted)
+        said_yes(desk, mail, "be issued")
+        order = run(issuer.poll(wanted, order.handle))
+        desk.control("PUT", "settings", {"revocation_proof": True})
+        told = refusal(desk.issuer().revoke(order.chain[0], order.handle, 4))
+        assert isinstance(told, ControlWanted)
+        assert told.next_step == "Answer its mail to the mailboxes of each domain."
+        with pytest.raises(ControlWanted):
+            revoked(desk, order)
+        said_yes(desk, mail, "be revoked")
+        revoked(desk, order)
+        assert desk.state()["orders"][0]["status"] == "revoked"
+
+
+def test_of_very_many_domains_the_first_are_named() -> None:
+    names = [f"host-{number}.example.test" for number in range(250)]
+    told = orders.control_wanted(names, orders.tasks("dns-txt-token", names, "f" * 32, frozenset()))
+    assert len(f"{told.message} {told.next_step}") < 500
+    assert "_dnsauth.host-1.example.test, " in told.next_step
+    assert f", … to {'f' * 32};" in told.next_step
 
 
 def test_a_reissue_keeps_the_order_and_adds_names(desk: Counter) -> None:

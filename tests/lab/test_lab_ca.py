@@ -369,6 +369,24 @@ def test_a_mail_server_that_is_gone_stops_nothing() -> None:
         assert desk.state()["orders"][0]["id"] == order["id"]
 
 
+def test_it_answers_others_while_it_looks_for_control_before_a_revocation(
+    desk: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = placed(desk)
+    proved(desk, order)
+    (held,) = desk.ca.office.orders[order["id"]].certificates
+    desk.control("PUT", "settings", {"revocation_proof": True})
+    seen: list[int] = []
+
+    def shown(*_: object) -> bool:
+        seen.append(len(desk.state()["orders"]))  # whoever held the lock would never answer
+        return True
+
+    monkeypatch.setattr(Prover, "shown", shown)
+    assert ask(desk, "PUT", f"certificate/{held.serial}/revoke", {"skip_approval": True}).status_code == 204
+    assert (seen, held.status) == ([1], "revoked")
+
+
 def test_keys_are_kept_in_its_folder(tmp_path: Path) -> None:
     with counter(folder=tmp_path) as desk:
         root, key = desk.http.get(f"{desk.ca.url}/lab/root.pem").text, desk.ca.key

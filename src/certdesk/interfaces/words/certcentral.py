@@ -6,7 +6,7 @@ SHAPES = (
     _("The download of the certificate"),
     _("The look at the reissues"),
     _("DigiCert revokes it after control of %(names)s was shown again."),
-    _("Answer its mail to the mailboxes of the domain."),
+    _("Answer its mail to the mailboxes of each domain."),
     _("Set %(kind)s %(place)s to %(value)s; it is looked at again soon."),
     _("Order %(number)s shows no certificate for our key: it was reissued in CertCentral meanwhile."),
     _("Nothing is revoked there. Look at the order in CertCentral; withdraw the application, apply again."),

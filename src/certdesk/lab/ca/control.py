@@ -2,8 +2,9 @@
 
 `GET /lab/state`, `PUT /lab/faults` {verb, fault, times, seconds, words}, `DELETE /lab/faults`,
 `PUT /lab/organizations/ID` {status: active or rejected}, `PUT /lab/orders/ID` {do: reject or approve, words,
-what: `dcv:NAME` or `approver:ADDRESS`}, `PUT /lab/settings` {vetting_seconds, rate, revocation_proof: ask for
-control of the domains again before a revocation}, `GET /lab/root.pem`, `GET /lab/crl.der`.
+what: `dcv:NAME`, `again:NAME` or `approver:ADDRESS`}, `PUT /lab/settings` {vetting_seconds, rate,
+revocation_proof: ask for control of the domains again before a revocation}, `GET /lab/root.pem`,
+`GET /lab/crl.der`.
 """
 
 from collections.abc import Mapping

@@ -58,6 +58,14 @@ def ask_people(office: Office, order: Order) -> None:
             _ask(office, order, f"approver:{address}", (address,), f"Do you approve order {order.id}?")
 
 
+def ask_again(office: Office, order: Order) -> None:
+    """Mails to those who may speak for the domains, before a revocation."""
+    if order.method == "email":
+        for name in sorted(order.again or ()):
+            question = f"May the certificate for {name} be revoked?"
+            _ask(office, order, f"again:{name}", mailboxes(name), question)
+
+
 def _ask(office: Office, order: Order, what: str, to: tuple[str, ...], question: str) -> None:
     secret = secrets.token_urlsafe(24)
     order.secrets[secret] = what
@@ -88,10 +96,12 @@ def agreed(office: Office, kind: str, secret: str) -> bool:
 
 
 def approve(office: Office, order: Order, what: str) -> None:
-    """`dcv:NAME` or `approver:ADDRESS`."""
+    """`dcv:NAME`, `again:NAME` before a revocation, or `approver:ADDRESS`."""
     sort, _, value = what.partition(":")
     if sort == "dcv" and value in to_prove(order.names):
         order.proved.add(value)
+    elif sort == "again" and order.again is not None:
+        order.again.discard(value)
     elif sort == "approver" and value in order.approvals:
         order.approvals[value] = True
     else:

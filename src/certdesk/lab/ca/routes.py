@@ -168,7 +168,7 @@ def _random(call: Call) -> Answer:
     order = call.order
     if order.method == "email":
         raise invalid("dcv_method", "The order is proved by email.")
-    if order.work is None and not order.ending:
+    if order.work is None and order.again is None:
         raise Refused(400, "invalid_order_status", f"The order is {order.status}.")
     return 201, {"dcv_random_value": order.token}
 
@@ -288,7 +288,7 @@ ROUTES = (
     _route("PUT", "request/{id}/status", "decide", _decide),
     _route("GET", "certificate/{word}/download/format/{word}", "download", _download),
     _route("GET", "certificate/download/order/{id}/format/{word}", "download", _download_order),
-    _route("PUT", "certificate/{word}/revoke", "revoke", _revoke),
+    _route("PUT", "certificate/{word}/revoke", "revoke", _revoke, waits=True),
     _route("GET", "organization", "organizations", _organizations),
     _route("POST", "organization", "organization", _new_organization),
     _route("GET", "organization/{id}", "organization-info", _organization),

@@ -78,9 +78,9 @@ class Order:
     """`work`: the request that waits for its certificate. `proved`: the names whose control was shown.
 
     `approvals`: EV: each approver's address and whether they agreed.
-    `ending`: a revocation waits for its domains to be shown once more.
+    `again`: the names that still have to be shown once more before a revocation; None while none waits.
     `noted`, `changed`: the status that was seen last, and since when.
-    `secrets`: of the links in mails: what each one stands for (`dcv:NAME` or `approver:ADDRESS`).
+    `secrets`: of the links in mails: what each one stands for (`dcv:NAME`, `again:NAME`, `approver:ADDRESS`).
     """
 
     id: int
@@ -100,7 +100,7 @@ class Order:
     requests: list[Request] = field(default_factory=list)
     work: Request | None = None
     certificates: list[Certificate] = field(default_factory=list)
-    ending: bool = False
+    again: set[str] | None = None
     noted: str = ""
     changed: datetime | None = None
 

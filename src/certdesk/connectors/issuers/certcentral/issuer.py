@@ -146,13 +146,10 @@ class CertCentral:
             raise _waits_for_approval()
 
     async def _control_wanted(self, number: int, row: Mapping[str, Any], der: bytes) -> ControlWanted:
-        path = f"order/certificate/{number}/dcv-random-value"
-        given = await self._wire.json("PUT", path, "The random value", {})
-        names = certificates.facts(der).names
-        tasks = orders.tasks(
-            str(row.get("dcv_method", "")), names, str(given.get("dcv_random_value", "")), frozenset()
+        names, method = certificates.facts(der).names, str(row.get("dcv_method", ""))
+        return orders.control_wanted(
+            names, orders.tasks(method, names, await self._token(method, number), frozenset())
         )
-        return orders.control_wanted(names, tasks)
 
     async def test(self) -> IssuerCheck:
         try:
@@ -250,19 +247,23 @@ class CertCentral:
     async def _tasks(self, wanted: Wanted, number: int, row: Mapping[str, Any]) -> tuple[Task, ...]:
         """What is asked for, with a look of CertCentral's at what is there."""
         method = str(row.get("dcv_method", ""))
+        token = await self._token(method, number)
+        return orders.tasks(method, wanted.names, token, await self._proved(number) if token else frozenset())
+
+    async def _token(self, method: str, number: int) -> str:
+        """The random value of an order; empty where mails prove its domains."""
         if method == "email":
-            return orders.tasks(method, wanted.names, "", frozenset())
-        path = f"order/certificate/{number}"
-        given = await self._wire.json("PUT", f"{path}/dcv-random-value", "The random value", {})
-        token = given.get("dcv_random_value")
+            return ""
+        path = f"order/certificate/{number}/dcv-random-value"
+        token = (await self._wire.json("PUT", path, "The random value", {})).get("dcv_random_value")
         if not isinstance(token, str) or not token:
             raise self._wire.bad_answer()
-        return orders.tasks(method, wanted.names, token, await self._proved(path))
+        return token
 
-    async def _proved(self, path: str) -> frozenset[str]:
+    async def _proved(self, number: int) -> frozenset[str]:
         try:
             seen = await self._wire.json(
-                "PUT", f"{path}/check-dcv", "The check of the domains", {}, decides=True
+                "PUT", f"order/certificate/{number}/check-dcv", "The check of the domains", {}, decides=True
             )
         except Refusal as refusal:
             if refusal.reason is Reason.REFUSED:  # http-token: not all of them are there

@@ -25,13 +25,27 @@ CONTROL_WANTED = "domain_control_required"
 
 
 def control_wanted(names: Sequence[str], tasks: Sequence[Task]) -> ControlWanted:
-    """What is to be shown before a revocation, in words."""
-    message = f"DigiCert revokes it after control of {', '.join(names)[:200]} was shown again."
-    if not tasks or tasks[0].method == "email":
-        return ControlWanted(message, "Answer its mail to the mailboxes of the domain.")
+    """What is to be shown before a revocation, in words.
+
+    Args:
+        tasks: one at least; they share one value.
+    """
+    message = f"DigiCert revokes it after control of {_some(names, 100)} was shown again."
     first = tasks[0]
-    kind = first.record_type or "file"
-    return ControlWanted(message, f"Set {kind} {first.where} to {first.value}; it is looked at again soon.")
+    if first.method == "email":
+        return ControlWanted(message, "Answer its mail to the mailboxes of each domain.")
+    kind, places = first.record_type or "file", _some([one.where for one in tasks], 220)
+    return ControlWanted(message, f"Set {kind} {places} to {first.value}; it is looked at again soon.")
+
+
+def _some(texts: Sequence[str], most: int) -> str:
+    """As many as fit into so many characters, the first one always: a certificate may have 250 names."""
+    told = texts[0]
+    for one in texts[1:]:
+        if len(told) + len(one) > most:
+            return f"{told}, …"
+        told += f", {one}"
+    return told
 
 
 def numbers(handle: str) -> tuple[int, int | None]:
