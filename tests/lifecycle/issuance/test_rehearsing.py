@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from certdesk.connectors.issuers.acme.presets import PRESETS
 from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import BadParameter, CertdeskError, Conflict, Forbidden, WrongState
@@ -105,15 +106,38 @@ def test_what_the_ca_refuses_is_told(desk: Desk, ca: OutsideCa) -> None:
     rehearsing.rehearse(desk.alice, "away", NAME, clock.now())  # another try
 
 
+OWN = "https://acme.example.net/directory"
+
+
 @pytest.mark.parametrize(
-    ("kind", "preset"), [("manual", ""), ("certcentral", ""), ("acme", "other"), ("acme", "digicert")]
+    ("kind", "shown"),
+    [
+        ("manual", {}),
+        ("certcentral", {}),
+        ("acme", {"preset": "other"}),
+        ("acme", {"preset": "digicert"}),
+        ("acme", {"preset": "letsencrypt", "directory_url": OWN}),
+    ],
 )
-def test_what_may_be_billed_is_agreed_to(desk: Desk, kind: str, preset: str) -> None:
-    Issuer.objects.filter(slug="away").update(kind=kind, shown={"preset": preset})
+def test_what_may_be_billed_is_agreed_to(desk: Desk, kind: str, shown: dict[str, str]) -> None:
+    Issuer.objects.filter(slug="away").update(kind=kind, shown=shown)
     with pytest.raises(BadParameter, match="may bill") as refused:
         rehearsing.rehearse(desk.alice, "away", NAME, clock.now())
     assert refused.value.field == "agreed"
     assert rehearsing.rehearse(desk.alice, "away", NAME, clock.now(), agreed=True)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"preset": "letsencrypt"},
+        {"preset": "letsencrypt", "directory_url": PRESETS["letsencrypt"].directory},
+        {"preset": "step-ca", "directory_url": OWN},  # it has no other
+    ],
+)
+def test_what_is_free_of_charge_is_not_asked_about(desk: Desk, shown: dict[str, str]) -> None:
+    Issuer.objects.filter(slug="away").update(kind="acme", shown=shown)
+    assert rehearsing.rehearse(desk.alice, "away", NAME, clock.now())
 
 
 def test_who_and_what_is_refused(desk: Desk) -> None:

@@ -34,7 +34,8 @@ _KEY = "EC_P256"
 
 def may_bill(issuer: Issuer) -> bool:
     """Whether a test order there may cost money."""
-    return rules.may_bill(issuer.kind, str(issuer.shown.get("preset", "")))
+    shown = issuer.shown
+    return rules.may_bill(issuer.kind, str(shown.get("preset", "")), str(shown.get("directory_url", "")))
 
 
 def rehearse(

@@ -34,9 +34,15 @@ def plain(slug: str) -> str:
     return BUILT_IN if is_built_in(slug) else slug
 
 
-def may_bill(kind: str, preset: str) -> bool:
-    """Whether the CA may take money for what it issues, as far as its kind and its preset tell."""
+def may_bill(kind: str, preset: str, directory: str = "") -> bool:
+    """Whether the CA may take money for what it issues, as far as its kind and its preset tell.
+
+    Args:
+        directory: its own address; the facts of a preset hold only at the preset's own, where it has one.
+    """
     known = PRESETS.get(preset)
+    if known is not None and directory and known.directory not in ("", directory):
+        known = PRESETS["other"]
     return kind in BILLS or (known is not None and known.bills)
 
 
