@@ -1,11 +1,14 @@
 """The published limits of a CA are kept: an order goes to the next issuer, or waits and says until when."""
 
+import importlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -164,3 +167,19 @@ def test_what_brought_no_certificate_is_given_back_and_another_address_is_not_co
     assert desk.state(held) == "ISSUED"
     Issuer.objects.filter(slug="acme").update(shown={"preset": "letsencrypt", "directory_url": "https://x/"})
     assert desk.state(ordered(desk, "g.example.com")) == "ISSUED"  # another address: nothing is known of it
+
+
+def test_an_upgrade_notes_the_names_of_earlier_orders_also_of_open_ones(
+    desk: Desk, ca: OutsideCa, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade = importlib.import_module("certdesk.lifecycle.issuance.migrations.0011_names_of_orders")
+    monkeypatch.setattr(upgrade, "PAGE", 2)
+    ca.slow = 1_000_000
+    for name in "abcde":
+        ordered(desk, f"{name}.example{ord(name)}.com")
+    assert OutsideOrder.objects.filter(serial="", live=True).count() > 2
+    known = dict(OutsideOrder.objects.values_list("placement_id", "names_digest"))
+    OutsideOrder.objects.update(names_digest="")
+    upgrade.note_names(apps, SimpleNamespace(connection=connection))
+    assert dict(OutsideOrder.objects.values_list("placement_id", "names_digest")) == known
+    assert all(known.values())

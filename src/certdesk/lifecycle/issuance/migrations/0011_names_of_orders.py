@@ -5,13 +5,22 @@ from hashlib import sha256
 from django.db import migrations, models
 
 
+PAGE = 500  # rows held at a time
+
+
 def note_names(apps, schema_editor):
-    """Of what CAs outside issued before, as `limit_rules.digest_of` makes it."""
-    orders = apps.get_model("issuance", "OutsideOrder").objects.using(schema_editor.connection.alias)
-    found = orders.exclude(serial="").values_list("pk", "application__names")
-    for reference, names in list(found):
-        digest = sha256(";".join(sorted(names.split(";"))).encode()).hexdigest()
-        orders.filter(pk=reference).update(names_digest=digest)
+    """Of every order, also one that may still bring its certificate; as `limit_rules.digest_of` makes it."""
+    model = apps.get_model("issuance", "OutsideOrder")
+    orders = model.objects.using(schema_editor.connection.alias).order_by("pk")
+    after = ""
+    while page := list(orders.filter(pk__gt=after).values_list("pk", "application__names")[:PAGE]):
+        rows = [model(pk=reference, names_digest=digest_of(names)) for reference, names in page]
+        orders.bulk_update(rows, ["names_digest"])
+        after = page[-1][0]
+
+
+def digest_of(names):
+    return sha256(";".join(sorted(names.split(";"))).encode()).hexdigest()
 
 
 class Migration(migrations.Migration):
