@@ -23,6 +23,7 @@ atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
 os.environ["DJANGO_SETTINGS_MODULE"] = "certdesk.config.django"
 assert django_settings.DATABASES  # configured here: pytest-django then sets Django up
 assert django_settings.CERTDESK.data == _scratch / "data", "Django was set up before this folder was chosen"
+django_settings.PASSWORD_HASHERS = ["tests.support.passwords.Quick"]
 
 hypothesis_settings.register_profile("certdesk", deadline=None)  # a loaded machine fails no test
 hypothesis_settings.load_profile("certdesk")

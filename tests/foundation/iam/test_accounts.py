@@ -3,7 +3,9 @@
 import pytest
 from django.contrib.auth import authenticate
 from django.db import connection
+from django.test import override_settings
 
+from certdesk.config import django
 from certdesk.foundation.common import sql
 from certdesk.foundation.common.errors import BadParameter, Conflict, NotFound
 from certdesk.foundation.iam import actions, queries
@@ -55,6 +57,7 @@ def test_names_at_sign_in() -> None:
     assert actions.create_user(second, "alice", None, []).login == "beta/alice"
 
 
+@override_settings(PASSWORD_HASHERS=django.PASSWORD_HASHERS)
 def test_password_is_argon2id_with_our_cost() -> None:
     user = user_in(account(), "users")
     assert user.password.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
