@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from django.db.models.signals import post_migrate
 from hypothesis import settings as hypothesis_settings
 
 # Before Django is configured: the tests never touch the developer's data.
@@ -27,6 +28,15 @@ django_settings.PASSWORD_HASHERS = ["tests.support.passwords.Quick"]
 
 hypothesis_settings.register_profile("certdesk", deadline=None)  # a loaded machine fails no test
 hypothesis_settings.load_profile("certdesk")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def tables_are_emptied_and_no_more() -> None:
+    """After each test that commits, Django would list all models and their permissions anew: nobody asks."""
+    from django.contrib.contenttypes.management import create_contenttypes
+
+    post_migrate.disconnect(create_contenttypes)
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
 
 
 @pytest.hookimpl(optionalhook=True)
