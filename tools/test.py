@@ -40,6 +40,7 @@ PROGRAMS = {
     "pg_lsclusters": "postgresql",
     "postfix": "postfix",
     "caddy": "caddy",
+    "/usr/share/tomcat10-admin/manager": "tomcat10-admin",
     "npm": "nodejs npm",
     "lego": "lego",
     "dehydrated": "dehydrated",

@@ -1,11 +1,9 @@
 """Targets with files as they can go wrong: failing commands, servers that refuse, options that do not fit."""
 
-import asyncio
-import json
 import os
 import pwd
 import socket
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +18,15 @@ from tests.support import tls
 from tests.support.deployment_faults import no_permission
 from tests.support.needs import need
 from tests.support.placed import NAME, POSTGRES, RealPostgres, together
+from tests.support.placed_kinds import refused, run
 
 PATH, LISTENER = "/tmp/server.pem", "10.0.0.5:443"
-
-
-def run(work: Awaitable[Any]) -> Any:
-    async def inside() -> Any:
-        return await work
-
-    return asyncio.run(inside())
-
-
-def refused(work: Awaitable[object]) -> TargetError:
-    with pytest.raises(TargetError) as error:
-        run(work)
-    return error.value
+TOMCAT = {
+    "password": "long-enough",
+    "manager": "http://h:8080/manager",
+    "manager_user": "certdesk",
+    "manager_password": "p",
+}
 
 
 def script(folder: Path, text: str) -> str:
@@ -107,37 +99,6 @@ def test_a_keystore_has_no_password_in_its_answers(tmp_path: Path) -> None:
     assert options.stored()["password"] == "the-first-one"
 
 
-def test_the_other_secrets_of_envoy_stay(tmp_path: Path) -> None:
-    file, new = tmp_path / "tls" / "server", tls.make(NAME)
-    target = made(tmp_path, "envoy", secret="server")
-    other = {"name": "ca", "validation_context": {}}
-    file.write_text(json.dumps({"resources": [{"name": "server"}, other]}), encoding="ascii")
-    assert run(target.resources()) == ()
-    run(target.install(str(file), new.bundle))
-    first, second = json.loads(file.read_bytes())["resources"]
-    assert first == other
-    assert second["@type"] == "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
-    assert second["tls_certificate"]["private_key"] == {"inline_string": new.bundle.key}
-    assert second["tls_certificate"]["certificate_chain"]["inline_string"].count("BEGIN CERT") == 2
-
-
-@pytest.mark.parametrize("text", ["", "resources: []", "[]", '{"resources": 1}', '{"resources": ["x"]}'])
-def test_what_is_no_file_of_envoy_is_not_overwritten(tmp_path: Path, text: str) -> None:
-    file, target = tmp_path / "tls" / "server", made(tmp_path, "envoy", secret="server")
-    file.write_text(text, encoding="ascii")
-    error = refused(target.install(str(file), tls.make(NAME).bundle))
-    assert (error.reason, file.read_text(encoding="ascii")) == (Reason.BAD_ANSWER, text)
-
-
-@pytest.mark.parametrize("held", [{}, {"certificate_chain": 1}, {"certificate_chain": {"filename": "/x"}}, 1])
-def test_what_envoy_reads_elsewhere_is_not_ours(tmp_path: Path, held: object) -> None:
-    file, target = tmp_path / "tls" / "server", made(tmp_path, "envoy", secret="server")
-    file.write_text(
-        json.dumps({"resources": [{"name": "server", "tls_certificate": held}]}), encoding="ascii"
-    )
-    assert refused(target.snapshot(str(file))).reason is Reason.NO_WAY_BACK
-
-
 @pytest.mark.parametrize(
     ("kind", "options", "told"),
     [
@@ -149,6 +110,10 @@ def test_what_envoy_reads_elsewhere_is_not_ours(tmp_path: Path, held: object) ->
         ("keystore", {"password": "short"}, "six characters"),
         ("keystore", {"password": "long-enough", "alias": "Ä"}, "alias"),
         ("keystore", {"password": "long-enough", "format": "BKS"}, "format"),
+        ("keystore", {**TOMCAT, "reload": ["/x"]}, "and not both"),
+        ("keystore", {**TOMCAT, "manager_password": ""}, "user and password of the manager"),
+        ("keystore", {**TOMCAT, "manager_user": "a:b"}, "manager_user"),
+        ("keystore", {**TOMCAT, "manager": "ftp://h/manager"}, "begin with https"),
         ("envoy", {}, "secret"),
         ("postgresql", {}, "the socket or a command"),
         ("postgresql", {"socket": "/run/postgresql", "reload": ["/x"]}, "and not both"),

@@ -1,18 +1,19 @@
-"""One suite for the targets with one certificate in files: against PostgreSQL and Postfix themselves, and for
-the formats of others against a small server that reads them."""
+"""One suite for the targets with one certificate in files: against PostgreSQL, Postfix, Tomcat and Envoy
+themselves, and for any others against a small server that looks at its file by itself."""
 
 import os
 import shutil
 import subprocess
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from certdesk.connectors.targets.protocol import Reason, Snapshot, TargetError
+from certdesk.connectors.targets.protocol import Reason, Snapshot
 from tests.support import tls
 from tests.support.placed import NAME, Rereading, Served
-from tests.support.placed_kinds import MAKERS, PASSWORD, run, serves, target
+from tests.support.placed_kinds import MAKERS, refused, run, serves, target
+from tests.support.tomcat import PASSWORD
 
 pytestmark = pytest.mark.server
 
@@ -29,12 +30,6 @@ def server(running: tuple[Served, Snapshot]) -> Iterator[Served]:
     found, first = running
     yield found
     run(target(found).restore(str(found.file), first))
-
-
-def refused(work: Awaitable[object]) -> TargetError:
-    with pytest.raises(TargetError) as error:
-        run(work)
-    return error.value
 
 
 def test_resources_tell_names_listeners_and_fingerprint(server: Served) -> None:
@@ -100,8 +95,7 @@ def test_the_test_changes_nothing_and_says_what_is_wrong(server: Served) -> None
     before = server.file.stat()
     good = run(target(server).test())
     assert (good.ok, good.problem, len(good.resources)) == (True, "", 1)
-    looks_itself = isinstance(server, Rereading) and server.kind != "envoy"
-    assert bool(good.notes) is looks_itself
+    assert bool(good.notes) is isinstance(server, Rereading)
     outside = run(target(server, path="/etc/tls.pem").test())
     assert "CERTDESK_TARGET_FOLDERS" in outside.next_step
     nowhere = run(target(server, path=str(server.folder / "none" / "x")).test())
@@ -140,9 +134,9 @@ def test_a_full_disk_leaves_the_old_one(server: Served, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("name", ["pkcs12", "jks"])
 def test_other_programs_read_the_store(name: str) -> None:
-    """OpenSSL, and where it is installed keytool; the library behind the small server reads both."""
+    """OpenSSL, and where it is installed keytool."""
     server = MAKERS[name]()
-    run(target(server).install(str(server.file), server.first.bundle))
+    server.prepare()
     file, commands = str(server.file), list[list[str]]()
     if name == "pkcs12":
         commands.append(["openssl", "pkcs12", "-in", file, "-nokeys", "-passin", "env:STORE"])

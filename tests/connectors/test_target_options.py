@@ -7,8 +7,6 @@ from certdesk.connectors.targets import registry
 from certdesk.connectors.targets.protocol import Reason, TargetError
 
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----\n"
-LOCAL = {"keystore"}
-"""Their secrets go into files of this machine alone."""
 
 
 def test_whatever_has_a_secret_says_to_which_server_it_goes() -> None:
@@ -18,7 +16,7 @@ def test_whatever_has_a_secret_says_to_which_server_it_goes() -> None:
         if any(one.kind.startswith("secret") for one in form(kind.options))
         and kind.options.endpoint is ProviderOptions.endpoint
     }
-    assert silent == LOCAL
+    assert silent == set()
 
 
 def test_the_server_of_a_host_by_ssh_and_of_a_database() -> None:
@@ -27,6 +25,10 @@ def test_the_server_of_a_host_by_ssh_and_of_a_database() -> None:
     given = {"path": "/a/server.pem", "listeners": ["postgresql://db:5432"]}
     database = registry.read_options("postgresql", {**given, "socket": "/run/one", "port": 5433})
     assert database.endpoint() == ("/run/one", 5433)
+    store = {"path": "/a/server.p12", "listeners": ["h:8443"], "password": "long-enough"}
+    manager = {"manager": "http://Tomcat:8080/manager", "manager_user": "certdesk", "manager_password": "p"}
+    assert registry.read_options("keystore", store | manager).endpoint() == ("tomcat", 8080)
+    assert registry.read_options("keystore", store).endpoint() is None
     told = registry.read_options("postgresql", {**given, "reload": ["/usr/bin/true"]})
     assert told.endpoint() == ("", 5432)
 

@@ -22,11 +22,16 @@ SHAPES = (
     _("it is longer than %(most)s bytes"),
     _("Envoy (SDS file)"),
     _("Secret file"),
-    _("The path of path_config_source, as JSON; Envoy must watch it or its folder (watched_directory)."),
+    _(
+        "The path of path_config_source, as JSON with this one secret; Envoy watches it, or its folder "
+        "where watched_directory says so."
+    ),
     _("Name of the secret"),
     _("As in tls_certificate_sds_secret_configs."),
     _("%(path)s holds no secrets of Envoy in JSON, so it was left as it is."),
     _("Write it as JSON with a list named resources."),
+    _("%(path)s holds other secrets, and Envoy takes no file with more than one, so it was left as it is."),
+    _("Give each secret a file of its own."),
     _("Java keystore (Tomcat)"),
     _("Keystore file"),
     _("The keystoreFile or certificateKeystoreFile of the server."),
@@ -37,6 +42,29 @@ SHAPES = (
     _("Alias"),
     _("The name of the entry."),
     _("keystores take passwords of six characters or more"),
+    _("Address of Tomcat's manager"),
+    _(
+        "Its text interface is asked to read the keystore again. The operator must have allowed the "
+        "address (CERTDESK_ALLOW_NETWORKS). Empty: the command below reloads the server."
+    ),
+    _("User of the manager"),
+    _("With the role manager-script."),
+    _("Password of the manager"),
+    _(
+        "One argument a line, the program first, no shell. It must be named in "
+        "CERTDESK_TARGET_PROGRAMS. Empty: the server looks at the file by itself; Tomcat does not."
+    ),
+    _("give the address of the manager or a command, and not both"),
+    _("give user and password of the manager"),
+    _("The reload of Tomcat's TLS"),
+    _("The look at Tomcat's manager"),
+    _("Correct user and password of the manager."),
+    _("Give the user the role manager-script, and let the manager be asked from this machine."),
+    _("Correct the manager's address, and see that the manager is deployed there."),
+    _("Read the words in Tomcat's log; correct what it complains about."),
+    _("Correct the manager's address."),
+    _("%(host)s did not answer as Tomcat's manager does."),
+    _("Correct the manager's address; it usually ends with /manager."),
     _("PEM files and a reload command"),
     _("Certificate file"),
     _("Certificate and chain in PEM."),

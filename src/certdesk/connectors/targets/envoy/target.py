@@ -1,9 +1,10 @@
-"""Envoy's secret discovery by file: a JSON file with secrets, moved into the folder that Envoy watches.
+"""Envoy's secret discovery by file: a JSON file with one secret, moved into the folder that Envoy watches.
 
-The certificate with its key is one secret of the file; the others stay. Envoy takes the new file at the
-rename, without a reload.
+The secret is the certificate with its key. Envoy takes the new file at the rename, without a reload. One with
+several secrets it refuses whole ("Unexpected SDS secrets length"): the old certificate stays in force.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
@@ -26,8 +27,8 @@ class EnvoyOptions(PlacedOptions):
 
     path: PathText = pydantic.Field(
         title="Secret file",
-        description="The path of path_config_source, as JSON; Envoy must watch it or its folder "
-        "(watched_directory).",
+        description="The path of path_config_source, as JSON with this one secret; Envoy watches it, or its "
+        "folder where watched_directory says so.",
         examples=["/etc/envoy/sds/server.json"],
     )
     secret: Annotated[str, pydantic.Field(pattern=r"^[\x21-\x7e]{1,128}$")] = pydantic.Field(
@@ -41,24 +42,24 @@ class EnvoyOptions(PlacedOptions):
 
 
 class Envoy(Placed):
-    """One secret of one file."""
+    """The secret of one file."""
 
     def __init__(self, options: EnvoyOptions, outside: Outside) -> None:
         super().__init__(options, outside)
         self._secret = options.secret
 
     def rendered(self, bundle: Bundle) -> Mapping[str, bytes]:
-        others = [one for one in self._there() if one.get("name") != self._secret]
+        self._check_alone()
         chain = without_blanks(f"{bundle.leaf}\n{bundle.chain}")
         certificate = {
             "certificate_chain": {"inline_string": chain},
             "private_key": {"inline_string": without_blanks(bundle.key)},
         }
         made = {"@type": TYPE, "name": self._secret, "tls_certificate": certificate}
-        return {self._path: json.dumps({"resources": [*others, made]}, indent=1).encode()}
+        return {self._path: json.dumps({"resources": [made]}, indent=1).encode()}
 
-    def _there(self) -> list[dict[str, Any]]:
-        """Raises `TargetError`: what is there is no file of secrets, so it is not overwritten."""
+    def _check_alone(self) -> None:
+        """Raises `TargetError`: what is there is no file for this secret alone, so it is not overwritten."""
         found = _secrets(disk.read(self._outside, self._path) or b"")
         if found is None:
             raise TargetError(
@@ -66,7 +67,17 @@ class Envoy(Placed):
                 f"{self._path} holds no secrets of Envoy in JSON, so it was left as it is.",
                 "Write it as JSON with a list named resources.",
             )
-        return found
+        if any(one.get("name") != self._secret for one in found):
+            raise TargetError(
+                Reason.BAD_ANSWER,
+                f"{self._path} holds other secrets, and Envoy takes no file with more than one, so it was "
+                "left as it is.",
+                "Give each secret a file of its own.",
+            )
+
+    async def checked(self) -> tuple[str, ...]:
+        await asyncio.to_thread(self._check_alone)
+        return ()
 
     def leaf(self, content: bytes) -> CertificateFacts | None:
         for one in _secrets(content) or ():

@@ -1,18 +1,20 @@
 """A PKCS#12 or JKS file, as Tomcat and other Java servers read it.
 
-A command makes the server read it again; without one it has to notice the new file by itself within the
-seconds for which a deployment looks.
+Tomcat does not look at its keystore by itself: its manager or a command makes it read it again. Without
+either the server has to notice the new file within the seconds for which a deployment looks.
 """
 
 from collections.abc import Mapping
 from ssl import PEM_cert_to_DER_cert
-from typing import Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import pydantic
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs12
 from pydantic import SecretStr
 
-from certdesk.connectors.dns.providers.options import Secret
+from certdesk.connectors.dns.providers.options import NO_SECRET, Secret
+from certdesk.connectors.dns.providers.urls import ServerUrl, endpoint_of
+from certdesk.connectors.targets.keystore.manager import Manager
 from certdesk.connectors.targets.options import Outside
 from certdesk.connectors.targets.placed import (
     COMMAND,
@@ -55,11 +57,22 @@ class KeystoreOptions(PlacedOptions):
     listeners: Listeners = pydantic.Field(
         title="Listeners", description=f"{LISTENERS}.", examples=["10.0.0.5:8443"]
     )
+    manager: ServerUrl | None = pydantic.Field(
+        None,
+        title="Address of Tomcat's manager",
+        description="Its text interface is asked to read the keystore again. The operator must have allowed "
+        "the address (CERTDESK_ALLOW_NETWORKS). Empty: the command below reloads the server.",
+        examples=["http://127.0.0.1:8080/manager"],
+    )
+    manager_user: Annotated[str, pydantic.Field(pattern=r"^[\x21-\x39\x3b-\x7e]{0,100}$")] = pydantic.Field(
+        "", title="User of the manager", description="With the role manager-script."
+    )
+    manager_password: Secret = pydantic.Field(NO_SECRET, title="Password of the manager")
     reload: Command = pydantic.Field(
         (),
         title="Command that reloads the server",
         json_schema_extra=LINES,
-        description=f"{COMMAND}Empty: the server looks at the file by itself.",
+        description=f"{COMMAND}Empty: the server looks at the file by itself; Tomcat does not.",
         examples=["/opt/certdesk/reload-tomcat"],
     )
 
@@ -69,6 +82,24 @@ class KeystoreOptions(PlacedOptions):
         if len(given.get_secret_value()) < _SHORTEST:
             raise ValueError("keystores take passwords of six characters or more")
         return given
+
+    @pydantic.model_validator(mode="after")
+    def _one_way(self) -> "KeystoreOptions":
+        if self.manager is not None and self.reload:
+            raise ValueError("give the address of the manager or a command, and not both")
+        known = self.manager_user and self.manager_password.get_secret_value()
+        if self.manager is not None and not known:
+            raise ValueError("give user and password of the manager")
+        return self
+
+    def endpoint(self) -> tuple[str, int] | None:
+        return endpoint_of(self.manager) if self.manager is not None else None
+
+    def way(self) -> Manager | None:
+        """To Tomcat; None where a command tells the server, or nothing does."""
+        if self.manager is None:
+            return None
+        return Manager(self.manager, self.manager_user, self.manager_password.get_secret_value())
 
 
 _SHORTEST = 6
@@ -80,6 +111,7 @@ class Keystore(Placed):
     def __init__(self, options: KeystoreOptions, outside: Outside) -> None:
         super().__init__(options, outside)
         self._options, self._password = options, options.password.get_secret_value()
+        self._manager = options.way()
 
     def rendered(self, bundle: Bundle) -> Mapping[str, bytes]:
         leaf = PEM_cert_to_DER_cert(bundle.leaf.strip())
@@ -101,11 +133,16 @@ class Keystore(Placed):
             return None
 
     async def told(self) -> None:
-        secrets = (self._password,)
-        await reload(self._outside, self._options.reload, secrets)
+        if self._manager is not None:
+            await self._manager.reload(self._outside)
+        else:
+            await reload(self._outside, self._options.reload, (self._password,))
 
     async def checked(self) -> tuple[str, ...]:
-        return reloadable(self._outside, self._options.reload)
+        if self._manager is None:
+            return reloadable(self._outside, self._options.reload)
+        await self._manager.look(self._outside)
+        return ()
 
 
 def _of_pkcs12(content: bytes, password: str) -> bytes | None:
