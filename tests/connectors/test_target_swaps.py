@@ -28,9 +28,9 @@ SWAPS = {
     "pem": 5,
     "postfix": 3,
     "postgresql": 3,
-    "pkcs12": 3,
-    "jks": 3,
-    "envoy": 3,
+    "pkcs12": 5,
+    "jks": 2,
+    "envoy": 10,
 }
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from certdesk.agents import host as agent
 from certdesk.connectors.probe import Verdict
@@ -22,6 +21,7 @@ from tests.support.placed_kinds import LOOPBACK, MAKERS, run, serves, target
 from tests.support.swapping import Door, Download, Mail, NoStream, Session, Talk
 from tests.support.target_kinds import Bench, opened
 from tests.support.tls import Made
+from tests.support.tomcat import RealTomcat
 
 SHOP = "shop.example.test"
 Swap = Callable[[Made], None]
@@ -64,13 +64,13 @@ def firewall(_: str, folder: Path) -> Iterator[Place]:
 
 def _by_bench(bench: Bench, stream: Callable[[Door], NoStream]) -> Place:
     if stream is Download:
-        stream_file(bench.lab)
+        stream_file(bench.lab.folder / PAGES)
     swap = of_target(bench, SHOP, bench.target, bench.by_name(SHOP).id)
     return Place(Door(bench.lab.port, SHOP), swap, stream)
 
 
-def stream_file(lab: Any) -> None:
-    with (lab.folder / PAGES / "stream").open("wb") as file:
+def stream_file(pages: Path) -> None:
+    with (pages / "stream").open("wb") as file:
         file.truncate(swapping.STREAM)
 
 
@@ -79,7 +79,7 @@ def pem(_: str, folder: Path) -> Iterator[Place]:
     """Two files of an nginx, and the command that reloads it."""
     need(LabNginx.program() is not None, "nginx is not installed")
     with LabNginx(folder / "server") as lab:
-        stream_file(lab)
+        stream_file(lab.folder / PAGES)
         program, path = str(LabNginx.program()), str(lab.folder / TLS / "site2.crt")
         reload = [*lab.command(program), "-s", "reload"]
         files = {"path": path, "key_path": str(Path(path).with_suffix(".key"))}
@@ -96,7 +96,7 @@ def host(kind: str, folder: Path) -> Iterator[Place]:
     with hosts.a_host(folder / "host") as one:
         agent.prepare(one.place)
         with hosts.nginx_of(one) as lab:
-            stream_file(lab)
+            stream_file(lab.folder / PAGES)
             door = Door(lab.port, hosts.NAME)
             if kind == "agent":
                 yield Place(door, lambda made: by_agent(one, made), Download)
@@ -119,18 +119,19 @@ def by_agent(one: hosts.Host, made: Made) -> None:
 
 @contextmanager
 def filed(kind: str, _: Path) -> Iterator[Place]:
-    """Postfix, PostgreSQL, and small servers that read a keystore or Envoy's file anew for each client."""
+    """Postfix, PostgreSQL, Tomcat with either keystore, Envoy."""
     with MAKERS[kind]() as server:
         first = {"postfix": swapping.smtp, "postgresql": swapping.postgresql}
-        streams: dict[str, type[NoStream]] = {"postfix": Mail, "postgresql": Session}
+        streams: dict[str, type[NoStream]] = {"postfix": Mail, "postgresql": Session, "envoy": Talk}
+        if isinstance(server, RealTomcat):
+            stream_file(server.pages)
         door = Door(server.port, placed.NAME, first.get(kind, swapping.nothing))
 
         def swap(made: Made) -> None:
             run(target(server).install(str(server.file), made.bundle))
             assert serves(server, made)
 
-        stream = streams.get(kind)
-        yield Place(door, swap, stream if stream is not None else lambda _: NoStream())
+        yield Place(door, swap, streams.get(kind, Download))
 
 
 @contextmanager
@@ -144,8 +145,7 @@ def caddy(_: str, __: Path) -> Iterator[Place]:
 
 
 def _by_caddy(server: placed.RealCaddy) -> Place:
-    with (server.folder / "stream").open("wb") as file:
-        file.truncate(swapping.STREAM)
+    stream_file(server.folder)
     outside = Outside(seconds=30, allow_networks=LOOPBACK)
     connect = lambda: registry.connect("caddy", server.options, outside)  # noqa: E731
     swap = of_target(Bench("caddy", server), placed.NAME, connect, "tag:site")
