@@ -73,7 +73,7 @@ def test_a_manager_that_refuses_is_told_and_a_restart_finds_the_old_one(
 
 @pytest.mark.server
 def test_what_tomcat_cannot_use_leaves_the_old_one(server: tomcat.RealTomcat) -> None:
-    manager = Manager(server.options["manager"], "certdesk", tomcat.KEY)
+    manager = Manager(server.options["manager"], "_default_", "certdesk", tomcat.KEY)
     held = server.file.read_bytes()
     server.file.write_bytes(b"no keystore")
     try:
@@ -82,6 +82,22 @@ def test_what_tomcat_cannot_use_leaves_the_old_one(server: tomcat.RealTomcat) ->
         assert serves(server, server.first)
     finally:
         server.file.write_bytes(held)
+
+
+@pytest.mark.server
+def test_another_hosts_broken_keystore_is_not_in_the_way(server: tomcat.RealTomcat) -> None:
+    """Told to read all again, Tomcat stops at the broken one, before ours or after it."""
+    held = server.other.read_bytes()
+    server.other.write_bytes(b"no keystore")
+    try:
+        new = tls.make(NAME)
+        run(target(server).install(str(server.file), new.bundle))
+        assert serves(server, new)
+        error = refused(target(server, tls_host="nobody.example.test").install(str(server.file), new.bundle))
+        assert error.message == "The reload of Tomcat's TLS failed: Failed to reload TLS configuration."
+        assert "name of the TLS host" in error.next_step
+    finally:
+        server.other.write_bytes(held)
 
 
 @dataclass
@@ -110,10 +126,13 @@ class Standin(Stub):
 )
 def test_only_its_ok_counts(status: int, says: bytes, reason: Reason, told: str) -> None:
     with stub_http.running(Standin(status=status, says=says)) as found:
-        manager = Manager(f"{found.url}/manager", "certdesk", "the-password")
+        manager = Manager(f"{found.url}/manager", "_default_", "certdesk", "the-password")
         error = refused(manager.reload(OUTSIDE))
     assert (error.reason, told in error.message) == (reason, True)
-    assert found.asked[0].path == "/manager/text/sslReload"
+    assert (found.asked[0].path, found.asked[0].query) == (
+        "/manager/text/sslReload",
+        {"tlsHostName": "_default_"},
+    )
     assert "the-password" not in f"{manager!r}{error!r}"
 
 
@@ -121,7 +140,7 @@ def test_a_manager_that_is_away_or_silent_may_come_back() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/manager"
         quick = Outside(seconds=0.3, allow_networks=LOOPBACK)
-        error: TargetError = refused(Manager(url, "certdesk", "p").reload(quick))
+        error: TargetError = refused(Manager(url, "_default_", "certdesk", "p").reload(quick))
     assert (error.reason, error.permanent) == (Reason.TIMEOUT, False)
-    assert refused(Manager(url, "certdesk", "p").reload(quick)).reason is Reason.UNREACHABLE
-    assert refused(Manager(url, "certdesk", "p").look(Outside())).reason is Reason.NOT_ALLOWED
+    assert refused(Manager(url, "_default_", "certdesk", "p").reload(quick)).reason is Reason.UNREACHABLE
+    assert refused(Manager(url, "_default_", "certdesk", "p").look(Outside())).reason is Reason.NOT_ALLOWED

@@ -2,6 +2,7 @@
 the place comes right by itself within a minute of the fault's end."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -188,6 +189,7 @@ def _fails_and_comes_right(place: Place, fault: Fault, case: tuple[str, str, str
         place.work(LASTS)
         happened, state, why = fault.on, place.state(), Binding.objects.get(id=place.binding).reason
         fault.over()
+        sys.stdout.write(f"{kind}, {name} at {step}: {state} {why}\n")
         assert happened, case
         if (kind, name) in CERTAIN:
             assert state == ("DEPLOYED" if case in HARMLESS else "FAILED"), (case, why)

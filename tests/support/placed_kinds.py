@@ -70,7 +70,7 @@ def _postgres() -> Served:
 
 def _tomcat(store: str) -> Served:
     need(not tomcat.missing(), f"{tomcat.missing()} is not installed")
-    return tomcat.RealTomcat(format=store)
+    return tomcat.RealTomcat(store=store)
 
 
 def _envoy() -> Served:

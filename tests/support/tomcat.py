@@ -1,4 +1,4 @@
-"""Tomcat with one connector that reads a keystore, and its manager beside it."""
+"""Tomcat with one connector that reads a keystore, one for another host, and its manager beside it."""
 
 import asyncio
 import os
@@ -25,6 +25,10 @@ _SERVER = """<Server port="-1">
   <Connector address="127.0.0.1" port="{port}" SSLEnabled="true">
    <SSLHostConfig>
     <Certificate certificateKeystoreFile="{file}" certificateKeystoreType="{format}"
+     certificateKeystorePassword="{password}"/>
+   </SSLHostConfig>
+   <SSLHostConfig hostName="other.example.test">
+    <Certificate certificateKeystoreFile="{other}" certificateKeystoreType="{format}"
      certificateKeystorePassword="{password}"/>
    </SSLHostConfig>
   </Connector>
@@ -55,14 +59,15 @@ def missing() -> str:
 
 
 class RealTomcat(Served):
-    """Args: format: of its keystore, `PKCS12` or `JKS`."""
+    """`store`: the format of its keystore, `PKCS12` or `JKS`."""
 
     kind = "keystore"
 
-    def __init__(self, name: str = NAME, format: str = "PKCS12") -> None:  # noqa: A002 the option's name
-        super().__init__(name)
+    def __init__(self, name: str = NAME, folder: Path | None = None, *, store: str = "PKCS12") -> None:
+        super().__init__(name, folder)
         self.manager, self.pages = free_port(), self.folder / "apps" / "ROOT"
-        self.store = {"password": PASSWORD, "format": format}
+        self.other = self.folder / "other.p12"
+        self.store = {"password": PASSWORD, "format": store}
         self.options |= {
             **self.store,
             "manager": f"http://127.0.0.1:{self.manager}/manager",
@@ -71,12 +76,14 @@ class RealTomcat(Served):
         }
 
     def prepare(self) -> None:
-        self.fill(self.first)
+        self.fill(self.file, self.first)
+        self.fill(self.other, tls.make("other.example.test"))
         configuration = self.folder / "conf"
         hosts = configuration / "Catalina" / "localhost"
         for folder in (hosts, self.folder / "temp", self.pages / "WEB-INF"):
             folder.mkdir(parents=True)
-        server = {"manager": self.manager, "port": self.port, "file": self.file, **self.store}
+        server = {"manager": self.manager, "port": self.port, **self.store}
+        server |= {"file": self.file, "other": self.other}
         texts = {
             configuration / "server.xml": _SERVER.format(**server),
             configuration / "users.xml": _USERS.format(key=KEY),
@@ -86,11 +93,11 @@ class RealTomcat(Served):
         for file, text in texts.items():
             file.write_text(text, encoding="ascii")
 
-    def fill(self, made: tls.Made) -> None:
+    def fill(self, file: Path, made: tls.Made) -> None:
         """As an administrator does it: a keystore in its place, and nobody is told."""
-        options = {**self.store, "path": str(self.file), "listeners": self.options["listeners"]}
+        options = {**self.store, "path": str(file), "listeners": self.options["listeners"]}
         quiet = registry.connect("keystore", options, Outside(folders=(self.folder,)))
-        asyncio.run(quiet.install(str(self.file), made.bundle))  # type: ignore[arg-type]
+        asyncio.run(quiet.install(str(file), made.bundle))  # type: ignore[arg-type]
 
     def start(self) -> None:
         jars = ":".join(str(HOME / "bin" / name) for name in ("bootstrap.jar", "tomcat-juli.jar"))

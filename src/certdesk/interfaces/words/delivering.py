@@ -50,6 +50,8 @@ SHAPES = (
     _("User of the manager"),
     _("With the role manager-script."),
     _("Password of the manager"),
+    _("TLS host of Tomcat"),
+    _("hostName of the SSLHostConfig with this keystore; _default_ where it has none."),
     _(
         "One argument a line, the program first, no shell. It must be named in "
         "CERTDESK_TARGET_PROGRAMS. Empty: the server looks at the file by itself; Tomcat does not."
@@ -63,6 +65,7 @@ SHAPES = (
     _("Correct the manager's address, and see that the manager is deployed there."),
     _("Read the words in Tomcat's log; correct what it complains about."),
     _("Correct the manager's address."),
+    _("Correct the name of the TLS host, or what Tomcat's log complains about."),
     _("%(host)s did not answer as Tomcat's manager does."),
     _("Correct the manager's address; it usually ends with /manager."),
     _("PEM files and a reload command"),

@@ -6,7 +6,7 @@ OK or FAIL; a keystore that Tomcat cannot use is a status 500, and what it had s
 
 import base64
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from certdesk.connectors.dns.lookup import printable
 from certdesk.connectors.targets import calling
@@ -24,15 +24,20 @@ _STARTING = 503
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """`url` ends with the manager's own path, usually `/manager`."""
+    """`url` ends with the manager's path, usually `/manager`; `tls_host` is the name of one SSLHostConfig.
+
+    Only that one is read again: with all of them, a broken keystore of another host would fail ours half-way.
+    """
 
     url: str
+    tls_host: str
     user: str
     password: str = field(repr=False)
 
     async def reload(self, outside: Outside) -> None:
         """Raises `TargetError`: Tomcat did not take what its keystores hold now."""
-        await self._ask(outside, "sslReload", "The reload of Tomcat's TLS")
+        command = f"sslReload?tlsHostName={quote(self.tls_host)}"
+        await self._ask(outside, command, "The reload of Tomcat's TLS")
 
     async def look(self, outside: Outside) -> None:
         """Raises `TargetError`: a reload would not be allowed. Changes nothing."""
@@ -54,7 +59,9 @@ class Manager:
         words = printable(b"".join(answer.body.splitlines()[:1]), 200)
         if words.startswith("FAIL"):
             raise TargetError(
-                Reason.REFUSED, f"{what} failed: {words.removeprefix('FAIL - ')}.", _REFUSED[500]
+                Reason.REFUSED,
+                f"{what} failed: {words.removeprefix('FAIL - ')}.",
+                "Correct the name of the TLS host, or what Tomcat's log complains about.",
             )
         if not words.startswith("OK"):
             raise TargetError(

@@ -68,6 +68,11 @@ class KeystoreOptions(PlacedOptions):
         "", title="User of the manager", description="With the role manager-script."
     )
     manager_password: Secret = pydantic.Field(NO_SECRET, title="Password of the manager")
+    tls_host: Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9_.*-]{1,253}$")] = pydantic.Field(
+        "_default_",
+        title="TLS host of Tomcat",
+        description="hostName of the SSLHostConfig with this keystore; _default_ where it has none.",
+    )
     reload: Command = pydantic.Field(
         (),
         title="Command that reloads the server",
@@ -99,7 +104,8 @@ class KeystoreOptions(PlacedOptions):
         """To Tomcat; None where a command tells the server, or nothing does."""
         if self.manager is None:
             return None
-        return Manager(self.manager, self.manager_user, self.manager_password.get_secret_value())
+        secret = self.manager_password.get_secret_value()
+        return Manager(self.manager, self.tls_host, self.manager_user, secret)
 
 
 _SHORTEST = 6
