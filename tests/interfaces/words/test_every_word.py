@@ -29,7 +29,7 @@ ELSEWHERE = (
         f"lifecycle/enrolment/{name}.py"
         for name in (
             *("accounts", "advice", "authorizations", "errors", "finalizing", "jobs", "nonces", "orders"),
-            *("products", "revoking", "rules", "states", "validating"),
+            *("products", "revoking", "rules", "states", "succession", "validating"),
         )
     ),
     "interfaces/operations/errors.py",  # carries its own Chinese
