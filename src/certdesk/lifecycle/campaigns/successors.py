@@ -32,8 +32,8 @@ class Successors:
         named = self._lines[certificate_id][-1:]
         found = [one for one in named if one != certificate_id and one not in self._listed]
         unnamed = (self._lines[one] for one in self._later.get(certificate_id, ()))
-        free = (line[-1] for line in unnamed if line and self._is_free(line))
-        return (*found, *(one for one in [next(free, "")] if one))
+        free = (line[-1:] for line in unnamed if line and self._is_free(line))
+        return (*found, *next(free, ()))
 
     def _is_free(self, line: Sequence[str]) -> bool:
         return self._listed.isdisjoint(line) and self._used.isdisjoint(line)
