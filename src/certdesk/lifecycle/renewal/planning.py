@@ -30,7 +30,7 @@ _TO_BUY = (
     " ORDER BY c.not_after, c.id LIMIT %s"
 )
 _TO_ROLL = (
-    f"SELECT {_COLUMNS}, a.starts_at, a.ends_at FROM certificates_certificate c"
+    f"SELECT {_COLUMNS}, a.starts_at, a.ends_at, c.not_after FROM certificates_certificate c"
     " LEFT JOIN issuance_advice a ON a.certificate_id = c.id AND a.version = c.current_version"
     " WHERE c.paid_until > c.not_after"
     f" AND {_IN_FORCE} AND c.not_after <= %s"
@@ -40,8 +40,8 @@ _TO_ROLL = (
     " AND (c.not_after, c.id) > (%s, %s) ORDER BY c.not_after, c.id LIMIT %s"
 )
 _HURRIED = (
-    f"SELECT {_COLUMNS}, a.starts_at, a.ends_at FROM issuance_advice a JOIN certificates_certificate c"
-    " ON c.id = a.certificate_id AND c.current_version = a.version"
+    f"SELECT {_COLUMNS}, a.starts_at, a.ends_at, a.starts_at FROM issuance_advice a"
+    " JOIN certificates_certificate c ON c.id = a.certificate_id AND c.current_version = a.version"
     f" WHERE a.hurried AND {_IN_FORCE} AND a.starts_at <= %s AND NOT {OF_CLIENT}"
     " AND NOT EXISTS (SELECT 1 FROM renewal_renewal r WHERE r.certificate_id = c.id"
     " AND r.kind = 'ROLLOVER' AND r.version = c.current_version)"
@@ -104,29 +104,31 @@ def begin(now: datetime) -> int:
 
 
 def _due(now: datetime) -> list[tuple[Kind, Due]]:
+    """In the order in which they begin: what a CA hurries, purchases, rollovers in the usual course."""
     micros = clock.to_micros(now)
-    latest = clock.to_micros(now + schedule.BUY_BEFORE)
-    found = [(Kind.BUY, _row(row)) for row in sql.rows(_TO_BUY, [micros, latest, BATCH])]
-    hurried = _all(_HURRIED, micros, micros, now, 7, -(2**63))
-    rolling = _all(_TO_ROLL, micros, clock.to_micros(now + EARLIEST), now, 5, 0)
-    rollovers = [(Kind.ROLLOVER, one) for one in (*hurried, *rolling)]
-    return [*rollovers[: len(hurried)], *found, *rollovers[len(hurried) :]][: 2 * BATCH]
+    hurried = _rollovers(_HURRIED, [micros, micros], now)
+    bought = sql.rows(_TO_BUY, [micros, clock.to_micros(now + schedule.BUY_BEFORE), BATCH])
+    usual = _rollovers(_TO_ROLL, [micros, clock.to_micros(now + EARLIEST)], now)
+    found = [(Kind.ROLLOVER, one) for one in hurried]
+    found += [(Kind.BUY, _row(row)) for row in bought]
+    found += [(Kind.ROLLOVER, one) for one in usual]
+    return found[: 2 * BATCH]
 
 
-def _all(statement: str, after: int, until: int, now: datetime, column: int, first: int) -> list[Due]:
+def _rollovers(statement: str, params: list[int], now: datetime) -> list[Due]:
     """Whose time has come, page by page until a batch of them is found.
 
     Args:
-        column: by which the rows are sorted, before their id; `first`: below all of its values.
+        statement: sorted by its last column, then by the id.
     """
     found: list[Due] = []
-    last = (first, "")
+    last = (-(2**63), "")
     while True:
-        rows = sql.rows(statement, [after, until, *last, BATCH])
+        rows = sql.rows(statement, [*params, *last, BATCH])
         found += [one for one in map(_row, rows) if one.at(Kind.ROLLOVER) <= now]
         if len(rows) < BATCH or len(found) >= BATCH:
             return found
-        last = (int(rows[-1][column]), str(rows[-1][0]))
+        last = (int(rows[-1][-1]), str(rows[-1][0]))
 
 
 def _row(row: sql.Row) -> Due:
