@@ -85,7 +85,8 @@ def succeeded(slug: str) -> None:
 
 def chosen(product_id: str = PRODUCT, **more: Any) -> tuple[rules.Choice, ...]:
     product = queries.product_of(product_id)
-    return queries.choose(product, ("www.example.com",), "EC_P256", clock.real_now(), **more)
+    order = queries.order_of(product)
+    return queries.choose(product, order, ("www.example.com",), "EC_P256", clock.real_now(), **more)
 
 
 # --- setting up ----------------------------------------------------------------------------------

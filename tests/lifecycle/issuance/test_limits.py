@@ -16,7 +16,8 @@ from certdesk.connectors.issuers.acme import presets
 from certdesk.connectors.issuers.acme.presets import Limit
 from certdesk.foundation.common import clock
 from certdesk.foundation.jobs import actions as jobs
-from certdesk.lifecycle.issuance import followup, limit_jobs, limit_rules, limits
+from certdesk.lifecycle.applications.models import Application
+from certdesk.lifecycle.issuance import followup, limit_jobs, limit_rules, limits, outside_orders
 from certdesk.lifecycle.issuance.models import Counted, OutsideOrder
 from certdesk.lifecycle.issuers import dialing
 from certdesk.lifecycle.issuers.models import Issuer
@@ -134,6 +135,17 @@ def test_what_many_names_count_for_is_one_query_for_each_limit(desk: Desk) -> No
     with CaptureQueriesContext(connection) as asked:
         assert limits.passed("acme", counted, clock.real_now()) is None
     assert len(asked) == len(limits_of) == 2
+
+
+def test_the_order_of_issuers_is_read_once_for_a_choice(desk: Desk) -> None:
+    certificate_id = desk.buy()
+    desk.apply(certificate_id, domain="www.example.com")
+    certificate = desk.certificate(certificate_id)
+    application = Application.objects.get(certificate_id=certificate_id)
+    with CaptureQueriesContext(connection) as asked:
+        found = outside_orders.choices_of(certificate, application, {})
+    assert [one.slug for one in found] == ["acme", "other"]
+    assert len([one for one in asked if "issuers_place" in one["sql"]]) == 1
 
 
 def test_what_counts_no_more_is_forgotten_100_rows_at_a_time(desk: Desk, ca: OutsideCa) -> None:

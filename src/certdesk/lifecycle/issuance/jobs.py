@@ -207,16 +207,20 @@ def _sign_next(certificate_id: str, slug: str = "", passed: Mapping[str, str] | 
 
 def _first_choice(certificate: Certificate, application: Application, passed: Mapping[str, str]) -> str:
     """Who would get the order now; empty where only the house issues, or nobody can now."""
-    if not outside.may_be_outside(application_queries.product_of(certificate)):
+    order = outside.order_of(application_queries.product_of(certificate))
+    if not outside.leads_outside(order):
         return ""
-    return outside.taken(_choices(certificate, application, passed))
+    return outside.taken(_choices(certificate, application, passed, order))
 
 
 def _choices(
-    certificate: Certificate, application: Application, passed: Mapping[str, str]
+    certificate: Certificate,
+    application: Application,
+    passed: Mapping[str, str],
+    order: Sequence[str] | None = None,
 ) -> tuple[outside.Choice, ...]:
     without = {**outside_orders.over(application.id).passed, **passed}
-    return outside_orders.choices_of(certificate, application, without)
+    return outside_orders.choices_of(certificate, application, without, order)
 
 
 def _key_to_make(application: Application) -> KeyAlgorithm | None:
@@ -263,16 +267,17 @@ def _refusals() -> Iterator[None]:
         raise IssuerRefused(str(error)) from error
 
 
-def _house_chosen(job: Job, certificate: Certificate, application: Application) -> bool:
-    """Chooses among the product's issuers; True when the house's own CA is the one. Else the order at the
-    CA outside is begun, carried on, waited for, or refused with the CA's words."""
+def _house_chosen(job: Job, certificate: Certificate, application: Application, order: Sequence[str]) -> bool:
+    """Chooses among the product's issuers, of which `order` names the first first; True when the house's own
+    CA is the one. Else the order at the CA outside is begun, carried on, waited for, or refused with the CA's
+    words."""
     live = outside_orders.live_of(application.id)
     if live is not None:
         outside_orders.resume(live)
         return False
     passed = dict(job.payload.get("passed", {}))
     over = outside_orders.over(application.id)
-    choices = outside_orders.choices_of(certificate, application, over.passed | passed)
+    choices = outside_orders.choices_of(certificate, application, over.passed | passed, order)
     slug = outside.taken(choices)
     if not slug:
         _nobody(job, certificate, application, over, choices)
@@ -351,7 +356,8 @@ class Sign(Handler[ToSign | ToExamine, Outcome]):
         if reconcile.settle_earlier(principal, certificate, now):
             return None
         product = application_queries.product_of(certificate)
-        if outside.may_be_outside(product) and not _house_chosen(job, certificate, application):
+        order = outside.order_of(product)
+        if outside.leads_outside(order) and not _house_chosen(job, certificate, application, order):
             return None
         issuer = issuers.find(outside.house(product))
         reference = pipeline.next_reference(certificate)

@@ -1,4 +1,7 @@
-"""Configured issuers, as issuance needs them: the one place of this room that asks for them."""
+"""Configured issuers, as orders need them: who may issue a product, who gets an order, how its CA is reached.
+
+What is counted against a CA's published limits (`limits`) and test orders (`rehearsing`) ask for themselves.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -35,7 +38,12 @@ def is_outside(slug: str) -> bool:
 
 def may_be_outside(product: Product) -> bool:
     """Whether another house may issue a product."""
-    return any(map(is_outside, queries.order_of(product)))
+    return leads_outside(queries.order_of(product))
+
+
+def leads_outside(order: Sequence[str]) -> bool:
+    """As `may_be_outside`, where the order of issuers was read already."""
+    return any(map(is_outside, order))
 
 
 def house(product: Product) -> str:
@@ -67,12 +75,13 @@ def advises(slug: str) -> bool:
 
 
 def order_of(product: Product) -> tuple[str, ...]:
-    """The slugs of who may issue a product, the first one first."""
+    """The slugs of who may issue a product, the first one first: read once a step, and handed on."""
     return queries.order_of(product)
 
 
 def choose(
     product: Product,
+    order: Sequence[str],
     names: tuple[str, ...],
     key_algorithm: str,
     without: Mapping[str, str],
@@ -81,14 +90,16 @@ def choose(
     """Every issuer of the product once, in order, with what speaks for or against it now.
 
     Args:
+        order: `order_of` the product.
         without: slugs that are ruled out, each with one sentence.
         busy: slugs that would refuse the order for a while, each with why and until when.
     """
-    return queries.choose(product, names, key_algorithm, clock.real_now(), without=without, busy=busy)
+    now = clock.real_now()
+    return queries.choose(product, order, names, key_algorithm, now, without=without, busy=busy)
 
 
-def ruled_out(product: Product, at: str, not_at: str) -> dict[str, str]:
-    """The issuers of a product that a campaign does not want for a replacement, each with one sentence.
+def ruled_out(order: Sequence[str], at: str, not_at: str) -> dict[str, str]:
+    """The issuers among these that a campaign does not want for a replacement, each with one sentence.
 
     Args:
         at: the only one that it wants; empty = any.
@@ -97,7 +108,7 @@ def ruled_out(product: Product, at: str, not_at: str) -> dict[str, str]:
     if not at and not not_at:
         return {}
     found: dict[str, str] = {}
-    for slug in queries.order_of(product):
+    for slug in order:
         plain = rules.plain(slug)
         if plain == not_at:
             found[slug] = LEFT

@@ -83,14 +83,22 @@ def why(order: OutsideOrder) -> str:
 
 
 def choices_of(
-    certificate: Certificate, application: Application, without: Mapping[str, str]
+    certificate: Certificate,
+    application: Application,
+    without: Mapping[str, str],
+    order: Sequence[str] | None = None,
 ) -> tuple[Choice, ...]:
-    """The issuers of its product, each with what speaks for or against it now."""
+    """The issuers of its product, each with what speaks for or against it now.
+
+    Args:
+        order: of the product's issuers, where the caller has read it.
+    """
     product = application_queries.product_of(certificate)
+    order = outside.order_of(product) if order is None else order
     names = tuple(application.names.split(";"))
-    ruled_out = outside.ruled_out(product, application.at_issuer, application.not_at_issuer)
-    busy = _limited(certificate, names, outside.order_of(product))
-    return outside.choose(product, names, application.key_algorithm, ruled_out | dict(without), busy)
+    ruled_out = outside.ruled_out(order, application.at_issuer, application.not_at_issuer)
+    busy = _limited(certificate, names, order)
+    return outside.choose(product, order, names, application.key_algorithm, ruled_out | dict(without), busy)
 
 
 def _limited(certificate: Certificate, names: Sequence[str], slugs: Sequence[str]) -> dict[str, Passed]:

@@ -311,6 +311,7 @@ def candidate(slug: str, product: Product, now: datetime) -> Candidate:
 
 def choose(
     product: Product,
+    order: Sequence[str],
     names: tuple[str, ...],
     key_algorithm: str,
     now: datetime,
@@ -321,12 +322,13 @@ def choose(
     """Every issuer of the product in its order, with what speaks for or against it now.
 
     Args:
+        order: `order_of` the product.
         now: real time.
         without: slugs that the caller rules out, each with one sentence, which is shown.
         busy: slugs that the caller rules out for a while.
     """
     need = Need(names, product.level, key_algorithm, product.profile)
-    found = [candidate(slug, product, now) for slug in order_of(product)]
+    found = [candidate(slug, product, now) for slug in order]
     return rules.choose(found, need, now, without, busy)
 
 

@@ -78,7 +78,8 @@ def edit(request: HttpRequest, principal: Principal, product_id: str) -> HttpRes
             words = ngettext("%(count)d product is changed.", "%(count)d products are changed.", changed)
             tell(request, words % {"count": changed}, "issuers.ordered")
             return back_to("issuer-order", product_id)
-    choices = queries.choose(product, (SAMPLE,), product.key_algorithms[0], clock.real_now())
+    order, key = queries.order_of(product), product.key_algorithms[0]
+    choices = queries.choose(product, order, (SAMPLE,), key, clock.real_now())
     context = {
         "title": product_title(product),
         "subtitle": _("Order of issuers"),
