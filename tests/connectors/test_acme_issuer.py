@@ -12,10 +12,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from certdesk.connectors.issuers import registry
-from certdesk.connectors.issuers.acme import advice
 from certdesk.connectors.issuers.options import Outside
 from certdesk.connectors.issuers.protocol import IssuerError, OrderState, Reason
 from certdesk.pki.x509.certificates import chain_to_pem
+from certdesk.pki.x509.renewal_info import certificate_id
 from tests.support import acme_between, pebble
 from tests.support.acme_between import CUT, Between, Reply, problem
 from tests.support.issuer_kinds import (
@@ -572,7 +572,7 @@ def test_the_ca_is_asked_when_to_replace_what_it_issued(
     assert told.start == datetime(2027, 1, 2, 3, 4, 5, 999999, UTC)
     assert told.end == datetime(2027, 1, 3, 3, 0, 0, 0, UTC)
     assert (told.explanation, told.retry_after) == ("https://ca.example.test/why", 21600)
-    assert asked == [f"/ari/{advice.identifier_of(leaf)}"]
+    assert asked == [f"/ari/{certificate_id(leaf)}"]
     assert run(connector.advice(leaf)).explanation == ""
     while answers:
         with pytest.raises(IssuerError, match="named no window") as none:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from certdesk.connectors.issuers.protocol import OrderState
+from certdesk.connectors.issuers.protocol import Advises, IssuerError, OrderState
 from certdesk.lab.dns_server import LabDns
-from tests.support import acme2certifier
+from tests.support import acme2certifier, tls
 from tests.support.acme2certifier import Server
 from tests.support.issuer_kinds import acme, acme_options, ended, run, tasks_by, wanted
 
@@ -52,6 +52,12 @@ def test_what_it_advises_is_found_by_our_name_of_the_certificate(
     begin, end = (datetime.fromisoformat(window[one].replace("Z", "+00:00")) for one in ("start", "end"))
     leaf = x509.load_der_x509_certificate(first.chain[0])
     assert leaf.not_valid_before_utc < begin < end <= leaf.not_valid_after_utc
+    assert isinstance(connector, Advises)
+    told = run(connector.advice(first.chain[0]))
+    assert (told.start, told.end) == (begin, end)
+    with pytest.raises(IssuerError) as refused:  # it never issued this one
+        run(connector.advice(tls.make("ari.example.test").leaf))
+    assert refused.value.message
     more: dict[str, Any] = {"replaces": first.chain[0], "predecessor": first.handle}
     for reference in ("second", "third"):  # whatever it thinks of a second successor, the certificate comes
         issued(server, connector, wanted(reference, "ari.example.test", **more))

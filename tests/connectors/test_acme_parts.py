@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from certdesk.connectors.dns.providers.options import form
 from certdesk.connectors.http import Fetched
 from certdesk.connectors.issuers import registry, waits
-from certdesk.connectors.issuers.acme import advice, chains, keys, memory, problems, tasks
+from certdesk.connectors.issuers.acme import chains, keys, memory, problems, tasks
 from certdesk.connectors.issuers.acme.options import PresetName
 from certdesk.connectors.issuers.acme.presets import PRESETS
 from certdesk.connectors.issuers.protocol import IssuerError, Reason, Task
@@ -290,15 +290,6 @@ def test_a_chain_is_read_without_its_root_and_held_against_the_order() -> None:
     for body in (b"", b"\xff", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
         with pytest.raises(ValueError, match="cannot be read"):
             chains.read(body)
-
-
-def test_the_name_of_a_certificate_in_ari_is_that_of_the_rfc() -> None:
-    """RFC 9773 §4.1: the serial as in DER, with the zero in front where its first bit is set."""
-    found = advice.identifier_of(certificate("a", LEAF, "Middle", MIDDLE, serial=0x8765_4321))
-    key, _, serial = found.partition(".")
-    assert keys.unb64(serial) == bytes.fromhex("0087654321")
-    assert keys.unb64(key) == x509.SubjectKeyIdentifier.from_public_key(MIDDLE.public_key()).digest
-    assert advice.identifier_of(certificate("a", LEAF, "Middle", MIDDLE, named=False)) == ""
 
 
 def test_presets_are_those_of_the_form_and_say_what_is_known() -> None:

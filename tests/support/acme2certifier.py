@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from certdesk.connectors.issuers.acme.advice import identifier_of
 from certdesk.connectors.issuers.protocol import Task
 from certdesk.interfaces.cli.installation import free_port
 from certdesk.lab.dns_server import LabDns
 from certdesk.pki.x509.certificates import facts
+from certdesk.pki.x509.renewal_info import certificate_id
 from tests.support.needs import need
 from tests.support.pebble import LOCAL, Identity, identity
 
@@ -105,7 +105,7 @@ class Server:
         trust = self.identity.trusting() if self.identity else True
         with httpx.Client(verify=trust, timeout=20) as client:
             base = client.get(self.directory).json()["renewalInfo"]
-            answer = client.get(f"{base}/{identifier_of(certificate)}")
+            answer = client.get(f"{base}/{certificate_id(certificate)}")
         return dict(answer.raise_for_status().json())
 
 

@@ -4,10 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from certdesk.lifecycle.enrolment import rules, states
 from certdesk.lifecycle.enrolment.errors import AcmeError
@@ -40,24 +36,3 @@ def test_a_certificate_identifier_has_one_spelling() -> None:
     for wrong in ("AR.Ag", "AQ.", ".Ag", "AQ", "AQ.Ag.Ag", "A.A"):
         with pytest.raises(AcmeError):
             rules.certificate_key(wrong)
-
-
-def test_the_name_of_a_certificate_for_ari() -> None:
-    """RFC 9773 §4.1: both parts of the identifier, and none without the key identifier."""
-    upper, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([])
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(own.public_key())
-        .serial_number(0x8765)
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=1))
-    )
-    bare = made.sign(upper, hashes.SHA256()).public_bytes(Encoding.DER)
-    assert rules.certificate_id(bare) == ""
-    key = x509.AuthorityKeyIdentifier.from_issuer_public_key(upper.public_key())
-    full = made.add_extension(key, critical=False).sign(upper, hashes.SHA256()).public_bytes(Encoding.DER)
-    assert rules.certificate_key(rules.certificate_id(full)) == (key.key_identifier, "8765")

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography import x509
-
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import BEING_REVOKED, State
 from certdesk.lifecycle.issuance import queries as issuance
 from certdesk.lifecycle.issuance.advice import windows
 from certdesk.lifecycle.issuance.models import Placement
 from certdesk.pki.authority import queries as authority
+from certdesk.pki.x509.renewal_info import authority_key
 
 from . import rules
 from .errors import not_found
@@ -34,19 +33,9 @@ def version_of(text: str) -> Version | None:
     placement = Placement.objects.filter(reference=reference).first() if reference else None
     ours = [placement.certificate_id] if placement else issuance.of_outside_serial(serial)
     for one in Version.objects.filter(certificate_id__in=ours):
-        if one.serial.lstrip("0") == serial and _key_identifier(bytes(one.der)) == key:
+        if one.serial.lstrip("0") == serial and authority_key(bytes(one.der)) == key:
             return one
     return None
-
-
-def _key_identifier(der: bytes) -> bytes:
-    """Empty where a CA outside leaves it out: no certID means such a certificate."""
-    held = x509.load_der_x509_certificate(der).extensions
-    try:
-        found = held.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
-    except x509.ExtensionNotFound:
-        return b""
-    return found or b""
 
 
 def window(text: str, now: datetime, wanted: Wanted) -> Window:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from cryptography import x509
-
+from certdesk.pki.x509 import renewal_info
 from certdesk.pki.x509.errors import BadName
 from certdesk.pki.x509.names import Name, parse_name
 
@@ -163,28 +162,13 @@ def renewal_window(
     return start, start + max(life / 50, timedelta(hours=1))
 
 
-def certificate_id(der: bytes) -> str:
-    """The certID of a certificate (RFC 9773 §4.1); empty where its CA left out the key identifier."""
-    held = x509.load_der_x509_certificate(der)
-    try:
-        key = held.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
-    except x509.ExtensionNotFound:
-        return ""
-    serial = held.serial_number
-    return f"{b64(key or b'')}.{b64(serial.to_bytes((serial.bit_length() + 8) // 8, 'big'))}"
-
-
 def certificate_key(text: str) -> tuple[bytes, str]:
     """Key identifier of the authority and serial (lower-case hex) of a certID (RFC 9773 §4.1).
 
     Raises:
         AcmeError: it is no certID.
     """
-    parts = text.split(".")
     try:
-        key, serial = (base64.urlsafe_b64decode(one + "=" * (-len(one) % 4)) for one in parts)
+        return renewal_info.read_certificate_id(text)
     except ValueError:
         raise malformed("This is no certificate identifier.") from None
-    if [b64(key), b64(serial)] != parts or not key or not serial:
-        raise malformed("This is no certificate identifier.")
-    return key, f"{int.from_bytes(serial, 'big'):x}"

@@ -12,8 +12,9 @@ from certdesk.foundation.common import sql
 from certdesk.lifecycle.applications.models import ApplicationState, CsrMode
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
+from certdesk.pki.x509.renewal_info import certificate_id
 
-from . import advice, rules
+from . import advice
 from .errors import malformed
 from .models import Account, Order, OrderState
 
@@ -37,7 +38,7 @@ _SAME_NAMES = " AND ".join(
 
 
 def replaced(account: Account, given: object, names: Collection[str]) -> str:
-    """The certID of what an order replaces, as `rules.certificate_id` writes it; empty when it names nothing.
+    """The certID of what an order replaces, as `renewal_info.certificate_id` writes it; empty when it names nothing.
 
     It may name a certificate that the same ACME account ordered and that shares a name with the order
     (RFC 9773 §5): another account's order takes the place of nobody's certificate.
@@ -55,7 +56,7 @@ def replaced(account: Account, given: object, names: Collection[str]) -> str:
         raise malformed("replaces is no certificate of this account: leave it out.")
     if not set(version.names.split(";")) & set(names):
         raise malformed("replaces is a certificate for other names.")
-    return rules.certificate_id(bytes(version.der))
+    return certificate_id(bytes(version.der))
 
 
 def of_clients(certificate_ids: Sequence[str]) -> frozenset[str]:
@@ -113,7 +114,7 @@ def _replacing(certificate_ids: Collection[str]) -> Mapping[str, str]:
     """What the latest order that names a version of each has brought. What an order names was there before
     its own certificate, so that a line never comes back to itself."""
     versions = Version.objects.filter(certificate_id__in=certificate_ids)
-    named = {rules.certificate_id(bytes(one.der)): one.certificate_id for one in versions}
+    named = {certificate_id(bytes(one.der)): one.certificate_id for one in versions}
     named.pop("", None)  # of a CA that leaves the key identifier out
     orders = Order.objects.filter(replaces__in=named).exclude(replaces="")  # as the index says it
     placed = orders.exclude(state=OrderState.INVALID).exclude(certificate_id="").order_by("created_at", "id")

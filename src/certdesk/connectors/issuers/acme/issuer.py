@@ -37,6 +37,7 @@ from certdesk.connectors.issuers.protocol import (
 )
 from certdesk.connectors.targets import servers
 from certdesk.foundation.common import clock
+from certdesk.pki.x509.renewal_info import certificate_id
 
 _PLACED = "The order"
 _NO_ACCOUNT = "accountDoesNotExist"
@@ -154,7 +155,7 @@ class Acme:
             end = min(wanted.not_after, longest)  # a CA refuses an order beyond what it gives
             payload["notAfter"] = end.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         if wanted.replaces and wanted.predecessor and self._capabilities.advises:
-            replaced = advice.identifier_of(wanted.replaces)
+            replaced = certificate_id(wanted.replaces)
             if replaced:
                 payload["replaces"] = replaced
         return payload
@@ -209,7 +210,7 @@ class Acme:
     async def advice(self, certificate: bytes) -> Advice:
         """As the server's renewal information says (RFC 9773 §4); the question is not signed."""
         url = await self._wire.url_of("renewalInfo")
-        name = advice.identifier_of(certificate)
+        name = certificate_id(certificate)
         if not name:
             message = "The certificate names no key of its CA, so nobody can ask when to replace it."
             raise IssuerError(Reason.REFUSED, message, "It is replaced by its lifetime.")
