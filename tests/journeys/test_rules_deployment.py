@@ -448,6 +448,11 @@ def test_targets_by_their_life(elb: Balancer) -> None:
     elb.alice("targets.update", id=elb.target, body={"options": closed})
     (note,) = elb.alice("targets.test", id=elb.target)["notes"]
     assert note.startswith("What a deployment does at 127.0.0.1:1 could not be seen from here: ")
+    closed["listeners"] = [f"127.0.0.1:{port}" for port in range(1, 14)]
+    elb.alice("targets.update", id=elb.target, body={"options": closed})
+    notes = elb.alice("targets.test", id=elb.target)["notes"]
+    assert notes[-1] == "It has more listeners: 3 of them were not looked at from here."
+    assert len([one for one in notes if "could not be seen from here" in one]) == 10
     elb.alice("targets.update", id=elb.target, body={"options": elb.elb.options})
     shown = elb.alice("targets.show", id=elb.target)
     assert (shown["label"], shown["options"]["socket"]) == ("front", elb.elb.options["socket"])

@@ -129,6 +129,7 @@ SHAPES = (
     _("The previous certificate could not be put back: %(why)s"),
     _("The previous certificate was put back but is not seen: %(why)s"),
     _("What a deployment does at %(address)s could not be seen from here: %(why)s"),
+    _("It has more listeners: %(count)s of them were not looked at from here."),
     _("The previous certificate was put back and is served."),
     _("Nobody could look at what is served."),
     _("Its host takes the certificates that fit its own CSRs; no other can be put there."),

@@ -17,6 +17,7 @@ from .states import Drift
 AT_ONCE = 10
 """Places looked at at the same time."""
 GONE = "The target has no %s any more."
+NOT_LOOKED_AT = "It has more listeners: %d of them were not looked at from here."
 HELD = "Its clients get the right certificate, but the target holds another one for it."
 
 
@@ -65,7 +66,10 @@ async def look(work: ToLook) -> tuple[Found, ...]:
 
 
 async def unseen(resources: Sequence[Resource]) -> tuple[str, ...]:
-    """A sentence for each listener where nobody could see from here what a deployment does."""
+    """A sentence for each listener where nobody could see from here what a deployment does.
+
+    A person waits for it, so ten are looked at; of more it says how many were not.
+    """
     names = {address: one.names[0] for one in resources if one.names for address in one.listeners}
     nothing = Expected("")
     networks = settings.get().allow_networks
@@ -78,7 +82,8 @@ async def unseen(resources: Sequence[Resource]) -> tuple[str, ...]:
         return f"What a deployment does at {listener} could not be seen from here: {why}" if why else ""
 
     found = await asyncio.gather(*(told(*one) for one in list(names.items())[:AT_ONCE]))
-    return tuple(one for one in found if one)
+    left = len(names) - AT_ONCE
+    return (*(one for one in found if one), *((NOT_LOOKED_AT % left,) if left > 0 else ()))
 
 
 async def _held(work: ToLook) -> tuple[dict[str, str], bool]:
