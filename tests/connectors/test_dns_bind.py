@@ -2,7 +2,6 @@
 
 import asyncio
 import ipaddress
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from certdesk.connectors.dns.caa import check_caa
 from certdesk.connectors.dns.proof import RecordType, Seen, SeenAnswer, check_record
 from certdesk.connectors.dns.roots import Hints
 from tests.support.bind import NAMED, REASON, Bind, bind
+from tests.support.needs import need
 
 pytestmark = [pytest.mark.server]
 
@@ -38,10 +38,7 @@ _dnsauth.empty HINFO "a" "b"
 
 @pytest.fixture(scope="module")
 def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
-    if NAMED is None:
-        if os.environ.get("CERTDESK_REQUIRE_ALL") == "1":
-            pytest.fail(REASON)
-        pytest.skip(REASON)
+    need(NAMED is not None, REASON)
     folder: Path = tmp_path_factory.mktemp("bind")
     with bind(folder, ZONES) as server:
         yield server

@@ -200,7 +200,13 @@ def policy(
 POLICIES = (
     policy("a Deny for the name", "scm:cert:apply", denied),
     policy("no rights", "scm:cert:", without_rights, bought=False),
-    policy("a user who is switched off", "", switched_off, bought=False),
+    policy(
+        "a user who is switched off",
+        "verify aksk signature fail",  # nobody learns that there is such a key
+        switched_off,
+        bought=False,
+        at={"console": "Sign in first.", "ACME": "is gone or switched off"},
+    ),
     policy("an account without real name", "real-name", flagged(real_name_verified=False)),
     policy(
         "a special enterprise",

@@ -1,7 +1,6 @@
 """The lab DNS server by outside eyes: dnspython, dig, nsupdate, HTTP control, records file, signals."""
 
 import json
-import os
 import shutil
 import signal
 import socket
@@ -21,6 +20,7 @@ import dns.rdatatype
 import pytest
 
 from certdesk.lab.dns_server import LabDns
+from tests.support.needs import need
 
 OWNER = "_dnsauth.example.com"
 
@@ -184,11 +184,8 @@ def test_faults_end(lab: LabDns) -> None:
 
 def tool(name: str) -> str:
     found = shutil.which(name)
-    if found is None:
-        if os.environ.get("CERTDESK_REQUIRE_ALL") == "1":
-            pytest.fail(f"{name} (dnsutils) is not installed")
-        pytest.skip(f"{name} (dnsutils) is not installed")
-    return found
+    need(found is not None, f"{name} (dnsutils) is not installed")
+    return str(found)
 
 
 @pytest.mark.server
