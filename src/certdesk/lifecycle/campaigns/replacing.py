@@ -95,7 +95,8 @@ def would_count(campaign: Campaign, version: Version, known: Known) -> bool:
     issuers themselves tell."""
     product = applications.product_of(version.certificate)
     names = tuple(version.names.split(";"))
-    choices = issuers.choose(product, names, version.key_algorithm, clock.real_now())
+    order = issuers.order_of(product)
+    choices = issuers.choose(product, order, names, version.key_algorithm, clock.real_now())
     slug = issuer_rules.plain(issuer_rules.taken(choices))
     return bool(slug) and goal(campaign, version.certificate, known).takes(slug)
 

@@ -17,7 +17,7 @@ from .states import Drift
 AT_ONCE = 10
 """Places looked at at the same time."""
 GONE = "The target has no %s any more."
-NOT_LOOKED_AT = "It has more listeners: %d of them were not looked at from here."
+NOT_LOOKED_AT = "It has more listeners: %s of them were not looked at from here."
 HELD = "Its clients get the right certificate, but the target holds another one for it."
 
 

@@ -38,7 +38,7 @@ _SAME_NAMES = " AND ".join(
 
 
 def replaced(account: Account, given: object, names: Collection[str]) -> str:
-    """The certID of what an order replaces, as `renewal_info.certificate_id` writes it; empty when it names nothing.
+    """The certID of what an order replaces, as `certificate_id` writes it; empty when it names nothing.
 
     It may name a certificate that the same ACME account ordered and that shares a name with the order
     (RFC 9773 §5): another account's order takes the place of nobody's certificate.
