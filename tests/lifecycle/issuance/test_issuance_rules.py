@@ -122,13 +122,6 @@ def test_the_subject_follows_the_level():
     assert extended.business_category == "Private Organization"
 
 
-def test_what_is_open_goes_stale_also_when_the_clock_was_set_back():
-    assert not rules.is_stale(NOW, NOW + timedelta(seconds=4.9), 5)
-    assert rules.is_stale(NOW, NOW + timedelta(seconds=5), 5)
-    assert not rules.is_stale(NOW, NOW - timedelta(seconds=5), 5)
-    assert rules.is_stale(NOW, NOW - timedelta(seconds=5.1), 5)
-
-
 # rule: CAT-7
 def test_a_further_version_never_outlasts_what_was_paid() -> None:
     now = datetime(2027, 1, 1, 12, tzinfo=UTC)

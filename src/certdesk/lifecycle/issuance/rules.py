@@ -166,8 +166,3 @@ def _check_approvals(level: str, approvals: Approvals) -> None:
         raise NotProved("The organization is not verified.")
     if len(set(approvals.officers)) < needed:
         raise NotProved(f"{level} certificates need the approval of {needed} different RA officers.")
-
-
-def is_stale(created_at: datetime, now: datetime, seconds: float) -> bool:
-    """Whether something left open is old enough to be settled; a clock set back makes it stale too."""
-    return now - created_at >= timedelta(seconds=seconds) or created_at > now + timedelta(seconds=seconds)
