@@ -10,6 +10,9 @@ import pytest
 from django.conf import settings as django_settings
 from django.db.models.signals import post_migrate
 from hypothesis import settings as hypothesis_settings
+from xdist.workermanage import WorkerController
+
+from tests.support import order, prepared
 
 # Before Django is configured: the tests never touch the developer's data.
 _scratch = Path(tempfile.mkdtemp(prefix="certdesk-test-"))
@@ -48,12 +51,20 @@ def pytest_xdist_setupnodes() -> None:
     os.environ.pop("DJANGO_SETTINGS_MODULE", None)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """What one test process has prepared, the others take."""
+    node.workerinput["prepared"] = str(_scratch)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """The key files that every sealed value needs, made once in the scratch folder."""
+    """The key files that every sealed value needs, made once in the scratch folder; the order of files."""
     from certdesk.config.settings import load
     from certdesk.foundation.common import session_key
     from certdesk.foundation.sealing import kek
 
+    config.pluginmanager.register(order)
+    prepared.keep_in(Path(getattr(config, "workerinput", {}).get("prepared", _scratch)))
     settings = load()
     kek.ensure_kek_file(settings.kek_path)
     session_key.ensure(settings)

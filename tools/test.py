@@ -19,8 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Two test processes a core, because many tests wait for a server or a page; the tests of one file stay
-# together, because their fixtures are shared.
-SPREAD = ("-n", str(min(2 * (os.cpu_count() or 1), 8)), "--dist", "loadfile")
+# together, because their fixtures are shared. The order of the files is ours (tests/support/order.py).
+SPREAD = ("-n", str(min(2 * (os.cpu_count() or 1), 8)), "--dist", "loadfile", "--no-loadscope-reorder")
 # program, or path where it is none -> the Debian packages that bring it
 PROGRAMS = {
     "chromium": "chromium",

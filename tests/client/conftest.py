@@ -7,12 +7,13 @@ import pytest
 
 from certdesk.client import Certdesk
 from certdesk.interfaces.cli.installation import Installation
+from tests.support import prepared
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with Installation(tmp_path_factory.mktemp("server"), workers="1") as home:
-        home.key = home.set_up()  # type: ignore[attr-defined]
+        home.key = prepared.set_up(home)  # type: ignore[attr-defined]
         home.start("web")
         home.wait_ready()
         yield home

@@ -16,7 +16,7 @@ from certdesk.foundation.common import clock
 from certdesk.interfaces.cli.installation import Installation, free_port
 from certdesk.lab.dns_server import LabDns
 from tests.floors.test_canaries import places, plant
-from tests.support import abuse, abuse_wire, browser
+from tests.support import abuse, abuse_wire, browser, prepared
 from tests.support.attacker import Attacker
 from tests.support.canaries import Flock
 from tests.support.running import Reception
@@ -42,7 +42,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacker]:
             folder / "home", dns_resolvers=dns.server, workers="2", https=f"127.0.0.1:{free_port()}"
         ) as home,
     ):
-        key, second = home.set_up(), home.access_key("officer")
+        key, second = prepared.set_up(home), home.access_key("officer")
         home.start("web")
         home.wait_ready()
         reception = Reception(home)

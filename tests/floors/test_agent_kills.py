@@ -16,6 +16,7 @@ from certdesk.interfaces.cli.client import Client
 from certdesk.interfaces.cli.installation import Installation, free_port
 from certdesk.lab.dns_server import LabDns
 from certdesk.lab.nginx import LabNginx
+from tests.support import prepared
 from tests.support.crowd import PRODUCT, C, Crowd
 from tests.support.deployment_faults import Visitor
 from tests.support.hosts import NAME, Host, a_host, kill, nginx_of
@@ -77,7 +78,7 @@ def test_old_or_new_is_served_whenever_the_agent_or_the_desk_is_killed(tmp_path:
         more = {"dns_resolvers": dns.server, "https": https, "workers": "1", "look_seconds": "15"}
         home = stack.enter_context(Installation(tmp_path / "home", **more))
         home.environment.pop("COVERAGE_PROCESS_CONFIG", None)  # killed processes have nothing to tell it
-        key = home.set_up("100000000")
+        key = prepared.set_up(home)
         home.start()
         home.wait_ready()
         crowd = Crowd(home.url, key, dns, NAME)

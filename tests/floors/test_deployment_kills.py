@@ -16,7 +16,7 @@ from certdesk.interfaces.cli.installation import Installation
 from certdesk.lab.dns_server import LabDns
 from certdesk.lab.elb import LabElb, haproxy
 from certdesk.lab.nginx import LabNginx
-from tests.support import invariants
+from tests.support import invariants, prepared
 from tests.support.crowd import PRODUCT, C, Crowd
 from tests.support.deployment_faults import Visitor
 from tests.support.needs import need
@@ -76,7 +76,7 @@ def test_old_or_new_is_served_whenever_the_manager_is_killed(tmp_path: Path) -> 
         )
         home.environment.pop("COVERAGE_PROCESS_CONFIG", None)  # killed processes have nothing to tell it
         data = Path(home.environment["CERTDESK_DATA"])
-        key = home.set_up("100000000")
+        key = prepared.set_up(home)
         home.start("web")
         home.wait_ready()
         work(home)

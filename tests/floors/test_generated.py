@@ -22,6 +22,7 @@ from jsonschema import Draft202012Validator
 from certdesk.foundation.common import clock, sdk_signature
 from certdesk.interfaces.cli.installation import Installation
 from certdesk.lab.dns_server import LabDns
+from tests.support import prepared
 from tests.support.generator import Case, Generator
 from tests.support.rawhttp import family, resident
 
@@ -52,7 +53,7 @@ class Home:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     folder: Path = tmp_path_factory.mktemp("generated")
     with LabDns() as dns, Installation(folder / "home", dns_resolvers=dns.server, workers="2") as running:
-        key = running.set_up()
+        key = prepared.set_up(running)
         running.start("web")
         running.wait_ready()
         document = httpx.get(f"{running.url}/openapi.json", trust_env=False).json()

@@ -21,6 +21,7 @@ from certdesk.interfaces.cli.client import Client
 from certdesk.interfaces.cli.installation import Installation
 from certdesk.lab.ca.server import LabCa
 from certdesk.lab.dns_server import LabDns
+from tests.support import prepared
 from tests.support.acme import Acme, b64, csr
 from tests.support.crowd import PRODUCT, C, Crowd
 
@@ -168,7 +169,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         ) as made,
     ):
         made.environment.pop("COVERAGE_PROCESS_CONFIG", None)
-        key = made.set_up("1000000000")
+        key = prepared.set_up(made)
         made.start("web", "worker")
         made.wait_ready()
         crowd = Crowd(made.url, key, dns, NAME)

@@ -14,6 +14,7 @@ import pytest
 
 from certdesk.foundation.iam import throttle_rules as rules
 from certdesk.interfaces.cli.installation import Installation
+from tests.support import prepared
 from tests.support.rawhttp import Line, Reply, message
 
 pytestmark = [pytest.mark.server]
@@ -59,7 +60,7 @@ class Door:
 def door(tmp_path: Path) -> Iterator[Door]:
     """A fresh server for each attack: what it remembers of one must not help with the next."""
     with Installation(tmp_path / "home", workers="2") as home:
-        home.set_up()
+        prepared.set_up(home)
         home.start("web")
         home.wait_ready()
         yield Door(home, (home.folder / "password").read_text(encoding="ascii").strip())

@@ -25,6 +25,7 @@ from certdesk.client import Certdesk, Refused
 from certdesk.interfaces.cli.installation import Installation
 from certdesk.interfaces.operations.schemas import Apply
 from certdesk.lab.dns_server import LabDns
+from tests.support import prepared
 from tests.support.organization import PDF
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -156,7 +157,7 @@ def test_nothing_of_anybody_is_left_anywhere(tmp_path: Path) -> None:
     with ExitStack() as stack:
         dns = stack.enter_context(LabDns())
         home = stack.enter_context(Installation(tmp_path / "home", dns_resolvers=dns.server, workers="1"))
-        keys = [home.set_up(), home.access_key("officer")]
+        keys = [prepared.set_up(home), home.access_key("officer")]
         home.start()
         home.wait_ready()
         applicant, officer = (

@@ -22,6 +22,7 @@ from cryptography.x509 import ocsp as forms
 from certdesk.interfaces.cli.client import Client
 from certdesk.interfaces.cli.installation import Installation
 from certdesk.lab.dns_server import LabDns
+from tests.support import prepared
 from tests.support.crowd import PRODUCT, C, Crowd, NoAnswer
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -39,7 +40,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installatio
     folder = tmp_path_factory.mktemp("revoking")
     with LabDns() as dns, Installation(folder / "home", dns_resolvers=dns.server, workers="2") as made:
         made.environment.pop("COVERAGE_PROCESS_CONFIG", None)  # killed processes have nothing to tell it
-        key = made.set_up("1000000000")
+        key = prepared.set_up(made)
         made.start("web", "worker")
         made.wait_ready()
         crowd = Crowd(made.url, key, dns, NAME)

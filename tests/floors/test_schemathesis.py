@@ -24,6 +24,7 @@ from schemathesis.specs.openapi import checks
 
 from certdesk.foundation.common import clock, sdk_signature
 from certdesk.interfaces.cli.installation import Installation
+from tests.support import prepared
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 FULL = os.environ.get("CERTDESK_SIZE") == "full"
@@ -63,7 +64,7 @@ class Signed(requests.auth.AuthBase):
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, dict[str, str]]]:
     folder: Path = tmp_path_factory.mktemp("schemathesis")
     with Installation(folder / "home", workers="1") as running:
-        key = running.set_up()
+        key = prepared.set_up(running)
         running.start("web")
         running.wait_ready()
         yield running, key

@@ -15,6 +15,7 @@ import pytest
 from certdesk.foundation.common import clock, sdk_signature
 from certdesk.foundation.iam import signature
 from certdesk.interfaces.cli.installation import Installation
+from tests.support import prepared
 from tests.support.rawhttp import Line, Reply, family, holder, message, once
 
 pytestmark = [pytest.mark.server]
@@ -102,7 +103,7 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Installation(tmp_path_factory.mktemp("signed") / "home", workers="2") as home:
-        first = home.set_up()
+        first = prepared.set_up(home)
         disabled = home.access_key("officer")
         other = home.access_key("officer")
         home.run("access-key", "disable", disabled["access_key"])

@@ -18,6 +18,7 @@ import pytest
 from certdesk.interfaces.cli.client import Client
 from certdesk.interfaces.cli.installation import Installation
 from certdesk.lab.dns_server import LabDns
+from tests.support import prepared
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -149,7 +150,7 @@ def world(tmp_path: Path) -> Iterator[World]:
             "allow_networks": "127.0.0.0/8",
         }
         home = stack.enter_context(Installation(tmp_path / "home", workers="1", **settings))
-        access = home.set_up()
+        access = prepared.set_up(home)
         home.start("web")
         home.wait_ready()
         client = Client(home.url, access["access_key"], access["secret_key"])

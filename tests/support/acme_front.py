@@ -15,6 +15,7 @@ from cryptography import x509
 
 from certdesk.interfaces.cli.installation import Installation, free_port
 from certdesk.lab.dns_server import LabDns
+from tests.support import prepared
 
 NUMBERS = count(1)
 
@@ -99,7 +100,7 @@ def open_front(folder: Path) -> Iterator[Front]:
                 workers="1",
             )
         )
-        home.set_up()
+        prepared.set_up(home)
         home.start()
         home.wait_ready()
         yield Front(home, dns, folder, root, records, int(web), http, tls)

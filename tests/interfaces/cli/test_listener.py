@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from certdesk.interfaces.cli.installation import Installation
+from tests.support import prepared
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 PATH = "/v3/scm/certificates/import"
@@ -16,7 +17,7 @@ PATH = "/v3/scm/certificates/import"
 
 def test_a_refused_body_does_not_cost_the_connection(tmp_path: Path) -> None:
     with Installation(tmp_path / "home", workers="1") as home:
-        home.set_up()
+        prepared.set_up(home)
         home.start("web")
         home.wait_ready()
         with httpx.Client(base_url=home.url, trust_env=False) as client:
@@ -31,7 +32,7 @@ def test_a_refused_body_does_not_cost_the_connection(tmp_path: Path) -> None:
 
 def test_a_slow_client_keeps_nobody_else_waiting(tmp_path: Path) -> None:
     with Installation(tmp_path / "home", workers="1") as home:
-        home.set_up()
+        prepared.set_up(home)
         home.start("web")
         home.wait_ready()
         head = b"POST /v3/scm/certificates/import HTTP/1.1\r\nHost: slow\r\nContent-Length: 1000\r\n\r\n"
@@ -44,7 +45,7 @@ def test_a_slow_client_keeps_nobody_else_waiting(tmp_path: Path) -> None:
 
 def test_all_threads_of_a_process_share_one_connection(tmp_path: Path) -> None:
     with Installation(tmp_path / "home", workers="1") as home:
-        home.set_up()
+        prepared.set_up(home)
         home.start("web")
         home.wait_ready()
         with httpx.Client(base_url=home.url, trust_env=False) as client, ThreadPoolExecutor(16) as crowd:

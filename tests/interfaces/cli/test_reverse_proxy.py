@@ -16,6 +16,7 @@ import pytest
 from certdesk.foundation.iam import signature
 from certdesk.interfaces.cli.client import ApiRefused, Client
 from certdesk.interfaces.cli.installation import Installation, free_port
+from tests.support import prepared
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -70,7 +71,7 @@ def test_a_signed_request_goes_through_and_trusted_addresses_alone_count(
     tmp_path: Path, trusted: str
 ) -> None:
     with Installation(tmp_path / "home", trusted_proxies=trusted, workers="1") as home:
-        key = home.set_up()
+        key = prepared.set_up(home)
         home.start("web")
         home.wait_ready()
         forged = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
