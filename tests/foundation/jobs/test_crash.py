@@ -76,7 +76,7 @@ def workers(tmp_path: Path) -> Iterator[Workers]:
         process.wait(10)
 
 
-def until(fact: Callable[[], bool], workers: Workers, seconds: float = 30.0) -> None:
+def until(fact: Callable[[], bool], workers: Workers, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < end, workers.log()
