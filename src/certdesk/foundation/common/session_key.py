@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
 
 from .settings import Settings
@@ -31,7 +32,13 @@ def ensure(settings: Settings) -> None:
 def derive(settings: Settings, purpose: str) -> str:
     """64 hex characters bound to `purpose`; before the first set-up a value that nobody else has."""
     try:
-        material = path_of(settings).read_bytes()
+        material = _read(path_of(settings))
     except FileNotFoundError:
         material = secrets.token_bytes(32)
     return hmac.new(material, purpose.encode(), hashlib.sha256).hexdigest()
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path) -> bytes:
+    """Kept by the process, for each answer of the ACME server holds a nonce; a missing file is not."""
+    return path.read_bytes()

@@ -9,6 +9,7 @@ from typing import Any
 from certdesk.lifecycle.enrolment.errors import malformed
 
 DEEPEST = 12
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _ALPHABET = re.compile(r"[A-Za-z0-9_-]*\Z")
 
 
@@ -50,13 +51,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs) or any("\0" in name for name in found):
         raise ValueError("a member twice, or U+0000")
-    if any(isinstance(value, str) and _unstorable(value) for value in found.values()):
+    if any(isinstance(value, str) and _UNSTORABLE.search(value) for value in found.values()):
         raise ValueError("U+0000 or half a character")
     return found
-
-
-def _unstorable(text: str) -> bool:
-    return "\0" in text or any("\ud800" <= one <= "\udfff" for one in text)
 
 
 def _refuse(name: str) -> None:

@@ -31,7 +31,7 @@ from certdesk.pki.x509.csr import ParsedCsr, parse_csr
 from certdesk.pki.x509.errors import BadCsr
 from certdesk.pki.x509.names import parse_name
 
-from . import accounts, orders, products
+from . import accounts, orders, products, queries
 from .errors import AcmeError, malformed, unauthorized
 from .models import Account, Credential, Order, OrderState
 from .rules import Asked
@@ -244,4 +244,4 @@ def every_chain(order: Order, now: datetime) -> tuple[str, ...]:
 def _version(order: Order) -> Version | None:
     if order.state != OrderState.VALID:
         return None
-    return Version.objects.filter(certificate_id=order.certificate_id, number=1).first()
+    return queries.first_version.first(order.certificate_id)

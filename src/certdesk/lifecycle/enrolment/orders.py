@@ -66,7 +66,7 @@ def place(account: Account, wanted: Mapping[str, Any], now: datetime, source: st
                 created_at=now,
                 expires_at=now + states.ORDER_LIFE,
             )
-            order.authorizations.set([authorizations.obtain(account, one, product, now) for one in asked])
+            order.authorizations.add(*[authorizations.obtain(account, one, product, now) for one in asked])
     except IntegrityError:
         raise _replaced_already() from None
     return order

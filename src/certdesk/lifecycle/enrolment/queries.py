@@ -1,6 +1,7 @@
 """What every signed request of a client asks for."""
 
 from certdesk.foundation.common.reader import Reader
+from certdesk.lifecycle.certificates.models import Version
 
 from .models import Account, Authorization, Challenge, Order
 
@@ -28,3 +29,4 @@ challenge_of = Reader(
 )
 authorizations_of_order = Reader(Authorization, _PROOFS)
 challenges_of = Reader(Challenge, "WHERE authorization_id = %s ORDER BY place")
+first_version = Reader(Version, "WHERE certificate_id = %s AND number = 1")
