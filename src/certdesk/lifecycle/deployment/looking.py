@@ -17,7 +17,6 @@ from .states import Drift
 AT_ONCE = 10
 """Places looked at at the same time."""
 GONE = "The target has no %s any more."
-NOT_LOOKED_AT = "It has more listeners: %s of them were not looked at from here."
 HELD = "Its clients get the right certificate, but the target holds another one for it."
 
 
@@ -83,7 +82,8 @@ async def unseen(resources: Sequence[Resource]) -> tuple[str, ...]:
 
     found = await asyncio.gather(*(told(*one) for one in list(names.items())[:AT_ONCE]))
     left = len(names) - AT_ONCE
-    return (*(one for one in found if one), *((NOT_LOOKED_AT % left,) if left > 0 else ()))
+    more = f"It has more listeners: {left} of them were not looked at from here." if left > 0 else ""
+    return tuple(one for one in (*found, more) if one)
 
 
 async def _held(work: ToLook) -> tuple[dict[str, str], bool]:

@@ -35,7 +35,7 @@ def read_certificate_id(text: str) -> tuple[bytes, str]:
     parts = text.split(".")
     key, serial = (base64.urlsafe_b64decode(one + "=" * (-len(one) % 4)) for one in parts)
     if [_b64(key), _b64(serial)] != parts or not key or not serial:
-        raise ValueError(text)
+        raise ValueError("certID")
     return key, f"{int.from_bytes(serial, 'big'):x}"
 
 
