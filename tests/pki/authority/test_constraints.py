@@ -37,6 +37,10 @@ OFFICE = constraints.bounds(["Example.com", "10.0.0.0/8"], ["secret.example.com"
         (["example.com"], ["example.com"], "example.com was given twice"),
         (["a.example.com"], ["example.com"], "lies within what is excluded"),
         (["10.1.0.0/16"], ["10.0.0.0/8"], "lies within what is excluded"),
+        (["10.0.0.0/8"], ["10.0.0.0/9", "10.128.0.0/9"], "lies within what is excluded"),
+        (["fe80::1%eth0"], [], "fe80::1%eth0 is no network"),
+        (["::ffff:10.0.0.0/104"], [], "an IPv4 network in the form of IPv6"),
+        (["10.0.0.0/255.0.255.0"], [], "10.0.0.0/255.0.255.0 is no network"),
     ],
 )
 def test_what_is_no_name_and_no_network_is_refused(
@@ -59,6 +63,7 @@ def test_what_is_no_name_and_no_network_is_refused(
         (constraints.bounds(["example.com"], []), ["example.com"], ["10.0.0.1", "::1"]),
         (constraints.bounds(["fd00::/8"], []), ["fd00::1"], ["fe80::1", "10.0.0.1", "example.com"]),
         (constraints.bounds(["10.0.0.1"], []), ["10.0.0.1"], ["10.0.0.2"]),
+        (constraints.bounds(["10.0.0.0/255.0.0.0"], []), ["10.9.0.1"], ["11.0.0.1"]),
         (constraints.NONE, ["example.org", "10.0.0.1"], []),
     ],
 )

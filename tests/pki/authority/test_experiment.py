@@ -14,6 +14,7 @@ from certdesk.pki.authority.errors import ExperimentRefused, RequestRefused
 from certdesk.pki.x509 import keys
 from certdesk.pki.x509.csr_making import make_csr
 from certdesk.pki.x509.errors import BadName
+from certdesk.pki.x509.pem import write_block
 from tests.support.authority import NOW, request
 
 OID = "2.16.840.1.101.3.4.3.18"  # id-ml-dsa-65, RFC 9881
@@ -60,6 +61,7 @@ def test_what_it_does_not_do() -> None:
         (["www.example.com"], NOW, "public", "no public profile"),
         ([], NOW, "private", "0 names"),
         (["www.example.com"] * 101, NOW, "private", "101 names"),
+        (["www.example.com", "WWW.example.com"], NOW, "private", "given twice"),
         (["www.example.com"], later, "private", "not valid now"),
     ):
         with pytest.raises(ExperimentRefused, match=why):
@@ -70,13 +72,25 @@ def test_what_it_does_not_do() -> None:
     assert ending.not_valid_after_utc == later
 
 
+def other_kind(pem: bytes) -> bytes:
+    """The same request with an object identifier in place of the key's that nobody knows."""
+    der = x509.load_pem_x509_csr(pem).public_bytes(Encoding.DER)
+    changed = der.replace(bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d0209"))
+    return write_block("CERTIFICATE REQUEST", changed).encode()
+
+
 def test_a_request_brings_a_key_of_its_kind_and_nothing_else() -> None:
     key = experiment.generate()
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     pem = builder.sign(key, None).public_bytes(Encoding.PEM)
     assert experiment.key_of_request(pem) == key.public_key()
     other = make_csr(ec.generate_private_key(ec.SECP256R1()), ["www.example.com"], {}).encode()
-    for bad, why in ((b"nothing", "cannot be read"), (other, "ML-DSA-65 key signed")):
+    unknown = other_kind(other)
+    for bad, why in (
+        (b"nothing", "cannot be read"),
+        (unknown, "cannot be read"),
+        (other, "ML-DSA-65 key signed"),
+    ):
         with pytest.raises(ExperimentRefused, match=why):
             experiment.key_of_request(bad)
     made = experiment.make("00C0FFEE", NOW)

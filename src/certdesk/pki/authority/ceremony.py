@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
 from certdesk.pki.x509 import keys
@@ -178,7 +178,7 @@ def _public_key(one: Wanted) -> PublicKey:
     try:
         request = x509.load_der_x509_csr(one.csr)
         public_key, good = request.public_key(), request.is_signature_valid
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise _refused(f"the request of {one.place.slug} cannot be read") from None
     if not good or keys.algorithm_of(public_key) is not one.place.algorithm:
         raise _refused(f"the request of {one.place.slug} was not signed by a key of its own kind")

@@ -5,7 +5,7 @@ They stand in its certificate and nowhere else, so clients and this room judge b
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from cryptography import x509
 
@@ -51,18 +51,38 @@ def bounds(permitted: Sequence[str], excluded: Sequence[str]) -> Bounds:
     twice = sorted(text for text in {*inside, *outside} if (inside + outside).count(text) > 1)
     if twice:
         raise _refused(f"{twice[0]} was given twice")
+    shut_out = [*outside, *_joined(outside)]
     for text in inside:
-        if any(_holds(over, text) for over in outside):
+        if any(_holds(over, text) for over in shut_out):
             raise _refused(f"{text} is permitted and lies within what is excluded")
     return Bounds(inside, outside)
 
 
 def _canonical(texts: Sequence[str]) -> tuple[str, ...]:
-    return tuple(_name(text) if _network(text) is None else str(_network(text)) for text in texts)
+    return tuple(map(_canonical_one, texts))
+
+
+def _canonical_one(text: str) -> str:
+    network = _network(text)
+    if network is None:
+        return _name(text)
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
+        # No name ever lies in it, and IPv4 would be shut out as a whole.
+        raise _refused(f"{text} is an IPv4 network in the form of IPv6")
+    return str(network)
+
+
+def _joined(texts: Sequence[str]) -> list[str]:
+    """The networks among them, those side by side as one: two halves shut out the whole."""
+    networks = [one for one in map(_network, texts) if one]
+    v4, v6 = ([one for one in networks if isinstance(one, kind)] for kind in (IPv4Network, IPv6Network))
+    return [str(one) for one in (*collapse_addresses(v4), *collapse_addresses(v6))]
 
 
 def _network(text: str) -> IPv4Network | IPv6Network | None:
     """None for what is no address; an address alone is a network of one."""
+    if "%" in text:
+        raise _refused(f"{text} is no network")  # the zone of one machine
     try:
         return ip_network(text)
     except ValueError:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey, MLDSA65PublicKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -131,7 +132,7 @@ def issue(
         profile: `private` alone.
 
     Raises:
-        ExperimentRefused: another profile, no or too many names, the authority is not valid now.
+        ExperimentRefused: another profile, no or too many names, one twice, the authority is not valid now.
         BadName: from the names gate.
     """
     refuse_public(profile)
@@ -143,6 +144,8 @@ def issue(
     begin = max(now.replace(microsecond=0) - BACKDATED, held.not_valid_before_utc)
     end = min(now.replace(microsecond=0) + timedelta(days=LEAF_DAYS), held.not_valid_after_utc)
     parsed = [parse_name(text, allow_internal=True, allow_ip=True) for text in names]
+    if len(set(parsed)) < len(parsed):
+        raise _refused("a name was given twice")
     alternative = x509.SubjectAlternativeName([_general(name) for name in parsed])
     usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
     builder = _builder(_leaf_name(), public_key, held.subject, issuing.key, begin, end)
@@ -172,7 +175,7 @@ def key_of_request(pem: bytes) -> MLDSA65PublicKey:
     try:
         request = x509.load_pem_x509_csr(pem)
         public_key, good = request.public_key(), request.is_signature_valid
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise _refused("the CSR cannot be read") from None
     if not isinstance(public_key, MLDSA65PublicKey) or not good:
         raise _refused(f"the CSR is not one that an {ALGORITHM} key signed")
