@@ -3,9 +3,6 @@
 The same for every server that is measured, so that what differs is the server.
 """
 
-import base64
-import hashlib
-import hmac
 import json
 import ssl
 import threading
@@ -16,11 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.serialization import Encoding
+
+from tests.support import jose
 
 PAUSE = 1.0
 """Seconds between two looks at what a server is still at, where it does not name them (`Retry-After`)."""
@@ -43,10 +38,6 @@ class Seen:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-def b64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
-
-
 class Client:
     """One account at one server; used by one thread."""
 
@@ -54,21 +45,12 @@ class Client:
         self.http = httpx.Client(verify=trust or True, timeout=60)
         self.urls: dict[str, Any] = self.http.get(directory).json()
         self.key, self.kid, self.nonce, self.seen = ec.generate_private_key(ec.SECP256R1()), "", "", seen
-        numbers = self.key.public_key().public_numbers()
-        x, y = (b64(one.to_bytes(32, "big")) for one in (numbers.x, numbers.y))
-        self.jwk = {"crv": "P-256", "kty": "EC", "x": x, "y": y}
-        text = json.dumps(self.jwk, sort_keys=True, separators=(",", ":"))
-        self.thumbprint = b64(hashlib.sha256(text.encode()).digest())
 
     def register(self, kid: str = "", mac_key: str = "") -> None:
         """Makes the account, bound to a credential where there is one."""
         body: dict[str, Any] = {"termsOfServiceAgreed": True, "contact": ["mailto:bench@example.com"]}
         if kid:
-            header = {"alg": "HS256", "kid": kid, "url": self.urls["newAccount"]}
-            first, payload = (b64(json.dumps(one).encode()) for one in (header, self.jwk))
-            secret = base64.urlsafe_b64decode(mac_key + "==")
-            mac = b64(hmac.new(secret, f"{first}.{payload}".encode(), hashlib.sha256).digest())
-            body["externalAccountBinding"] = {"protected": first, "payload": payload, "signature": mac}
+            body["externalAccountBinding"] = jose.binding(self.key, self.urls["newAccount"], kid, mac_key)
         self.kid = self.post(self.urls["newAccount"], body).headers["Location"]
 
     def post(self, url: str, body: object = None) -> httpx.Response:
@@ -89,16 +71,10 @@ class Client:
 
     def _once(self, url: str, body: object) -> httpx.Response:
         nonce = self.nonce or self.http.head(self.urls["newNonce"]).headers["Replay-Nonce"]
-        named: dict[str, Any] = {"kid": self.kid} if self.kid else {"jwk": self.jwk}
-        header = b64(json.dumps({"alg": "ES256", "nonce": nonce, "url": url, **named}).encode())
-        payload = "" if body is None else b64(json.dumps(body).encode())
-        made = decode_dss_signature(self.key.sign(f"{header}.{payload}".encode(), ec.ECDSA(hashes.SHA256())))
-        signature = b64(b"".join(one.to_bytes(32, "big") for one in made))
-        answer = self.http.post(
-            url,
-            json={"protected": header, "payload": payload, "signature": signature},
-            headers={"Content-Type": "application/jose+json"},
-        )
+        named: dict[str, Any] = {"kid": self.kid} if self.kid else {"jwk": jose.jwk_of(self.key)}
+        header = {"alg": "ES256", "nonce": nonce, "url": url, **named}
+        signed = jose.jws(self.key, header, body)
+        answer = self.http.post(url, json=signed, headers={"Content-Type": "application/jose+json"})
         self.nonce = answer.headers.get("Replay-Nonce", "")
         return answer
 
@@ -108,15 +84,14 @@ class Client:
         order = placed.json()
         for url in order["authorizations"]:
             self._prove(url, publish)
-        self.post(order["finalize"], {"csr": b64(_csr(name))})
+        self.post(order["finalize"], {"csr": jose.b64(jose.csr(name, key=_CSR_KEY))})
         done = self._until(placed.headers["Location"])
         return self.post(done["certificate"]).content
 
     def _prove(self, url: str, publish: Publish) -> None:
         found = self.post(url).json()
         (way,) = [one for one in found["challenges"] if one["type"] == "dns-01"]
-        digest = hashlib.sha256(f"{way['token']}.{self.thumbprint}".encode()).digest()
-        publish(f"_acme-challenge.{found['identifier']['value']}", b64(digest))
+        publish(*jose.record_of(self.key, found["identifier"]["value"], way["token"]))
         self.post(way["url"], {})
         self._until(url)
 
@@ -139,12 +114,6 @@ class Client:
 
 
 _CSR_KEY = ec.generate_private_key(ec.SECP256R1())
-
-
-def _csr(name: str) -> bytes:
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-    return builder.sign(_CSR_KEY, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def run(clients: list[Client], seconds: float, names: Callable[[], str], publish: Publish) -> None:

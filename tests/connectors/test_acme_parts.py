@@ -20,7 +20,7 @@ from certdesk.connectors.issuers.acme.options import PresetName
 from certdesk.connectors.issuers.acme.presets import PRESETS
 from certdesk.connectors.issuers.protocol import IssuerError, Reason, Task
 from certdesk.pki.x509.certificates import chain_to_pem
-from tests.support.acme import csr
+from tests.support.jose import csr
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 ACCOUNT = "https://ca.example/account/1"

@@ -22,8 +22,9 @@ from certdesk.interfaces.cli.installation import Installation
 from certdesk.lab.ca.server import LabCa
 from certdesk.lab.dns_server import LabDns
 from tests.support import prepared
-from tests.support.acme import Acme, b64, csr
+from tests.support.acme import Acme
 from tests.support.crowd import PRODUCT, C, Crowd
+from tests.support.jose import b64, csr
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 FULL = os.environ.get("CERTDESK_SIZE") == "full"

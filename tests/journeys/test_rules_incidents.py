@@ -28,9 +28,10 @@ from certdesk.lifecycle.issuance import followup
 from certdesk.lifecycle.issuers.models import Issuer
 from certdesk.pki.authority import ocsp
 from tests.interfaces.acme.test_protocol import cert_id, certificate_of, window
-from tests.support.acme import Acme, b64, csr
+from tests.support.acme import Acme
 from tests.support.acme_house import House, open_house
 from tests.support.inventory import placed
+from tests.support.jose import b64, csr
 from tests.support.outside_ca import Front, OutsideCa, front
 from tests.support.rulebook import Caller
 

@@ -9,8 +9,9 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.iam import actions as iam
 from certdesk.foundation.iam.models import User
 from certdesk.lifecycle.enrolment import credentials
-from tests.support.acme import Acme, b64
+from tests.support.acme import Acme
 from tests.support.desk import Desk, open_desk
+from tests.support.jose import b64
 
 EVERYTHING = {"Version": "1.1", "Statement": [{"Effect": "Allow", "Action": ["*:*:*"]}]}
 

@@ -27,7 +27,7 @@ from certdesk.interfaces.cli.installation import free_port
 from certdesk.lab.dns_server import LabDns
 from certdesk.pki.x509 import certificates
 from tests.support import acme2certifier, acme_between, certcentral, pebble, vault_pki
-from tests.support.acme import csr
+from tests.support.jose import csr
 
 T = TypeVar("T")
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)

@@ -10,8 +10,9 @@ from django.http import HttpResponse
 
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.enrolment.models import Account, Challenge, Order
-from tests.support.acme import BASE, HOST, Acme, b64, csr, jwk_of, jws
+from tests.support.acme import BASE, HOST, Acme
 from tests.support.acme_house import House
+from tests.support.jose import b64, csr, jwk_of, jws
 
 URN = "urn:ietf:params:acme:error:"
 LEAST = 150

@@ -23,8 +23,9 @@ from certdesk.lifecycle.renewal.actions import Wish, renew
 from certdesk.lifecycle.validation.preflight import Question, look
 from certdesk.pki.authority import crosses
 from certdesk.pki.authority.models import Authority
-from tests.support.acme import BASE, Acme, b64, csr
+from tests.support.acme import BASE, Acme
 from tests.support.acme_house import House
+from tests.support.jose import b64, csr
 
 
 def test_a_name_that_proves_itself_is_issued_and_stands_in_the_inventory(house: House) -> None:

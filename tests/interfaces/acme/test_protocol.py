@@ -33,8 +33,9 @@ from certdesk.lifecycle.issuance.issue_now import issue_now
 from certdesk.lifecycle.orders.models import Order as Purchase
 from certdesk.lifecycle.validation.models import Evidence
 from certdesk.lifecycle.validation.perspectives import MATCH, Sight
-from tests.support.acme import BASE, Acme, b64, csr, jwk_of, jws
+from tests.support.acme import BASE, Acme
 from tests.support.acme_house import House
+from tests.support.jose import b64, csr, jwk_of, jws
 
 
 def problem(answer: Any) -> str:

@@ -11,8 +11,9 @@ from certdesk.lifecycle.issuance.models import RevocationRequest
 from certdesk.lifecycle.issuance.revoking import Wish
 from certdesk.pki.keystore.models import BlockedKey
 from certdesk.pki.x509 import pem
-from tests.support.acme import Acme, b64, csr
+from tests.support.acme import Acme
 from tests.support.acme_house import House
+from tests.support.jose import b64, csr
 
 from .test_protocol import problem
 
