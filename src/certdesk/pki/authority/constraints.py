@@ -75,8 +75,9 @@ def _canonical_one(text: str) -> str:
 def _joined(texts: Sequence[str]) -> list[str]:
     """The networks among them, those side by side as one: two halves shut out the whole."""
     networks = [one for one in map(_network, texts) if one]
-    v4, v6 = ([one for one in networks if isinstance(one, kind)] for kind in (IPv4Network, IPv6Network))
-    return [str(one) for one in (*collapse_addresses(v4), *collapse_addresses(v6))]
+    v4 = collapse_addresses([one for one in networks if isinstance(one, IPv4Network)])
+    v6 = collapse_addresses([one for one in networks if isinstance(one, IPv6Network)])
+    return [*map(str, v4), *map(str, v6)]
 
 
 def _network(text: str) -> IPv4Network | IPv6Network | None:
