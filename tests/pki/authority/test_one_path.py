@@ -4,7 +4,7 @@ Reads the source as a syntax tree, so a new path to a signature fails here befor
 """
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import certdesk
@@ -22,9 +22,11 @@ SIGN_CALLERS = {
 }
 
 
-def trees() -> Iterator[tuple[Path, ast.Module]]:
-    for path in SOURCE.rglob("*.py"):
-        yield path.relative_to(SOURCE), ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def trees() -> list[tuple[Path, ast.Module]]:
+    """Each file below the package, its relative imports written out."""
+    paths = [path.relative_to(SOURCE) for path in SOURCE.rglob("*.py")]
+    return [(path, absolute(path, ast.parse((SOURCE / path).read_text(encoding="utf-8")))) for path in paths]
 
 
 def imported(tree: ast.Module, module: str) -> dict[str, str]:
@@ -61,8 +63,8 @@ def users_of(module: str, name: str) -> set[Path]:
     """Files that name `module.name`, by attribute or by import."""
     users = set()
     for path, tree in trees():
-        local = imported(absolute(path, tree), module)
-        for node in ast.walk(tree):
+        local = imported(tree, module)
+        for node in ast.walk(tree) if local else ():
             dotted = ast.unparse(node) if isinstance(node, ast.Attribute | ast.Name) else ""
             head, _, tail = dotted.rpartition(".")
             if (local.get(head) == module and tail == name) or local.get(dotted) == f"{module}.{name}":
