@@ -9,7 +9,7 @@ from certdesk.config import django
 from certdesk.foundation.common import sql
 from certdesk.foundation.common.errors import BadParameter, Conflict, NotFound
 from certdesk.foundation.iam import actions, queries
-from certdesk.foundation.iam.models import Account, EnterpriseProject, Policy, User
+from certdesk.foundation.iam.models import Account, EnterpriseProject, Grant, Group, Policy, User
 from certdesk.foundation.iam.predicates import Columns
 from certdesk.foundation.iam.principal import Resource, Via
 from tests.support.signed import PASSWORD, account, person
@@ -55,6 +55,19 @@ def test_names_at_sign_in() -> None:
     first, second = account("acme"), account("beta")
     assert actions.create_user(first, "alice", None, []).login == "alice"
     assert actions.create_user(second, "alice", None, []).login == "beta/alice"
+
+
+def test_what_an_account_starts_with_is_put_in_once_and_what_was_narrowed_stays_so() -> None:
+    owner = account()
+    users = Group.objects.get(account=owner, name="users")
+    users.grants.filter(policy__name="SCM FullAccess").update(enterprise_project_id="p1")
+    before = list(Grant.objects.order_by("id").values_list("id", "enterprise_project_id"))
+    actions.ensure_system_policies()
+    actions.ensure_groups(owner)
+    assert list(Grant.objects.order_by("id").values_list("id", "enterprise_project_id")) == before
+    users.grants.filter(policy__name="BSS Administrator").delete()
+    actions.ensure_groups(owner)
+    assert users.grants.filter(policy__name="BSS Administrator").count() == 1
 
 
 @override_settings(PASSWORD_HASHERS=django.PASSWORD_HASHERS)

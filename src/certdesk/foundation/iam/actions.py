@@ -53,13 +53,15 @@ def ensure_system_policies() -> None:
     """Puts the system policies in, and in step with this release; may run any number of times."""
     with sql.short_transaction():
         stored = {policy.name: policy for policy in Policy.objects.filter(account=None)}
+        missing = []
         for name, (description, document) in SYSTEM_POLICIES.items():
             policy = stored.get(name)
             if policy is None:
-                Policy.objects.create(account=None, name=name, description=description, document=document)
+                missing.append(Policy(account=None, name=name, description=description, document=document))
             elif policy.document != document or policy.description != description:
                 policy.document, policy.description = document, description
                 policy.save(update_fields=["document", "description"])
+        Policy.objects.bulk_create(missing)
 
 
 def ensure_groups(account: Account) -> None:
@@ -70,10 +72,16 @@ def ensure_groups(account: Account) -> None:
     with sql.short_transaction():
         policies = {policy.name: policy for policy in Policy.objects.filter(account=None)}
         operates = account.id == queries.operating_account()
-        for name, wanted in GROUPS.items():
-            group, _ = Group.objects.get_or_create(account=account, name=name)
-            for policy_name in (*wanted, *((OPERATOR,) if operates and name == "admins" else ())):
-                Grant.objects.get_or_create(group=group, policy=policies[policy_name])
+        fresh = [Group(account=account, name=name) for name in GROUPS]
+        Group.objects.bulk_create(fresh, ignore_conflicts=True)
+        groups = {group.name: group for group in Group.objects.filter(account=account)}
+        held = set(Grant.objects.filter(group__account=account).values_list("group", "policy"))
+        wanted = [(groups[name], policies[policy]) for name, names in GROUPS.items() for policy in names]
+        if operates:
+            wanted.append((groups["admins"], policies[OPERATOR]))
+        given = [Grant(group=group, policy=policy) for group, policy in wanted]
+        missing = [grant for grant in given if (grant.group_id, grant.policy_id) not in held]
+        Grant.objects.bulk_create(missing, ignore_conflicts=True)
 
 
 def create_user(
