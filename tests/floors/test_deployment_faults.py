@@ -41,14 +41,20 @@ FAULTS = {
     "cut": "install",
 }
 """Each with the step that the small form takes: where it does most harm."""
+FIRST_HARMLESS = {
+    "nginx": {"reload": "keep", "cut": "look", "disk": "look", "frozen": "resources"},
+    "tomcat": {"cut": "look", "disk": "look", "frozen": "resources", "permission": "keep"},
+    "envoy": {"disk": "look", "frozen": "resources", "permission": "keep"},
+}
 HARMLESS = {
-    ("nginx", name, step)
-    for name, first in (("reload", "keep"), ("cut", "look"), ("disk", "look"), ("frozen", "resources"))
+    (kind, name, step)
+    for kind, firsts in FIRST_HARMLESS.items()
+    for name, first in firsts.items()
     for step in STEPS[STEPS.index(first) :]
 }
 """By then it has written and been reloaded, and what is in force lasts."""
 CERTAIN = {
-    *((kind, name) for kind in ("nginx", "haproxy") for name in CAN_HAPPEN[kind]),
+    *((kind, name) for kind in ("nginx", "haproxy", "tomcat", "envoy") for name in CAN_HAPPEN[kind]),
     *((kind, "pair") for kind in STANDS),  # with another's key none is served
     ("apache", "permission"),
 }

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from certdesk.connectors.starttls import Protocol
 from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import CertdeskError, Forbidden, NotFound
 from certdesk.foundation.common.sql import short_transaction
@@ -25,11 +26,13 @@ from certdesk.lifecycle.certificates.models import Version
 from certdesk.lifecycle.deployment import actions as deployment
 from certdesk.lifecycle.deployment import material
 from certdesk.lifecycle.deployment.queries import DEPLOY
-from certdesk.lifecycle.discovery import actions, jobs, scans
+from certdesk.lifecycle.discovery import actions, jobs, scans, work
 from certdesk.lifecycle.discovery.models import Endpoint, Scan, ScanState
+from certdesk.lifecycle.discovery.rules import Place
+from certdesk.lifecycle.discovery.work import Looked
 from tests.support import tls
 from tests.support.balancer import REGION, open_balancer
-from tests.support.listeners import Listeners, listeners
+from tests.support.listeners import Listeners, full_listener, listeners, slow_listener
 from tests.support.office import Office
 from tests.support.rulebook import Caller
 
@@ -146,6 +149,81 @@ def test_all_of_many_listeners_are_found_and_memory_stays_flat(
     assert len(held) == COUNT // scans.BATCH
     growth = (held[-1] - held[1]) / (COUNT - 2 * scans.BATCH)
     assert growth < 2_000, held  # an endpoint that was kept would be more, by its certificates alone
+
+
+def test_a_listener_that_is_slow_once_is_found(
+    house: Office, alice: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "SECONDS", 0.5)
+    with slow_listener(tmp_path, tls.make(NAME).bundle.whole, silent=1) as port:
+        scan = scanned(house, alice, ports=[str(port)], sni=[NAME])
+        assert [(one["port"], one["reason"]) for one in found(alice)] == [(port, "")]
+    assert Scan.objects.get(id=scan).note == ""
+
+
+def test_a_listener_that_is_always_slow_is_named_and_not_called_gone(
+    house: Office, alice: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pem = tls.make(NAME).bundle.whole
+    with slow_listener(tmp_path, pem, silent=0) as known, slow_listener(tmp_path, pem, silent=99) as new:
+        scan = scanned(house, alice, ports=[str(known)], sni=[NAME])
+        before = found(alice)[0]
+        monkeypatch.setattr(work, "SECONDS", 0.5)
+        monkeypatch.setattr(work, "LATE_SECONDS", 1.0)
+        with slow_listener(tmp_path, pem, silent=99) as other:
+            Endpoint.objects.update(port=other)
+            body = {"name": "late", "ranges": ["127.0.0.1"], "ports": [str(other), str(new)], "sni": [NAME]}
+            alice("scans.update", id=scan, body=body)
+            alice("scans.run", id=scan)
+            house.desk.run()
+        (one,) = found(alice)
+    assert (one["port"], one["verdicts"], one["last_seen"]) == (
+        other,
+        before["verdicts"],
+        before["last_seen"],
+    )
+    assert one["reason"] == f"127.0.0.1:{other} did not finish the handshake within 1 s."
+    assert found(alice, verdict="GONE") == []
+    shown = alice("scans.show", id=scan)
+    late = ", ".join(f"127.0.0.1:{port}" for port in sorted((other, new)))
+    assert shown["note"] == f"Asked twice, and no answer in time: {late}."
+
+
+@pytest.mark.parametrize("starved", [True, False])
+def test_who_takes_no_connection_is_away_unless_this_process_had_no_time(
+    house: Office, alice: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, starved: bool
+) -> None:
+    with slow_listener(tmp_path, tls.make(NAME).bundle.whole, silent=0) as port:
+        scan = scanned(house, alice, ports=[str(port)], sni=[NAME])
+    monkeypatch.setattr(work, "SECONDS", 0.5)
+    monkeypatch.setattr(work, "LATE_SECONDS", 1.0)
+    monkeypatch.setattr(work, "STARVED", -1.0 if starved else 3600.0)
+    with full_listener() as full:
+        Endpoint.objects.update(port=full)
+        body = {"name": "full", "ranges": ["127.0.0.1"], "ports": [str(full)], "sni": [NAME]}
+        alice("scans.update", id=scan, body=body)
+        alice("scans.run", id=scan)
+        house.desk.run()
+    row = Endpoint.objects.get(port=full)
+    waited = "1 s" if starved else "0.5 s"
+    assert (row.gone, row.reason) == (
+        not starved,
+        f"No connection to 127.0.0.1:{full}: no answer within {waited}.",
+    )
+    assert bool(Scan.objects.get(id=scan).note) is starved
+
+
+def test_a_note_names_the_first_of_many() -> None:
+    note = ""
+    for start in (0, 15, 30):
+        late = [
+            Looked(Place("h", port, "", Protocol.TLS), (), "late", late=True)
+            for port in range(start, start + 15)
+        ]
+        note = actions._note(note, late)
+    assert (note.count("h:"), note[-20:]) == (20, ", h:18, h:19, and more."[-20:])
+    assert actions._note(note, []) == note
+    assert actions._note("", []) == ""
 
 
 def test_it_goes_on_where_a_kill_left_it_and_stops_when_told(

@@ -34,7 +34,8 @@ class Why(StrEnum):
 
     NO_STARTTLS = "NO_STARTTLS"
     CLOSED = "CLOSED"
-    SILENT = "SILENT"
+    SILENT = "SILENT"  # it took the connection and did not finish the handshake in time
+    NO_ANSWER = "NO_ANSWER"  # it did not even take the connection in time
     NO_CONNECTION = "NO_CONNECTION"
     HANDSHAKE = "HANDSHAKE"
 
@@ -63,7 +64,8 @@ class Met:
     def end(self) -> End | None:
         if self.why is None:
             return None
-        return End.UNREACHABLE if self.why in (Why.SILENT, Why.NO_CONNECTION) else End.REFUSED
+        away = (Why.SILENT, Why.NO_ANSWER, Why.NO_CONNECTION)
+        return End.UNREACHABLE if self.why in away else End.REFUSED
 
 
 @lru_cache(maxsize=8)
@@ -109,15 +111,18 @@ async def meet(
         seconds: for all of it, connecting included.
         key: `RSA` or `EC` asks for a certificate of that kind alone.
     """
+    made: list[asyncio.StreamWriter] = []
     try:
         async with asyncio.timeout(seconds):
-            return await _connected(address, port, name, protocol, context_of(key, old=old), old)
+            return await _connected(address, port, name, protocol, context_of(key, old=old), old, made)
     except NoStartTls as answer:
         return Met(why=Why.NO_STARTTLS, told=str(answer))
     except ssl.SSLError as error:
         return Met(why=Why.HANDSHAKE, told=error.reason or (_ASN1 if _ASN1 in str(error) else ""))
     except TimeoutError:
-        return Met(why=Why.SILENT)
+        if made:
+            return Met(why=Why.SILENT)
+        return Met(why=Why.NO_ANSWER, told=f"no answer within {seconds:g} s")
     except (ConnectionResetError, BrokenPipeError, asyncio.IncompleteReadError):
         return Met(why=Why.CLOSED)
     except OSError as error:
@@ -138,9 +143,17 @@ async def whatever(address: str, port: int, name: str, protocol: Protocol, secon
 
 
 async def _connected(
-    address: str, port: int, name: str, protocol: Protocol, context: ssl.SSLContext, old: bool
+    address: str,
+    port: int,
+    name: str,
+    protocol: Protocol,
+    context: ssl.SSLContext,
+    old: bool,
+    made: list[asyncio.StreamWriter],
 ) -> Met:
+    """`made` gets the connection, so that who was too slow for the rest is told from who is not there."""
     reader, writer = await asyncio.open_connection(address, port, limit=_LINE_BYTES)
+    made.append(writer)
     try:
         await starttls.begin(protocol, reader, writer)
         return await _shake(reader, writer, context, name, old)

@@ -197,7 +197,7 @@ def _failure(place: _Place, met: Met) -> str:
         return f"{where} did not finish the handshake for {name} within {place.seconds:g} s."
     if met.why is Why.CLOSED:
         return f"{where} closed the connection in the handshake for {name}."
-    if met.why is Why.NO_CONNECTION:
+    if met.why in (Why.NO_CONNECTION, Why.NO_ANSWER):
         return f"No connection to {where}: {met.told}."
     return f"{where} refused the handshake for {name}: {handshake.words(met.told)}."
 

@@ -26,6 +26,8 @@ class Serving:
         chain: DER as sent, the server's own first; empty where there was no handshake. Foreign, not checked.
         version, cipher: as `TLSv1.3`, `TLS_AES_256_GCM_SHA384`.
         failure: REFUSED or UNREACHABLE; None where there was a handshake. `sentence` says why.
+        late: somebody took the connection, and the handshake was not over in time.
+        unanswered: nobody took the connection in time.
     """
 
     address: str
@@ -34,6 +36,8 @@ class Serving:
     cipher: str = ""
     failure: Verdict | None = None
     sentence: str = ""
+    late: bool = False
+    unanswered: bool = False
 
 
 async def ask(
@@ -61,7 +65,13 @@ async def _one(address: str, port: int, name: str, protocol: Protocol, seconds: 
     met = await handshake.whatever(address, port, name, protocol, seconds)
     if met.end is None:
         return Serving(where, met.chain, met.version, met.cipher)
-    return Serving(where, failure=Verdict(met.end.value), sentence=_sentence(where, met, seconds))
+    return Serving(
+        where,
+        failure=Verdict(met.end.value),
+        sentence=_sentence(where, met, seconds),
+        late=met.why is Why.SILENT,
+        unanswered=met.why is Why.NO_ANSWER,
+    )
 
 
 def _sentence(where: str, met: Met, seconds: float) -> str:
@@ -71,6 +81,6 @@ def _sentence(where: str, met: Met, seconds: float) -> str:
         return f"{where} did not finish the handshake within {seconds:g} s."
     if met.why is Why.CLOSED:
         return f"{where} closed the connection in the handshake."
-    if met.why is Why.NO_CONNECTION:
+    if met.why in (Why.NO_CONNECTION, Why.NO_ANSWER):
         return f"No connection to {where}: {met.told}."
     return f"{where} refused the handshake: {handshake.words(met.told)}."

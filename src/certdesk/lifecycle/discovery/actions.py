@@ -1,4 +1,7 @@
-"""What a page of a scan saw becomes rows: new ones, seen again, gone."""
+"""What a page of a scan saw becomes rows: new ones, seen again, gone.
+
+Who took a connection and did not answer in time is not gone: the row stays as it was, and says so.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,9 +10,12 @@ from certdesk.foundation.common import clock
 
 from . import queries, scans, telling
 from .models import Endpoint, Scan, ScanState
+from .rules import Place
 from .work import LONGEST_TEXT, Looked, Page, Shown
 
 Key = tuple[str, str, int, str, str]
+MOST_NAMED = 20
+"""Places that a run's note names."""
 _COLUMNS = (
     *("scan_id", "fingerprint", "serial", "subject", "issuer", "names", "not_before", "not_after", "der"),
     *("chain", "version", "self_signed", "mismatched", "chain_problem", "certificate_id", "number"),
@@ -22,10 +28,12 @@ def keep(scan: Scan, page: Page, looked: tuple[Looked, ...]) -> None:
     now = clock.now()
     seen = _write(scan, looked, now)
     marker = page.start + len(page.places)
+    note = _note(scan.note, [one for one in looked if one.late and not one.shown])
     over = not page.places or marker >= scan.total
     Scan.objects.filter(id=scan.id, run=page.run, state=ScanState.RUNNING).update(
         marker=marker,
         found=scan.found + seen,
+        note=note,
         **({"state": ScanState.DONE, "finished_at": now} if over else {}),
     )
     if over:
@@ -48,14 +56,16 @@ def _write(scan: Scan, looked: tuple[Looked, ...], now: datetime) -> int:
             (again if key in before else new)[key] = row
     Endpoint.objects.bulk_create(new.values())
     Endpoint.objects.bulk_update(again.values(), _COLUMNS, batch_size=20)
-    _end(row for key, row in before.items() if key not in again and not row.gone)
-    _say_why(looked, before, again)
+    late = {_of(one.place) for one in looked if one.late}
+    lost = {key: row for key, row in before.items() if key not in again and not row.gone}
+    _end(row for key, row in lost.items() if (key[0], *key[2:]) not in late)
+    _say_why(looked, lost)
     return len(new) + len(again)
 
 
 def _before(scan: Scan, looked: Iterable[Looked]) -> dict[Key, Endpoint]:
     """The rows of these places, among them those that nobody answers for any more."""
-    places = {(one.place.host, one.place.port, one.place.name, one.place.protocol.value) for one in looked}
+    places = {_of(one.place) for one in looked}
     rows = Endpoint.objects.filter(
         account_id=scan.account_id,
         host__in={one[0] for one in places},
@@ -107,11 +117,27 @@ def _end(rows: Iterable[Endpoint]) -> None:
     Endpoint.objects.filter(id__in=[row.id for row in rows]).update(gone=True)
 
 
-def _say_why(looked: Iterable[Looked], before: dict[Key, Endpoint], again: dict[Key, Endpoint]) -> None:
-    """Why what is gone is gone, place by place; few places of a page have something to lose."""
-    lost = {key: row for key, row in before.items() if key not in again and not row.gone}
+def _say_why(looked: Iterable[Looked], lost: dict[Key, Endpoint]) -> None:
+    """Why what was not seen was not, place by place; few places of a page have something to lose."""
     for one in looked:
-        place = (one.place.host, one.place.port, one.place.name, one.place.protocol.value)
-        those = [row.id for key, row in lost.items() if (key[0], *key[2:]) == place]
+        those = [row.id for key, row in lost.items() if (key[0], *key[2:]) == _of(one.place)]
         if those:
             Endpoint.objects.filter(id__in=those).update(reason=one.reason[:1000])
+
+
+def _of(place: Place) -> tuple[str, int, str, str]:
+    """A `Key` without its address."""
+    return place.host, place.port, place.name, place.protocol.value
+
+
+def _note(before: str, late: Iterable[Looked]) -> str:
+    """The run's note with these places too, as far as there is room for them."""
+    begin, end, more = "Asked twice, and no answer in time: ", ".", ", and more"
+    named = [
+        one for one in before.removeprefix(begin).removesuffix(end).removesuffix(more).split(", ") if one
+    ]
+    named += [f"{one.place.host}:{one.place.port}" for one in late]
+    if not named:
+        return ""
+    cut = more if len(named) > MOST_NAMED or before.endswith(f"{more}{end}") else ""
+    return f"{begin}{', '.join(named[:MOST_NAMED])}{cut}{end}"

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from certdesk.connectors import serving
 from certdesk.connectors.dns.addresses import address_resolver
@@ -20,7 +20,11 @@ from .rules import Place
 
 AT_ONCE = 50
 SECONDS = 5.0
-"""For one address; what answers slower is not there."""
+"""For one address, at first. A handshake is milliseconds, but they are many, and both sides may be busy."""
+LATE_AT_ONCE, LATE_SECONDS = 10, 20.0
+"""For who took the connection and was too slow the first time: asked again when the others are done."""
+BEAT, STARVED = 0.05, 0.5
+"""Seconds. Where this process itself got no time for so long, who did not answer at all is late, not away."""
 LONGEST_TEXT = 255
 _ALONE = "It comes alone: clients that do not know its issuer by themselves refuse it."
 _UNREADABLE = "What the server sent cannot be read as certificates."
@@ -53,27 +57,59 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """One place: what it showed, an address each; `reason` where it showed nothing at all."""
+    """One place: what it showed, an address each; `reason` where it showed nothing at all.
+
+    `late`: somebody is there, at one of its addresses, and did not finish the handshake in time;
+    `unanswered`: nobody took the connection in time.
+    """
 
     place: Place
     shown: tuple[Shown, ...]
     reason: str = ""
+    late: bool = False
+    unanswered: bool = False
 
 
 async def look(page: Page) -> tuple[Looked, ...]:
-    """Never raises for what the other sides do."""
-    gate, loop = asyncio.Semaphore(AT_ONCE), asyncio.get_running_loop()
-    begun = loop.time()
+    """Never raises for what the other sides do. Who was late has a second chance."""
+    found = dict(zip(page.places, await _round(page.places, page.per_second, AT_ONCE, SECONDS), strict=True))
+    late = [place for place, one in found.items() if one.late]
+    for second in await _round(late, page.per_second, LATE_AT_ONCE, LATE_SECONDS):
+        first = found[second.place]
+        found[second.place] = second if len(second.shown) >= len(first.shown) else first
+    return tuple(found[place] for place in page.places)
+
+
+async def _round(
+    places: Sequence[Place], per_second: int, at_once: int, seconds: float
+) -> tuple[Looked, ...]:
+    gate, loop = asyncio.Semaphore(at_once), asyncio.get_running_loop()
+    begun, worst = loop.time(), [0.0]
 
     async def one(number: int, place: Place) -> Looked:
-        await asyncio.sleep(begun + number / page.per_second - loop.time())
+        await asyncio.sleep(begun + number / per_second - loop.time())
         async with gate:
-            return await look_at(place)
+            return await look_at(place, seconds)
 
-    return tuple(await asyncio.gather(*(one(number, place) for number, place in enumerate(page.places))))
+    pulse = asyncio.create_task(_feel(worst))
+    try:
+        found = await asyncio.gather(*(one(number, place) for number, place in enumerate(places)))
+    finally:
+        pulse.cancel()
+    starved = worst[0] > STARVED
+    return tuple(replace(one, late=one.late or (starved and one.unanswered)) for one in found)
 
 
-async def look_at(place: Place) -> Looked:
+async def _feel(worst: list[float]) -> None:
+    """Keeps by how many seconds this loop came late at worst."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + BEAT
+        await asyncio.sleep(BEAT)
+        worst[0] = max(worst[0], loop.time() - due)
+
+
+async def look_at(place: Place, seconds: float) -> Looked:
     configured = settings.get()
     networks: tuple[Network, ...] = configured.allow_networks
     try:
@@ -84,18 +120,19 @@ async def look_at(place: Place) -> Looked:
             place.protocol,
             allow_networks=networks,
             resolver=address_resolver(configured.dns_resolvers, networks),
-            seconds=SECONDS,
+            seconds=seconds,
         )
     except ConnectorError as error:
         return Looked(place, (), error.message)
     shown = [read(one, place.name or place.host) for one in found if one.failure is None]
     readable = tuple(one for one in shown if one is not None)
-    return Looked(place, readable, "" if readable else _reason(found))
+    late, unanswered = any(one.late for one in found), any(one.unanswered for one in found)
+    return Looked(place, readable, "" if readable else _reason(found), late, unanswered)
 
 
 def _reason(found: Sequence[Serving]) -> str:
     """Why nothing was shown: a server that answered tells more than one that is not there."""
-    answered = [one for one in found if one.failure is not Verdict.UNREACHABLE]
+    answered = [one for one in found if one.late or one.failure is not Verdict.UNREACHABLE]
     return (answered or list(found))[0].sentence or _UNREADABLE
 
 

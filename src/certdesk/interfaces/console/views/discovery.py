@@ -98,7 +98,7 @@ def _line(principal: Principal, one: Endpoint) -> dict[str, Any]:
         "named": named,
         "place": _place(one),
         "badges": [{"tone": VERDICTS[each][0], "label": VERDICTS[each][1], "code": each} for each in told],
-        "why": say(one.reason) if one.gone else say(one.chain_problem),
+        "why": say(one.reason) if one.gone or one.reason else say(one.chain_problem),
         "url": reverse("certificate", args=[one.certificate_id]) if one.certificate_id else "",
         "adopt": may and not one.gone and not one.certificate_id,
         "successor": reverse("certificate", args=[one.successor_id]) if one.successor_id else "",
