@@ -69,8 +69,8 @@ def jws(key: Any, header: dict[str, Any], payload: object) -> dict[str, str]:
     return {"protected": protected, "payload": b64(raw), "signature": b64(signature)}
 
 
-def binding(key: Any, url: str, key_id: str, mac_key: str, **header: Any) -> dict[str, str]:
-    """The external account binding of a key (RFC 8555 §7.3.4). `url`: of newAccount."""
+def binding(key: Any, url: str, key_id: str, mac_key: str, /, **header: Any) -> dict[str, str]:
+    """The external account binding of a key (RFC 8555 §7.3.4), for newAccount's `url`."""
     secret = base64.urlsafe_b64decode(mac_key + "==")
     return jws(secret, {"alg": "HS256", "kid": key_id, "url": url} | header, jwk_of(key))
 
