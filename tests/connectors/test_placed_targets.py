@@ -124,9 +124,11 @@ def test_a_full_disk_leaves_the_old_one(server: Served, monkeypatch: pytest.Monk
     def full(*_: object) -> None:
         raise OSError(28, os.strerror(28))
 
+    before = run(target(server).snapshot(str(server.file)))
     monkeypatch.setattr(os, "fsync", full)
     error = refused(target(server).install(str(server.file), tls.make(NAME).bundle))
     assert (error.reason, "No space left" in error.message) == (Reason.REFUSED, True)
+    run(target(server).restore(str(server.file), before))  # there is nothing to write
     monkeypatch.undo()
     assert [one.name for one in server.file.parent.iterdir()] == ["server"]
     assert serves(server, server.first)

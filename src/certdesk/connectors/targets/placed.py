@@ -99,8 +99,10 @@ class Placed:
 
     async def restore(self, resource_id: str, snapshot: Snapshot) -> None:
         self._known(resource_id)
-        saved = json.loads(snapshot.content)
-        await self._replace({path: base64.b64decode(text) for path, text in saved.items()})
+        saved = {path: base64.b64decode(text) for path, text in json.loads(snapshot.content).items()}
+        held = {path: await asyncio.to_thread(disk.read, self._outside, path) for path in saved}
+        # A file that is as it was needs no room: on a full disk nothing was written.
+        await self._replace({path: content for path, content in saved.items() if held[path] != content})
 
     async def _replace(self, wanted: Mapping[str, bytes]) -> None:
         for path, content in wanted.items():
