@@ -43,7 +43,7 @@ FAULTS = {
 """Each with the step that the small form takes: where it does most harm."""
 FIRST_HARMLESS = {
     "nginx": {"reload": "keep", "cut": "look", "disk": "look", "frozen": "resources"},
-    "tomcat": {"cut": "look", "disk": "look", "frozen": "resources", "permission": "keep"},
+    "tomcat": {"cut": "look", "frozen": "resources"},
     "envoy": {"disk": "look", "frozen": "resources", "permission": "keep"},
 }
 HARMLESS = {
@@ -54,7 +54,8 @@ HARMLESS = {
 }
 """By then it has written and been reloaded, and what is in force lasts."""
 CERTAIN = {
-    *((kind, name) for kind in ("nginx", "haproxy", "tomcat", "envoy") for name in CAN_HAPPEN[kind]),
+    *((kind, name) for kind in ("nginx", "haproxy", "envoy") for name in CAN_HAPPEN[kind]),
+    *(("tomcat", name) for name in ("cut", "frozen")),
     *((kind, "pair") for kind in STANDS),  # with another's key none is served
     ("apache", "permission"),
 }
