@@ -15,6 +15,7 @@ from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.issuance import followup, revocation_jobs, revoking
 from certdesk.lifecycle.issuance.models import Outcome, RevocationRequest
+from certdesk.pki.keystore import queries as keystore
 from tests.support.desk import Desk
 from tests.support.inventory import issued, new_account, person, placed
 from tests.support.outside_ca import OutsideCa, front
@@ -99,13 +100,30 @@ def test_a_known_key_is_withdrawn_page_by_page_and_later_where_the_state_allows_
     enqueue(revocation_jobs.SPREAD, {"spki_sha256": "c" * 64}, subject=mine[0])
     desk.run()
     assert [desk.state(one) for one in mine] == ["REVOKED"] * 3 + ["REISSUING", "REVOKED"]
-    assert RevocationRequest.objects.get(certificate_id=mine[4]).reason == 1
+    waiting = RevocationRequest.objects.get(certificate_id=mine[4])
+    assert (waiting.reason, waiting.proved) == (1, False)
     assert "known to others" in desk.certificate(hosted).last_failure
     assert Event.objects.filter(action="certificate.key_compromised", resource=f"cert:{hosted}").exists()
     placed(mine[3], State.ISSUED, clock.now() + DAY)
     desk.run(revocation_jobs.LOOK_AGAIN)
     assert desk.state(mine[3]) == "REVOKED"
     assert not Job.objects.filter(kind=revocation_jobs.SPREAD, state="READY").exists()
+
+
+def test_a_known_key_says_nothing_of_the_other_keys_of_its_certificates(desk: Desk):
+    # rule: REV-6
+    both, other = desk.issued("www.example.com"), desk.issued("www.example.com")
+    followup.roll_over(desk.alice, both, clock.now(), latest=desk.certificate(both).not_after)
+    desk.run(DAY)
+    for number, letter in ((1, "c"), (2, "d")):
+        Version.objects.filter(certificate_id=both, number=number).update(spki_sha256=letter * 64)
+    Version.objects.filter(certificate_id=other).update(spki_sha256="d" * 64)
+    Certificate.objects.filter(id=both).update(level="OV")  # its owner's request waits for a mail
+    revoking.request(desk.alice, both, revoking.Wish("SUPERSEDED"), clock.now())
+    enqueue(revocation_jobs.SPREAD, {"spki_sha256": "c" * 64}, subject=both)
+    desk.run(DAY)
+    assert [desk.state(one) for one in (both, other)] == ["REVOKED", "ISSUED"]
+    assert not keystore.is_blocked("d" * 64)
 
 
 @pytest.mark.parametrize("how", ["revoked by another job", "expired"])

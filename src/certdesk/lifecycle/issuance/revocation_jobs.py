@@ -258,8 +258,7 @@ def _of_key(digest: str, now: datetime, states: Collection[State]) -> QuerySet[C
 def _withdraw_trust(certificate: Certificate, now: datetime) -> None:
     words = "Its private key is known to others."
     if certificate.state != State.UPLOAD:  # one that waits for its confirmation waits no longer
-        known = certificate.state in BEING_REVOKED
-        revoking.revoke_now(certificate, rules.Code.KEY_COMPROMISE, words, now, who=SPREAD, proved=known)
+        revoking.revoke_now(certificate, rules.Code.KEY_COMPROMISE, words, now, who=SPREAD)
         return
     certificates.note_failure(certificate.id, State.UPLOAD, words, now)
     audit.record(

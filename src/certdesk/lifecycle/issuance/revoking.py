@@ -187,7 +187,8 @@ def revoke_now(
     """Without a subscriber: from the host, a campaign, or because the key is known (REV-6). Own transaction.
 
     Args:
-        proved: the key itself said that it is compromised; that counts for a request that is open, too.
+        code: that of a compromised key counts for a request that is open, too.
+        proved: the key itself said that it is compromised: all keys of the certificate are blocked.
 
     Raises:
         WrongState, Conflict: as `request`, but for the month before the end and the confirmation.
@@ -209,8 +210,9 @@ def revoke_now(
                 proved=proved,
                 made_at=now,
             )
-        elif proved:
-            RevocationRequest.objects.filter(id=asked.id).update(reason=rules.NUMBERS[code], proved=True)
+        elif code is Code.KEY_COMPROMISE:
+            said = RevocationRequest.objects.filter(id=asked.id)
+            said.update(reason=rules.NUMBERS[code], proved=proved or asked.proved)
         confirm_open(principal, asked, now, by=who)
     return State.REVOKING
 
