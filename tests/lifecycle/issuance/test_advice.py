@@ -246,7 +246,10 @@ def test_a_ca_that_gives_no_advice_gets_no_questions_until_it_says_that_it_does(
             )
 
     tested(silent)
-    assert asked(desk).next_at is None  # of before: once more, and never again
+    Advice.objects.update(hurried=True)
+    last = asked(desk)
+    assert last.next_at is None  # of before: once more, and never again
+    assert last.hurried  # what it said last holds: it may only be that its options were changed
     another(desk, "other.example.com")
     assert list(Advice.objects.values_list("next_at", flat=True)) == [None, None]
     ca.advises = [usual(held)]

@@ -82,10 +82,15 @@ def send_due(now: datetime) -> int:
 
 
 def postpone(row: Advice, now: datetime, seconds: float | None) -> None:
-    """Asked again after so many seconds; None = no more, unless `begin_again` says so, and it hurries no
-    more."""
+    """Asked again after so many seconds; None = once the CA says that it advises (`begin_again`). What it
+    said last stays in force."""
     row.next_at = None if seconds is None else now + timedelta(seconds=seconds)
-    row.hurried = row.hurried and seconds is not None
+    row.save(update_fields=["next_at"])
+
+
+def end(row: Advice) -> None:
+    """The answer matters no more."""
+    row.next_at, row.hurried = None, False
     row.save(update_fields=["next_at", "hurried"])
 
 

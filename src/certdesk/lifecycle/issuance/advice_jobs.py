@@ -50,7 +50,10 @@ class AskAdvice(Handler[ToAsk, "Told | IssuerError"]):
         if row is None:
             return None
         now, version = clock.real_now(), _version(row)
-        if version is None or not _may_be_asked(row):
+        if version is None or not rules.is_asked_for(row.certificate, row.version, clock.now()):
+            advice.end(row)
+            return None
+        if not outside.advises(row.order.issuer):
             advice.postpone(row, now, None)
             return None
         ca = _adviser(row.order.issuer)
@@ -86,12 +89,6 @@ def _row(reference: str) -> Advice | None:
 def _version(row: Advice) -> Version | None:
     found = Version.objects.filter(certificate_id=row.certificate_id, number=row.version, revoked_at=None)
     return found.first()
-
-
-def _may_be_asked(row: Advice) -> bool:
-    """Whether the answer matters, and its CA gives any."""
-    matters = rules.is_asked_for(row.certificate, row.version, clock.now())
-    return matters and outside.advises(row.order.issuer)
 
 
 def _adviser(slug: str) -> Advises | None:
