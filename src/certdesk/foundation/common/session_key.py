@@ -5,12 +5,14 @@ Apart from the KEK so that a rotation there signs nobody out. Web nodes of one i
 
 import hashlib
 import hmac
-import os
 import secrets
 from functools import lru_cache
 from pathlib import Path
 
+from . import private_file
 from .settings import Settings
+
+_BYTES = 32
 
 
 def path_of(settings: Settings) -> Path:
@@ -18,15 +20,13 @@ def path_of(settings: Settings) -> Path:
 
 
 def ensure(settings: Settings) -> None:
-    """Make the file, mode 0600, when there is none."""
-    try:
-        handle = os.open(path_of(settings), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(32))
-        file.flush()
-        os.fsync(file.fileno())
+    """Make the file, mode 0600, when there is none, or a crash left it unfinished."""
+    path = path_of(settings)
+    with private_file.locked(path):
+        try:
+            _read(path)
+        except FileNotFoundError:
+            private_file.write(path, secrets.token_hex(_BYTES).encode("ascii"))
 
 
 def derive(settings: Settings, purpose: str) -> str:
@@ -41,4 +41,7 @@ def derive(settings: Settings, purpose: str) -> str:
 @lru_cache(maxsize=8)
 def _read(path: Path) -> bytes:
     """Kept by the process, for each answer of the ACME server holds a nonce; a missing file is not."""
-    return path.read_bytes()
+    found = path.read_bytes()
+    if len(found) < 2 * _BYTES:
+        raise FileNotFoundError(path)  # what anybody could guess is no key
+    return found
