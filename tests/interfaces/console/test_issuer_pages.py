@@ -171,6 +171,14 @@ def test_a_product_that_is_in_use_keeps_its_issuer(office: Office, script: Scrip
     assert '<option value="first" selected>' in campaign
 
 
+def test_another_account_is_not_told_of_an_issuer_that_serves_nothing(office: Office, script: Script) -> None:
+    text(office.client(), "/issuers/add?kind=scripted", FORM)
+    assert "First CA</option>" in text(office.client(), "/campaigns/new")
+    charlie = text(office.client("charlie"), "/campaigns/new")
+    assert '<option value="builtin">Built-in private CA</option>' in charlie
+    assert "First CA" not in charlie
+
+
 def test_who_may_only_read_sees_no_buttons_and_strangers_nothing(office: Office, script: Script) -> None:
     text(office.client(), "/issuers/add?kind=scripted", FORM)
     rita = office.client("rita")

@@ -164,8 +164,11 @@ def offering() -> list[tuple[str, str]]:
     return list(found.values_list("slug", "title"))
 
 
-def titles() -> dict[str, str]:
-    """Title by slug of every issuer, whether it serves a product or not; the built-in CA first."""
+def titles(*, every: bool) -> dict[str, str]:
+    """Title by slug, the built-in CA first: of `every` issuer, which the operator alone sees, or of those
+    that serve a product."""
+    if not every:
+        return {rules.BUILT_IN: BUILT_IN_TITLE, **dict(offering())}
     found = Issuer.objects.order_by("priority", "created_at", "id").values_list("slug", "title")
     return {rules.BUILT_IN: BUILT_IN_TITLE, **dict(found)}
 

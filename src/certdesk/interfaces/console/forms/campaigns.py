@@ -1,5 +1,6 @@
 """The form of a campaign."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -12,7 +13,6 @@ from certdesk.lifecycle.campaigns import rules
 from certdesk.lifecycle.campaigns.models import Campaign
 from certdesk.lifecycle.campaigns.rules import Action
 from certdesk.lifecycle.issuance import revocation_rules
-from certdesk.lifecycle.issuers import queries as issuers
 from certdesk.lifecycle.issuers.rules import BUILT_IN
 from certdesk.pki.authority import queries as authorities
 
@@ -35,7 +35,10 @@ PROFILES = {
 
 
 class CampaignForm(forms.Form):
-    """Which certificates, what happens to them, why, and how fast."""
+    """Which certificates, what happens to them, why, and how fast.
+
+    `houses`: titles of issuers by slug, the built-in CA first.
+    """
 
     name = forms.CharField(
         label=gettext_lazy("Name of the campaign"),
@@ -96,7 +99,9 @@ class CampaignForm(forms.Form):
         help_text=gettext_lazy("0 sets no limit beside the one above."),
     )
 
-    def __init__(self, data: Any = None, *, campaign: Campaign | None = None, issuer: str = "") -> None:
+    def __init__(
+        self, data: Any, *, houses: Mapping[str, str], campaign: Campaign | None = None, issuer: str = ""
+    ) -> None:
         super().__init__(data, label_suffix="")
         self.fields["which_issuer"].initial = issuer
         choose(
@@ -111,10 +116,10 @@ class CampaignForm(forms.Form):
             self.fields["reason"].initial = campaign.words
             for name, value in campaign.query.items():
                 self.fields[QUERY + name].initial = value
-        houses = [(slug, say(title)) for slug, title in issuers.titles().items()]
-        parts = [(f"{BUILT_IN}:{slug}", f"{houses[0][1]}: {slug}") for slug in authorities.signing()]
-        self._offer("which_issuer", [("", _("Any")), houses[0], *parts, *houses[1:]])
-        self._offer("issuer", [("", _("Another than the one above, as each product says")), *houses])
+        known = [(slug, say(title)) for slug, title in houses.items()]
+        parts = [(f"{BUILT_IN}:{slug}", f"{known[0][1]}: {slug}") for slug in authorities.signing()]
+        self._offer("which_issuer", [("", _("Any")), known[0], *parts, *known[1:]])
+        self._offer("issuer", [("", _("Another than the one above, as each product says")), *known])
 
     def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
         """What is known, and what is asked for besides: an issuer that was removed, an authority that was

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from certdesk.foundation.common.errors import BadParameter, CertdeskError
 from certdesk.foundation.iam.principal import Principal
-from certdesk.foundation.iam.queries import names_of
+from certdesk.foundation.iam.queries import is_operator, names_of
 from certdesk.interfaces.operations import campaigns as operations
 from certdesk.interfaces.operations import paging
 from certdesk.interfaces.operations.registry import call
@@ -23,6 +23,7 @@ from certdesk.lifecycle.campaigns.queries import GET, LIST
 from certdesk.lifecycle.campaigns.rules import Action
 from certdesk.lifecycle.campaigns.states import CampaignState, ItemState
 from certdesk.lifecycle.issuers import queries as issuers
+from certdesk.lifecycle.issuers import setting_up
 
 from ..forms.campaigns import QUERY, CampaignForm
 from ..forms.common import put
@@ -71,7 +72,7 @@ def listed(request: HttpRequest, principal: Principal) -> HttpResponse:
             created_at=last.created_at, id__gte=last.id
         )
     rows, more = paging.cut(found, PAGE)
-    houses = issuers.titles()
+    houses = _houses(principal)
     context = {
         "title": _("Campaigns"),
         "lines": [_line(one, told, houses) for one, told in zip(rows, operations.shapes(rows), strict=True)],
@@ -113,8 +114,13 @@ def _query(one: Campaign, houses: Mapping[str, str]) -> str:
     return ", ".join(found)
 
 
+def _houses(principal: Principal) -> dict[str, str]:
+    """Titles of the issuers that the user may know of, by slug."""
+    return issuers.titles(every=is_operator(principal, setting_up.LIST))
+
+
 def _house(issuer: str, houses: Mapping[str, str]) -> str:
-    """`Built-in private CA: dv-p256`; one that was removed has but its short name left."""
+    """`Built-in private CA: dv-p256`; one that was removed, or is not told, has but its short name."""
     slug, colon, authority = issuer.partition(":")
     title = say(houses.get(slug, slug))
     return f"{title}: {authority}" if colon else title
@@ -123,9 +129,8 @@ def _house(issuer: str, houses: Mapping[str, str]) -> str:
 @page(actions.CREATE, post=actions.CREATE)
 def add(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Makes a campaign and looks its certificates up, where the user may do that."""
-    form = CampaignForm(
-        request.POST if request.method == "POST" else None, issuer=request.GET.get("issuer", "")
-    )
+    given = request.POST if request.method == "POST" else None
+    form = CampaignForm(given, houses=_houses(principal), issuer=request.GET.get("issuer", ""))
     if request.method == "POST" and form.is_valid():
         try:
             _status, made = call("campaigns.create", principal, body=form.body())
@@ -140,7 +145,8 @@ def add(request: HttpRequest, principal: Principal) -> HttpResponse:
 def edit(request: HttpRequest, principal: Principal, campaign_id: str) -> HttpResponse:
     """All of one that was not started; of a started one the pace."""
     one = queries.fetch(principal, actions.UPDATE, campaign_id)
-    form = CampaignForm(request.POST if request.method == "POST" else None, campaign=one)
+    given = request.POST if request.method == "POST" else None
+    form = CampaignForm(given, houses=_houses(principal), campaign=one)
     back = reverse("campaign", args=[campaign_id])
     if request.method == "POST" and form.is_valid():
         try:
@@ -207,7 +213,7 @@ def shown(request: HttpRequest, principal: Principal, campaign_id: str) -> HttpR
     title, text, next_tone = _next(one, told)
     context = {
         "title": one.name,
-        "subtitle": f"{ACTIONS[Action(one.action)]}: {_query(one, issuers.titles())}",
+        "subtitle": f"{ACTIONS[Action(one.action)]}: {_query(one, _houses(principal))}",
         "crumbs": _crumbs(),
         "campaign": one,
         "told": told,
