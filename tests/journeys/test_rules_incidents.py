@@ -24,7 +24,7 @@ from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.discovery.models import Endpoint
 from certdesk.lifecycle.enrolment import succession
-from certdesk.lifecycle.issuance import followup
+from certdesk.lifecycle.issuance import followup, revocation_rules, revoking
 from certdesk.lifecycle.issuers.models import Issuer
 from certdesk.pki.authority import ocsp
 from tests.interfaces.acme.test_protocol import cert_id, certificate_of, window
@@ -714,3 +714,52 @@ def test_what_a_ca_outside_issued_to_an_acme_client_is_renewed_elsewhere(
     row = rows(alice, campaign)[first]
     assert (row["state"], str(row["new_issuer"])[:4], len(old.revoked)) == ("DONE", "new:", 1)
     assert row["revoked_at"]
+
+
+@pytest.mark.parametrize(
+    ("state", "stands", "why"),
+    [
+        (State.REVOKED, "DONE", ""),
+        (State.DELETED, "FAILED", rules.GONE),
+        (State.REISSUING, "RENEWING", ""),
+        (State.SUPPLEMENTCHECKING, "RENEWING", ""),
+    ],
+)
+def test_what_is_replaced_and_to_be_revoked_is_done_only_when_it_is_revoked(
+    house: House, alice: Caller, state: State, stands: str, why: str
+) -> None:
+    # rule: REV-6
+    acme = house.client()
+    first, held = held_by(house, acme, "a.example.com")
+    campaign = started(alice, query={"name": "example.com"}, **BOTH)
+    run(30)
+    renewed(house, acme, "a.example.com", held)
+    Item.objects.update(state="RENEWING", ended_at=None)
+    placed(first, state)
+    Campaign.objects.update(state="RUNNING")
+    running.step(alice.principal, Campaign.objects.get(), clock.now())
+    item = Item.objects.get()
+    assert (item.campaign_id, item.state, item.why) == (campaign, stands, why)
+
+
+def test_a_revocation_that_waits_for_its_mail_is_confirmed_by_the_campaign(
+    house: House, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # rule: REV-6
+    monkeypatch.setattr(revocation_rules, "needs_confirmation", lambda _: True)
+    acme = house.client()
+    first, held = held_by(house, acme, "a.example.com")
+    campaign = started(alice, query={"name": "example.com"}, **BOTH)
+    run(30)
+    # Seen to be replaced only after its owner asked for its revocation.
+    place = served_by_a_target(house.desk.account.id, first)
+    renewed(house, acme, "a.example.com", held)
+    revoking.request(house.desk.alice, first, revoking.Wish(), clock.now())
+    run(30)
+    assert Certificate.objects.get(id=first).state == State.REVOKING
+    place.served_certificate_id = held_again(acme)
+    place.save()
+    run(60)
+    row = rows(alice, campaign)[first]
+    assert (row["state"], row["why"]) == ("DONE", "")
+    assert status_of(held).certificate_status is REVOKED  # type: ignore[arg-type]

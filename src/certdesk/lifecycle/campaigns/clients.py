@@ -14,7 +14,7 @@ from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates.models import Certificate, Version
-from certdesk.lifecycle.certificates.states import State
+from certdesk.lifecycle.certificates.states import BEING_REVOKED, State
 from certdesk.lifecycle.deployment import queries as places
 
 from . import client_queries, freezing, outcome, replacing, rules, telling
@@ -107,9 +107,19 @@ def renewed(campaign: Campaign, item: Item, new: tuple[str, ...], now: datetime,
     if place:
         return waits, rules.STILL_SERVED % place
     replacing.note_new(item, version)
-    if campaign.action != Action.REPLACE_AND_REVOKE or state not in (State.ISSUED, State.EXPIRED):
+    return _the_old_one(item, state) if campaign.action == Action.REPLACE_AND_REVOKE else (ItemState.DONE, "")
+
+
+def _the_old_one(item: Item, state: State) -> Outcome:
+    """What is left to do with one that is replaced and to be revoked: done is only what is revoked. A request
+    of its owner that waits for a confirmation is taken up; whatever else is pending is waited for."""
+    if state is State.REVOKED:
         return ItemState.DONE, ""
-    return (ItemState.FAILED, rules.LAPSED) if over else (ItemState.REVOKING, "")
+    if state is State.ISSUED or state in BEING_REVOKED:
+        return ItemState.REVOKING, ""
+    if state is State.EXPIRED:
+        return ItemState.FAILED, rules.LAPSED
+    return (ItemState.FAILED, replacing.gone(item)) if state is State.DELETED else (ItemState.RENEWING, "")
 
 
 def _asks_again(campaign: Campaign, version: Version, why: str, known: Known) -> bool:
@@ -132,8 +142,11 @@ def _go_on(
 
 
 def _revoke(principal: Principal, campaign: Campaign, item: Item, now: datetime, known: Known) -> None:
-    """Days may lie between the question and the client's answer, so the rights are asked again."""
-    why = freezing.why_not(principal, Action(campaign.action), item.certificate, now, campaign, known)
+    """Days may lie between the question and the client's answer, so the rights are asked again. One that is
+    being revoked can be replaced no more, and has been; only the right to revoke it counts."""
+    being_revoked = item.certificate.state in BEING_REVOKED
+    action = Action.REVOKE if being_revoked else Action(campaign.action)
+    why = freezing.why_not(principal, action, item.certificate, now, campaign, known)
     if why:
         outcome.end(item, ItemState.FAILED, why)
         return
