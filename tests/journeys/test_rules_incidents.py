@@ -342,11 +342,15 @@ def test_a_line_ends_with_the_last_certificate_that_is_in_force(house: House) ->
     for _ in range(2):
         held = renewed(house, acme, "a.example.com", held)
         ids.append(held_again(acme))
-    assert succession.lines([first]) == {first: tuple(ids)}
+    assert succession.lines([first], clock.now()) == {first: tuple(ids)}
+    end = Certificate.objects.get(id=ids[2]).not_after
+    Certificate.objects.filter(id=ids[2]).update(not_after=clock.now() - timedelta(seconds=1))  # expired
+    assert succession.lines([first], clock.now()) == {first: tuple(ids[:2])}
+    Certificate.objects.filter(id=ids[2]).update(not_after=end)
     placed(ids[1], State.REVOKED)  # in between
-    assert succession.lines([first, ids[1]]) == {first: tuple(ids), ids[1]: tuple(ids[1:])}
+    assert succession.lines([first, ids[1]], clock.now()) == {first: tuple(ids), ids[1]: tuple(ids[1:])}
     placed(ids[2], State.REVOKED)
-    assert succession.lines([first, ids[2]]) == {first: (first,), ids[2]: ()}
+    assert succession.lines([first, ids[2]], clock.now()) == {first: (first,), ids[2]: ()}
 
 
 def test_a_renewal_for_fewer_names_counts_where_the_client_says_so(house: House, alice: Caller) -> None:
@@ -365,7 +369,7 @@ def test_a_renewal_for_fewer_names_counts_where_the_client_says_so(house: House,
 
 def newest_of(first: str) -> object:
     """What the line of orders that name each other has brought by now, for a client that goes on with it."""
-    last = succession.lines([first])[first][-1]
+    last = succession.lines([first], clock.now())[first][-1]
     return x509.load_der_x509_certificate(bytes(Version.objects.get(certificate_id=last).der))
 
 

@@ -39,7 +39,7 @@ def follow(principal: Principal, campaign: Campaign, now: datetime, room: Room, 
     at = clock.real_now()
     moved = _ask(principal, campaign, now, known)
     asked = list(client_queries.clients_due(campaign, at - PAUSE)[:AT_ONCE])
-    successors = Successors(campaign, [one.certificate_id for one in asked])
+    successors = Successors(campaign, [one.certificate_id for one in asked], now)
     looked = []
     for item in asked:
         state, why = _renewed(campaign, item, successors.of(item.certificate_id), now, known)

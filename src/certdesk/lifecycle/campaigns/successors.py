@@ -1,6 +1,7 @@
 """What ACME clients have got in the place of certificates of a campaign."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from certdesk.lifecycle.enrolment import succession
 
@@ -17,11 +18,11 @@ class Successors:
     campaign's own list takes nobody's place.
     """
 
-    def __init__(self, campaign: Campaign, certificate_ids: Sequence[str]) -> None:
+    def __init__(self, campaign: Campaign, certificate_ids: Sequence[str], now: datetime) -> None:
         later = succession.later(certificate_ids)
         news = {one for found in later.values() for one in found}
         listed = client_queries.listed_among(campaign, news)
-        self._lines = succession.lines({*certificate_ids, *(news - listed)})
+        self._lines = succession.lines({*certificate_ids, *(news - listed)}, now)
         members = {one for line in self._lines.values() for one in line}
         self._listed = listed | client_queries.listed_among(campaign, members)
         self._used = set(client_queries.used_among(campaign, members))

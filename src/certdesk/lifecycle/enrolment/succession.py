@@ -7,6 +7,7 @@ key, for a host may have an RSA and an ECDSA certificate.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from certdesk.foundation.common import sql
 from certdesk.lifecycle.applications.models import ApplicationState, CsrMode
@@ -94,9 +95,9 @@ def later(certificate_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def lines(certificate_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
+def lines(certificate_ids: Collection[str], now: datetime) -> dict[str, tuple[str, ...]]:
     """Each of these and what replaced it, one after the other, as the orders name it: down to the last one
-    that is in force; empty where none is. Two statements for each further step of the longest line."""
+    that is in force, not expired either; empty where none is. Two statements for each further step of the longest line."""
     found = {one: [one] for one in certificate_ids}
     going = dict(found)
     while going:
@@ -105,7 +106,9 @@ def lines(certificate_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
         for line in going.values():
             line.append(after[line[-1]])
     ids = {one for line in found.values() for one in line}
-    good = Certificate.objects.filter(id__in=ids, state=State.ISSUED, current_version__gt=0)
+    good = Certificate.objects.filter(
+        id__in=ids, state=State.ISSUED, current_version__gt=0, not_after__gte=now
+    )
     in_force = frozenset(good.values_list("id", flat=True))
     return {one: _down_to(line, in_force) for one, line in found.items()}
 
