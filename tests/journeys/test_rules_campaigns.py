@@ -22,6 +22,7 @@ from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.outbox.models import Message
 from certdesk.interfaces.operations.registry import Waiting
 from certdesk.lifecycle.campaigns import freezing, jobs, pace, queries, rules, running
+from certdesk.lifecycle.campaigns import jobs as campaign_jobs
 from certdesk.lifecycle.campaigns.models import Campaign, Item
 from certdesk.lifecycle.campaigns.pace import Room
 from certdesk.lifecycle.certificates.models import Certificate, Version
@@ -586,3 +587,21 @@ def test_a_second_person_approves_the_start_where_the_account_asks_for_it(office
     assert alice("campaigns.show", id=campaign)["state"] == "READY"
     run()
     assert alice.status(certificate_id) == "ISSUED"
+
+
+def test_a_campaign_that_is_cancelled_while_its_job_fails_stays_cancelled(
+    office: Office, desk: Desk, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue(desk, alice, "a.example.com")
+    campaign = ready(alice)
+    alice("campaigns.start", id=campaign)
+    office.people["alice"].groups.clear()
+
+    def cancelled_meanwhile(_: BaseException) -> str:
+        Campaign.objects.update(state="CANCELLED")
+        return "The right is gone."
+
+    monkeypatch.setattr(campaign_jobs, "describe", cancelled_meanwhile)
+    testing.run_all(SOON, 100)
+    row = Campaign.objects.get(id=campaign)
+    assert (row.state, row.note) == ("CANCELLED", "")

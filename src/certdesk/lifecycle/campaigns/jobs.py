@@ -63,11 +63,11 @@ class Run(Handler[bool, None]):
 
     def failed(self, job: Job, error: BaseException) -> None:
         """It stands still and says so; what is under way is followed on, as after a pause by people."""
-        campaign = Campaign.objects.filter(id=job.payload["campaign"], state=CampaignState.RUNNING).first()
-        if campaign is None:
-            return
-        campaign.state, campaign.note = CampaignState.PAUSED, describe(error)
-        campaign.save(update_fields=["state", "note"])
+        found = Campaign.objects.filter(id=job.payload["campaign"])
+        running_still = found.filter(state=CampaignState.RUNNING)
+        if not running_still.update(state=CampaignState.PAUSED, note=describe(error)):
+            return  # whoever paused or cancelled it meanwhile has the last word
+        campaign = found.get()
         actions.send_run(campaign)
         telling.stopped(campaign, campaign.note, str(job.id))
 
