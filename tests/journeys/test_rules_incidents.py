@@ -24,6 +24,7 @@ from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.discovery.models import Endpoint
 from certdesk.lifecycle.enrolment import succession
+from certdesk.lifecycle.enrolment.models import Order
 from certdesk.lifecycle.issuance import followup, revocation_rules, revoking
 from certdesk.lifecycle.issuers.models import Issuer
 from certdesk.pki.authority import ocsp
@@ -767,3 +768,11 @@ def test_a_revocation_that_waits_for_its_mail_is_confirmed_by_the_campaign(
     row = rows(alice, campaign)[first]
     assert (row["state"], row["why"]) == ("DONE", "")
     assert status_of(held).certificate_status is REVOKED  # type: ignore[arg-type]
+
+
+def test_an_old_order_that_names_what_another_account_ordered_replaces_nothing(house: House) -> None:
+    """RFC 9773 §5; orders of before were held against the organisation alone."""
+    first, held = held_by(house, house.client(), "a.example.com")
+    other, _ = held_by(house, house.client(), "a.example.com")
+    Order.objects.filter(certificate_id=other).update(replaces=cert_id(held))  # type: ignore[arg-type]
+    assert succession.lines([first], clock.now()) == {first: (first,)}

@@ -97,7 +97,7 @@ def later(certificate_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 def lines(certificate_ids: Collection[str], now: datetime) -> dict[str, tuple[str, ...]]:
     """Each of these and what replaced it, one after the other, as the orders name it: down to the last one
-    that is in force, not expired either; empty where none is. Two statements for each further step of the longest line."""
+    that is in force, not expired either; empty where none is. Three statements for each further step of the longest line."""
     found = {one: [one] for one in certificate_ids}
     going = dict(found)
     while going:
@@ -115,13 +115,17 @@ def lines(certificate_ids: Collection[str], now: datetime) -> dict[str, tuple[st
 
 def _replacing(certificate_ids: Collection[str]) -> Mapping[str, str]:
     """What the latest order that names a version of each has brought. What an order names was there before
-    its own certificate, so that a line never comes back to itself."""
+    its own certificate, so that a line never comes back to itself. Old orders may name what another ACME
+    account ordered: those replace nothing (RFC 9773 §5)."""
     versions = Version.objects.filter(certificate_id__in=certificate_ids)
     named = {certificate_id(bytes(one.der)): one.certificate_id for one in versions}
     named.pop("", None)  # of a CA that leaves the key identifier out
     orders = Order.objects.filter(replaces__in=named).exclude(replaces="")  # as the index says it
     placed = orders.exclude(state=OrderState.INVALID).exclude(certificate_id="").order_by("created_at", "id")
-    return {named[one.replaces]: one.certificate_id for one in placed}
+    theirs = Order.objects.filter(certificate_id__in=certificate_ids)
+    ordered = frozenset(theirs.values_list("account_id", "certificate_id"))
+    own = [one for one in placed if (one.account_id, named[one.replaces]) in ordered]
+    return {named[one.replaces]: one.certificate_id for one in own}
 
 
 def _down_to(line: Sequence[str], in_force: Collection[str]) -> tuple[str, ...]:
