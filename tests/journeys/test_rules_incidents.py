@@ -776,3 +776,18 @@ def test_an_old_order_that_names_what_another_account_ordered_replaces_nothing(h
     other, _ = held_by(house, house.client(), "a.example.com")
     Order.objects.filter(certificate_id=other).update(replaces=cert_id(held))  # type: ignore[arg-type]
     assert succession.lines([first], clock.now()) == {first: (first,)}
+
+
+def test_once_it_has_ended_no_client_is_asked_again(house: House, alice: Caller, issuers: Front) -> None:
+    acme, line = house.client(), Front(ACME_LINE)
+    line.order("builtin", "new")
+    first, held = held_by(house, acme, "a.example.com")
+    campaign = started(alice, query={"name": "example.com"}, issuer="new")
+    wrong = renewed(house, acme, "a.example.com", held)
+    line.order("new", "builtin")
+    run(30)
+    assert Item.objects.get().asked_again == held_again(acme)
+    Certificate.objects.filter(id=first).update(not_after=clock.now() - timedelta(seconds=1))
+    run(30)
+    assert (rows(alice, campaign)[first]["state"], Item.objects.get().asked_again) == ("FAILED", "")
+    assert window(acme, wrong)[0] > f"{clock.now():%Y-%m-%dT%H:%M:%SZ}"  # type: ignore[arg-type]

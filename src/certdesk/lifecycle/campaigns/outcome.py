@@ -18,9 +18,10 @@ def end(item: Item, state: ItemState, why: str) -> None:
 
 
 def proof(item: Item) -> dict[str, object]:
-    """What took its place, for the report."""
+    """What took its place, for the report; its client is asked for nothing more."""
     return {
         "why": "",
+        "asked_again": "",
         "new_certificate_id": item.new_certificate_id,
         "new_issuer": item.new_issuer,
         "new_serial": item.new_serial,
