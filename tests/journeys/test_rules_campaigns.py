@@ -22,7 +22,6 @@ from certdesk.foundation.jobs.models import Job
 from certdesk.foundation.outbox.models import Message
 from certdesk.interfaces.operations.registry import Waiting
 from certdesk.lifecycle.campaigns import freezing, jobs, pace, queries, rules, running
-from certdesk.lifecycle.campaigns import jobs as campaign_jobs
 from certdesk.lifecycle.campaigns.models import Campaign, Item
 from certdesk.lifecycle.campaigns.pace import Room
 from certdesk.lifecycle.certificates.models import Certificate, Version
@@ -601,7 +600,7 @@ def test_a_campaign_that_is_cancelled_while_its_job_fails_stays_cancelled(
         Campaign.objects.update(state="CANCELLED")
         return "The right is gone."
 
-    monkeypatch.setattr(campaign_jobs, "describe", cancelled_meanwhile)
+    monkeypatch.setattr(jobs, "describe", cancelled_meanwhile)
     testing.run_all(SOON, 100)
     row = Campaign.objects.get(id=campaign)
     assert (row.state, row.note) == ("CANCELLED", "")
