@@ -791,3 +791,30 @@ def test_once_it_has_ended_no_client_is_asked_again(house: House, alice: Caller,
     run(30)
     assert (rows(alice, campaign)[first]["state"], Item.objects.get().asked_again) == ("FAILED", "")
     assert window(acme, wrong)[0] > f"{clock.now():%Y-%m-%dT%H:%M:%SZ}"  # type: ignore[arg-type]
+
+
+def test_an_issuer_without_room_in_the_pace_keeps_no_other_one_waiting(
+    house: House, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # rule: REV-6
+    monkeypatch.setattr(clients, "AT_ONCE", 1)
+    acme = house.client()
+    names = ("a.example.com", "b.example.com", "c.example.com")
+    first, second, third = (held_by(house, acme, name)[0] for name in names)
+    campaign = started(alice, query={"name": "example.com"}, issuer_per_minute=1, **BOTH)
+    row, now = Campaign.objects.get(id=campaign), clock.real_now()
+    running.step(alice.principal, row, clock.now())  # asks them all
+    Item.objects.filter(certificate_id=third).update(issuer="other:Other CA")
+    Item.objects.filter(certificate_id=first).update(state="DONE", begun_at=now, ended_at=now)
+    for name in names[1:]:
+        order = house.issued(acme, name, csr=csr(name))
+        assert order
+    Campaign.objects.update(state="RUNNING")
+    monkeypatch.setattr(clients, "PAUSE", timedelta(minutes=1))
+    Item.objects.update(looked_at=None)
+    for _ in range(2):
+        running.step(alice.principal, row, clock.now())
+    found = {one.certificate_id: one.state for one in Item.objects.all()}
+    assert (found[second], found[third]) == ("RENEWING", "REVOKING")
+    Item.objects.filter(certificate_id=third).update(state="DONE")
+    assert running.step(alice.principal, row, clock.now()) == timedelta(minutes=1)

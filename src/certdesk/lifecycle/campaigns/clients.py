@@ -9,6 +9,8 @@ with the same.
 
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
+
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
@@ -38,7 +40,7 @@ def follow(principal: Principal, campaign: Campaign, now: datetime, room: Room, 
         return False
     at = clock.real_now()
     moved = _ask(principal, campaign, now, known)
-    asked = list(client_queries.clients_due(campaign, at - PAUSE)[:AT_ONCE])
+    asked = list(due(campaign, room)[:AT_ONCE])
     successors = Successors(campaign, [one.certificate_id for one in asked], now)
     looked = []
     for item in asked:
@@ -53,6 +55,16 @@ def follow(principal: Principal, campaign: Campaign, now: datetime, room: Room, 
         _go_on(principal, campaign, item, (state, why), now, known)
     Item.objects.filter(id__in=looked).update(looked_at=at)
     return moved
+
+
+def due(campaign: Campaign, room: Room) -> QuerySet[Item]:
+    """Which to look at now; of an issuer without room in the pace none, where they are revoked: they would
+    come first each time, and keep the others waiting."""
+    found = client_queries.clients_due(campaign, clock.real_now() - PAUSE)
+    if campaign.action != Action.REPLACE_AND_REVOKE or not campaign.issuer_per_minute:
+        return found
+    issuers = found.order_by().values_list("issuer", flat=True).distinct()
+    return found.exclude(issuer__in=room.full(issuers))
 
 
 def _ask(principal: Principal, campaign: Campaign, now: datetime, known: Known) -> bool:

@@ -1,5 +1,6 @@
 """How fast a campaign goes: what may begin in one step, in all and of each issuer."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from certdesk.foundation.common import clock
@@ -24,10 +25,20 @@ class Room:
         self._issuers: dict[str, int] = {}
 
     def of(self, issuer: str) -> int:
+        self._look_up(issuer)
+        return max(0, min(self.left, self._issuers.get(issuer, self.left)))
+
+    def full(self, issuers: Iterable[str]) -> list[str]:
+        """Those of these issuers whose own pace lets none begin."""
+        found = list(issuers)
+        for issuer in found:
+            self._look_up(issuer)
+        return [issuer for issuer in found if self._issuers.get(issuer, 1) <= 0]
+
+    def _look_up(self, issuer: str) -> None:
         most = self._campaign.issuer_per_minute
         if most and issuer not in self._issuers:
             self._issuers[issuer] = most - queries.begun_since(self._campaign, self._since, issuer)
-        return max(0, min(self.left, self._issuers.get(issuer, self.left)))
 
     def take(self, issuer: str) -> bool:
         """Whether one more of the issuer may begin; if so, it counts."""

@@ -12,7 +12,7 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.certificates.states import BEING_REVOKED, State
 from certdesk.lifecycle.issuance import revocation_jobs
 
-from . import client_queries, clients, freezing, outcome, pace, queries, replacing, rules, standing
+from . import clients, freezing, outcome, pace, queries, replacing, rules, standing
 from .models import Campaign, Item
 from .pace import Room
 from .replacing import Known
@@ -46,7 +46,7 @@ def step(principal: Principal, campaign: Campaign, now: datetime) -> timedelta |
     open_ones = queries.items(campaign)
     if queries.is_at_work(campaign) or open_ones.filter(state=ItemState.WAITING).exists():
         return PAUSE
-    if client_queries.clients_due(campaign, clock.real_now() - clients.PAUSE).exists():
+    if clients.due(campaign, room).exists():
         return PAUSE
     if open_ones.filter(state__in=AT_WORK).exists():
         return LONG_PAUSE
