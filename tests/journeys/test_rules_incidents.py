@@ -807,9 +807,7 @@ def test_an_issuer_without_room_in_the_pace_keeps_no_other_one_waiting(
     Item.objects.filter(certificate_id=third).update(issuer="other:Other CA")
     Item.objects.filter(certificate_id=first).update(state="DONE", begun_at=now, ended_at=now)
     for name in names[1:]:
-        order = house.issued(acme, name, csr=csr(name))
-        assert order
-    Campaign.objects.update(state="RUNNING")
+        house.issued(acme, name, csr=csr(name))
     monkeypatch.setattr(clients, "PAUSE", timedelta(minutes=1))
     Item.objects.update(looked_at=None)
     for _ in range(2):
@@ -818,3 +816,21 @@ def test_an_issuer_without_room_in_the_pace_keeps_no_other_one_waiting(
     assert (found[second], found[third]) == ("RENEWING", "REVOKING")
     Item.objects.filter(certificate_id=third).update(state="DONE")
     assert running.step(alice.principal, row, clock.now()) == timedelta(minutes=1)
+
+
+def test_what_a_ca_outside_still_has_to_revoke_keeps_no_place_here_and_is_looked_at_seldom(
+    house: House, alice: Caller, issuers: Front
+) -> None:
+    # rule: REV-6
+    away = house.desk.issued(WWW)
+    issuers.order("builtin")
+    home = house.desk.issued("home.example.com")
+    campaign = Campaign.objects.get(id=started(alice, query={"name": "example.com"}, action="REVOKE"))
+    running.step(alice.principal, campaign, clock.now())
+    assert set(Item.objects.filter(state="REVOKING").values_list("certificate_id", flat=True)) == {away, home}
+    assert (queries.at_work(campaign), queries.is_at_work(campaign)) == ((1, 1), True)
+    placed(home, State.REVOKED)
+    assert running.step(alice.principal, campaign, clock.now()) == running.LONG_PAUSE
+    assert (queries.at_work(campaign), queries.is_at_work(campaign)) == ((0, 1), False)
+    testing.run_all(running.LONG_PAUSE + timedelta(seconds=5), 60, strict=True)
+    assert {one["state"] for one in rows(alice, campaign.id).values()} == {"DONE"}

@@ -19,6 +19,7 @@ from certdesk.lifecycle.discovery import queries as endpoints
 from certdesk.lifecycle.issuance.models import OutsideOrder
 from certdesk.lifecycle.issuance.revocation_rules import Code
 from certdesk.lifecycle.issuers.models import Issuer
+from certdesk.lifecycle.issuers.rules import BUILT_IN
 from certdesk.pki.authority import queries as authority
 from certdesk.pki.authority.queries import Listing
 
@@ -192,7 +193,7 @@ def at_work(campaign: Campaign) -> tuple[int, int]:
 
     An ACME client's count nowhere, and what stands still (for a proof) keeps no place from others here.
     """
-    away = Exists(_at_a_ca(OuterRef("certificate_id")))
+    away = Q(Exists(_at_a_ca(OuterRef("certificate_id")))) | _to_be_revoked_outside()
     found = items(campaign).filter(state__in=AT_WORK).order_by().annotate(away=away)
     counted = found.aggregate(
         here=Count("id", filter=Q(away=False, why="")), there=Count("id", filter=Q(away=True))
@@ -201,8 +202,17 @@ def at_work(campaign: Campaign) -> tuple[int, int]:
 
 
 def is_at_work(campaign: Campaign) -> bool:
-    """Whether anything is under way that does not stand still."""
-    return items(campaign).filter(state__in=AT_WORK, why="").exists()
+    """Whether anything is under way here that does not stand still."""
+    return items(campaign).filter(~_to_be_revoked_outside(), state__in=AT_WORK, why="").exists()
+
+
+def _to_be_revoked_outside() -> Q:
+    """Items whose CA outside still has to revoke them: it takes its time, and is asked again by itself."""
+    in_force = Version.objects.filter(
+        certificate_id=OuterRef("certificate_id"), revoked_at=None, not_after__gte=clock.now()
+    )
+    outside = in_force.exclude(issuer__startswith=f"{BUILT_IN}:")
+    return Q(state=ItemState.REVOKING) & Q(Exists(outside))
 
 
 def is_outside(certificate_id: str) -> bool:

@@ -97,7 +97,8 @@ def later(certificate_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 def lines(certificate_ids: Collection[str], now: datetime) -> dict[str, tuple[str, ...]]:
     """Each of these and what replaced it, one after the other, as the orders name it: down to the last one
-    that is in force, not expired either; empty where none is. Three statements for each further step of the longest line."""
+    that is in force and has not expired; empty where none is. Three statements for each further step of the
+    longest line."""
     found = {one: [one] for one in certificate_ids}
     going = dict(found)
     while going:
