@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 
+from certdesk.connectors import serving
+from certdesk.connectors.probe import Verdict
+from certdesk.connectors.protocol import ConnectorError
+from certdesk.connectors.serving import Serving
 from certdesk.connectors.starttls import Protocol
 from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import CertdeskError, Forbidden, NotFound
@@ -213,11 +217,83 @@ def test_who_takes_no_connection_is_away_unless_this_process_had_no_time(
     assert bool(Scan.objects.get(id=scan).note) is starved
 
 
+def asked(monkeypatch: pytest.MonkeyPatch, *looks: tuple[Serving, ...] | ConnectorError) -> list[float]:
+    """From now on the looks of a scan get these answers in turn; answers the seconds each was given."""
+    given, left = list[float](), list(looks)
+
+    async def ask(*_: object, seconds: float, **__: object) -> tuple[Serving, ...]:
+        given.append(seconds)
+        answer = left.pop(0)
+        if isinstance(answer, ConnectorError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(serving, "ask", ask)
+    return given
+
+
+def away(address: str, sentence: str, **more: bool) -> Serving:
+    return Serving(f"{address}:9000", failure=Verdict.UNREACHABLE, sentence=sentence, **more)
+
+
+LATE = away("127.0.0.1", "It is late.", late=True)
+
+
+@pytest.mark.parametrize(
+    ("second", "gone", "reason"),
+    [
+        ((away("127.0.0.1", "No answer.", unanswered=True),), False, "No answer."),
+        (ConnectorError("The resolver is away.", permanent=False), False, "It is late."),
+        ((away("127.0.0.1", "It refused."),), True, "It refused."),
+        ((Serving("127.0.0.1:9000", failure=Verdict.REFUSED, sentence="It closed."),), True, "It closed."),
+    ],
+)
+def test_who_was_late_is_gone_only_by_an_answer(
+    house: Office,
+    alice: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+    second: tuple[Serving, ...] | ConnectorError,
+    gone: bool,
+    reason: str,
+) -> None:
+    own = (tls.make(NAME).leaf,)
+    asked(monkeypatch, (Serving("127.0.0.1:9000", own, "TLSv1.3"),))
+    scan = scanned(house, alice, ports=["9000"], sni=[NAME])
+    monkeypatch.setattr(work, "STARVED", 3600.0)
+    asked(monkeypatch, (LATE,), second)
+    alice("scans.run", id=scan)
+    house.desk.run()
+    row = Endpoint.objects.get()
+    assert (row.gone, row.reason) == (gone, reason)
+    assert ("127.0.0.1:9000" in Scan.objects.get(id=scan).note) is not gone
+
+
+def test_each_address_of_a_host_is_told_by_itself(
+    house: Office, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = (tls.make(NAME).leaf,)
+    good = [Serving(f"127.0.0.{number}:9000", own, "TLSv1.3") for number in range(1, 5)]
+    asked(monkeypatch, tuple(good))
+    scan = scanned(house, alice, ranges=["localhost"], ports=["9000"], sni=[NAME])
+    look = (good[0], away("127.0.0.2", "It is late.", late=True), away("127.0.0.3", "It refused."))
+    asked(monkeypatch, look, look)
+    alice("scans.run", id=scan)
+    house.desk.run()
+    rows = Endpoint.objects.order_by("address").values_list("address", "gone", "reason")
+    assert list(rows) == [
+        ("127.0.0.1", False, ""),
+        ("127.0.0.2", False, "It is late."),
+        ("127.0.0.3", True, "It refused."),
+        ("127.0.0.4", True, "localhost has not the address 127.0.0.4 any more."),
+    ]
+    assert "localhost:9000" in Scan.objects.get(id=scan).note
+
+
 def test_a_note_names_the_first_of_many() -> None:
     note = ""
     for start in (0, 15, 30):
         late = [
-            Looked(Place("h", port, "", Protocol.TLS), (), "late", late=True)
+            Looked(Place("h", port, "", Protocol.TLS), (), late=frozenset({"h"}))
             for port in range(start, start + 15)
         ]
         note = actions._note(note, late)

@@ -28,7 +28,7 @@ def keep(scan: Scan, page: Page, looked: tuple[Looked, ...]) -> None:
     now = clock.now()
     seen = _write(scan, looked, now)
     marker = page.start + len(page.places)
-    note = _note(scan.note, [one for one in looked if one.late and not one.shown])
+    note = _note(scan.note, [one for one in looked if one.late])
     over = not page.places or marker >= scan.total
     Scan.objects.filter(id=scan.id, run=page.run, state=ScanState.RUNNING).update(
         marker=marker,
@@ -56,10 +56,7 @@ def _write(scan: Scan, looked: tuple[Looked, ...], now: datetime) -> int:
             (again if key in before else new)[key] = row
     Endpoint.objects.bulk_create(new.values())
     Endpoint.objects.bulk_update(again.values(), _COLUMNS, batch_size=20)
-    late = {_of(one.place) for one in looked if one.late}
-    lost = {key: row for key, row in before.items() if key not in again and not row.gone}
-    _end(row for key, row in lost.items() if (key[0], *key[2:]) not in late)
-    _say_why(looked, lost)
+    _lose({key: row for key, row in before.items() if key not in again and not row.gone}, looked)
     return len(new) + len(again)
 
 
@@ -113,16 +110,15 @@ def _binding(bound: dict[tuple[str, int, str], str], key: Key) -> str:
     return bound.get((host, port, name)) or bound.get((address, port, name)) or ""
 
 
-def _end(rows: Iterable[Endpoint]) -> None:
-    Endpoint.objects.filter(id__in=[row.id for row in rows]).update(gone=True)
-
-
-def _say_why(looked: Iterable[Looked], lost: dict[Key, Endpoint]) -> None:
-    """Why what was not seen was not, place by place; few places of a page have something to lose."""
-    for one in looked:
-        those = [row.id for key, row in lost.items() if (key[0], *key[2:]) == _of(one.place)]
-        if those:
-            Endpoint.objects.filter(id__in=those).update(reason=one.reason[:1000])
+def _lose(lost: dict[Key, Endpoint], looked: Iterable[Looked]) -> None:
+    """These rows were not seen: gone, but for those whose own address was late; each says why."""
+    places = {_of(one.place): one for one in looked}
+    for key, row in lost.items():
+        host, address, *_ = key
+        one = places[key[0], *key[2:]]
+        left = one.reason or f"{host} has not the address {address} any more."
+        row.gone, row.reason = address not in one.late, one.why.get(address, left)[:1000]
+    Endpoint.objects.bulk_update(lost.values(), ("gone", "reason"), batch_size=20)
 
 
 def _of(place: Place) -> tuple[str, int, str, str]:

@@ -1,13 +1,12 @@
 """One page of a scan, outside: many handshakes beside each other, begun at the pace of the scan. No ORM."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from certdesk.connectors import serving
 from certdesk.connectors.dns.addresses import address_resolver
 from certdesk.connectors.egress import Network
-from certdesk.connectors.probe import Verdict
 from certdesk.connectors.protocol import ConnectorError
 from certdesk.connectors.serving import Serving
 from certdesk.foundation.common import settings
@@ -57,17 +56,21 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """One place: what it showed, an address each; `reason` where it showed nothing at all.
+    """One place: what it showed, an address each.
 
-    `late`: somebody is there, at one of its addresses, and did not finish the handshake in time;
-    `unanswered`: nobody took the connection in time.
+    Attributes:
+        reason: why none of its addresses could be asked; empty where one was.
+        why: a sentence for each address that was asked and showed nothing.
+        late: addresses where somebody is, who did not finish the handshake in time.
+        unanswered: addresses where nobody took the connection in time.
     """
 
     place: Place
     shown: tuple[Shown, ...]
     reason: str = ""
-    late: bool = False
-    unanswered: bool = False
+    why: Mapping[str, str] = field(default_factory=dict)
+    late: frozenset[str] = frozenset()
+    unanswered: frozenset[str] = frozenset()
 
 
 async def look(page: Page) -> tuple[Looked, ...]:
@@ -75,9 +78,22 @@ async def look(page: Page) -> tuple[Looked, ...]:
     found = dict(zip(page.places, await _round(page.places, page.per_second, AT_ONCE, SECONDS), strict=True))
     late = [place for place, one in found.items() if one.late]
     for second in await _round(late, page.per_second, LATE_AT_ONCE, LATE_SECONDS):
-        first = found[second.place]
-        found[second.place] = second if len(second.shown) >= len(first.shown) else first
+        found[second.place] = _both(found[second.place], second)
     return tuple(found[place] for place in page.places)
+
+
+def _both(first: Looked, second: Looked) -> Looked:
+    """What is known after both looks, address by address.
+
+    Who took the connection once is there: only a certificate, a refusal or an end of the connection is
+    an answer to the second look. A full backlog or a resolver that failed tells nothing about it.
+    """
+    if second.reason:
+        return first
+    again = {one.address for one in second.shown}
+    shown = (*second.shown, *(one for one in first.shown if one.address not in again))
+    still = (first.late - first.unanswered) & second.unanswered
+    return replace(second, shown=shown, late=(second.late | still) - {one.address for one in shown})
 
 
 async def _round(
@@ -97,7 +113,7 @@ async def _round(
     finally:
         pulse.cancel()
     starved = worst[0] > STARVED
-    return tuple(replace(one, late=one.late or (starved and one.unanswered)) for one in found)
+    return tuple(replace(one, late=one.late | one.unanswered) if starved else one for one in found)
 
 
 async def _feel(worst: list[float]) -> None:
@@ -124,16 +140,21 @@ async def look_at(place: Place, seconds: float) -> Looked:
         )
     except ConnectorError as error:
         return Looked(place, (), error.message)
-    shown = [read(one, place.name or place.host) for one in found if one.failure is None]
-    readable = tuple(one for one in shown if one is not None)
-    late, unanswered = any(one.late for one in found), any(one.unanswered for one in found)
-    return Looked(place, readable, "" if readable else _reason(found), late, unanswered)
+    shown, why = list[Shown](), dict[str, str]()
+    for one in found:
+        certificate = read(one, place.name or place.host) if one.failure is None else None
+        if certificate is None:
+            why[_bare(one)] = one.sentence or _UNREADABLE
+        else:
+            shown.append(certificate)
+    late = frozenset(_bare(one) for one in found if one.late)
+    unanswered = frozenset(_bare(one) for one in found if one.unanswered)
+    return Looked(place, tuple(shown), "", why, late, unanswered)
 
 
-def _reason(found: Sequence[Serving]) -> str:
-    """Why nothing was shown: a server that answered tells more than one that is not there."""
-    answered = [one for one in found if one.late or one.failure is not Verdict.UNREACHABLE]
-    return (answered or list(found))[0].sentence or _UNREADABLE
+def _bare(served: Serving) -> str:
+    """Its address without the port."""
+    return served.address.rpartition(":")[0].strip("[]")
 
 
 def read(served: Serving, name: str) -> Shown | None:
@@ -145,7 +166,7 @@ def read(served: Serving, name: str) -> Shown | None:
         return None
     own = explaining.signed_by(parsed[0], parsed[0])
     return Shown(
-        address=served.address.rpartition(":")[0].strip("[]"),
+        address=_bare(served),
         facts=facts,
         der=served.chain[0],
         chain=certificates.chain_to_pem(served.chain[1:]),
