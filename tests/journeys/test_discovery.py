@@ -1,5 +1,6 @@
 """Scans of real listeners: everything is found, told by what it is, and adopted; only where it is allowed."""
 
+import asyncio
 import gc
 import ipaddress
 import os
@@ -189,8 +190,8 @@ def test_a_listener_that_is_always_slow_is_named_and_not_called_gone(
     assert one["reason"] == f"127.0.0.1:{other} did not finish the handshake within 1 s."
     assert found(alice, verdict="GONE") == []
     shown = alice("scans.show", id=scan)
-    late = ", ".join(f"127.0.0.1:{port}" for port in sorted((other, new)))
-    assert shown["note"] == f"Asked twice, and no answer in time: {late}."
+    late = ", ".join(f"127.0.0.1:{port}" for port in (other, new))
+    assert shown["note"] == f"No answer in time: {late}."
 
 
 @pytest.mark.parametrize("starved", [True, False])
@@ -287,6 +288,40 @@ def test_each_address_of_a_host_is_told_by_itself(
         ("127.0.0.4", True, "localhost has not the address 127.0.0.4 any more."),
     ]
     assert "localhost:9000" in Scan.objects.get(id=scan).note
+
+
+def test_the_second_look_at_a_page_has_its_time(
+    house: Office, alice: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two late ones, one at a time: the second is not reached any more, and is not gone."""
+    asked(monkeypatch, *[(Serving("127.0.0.1:9000", (tls.make(NAME).leaf,), "TLSv1.3"),)] * 2)
+    scan = scanned(house, alice, ports=["9000", "9001"], sni=[NAME])
+    begun: list[float] = []
+
+    async def ask(*_: object, seconds: float, **__: object) -> tuple[Serving, ...]:
+        begun.append(seconds)
+        if len(begun) > 2:
+            async with asyncio.timeout(20):
+                await asyncio.Event().wait()
+        return (LATE,)
+
+    monkeypatch.setattr(serving, "ask", ask)
+    monkeypatch.setattr(work, "LATE_AT_ONCE", 1)
+    monkeypatch.setattr(work, "LATE_IN_ALL", 0.5)
+    alice("scans.run", id=scan)
+    house.desk.run()
+    assert begun == [work.SECONDS, work.SECONDS, work.LATE_SECONDS]
+    assert set(Endpoint.objects.values_list("gone", "reason")) == {(False, "It is late.")}
+    assert Scan.objects.get(id=scan).note == "No answer in time: 127.0.0.1:9000, 127.0.0.1:9001."
+
+
+def test_where_nothing_is_known_nobody_is_late_for_want_of_our_own_time(
+    house: Office, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "STARVED", -1.0)
+    given = asked(monkeypatch, (away("127.0.0.1", "No answer.", unanswered=True),))
+    scan = scanned(house, alice, ports=["9000"], sni=[NAME])
+    assert (given, Scan.objects.get(id=scan).note) == ([work.SECONDS], "")
 
 
 def test_a_note_names_the_first_of_many() -> None:

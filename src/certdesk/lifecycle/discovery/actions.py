@@ -128,7 +128,7 @@ def _of(place: Place) -> tuple[str, int, str, str]:
 
 def _note(before: str, late: Iterable[Looked]) -> str:
     """The run's note with these places too, as far as there is room for them."""
-    begin, end, more = "Asked twice, and no answer in time: ", ".", ", and more"
+    begin, end, more = "No answer in time: ", ".", ", and more"
     named = [
         one for one in before.removeprefix(begin).removesuffix(end).removesuffix(more).split(", ") if one
     ]

@@ -177,6 +177,18 @@ def places_of_targets(account_id: str) -> list[Place]:
     return list(dict.fromkeys(found))[:MOST_PLACES_OF_TARGETS]
 
 
+def known_places(account_id: str, places: Sequence[Place]) -> frozenset[Place]:
+    """Those of a page's places where an endpoint was seen before and is not gone."""
+    rows = Endpoint.objects.filter(
+        account_id=account_id,
+        host__in={one.host for one in places},
+        port__in={one.port for one in places},
+        gone=False,
+    )
+    seen = set(rows.values_list("host", "port", "name", "protocol"))
+    return frozenset(one for one in places if (one.host, one.port, one.name, one.protocol.value) in seen)
+
+
 def bindings(account_id: str) -> dict[tuple[str, int, str], str]:
     """Ids of bindings by host, port and name of what they serve."""
     rows = Binding.objects.filter(account_id=account_id, gone=False).order_by("id")[:MOST_BINDINGS]

@@ -181,7 +181,8 @@ def page_of(scan: Scan) -> Page:
     if scan.targets and len(places) < BATCH:
         start = max(0, scan.marker - plan.total)
         places += queries.places_of_targets(scan.account_id)[start : start + BATCH - len(places)]
-    return Page(scan.id, scan.run, scan.marker, tuple(places), scan.per_second)
+    known = queries.known_places(scan.account_id, places)
+    return Page(scan.id, scan.run, scan.marker, tuple(places), scan.per_second, known)
 
 
 def give_up(scan_id: str, run: int, why: str, now: datetime) -> None:

@@ -22,8 +22,13 @@ SECONDS = 5.0
 """For one address, at first. A handshake is milliseconds, but they are many, and both sides may be busy."""
 LATE_AT_ONCE, LATE_SECONDS = 10, 20.0
 """For who took the connection and was too slow the first time: asked again when the others are done."""
+LATE_IN_ALL = 30.0
+"""Seconds for all the late ones of a page: a firewall that takes every connection must not hold a scan up."""
 BEAT, STARVED = 0.05, 0.5
-"""Seconds. Where this process itself got no time for so long, who did not answer at all is late, not away."""
+"""Seconds. Where this process itself got no time for so long, who did not answer at all is late, not away.
+
+Only where an endpoint is known: elsewhere nothing can be lost, and most of a network does not answer.
+"""
 LONGEST_TEXT = 255
 _ALONE = "It comes alone: clients that do not know its issuer by themselves refuse it."
 _UNREADABLE = "What the server sent cannot be read as certificates."
@@ -31,13 +36,17 @@ _UNREADABLE = "What the server sent cannot be read as certificates."
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Places of one scan from number `start` on, and how many are begun in a second."""
+    """Places of one scan from number `start` on, and how many are begun in a second.
+
+    `known`: those of them where an endpoint was seen before and is not gone.
+    """
 
     scan_id: str
     run: int
     start: int
     places: tuple[Place, ...]
     per_second: int
+    known: frozenset[Place] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +83,10 @@ class Looked:
 
 
 async def look(page: Page) -> tuple[Looked, ...]:
-    """Never raises for what the other sides do. Who was late has a second chance."""
-    found = dict(zip(page.places, await _round(page.places, page.per_second, AT_ONCE, SECONDS), strict=True))
+    """Never raises for what the other sides do. Who was late has a second chance, while there is time."""
+    found = {one.place: one for one in await _round(page, page.places, AT_ONCE, SECONDS)}
     late = [place for place, one in found.items() if one.late]
-    for second in await _round(late, page.per_second, LATE_AT_ONCE, LATE_SECONDS):
+    for second in await _round(page, late, LATE_AT_ONCE, LATE_SECONDS, LATE_IN_ALL):
         found[second.place] = _both(found[second.place], second)
     return tuple(found[place] for place in page.places)
 
@@ -97,23 +106,41 @@ def _both(first: Looked, second: Looked) -> Looked:
 
 
 async def _round(
-    places: Sequence[Place], per_second: int, at_once: int, seconds: float
+    page: Page, places: Sequence[Place], at_once: int, seconds: float, in_all: float | None = None
 ) -> tuple[Looked, ...]:
+    """A look at each of `places`; without those that were not done within `in_all` seconds."""
     gate, loop = asyncio.Semaphore(at_once), asyncio.get_running_loop()
     begun, worst = loop.time(), [0.0]
 
     async def one(number: int, place: Place) -> Looked:
-        await asyncio.sleep(begun + number / per_second - loop.time())
+        await asyncio.sleep(begun + number / page.per_second - loop.time())
         async with gate:
             return await look_at(place, seconds)
 
     pulse = asyncio.create_task(_feel(worst))
+    looks = [asyncio.create_task(one(number, place)) for number, place in enumerate(places)]
     try:
-        found = await asyncio.gather(*(one(number, place) for number, place in enumerate(places)))
+        done = await _within(looks, in_all)
     finally:
         pulse.cancel()
     starved = worst[0] > STARVED
-    return tuple(replace(one, late=one.late | one.unanswered) if starved else one for one in found)
+    return tuple(
+        replace(one, late=one.late | one.unanswered) if starved and one.place in page.known else one
+        for one in done
+    )
+
+
+async def _within(looks: Sequence[asyncio.Task[Looked]], seconds: float | None) -> list[Looked]:
+    """Those that are done by then, in their order; the others are ended, also where this is itself."""
+    try:
+        if looks:
+            await asyncio.wait(looks, timeout=seconds)
+        done = [one for one in looks if one.done()]
+    finally:
+        for one in looks:
+            one.cancel()
+        await asyncio.gather(*looks, return_exceptions=True)
+    return [one.result() for one in done]
 
 
 async def _feel(worst: list[float]) -> None:
