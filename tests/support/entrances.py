@@ -20,8 +20,8 @@ from certdesk.interfaces.cli.remote import commands, running, table
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.enrolment import credentials
 from tests.support.acme import Acme
-from tests.support.acme import csr as acme_csr
 from tests.support.jose import b64
+from tests.support.jose import csr as acme_csr
 from tests.support.office import Office
 from tests.support.signed import HOST, Person, send
 

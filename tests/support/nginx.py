@@ -53,7 +53,7 @@ def serving(folder: Path, more: str = "") -> Iterator[Nginx]:
         yield Nginx(port, folder)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(30)
 
 
 def _free_port() -> int:

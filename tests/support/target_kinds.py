@@ -42,7 +42,7 @@ class Bench:
     watched: bool = False
 
     def target(self, **options: object) -> Target:
-        outside = Outside(folders=(self.lab.folder,), seconds=5)
+        outside = Outside(folders=(self.lab.folder,), seconds=15)
         return registry.connect(self.kind, {**self.lab.options, **options}, outside)
 
     def by_name(self, name: str) -> Resource:
