@@ -22,13 +22,14 @@ def configure(level: str) -> None:
     """Set up structlog and the standard library's logging, which libraries use, for one process."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
     common: list[Processor] = [
+        structlog.contextvars.merge_contextvars,  # of which request it speaks
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
     line = structlog.processors.JSONRenderer()  # escapes CR, LF and ANSI sequences
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, *common, line],
+        processors=[*common, line],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(file=cast(TextIO, _StandardError())),
         cache_logger_on_first_use=True,

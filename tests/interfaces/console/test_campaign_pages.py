@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import Client
 
-from certdesk.lifecycle.campaigns.models import Campaign
+from certdesk.lifecycle.campaigns.models import Campaign, Item
 from tests.support.office import Office, open_office
 
 FORM = {
@@ -140,6 +140,16 @@ def test_who_issued_is_said_as_people_read_it(office: Office) -> None:
     path = made(office, alice, which_issuer="builtin:dv-p256")
     assert "issued by Built-in private CA: dv-p256" in text(alice, path)
     assert "issued by Built-in private CA: dv-p256" in text(alice, "/campaigns")
+
+
+def test_where_it_is_served_is_said_as_far_as_it_is_known(office: Office) -> None:
+    """An ACME client's place may be seen at the end only."""
+    alice = office.client()
+    office.desk.issued("www.example.com")
+    path = made(office, alice)
+    for places, served, words in ((0, None, "none known"), (0, 2, "seen at 2"), (1, 0, "seen at 0")):
+        Item.objects.update(places=places, served=served)
+        assert words in text(alice, path)
 
 
 def test_many_are_shown_by_pages(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import queries as applications
+from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.certificates import queries as certificates
 from certdesk.lifecycle.certificates import rules as certificate_rules
 from certdesk.lifecycle.certificates.models import Certificate, Version
@@ -40,9 +41,13 @@ class Known:
         self._clients: dict[str, bool] = {}
 
     @cached_property
-    def orders(self) -> Mapping[str, tuple[str, ...]]:
+    def _orders(self) -> Mapping[str, tuple[str, ...]]:
         """The operator's orders of issuers, by product."""
         return issuers.own_orders()
+
+    def order_of(self, product: Product) -> tuple[str, ...]:
+        """The slugs of who may issue a product, the first one first."""
+        return issuers.order_among(self._orders.get(product.id, ()), product)
 
     def look_up(self, certificate_ids: Sequence[str]) -> None:
         """Asks of many at once whether ACME clients have their keys."""
@@ -73,9 +78,7 @@ def why_not(campaign: Campaign, certificate: Certificate, known: Known) -> str:
 def goal(campaign: Campaign, certificate: Certificate, known: Known) -> Goal:
     """Where its replacement may be issued."""
     left = campaign.query.get("issuer", "").partition(":")[0]
-    product = applications.product_of(certificate)
-    own = known.orders.get(product.id, ())
-    order = [issuer_rules.plain(one) for one in issuers.order_among(own, product)]
+    order = [issuer_rules.plain(one) for one in known.order_of(applications.product_of(certificate))]
     return rules.goal(order, campaign.issuer, left, built_in=issuer_rules.is_built_in(left))
 
 
@@ -95,7 +98,7 @@ def would_count(campaign: Campaign, version: Version, known: Known) -> bool:
     issuers themselves tell."""
     product = applications.product_of(version.certificate)
     names = tuple(version.names.split(";"))
-    order = issuers.order_of(product)
+    order = known.order_of(product)
     choices = issuers.choose(product, order, names, version.key_algorithm, clock.real_now())
     slug = issuer_rules.plain(issuer_rules.taken(choices))
     return bool(slug) and goal(campaign, version.certificate, known).takes(slug)
