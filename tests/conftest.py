@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,17 @@ def tables_are_emptied_and_no_more() -> None:
 
     post_migrate.disconnect(create_contenttypes)
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+
+
+@pytest.fixture(autouse=True)
+def settings_of_before() -> Iterator[None]:
+    """What a test or its fixtures have installed is no other test's."""
+    from certdesk.foundation.common import settings
+
+    before = settings.get()
+    yield
+    if settings.get() is not before:
+        settings.install(before)
 
 
 @pytest.hookimpl(optionalhook=True)

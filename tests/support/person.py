@@ -119,10 +119,14 @@ class Person:
     def sees(self, *words: str, within: Locator | None = None) -> None:
         """Each of these stands on the page."""
         for one in words:
-            found = (within or self.page.locator("header, main")).get_by_text(self.say(one))
-            expect(found.locator("visible=true").first, f"{one!r} on {self.address}").to_be_visible(
-                timeout=PATIENCE
-            )
+            place = within or self.page.locator("header, main")
+            try:
+                expect(place.get_by_text(self.say(one)).locator("visible=true").first).to_be_visible(
+                    timeout=PATIENCE
+                )
+            except AssertionError:  # its own words show the page's menu first, and seldom more
+                read = "\n".join(place.all_inner_texts())
+                raise AssertionError(f"{one!r} is not on {self.address}:\n{read}") from None
 
     def misses(self, *words: str) -> None:
         """None of these can be seen."""

@@ -119,7 +119,7 @@ class CampaignForm(forms.Form):
         known = [(slug, say(title)) for slug, title in houses.items()]
         parts = [(f"{BUILT_IN}:{slug}", f"{known[0][1]}: {slug}") for slug in authorities.signing()]
         self._offer("which_issuer", [("", _("Any")), known[0], *parts, *known[1:]])
-        self._offer("issuer", [("", _("Another than the one above, as each product says")), *known])
+        self._offer("issuer", [("", _("Another one, as each product says")), *known])
 
     def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
         """What is known, and what is asked for besides: an issuer that was removed, an authority that was
