@@ -151,7 +151,7 @@ def test_an_order_that_is_changed_meanwhile_revokes_nothing(
     testing.run_all(timedelta(0), 1, strict=True)
     assert rows(alice, campaign)[certificate_id]["state"] == "REPLACING"
     issuers.order("old")
-    run()
+    run(alone=None)
     row = rows(alice, campaign)[certificate_id]
     assert (row["state"], row["why"]) == ("FAILED", rules.NO_OTHER % "old")
     assert (versions(certificate_id), len(old.revoked)) == (["old", "old"], 0)

@@ -64,8 +64,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "budget", lambda *_: 100)
 
 
-def run(limit: int = 300) -> None:
-    testing.run_all(SOON, limit, strict=True)
+def run(limit: int = 300, alone: int | None = 8) -> None:
+    """Until only the campaign is left, which looks whether somebody has renewed."""
+    testing.run_all(SOON, limit, strict=True, alone=alone)
 
 
 def test_a_new_key_is_in_force_before_the_old_one_ends(desk: Desk, alice: Caller) -> None:

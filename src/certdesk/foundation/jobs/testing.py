@@ -23,20 +23,27 @@ def run_due(limit: int = 500, *, strict: bool = False) -> int:
     return _run(timedelta(0), limit, strict)
 
 
-def run_all(horizon: timedelta, limit: int = 500, *, strict: bool = False) -> int:
-    """As `run_due`, and jobs that are due within `horizon` count as due."""
-    return _run(horizon, limit, strict)
+def run_all(horizon: timedelta, limit: int = 500, *, strict: bool = False, alone: int | None = None) -> int:
+    """As `run_due`, and jobs that are due within `horizon` count as due.
+
+    Args:
+        alone: stops after so many runs of one kind one after the other: it looks again and again, and
+            nothing else is left to do.
+    """
+    return _run(horizon, limit, strict, alone)
 
 
-def _run(horizon: timedelta, limit: int, strict: bool) -> int:
-    done = 0
+def _run(horizon: timedelta, limit: int, strict: bool, alone: int | None = None) -> int:
+    done, kind, same = 0, "", 0
     with ThreadPoolExecutor(1) as loop:  # a thread of its own: the caller may be inside an event loop
-        while done < limit:
+        while done < limit and same != alone:
             jobs = running.claim(_NAME, 1, horizon=horizon)
             if not jobs:
                 break
             _one(jobs[0], loop, strict)
             done += 1
+            same = same + 1 if jobs[0].kind == kind else 1
+            kind = jobs[0].kind
     return done
 
 
