@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
-from django.db.models.signals import post_migrate
 from hypothesis import settings as hypothesis_settings
 from xdist.workermanage import WorkerController
 
-from tests.support import order, prepared
+from tests.support import order, prepared, tracing
 
 # Before Django is configured: the tests never touch the developer's data.
 _scratch = Path(tempfile.mkdtemp(prefix="certdesk-test-"))
@@ -35,12 +34,11 @@ hypothesis_settings.load_profile("certdesk")
 
 
 @pytest.fixture(autouse=True, scope="session")
-def tables_are_emptied_and_no_more() -> None:
-    """After each test that commits, Django would list all models and their permissions anew: nobody asks."""
-    from django.contrib.contenttypes.management import create_contenttypes
+def tables_are_emptied_fast() -> None:
+    from tests.support import emptying  # which takes Django's models
 
-    post_migrate.disconnect(create_contenttypes)
-    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+    emptying.no_more_than_that()
+    emptying.only_what_is_filled()
 
 
 @pytest.fixture(autouse=True)
@@ -70,12 +68,13 @@ def pytest_configure_node(node: WorkerController) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The key files that every sealed value needs, made once in the scratch folder; the order of files."""
+    """The key files that every sealed value needs, made once in the scratch folder; our own plugins."""
     from certdesk.config.settings import load
     from certdesk.foundation.common import session_key
     from certdesk.foundation.sealing import kek
 
     config.pluginmanager.register(order)
+    config.pluginmanager.register(tracing)
     prepared.keep_in(Path(getattr(config, "workerinput", {}).get("prepared", _scratch)))
     settings = load()
     kek.ensure_kek_file(settings.kek_path)

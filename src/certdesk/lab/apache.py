@@ -22,6 +22,7 @@ ServerLimit 16
 SSLSessionCache none
 TypesConfig /dev/null
 KeepAliveTimeout 5
+Timeout 3600
 DocumentRoot {folder}/{pages}
 <Directory {folder}>
   Require all granted

@@ -34,11 +34,17 @@ class LoopThread:
 
 
 async def _cancel_others() -> None:
+    await _rounds()  # a connection taken just now begins: a task that never began would not close it
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    for _ in range(3):  # closed transports let go of their sockets in the loop's next rounds
+    await _rounds()  # closed transports let go of their sockets
+
+
+async def _rounds() -> None:
+    """A few of the loop's, in which what is due is done."""
+    for _ in range(3):
         await asyncio.sleep(0)
 
 

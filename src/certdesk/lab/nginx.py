@@ -25,6 +25,7 @@ http {{
   scgi_temp_path {folder}/tmp-scgi;
   ssl_session_tickets off;
   keepalive_timeout 5s;
+  send_timeout 1h;
   root {folder}/{pages};
   {firewall}
 {servers}}}

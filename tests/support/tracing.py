@@ -1,0 +1,39 @@
+"""A plugin of pytest: which tests count for the coverage floors.
+
+Tracing doubles a test's work. Tests with a browser, and those that run whole installations again and again,
+reach hardly a line that no other test reaches; they and the processes that they start run untraced.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from coverage import Coverage
+
+FOR_CHILDREN = "COVERAGE_PROCESS_CONFIG"
+"""By this variable of the environment a new process is traced like its parent."""
+UNTRACED = ("browser", "slow")
+_stopped: list[Coverage] = []
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    if any(item.get_closest_marker(name) for name in UNTRACED):
+        _stop()
+    else:
+        _go_on()
+    return (yield)
+
+
+def _stop() -> None:
+    tracing = Coverage.current()
+    if tracing is not None:
+        tracing.stop()
+        os.environ.pop(FOR_CHILDREN, None)
+        _stopped.append(tracing)
+
+
+def _go_on() -> None:
+    for tracing in _stopped:
+        tracing.start()  # which sets the variable anew
+    _stopped.clear()
