@@ -15,7 +15,7 @@ from tests.support.own_network import own_network
 from tests.support.swap_places import opened_place
 from tests.support.swapping import Clients
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 FULL = os.environ.get("CERTDESK_SIZE") == "full"
 SWAPS = {
     "haproxy": 10,

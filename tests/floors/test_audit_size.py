@@ -21,7 +21,7 @@ from certdesk.foundation.audit.verify import canonical, checkpoint_text, digest
 from certdesk.foundation.audit.verify_database import public_keys, verify_database
 from certdesk.foundation.common import clock, sql
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 ROWS = 1_000_000 if os.environ.get("CERTDESK_SIZE") == "full" else 50_000
 SECONDS_A_MILLION = 60
 MOST_MEMORY = 150 * 1024  # KiB, Python and its packages included

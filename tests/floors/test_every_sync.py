@@ -16,6 +16,7 @@ from tests.support import invariants
 
 pytestmark = [
     pytest.mark.server,
+    pytest.mark.slow,
     pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed"),
 ]
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ from certdesk.interfaces.cli.installation import Installation
 from tests.support import prepared
 from tests.support.rawhttp import Line, Reply, message
 
-pytestmark = [pytest.mark.server]
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 HOME, ELSEWHERE = "127.0.0.1", "127.0.0.50"
 TOKENS = "/v3/auth/tokens"
 
