@@ -40,10 +40,12 @@ FAULTS = {
 """Each with the step that the small form takes: where it does most harm."""
 HARMLESS = {(name, step) for name in FAULTS for step in STEPS[STEPS.index("exchange") :]} | {
     ("reload", "until_served"),
+    ("disk", "switch"),
     ("disk", "until_served"),
     ("permission", "until_served"),
 }
-"""By then it is served and seen, or nothing of it is needed any more; the desk may hear of it later."""
+"""By then it is served and seen, or nothing of it is needed any more (a link takes no room on a disk); the
+desk may hear of it later."""
 SILENT = {"cut"}
 """While it lasts the desk cannot hear anything."""
 LOOK_SECONDS = 10

@@ -172,7 +172,7 @@ class Visitor:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with (
-            socket.create_connection(("127.0.0.1", self.port), 60) as plain,
+            socket.create_connection(("127.0.0.1", self.port), 300) as plain,
             self._wrapped(context, plain) as secure,
         ):
             der = secure.getpeercert(binary_form=True)

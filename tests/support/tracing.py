@@ -26,14 +26,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def _stop() -> None:
-    tracing = Coverage.current()
-    if tracing is not None:
+    while tracing := Coverage.current():  # pytest's, and the one by which each new process is traced
         tracing.stop()
-        os.environ.pop(FOR_CHILDREN, None)
         _stopped.append(tracing)
+    os.environ.pop(FOR_CHILDREN, None)
 
 
 def _go_on() -> None:
-    for tracing in _stopped:
-        tracing.start()  # which sets the variable anew
-    _stopped.clear()
+    while _stopped:
+        _stopped.pop().start()  # which sets the variable anew

@@ -22,6 +22,7 @@ def test_the_reference_is_open_and_read_only(client: Client) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_the_viewer_works_under_the_policy_of_the_site(live_server) -> None:  # type: ignore[no-untyped-def]
     with browser.open_browser(live_server.url) as window:
+        window.page.set_default_timeout(90_000)  # it draws every operation there is
         for width in browser.WIDTHS:
             window.page.set_viewport_size({"width": width, "height": 900})
             window.go("/openapi")

@@ -21,13 +21,16 @@ class Fake:
     """A target whose verbs fail when named; `done` is what was asked of it."""
 
     failing: tuple[str, ...] = ()
+    touched: bool = True
     held: str = BUNDLE.fingerprint_sha1
     done: list[str] = field(default_factory=list)
 
     def _do(self, verb: str) -> None:
         self.done.append(verb)
         if verb in self.failing:
-            raise TargetError(Reason.REFUSED, f"{verb} failed.", "Mend it.")
+            error = TargetError(Reason.REFUSED, f"{verb} failed.", "Mend it.")
+            error.touched = self.touched
+            raise error
 
     async def snapshot(self, _: str) -> Snapshot:
         self._do("snapshot")
@@ -111,6 +114,15 @@ def test_a_refusal_takes_all_back(world: World, verb: str) -> None:
     outcome = install()
     assert (outcome.ok, outcome.back, outcome.next_step) == (False, True, "Mend it.")
     assert outcome.reason.startswith(f"{verb} failed. ")
+
+
+# rule: DEP-6
+def test_where_nothing_was_touched_nothing_is_put_back(world: World) -> None:
+    """A reload too may fail, on a full disk for example: it would take the server away that still works."""
+    world.target.failing, world.target.touched = ("install",), False
+    outcome = install()
+    assert (outcome.ok, outcome.back, outcome.reason) == (False, None, "install failed.")
+    assert world.target.done == ["install"]
 
 
 @pytest.mark.parametrize(

@@ -105,8 +105,12 @@ class Placed:
         await self._replace({path: content for path, content in saved.items() if held[path] != content})
 
     async def _replace(self, wanted: Mapping[str, bytes]) -> None:
-        for path, content in wanted.items():
-            await asyncio.to_thread(disk.write, self._outside, path, content)
+        for number, (path, content) in enumerate(wanted.items()):
+            try:
+                await asyncio.to_thread(disk.write, self._outside, path, content)
+            except TargetError as error:
+                error.touched = number > 0 or disk.read(self._outside, path) == content
+                raise
         await self.told()
 
     async def push(self, name: str, bundle: Bundle) -> Resource:

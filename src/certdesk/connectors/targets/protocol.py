@@ -36,7 +36,12 @@ class TargetError(ConnectorError):
         message: one plain sentence: what was tried and what came back. Holds no secret.
         next_step: one plain sentence: what the reader can do.
         field: the option that is refused.
+
+    Attributes:
+        touched: false where surely nothing was changed at the target, so that nothing need be put back.
     """
+
+    touched = True
 
     def __init__(self, reason: Reason, message: str, next_step: str = "", *, field: str = "") -> None:
         super().__init__(message, reason not in _PASSING)

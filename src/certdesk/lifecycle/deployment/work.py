@@ -107,6 +107,8 @@ async def install(work: ToInstall) -> Outcome:
     except ConnectorError as error:
         lasting = dialing.lasts(error)
         told = Outcome(False, looks, "", error.message, dialing.step_of(error), lasting=lasting)
+        if isinstance(error, TargetError) and not error.touched:
+            return told  # a server whose files are as they were is not told to load them: that too may fail
         return await _back(work, told)
 
 

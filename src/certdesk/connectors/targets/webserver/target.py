@@ -86,13 +86,18 @@ class WebServer:
         place = await self._place(resource_id)
         files_ = layout.file_set(self._outside, place.pair.paths)
         before = await asyncio.to_thread(files_.read)
+        switched = False
         try:
             await asyncio.to_thread(files_.switch, place.pair.contents(bundle))
+            switched = True
             await asyncio.to_thread(material.check_files, place.pair.certificate, place.pair.key)
             await self._server.check()
             await self._server.reload()
-        except BaseException:  # a worker that is told to stop must not leave what the server has not taken
-            files_.switch(before)
+        except BaseException as error:  # also a worker's end must not leave what the server has not taken
+            if isinstance(error, TargetError) and not switched and files_.read() == before:
+                error.touched = False
+            else:
+                files_.switch(before)
             raise
 
     async def keep(self, resource_id: str, bundle: Bundle) -> None:
