@@ -3,8 +3,10 @@
 SQLite folds in the commit that makes the log too long: a web request then waits for thousands of pages.
 """
 
+import os
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 from . import turns
 
@@ -15,11 +17,34 @@ def fold(database: str) -> tuple[int, int]:
     Most of it while others write. The rest in a turn of its own: only a log that is folded in whole is
     begun anew by the next writer.
 
+    A log that nobody has written to since it was folded in whole is left alone, (0, 0): before SQLite 3.51.3,
+    folding such a log in the moment in which a writer begins it anew can lose what he writes
+    (sqlite.org/wal.html, "The WAL-Reset Bug").
+
     Args:
         database: path of the SQLite file.
     """
+    log, mark = Path(f"{database}-wal"), Path(f"{database}{turns.SUFFIX}")
+    if _written(log) == _written(mark):
+        return 0, 0
     with closing(sqlite3.connect(database, timeout=1, isolation_level=None)) as own:
-        own.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        pages, folded = _checkpoint(own)
         with turns.turn(database):
-            _, pages, folded = own.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if folded < pages:
+                pages, folded = _checkpoint(own)
+            if folded == pages:
+                os.utime(mark, ns=(_written(log), _written(log)))
+    return pages, folded
+
+
+def _checkpoint(own: sqlite3.Connection) -> tuple[int, int]:
+    _, pages, folded = own.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     return int(pages), int(folded)
+
+
+def _written(file: Path) -> int:
+    """Nanoseconds; the turns' file has the moment of the log that was folded in whole last. 0: not there."""
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
