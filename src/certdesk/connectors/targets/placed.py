@@ -109,7 +109,8 @@ class Placed:
             try:
                 await asyncio.to_thread(disk.write, self._outside, path, content)
             except TargetError as error:
-                error.touched = number > 0 or disk.read(self._outside, path) == content
+                held = await asyncio.to_thread(disk.read, self._outside, path)
+                error.touched = number > 0 or held == content
                 raise
         await self.told()
 
