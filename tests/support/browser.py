@@ -1,5 +1,6 @@
 """Chromium for tests: keeps what a page asks for and complains about; leaving the origin fails a test."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,8 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, s
 CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 REASON = "Chromium is not installed"
 WIDTHS = (1280, 390)
+PICTURES = os.environ.get("PICTURES_FOLDER", "")
+"""Where a picture of each page that is looked at is kept."""
 
 
 @dataclass
@@ -46,6 +49,7 @@ class Watched:
 
     def serious(self) -> list[str]:
         """Findings of axe that are serious or critical, with the place."""
+        self.page.wait_for_load_state("load")
         violations = Axe().run(self.page).response["violations"]
         return [
             f"{one['impact']} {one['id']}: {one['nodes'][0]['html'][:160]}"
@@ -54,9 +58,20 @@ class Watched:
         ]
 
     def side_scroll(self) -> int:
-        """Pixels by which the page is wider than the window."""
+        """Pixels by which the page is wider than the window. A click may have led to one that only begins."""
+        self.page.wait_for_load_state("load")
         script = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         return int(self.page.evaluate(script))
+
+    def looked_at(self, name: str) -> None:
+        """The page is no wider than the window, and axe minds nothing."""
+        for width in WIDTHS:
+            self.page.set_viewport_size({"width": width, "height": 900})
+            assert self.side_scroll() == 0, (name, width)
+            assert self.serious() == [], (name, width)
+            if PICTURES:
+                self.page.screenshot(path=f"{PICTURES}/{name}-{width}.png", full_page=True)
+        self.page.set_viewport_size({"width": WIDTHS[0], "height": 900})
 
 
 def apart(work: Callable[..., Any], *arguments: object) -> Any:

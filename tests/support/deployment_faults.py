@@ -149,6 +149,10 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[bool]:
             subprocess.run(["umount", "-l", folder], check=True)
 
 
+WAITS = 900.0
+"""Seconds of a client for a frozen server: longer than any fault lasts in the full form."""
+
+
 @dataclass
 class Visitor:
     """A client that shakes hands again and again.
@@ -172,7 +176,7 @@ class Visitor:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with (
-            socket.create_connection(("127.0.0.1", self.port), 300) as plain,
+            socket.create_connection(("127.0.0.1", self.port), WAITS) as plain,
             self._wrapped(context, plain) as secure,
         ):
             der = secure.getpeercert(binary_form=True)

@@ -1,6 +1,5 @@
 """Agencies in a real browser: made, given a policy, switched to and back; axe, both widths and languages."""
 
-import os
 from typing import Any
 
 import pytest
@@ -14,19 +13,6 @@ pytestmark = [
     pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.REASON),
     pytest.mark.django_db(transaction=True),
 ]
-PICTURES = os.environ.get("PICTURES_FOLDER", "")
-
-
-def looked_at(watched: Any, name: str) -> None:
-    """Nothing wider than the window and nothing that axe minds; a picture where one is asked for."""
-    watched.page.wait_for_load_state("load")
-    for width in browser.WIDTHS:
-        watched.page.set_viewport_size({"width": width, "height": 900})
-        assert watched.side_scroll() == 0, (name, width)
-        assert watched.serious() == [], (name, width)
-        if PICTURES:
-            watched.page.screenshot(path=f"{PICTURES}/{name}-{width}.png", full_page=True)
-    watched.page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def people(office: Any) -> tuple[str, str]:  # noqa: F811
@@ -48,46 +34,46 @@ def test_from_an_agency_to_acting_there(office: Any, live_server: Any, language:
     with browser.open_browser(live_server.url, language, ada) as watched:
         page = watched.page
         watched.go("/iam/agencies")
-        looked_at(watched, f"{tag}-agencies-empty")
+        watched.looked_at(f"{tag}-agencies-empty")
         watched.go("/iam/agencies/add")
         page.locator("[name=name]").fill("!")
         page.locator("[data-operation=agency-save]").click()
         page.locator("#id_trust_domain_name_error").wait_for()
-        looked_at(watched, f"{tag}-agency-wrong")
+        watched.looked_at(f"{tag}-agency-wrong")
         page.locator("[name=name]").fill("night-watch-of-the-web-shop-team")
         page.locator("[name=trust_domain_name]").fill("partner")
         page.locator("[name=trust_users]").fill("pia\npaul")
         page.locator("[name=description]").fill("Looks after the certificates at night and on holidays")
         page.locator("[data-operation=agency-save]").click()
         page.locator("[data-operation=agency-edit]").wait_for()
-        looked_at(watched, f"{tag}-agency-new")
+        watched.looked_at(f"{tag}-agency-new")
         page.locator("[name=chosen]").select_option(label="SCM ReadOnlyAccess")
         page.locator("[data-operation=policy-attach]").click()
         page.locator("[data-operation=policy-detach]").wait_for()
-        looked_at(watched, f"{tag}-agency")
+        watched.looked_at(f"{tag}-agency")
         page.locator("[data-operation=agency-edit]").click()
         page.locator("[data-operation=agency-save]").wait_for()
-        looked_at(watched, f"{tag}-agency-edit")
+        watched.looked_at(f"{tag}-agency-edit")
         watched.go("/iam/agencies")
-        looked_at(watched, f"{tag}-agencies")
+        watched.looked_at(f"{tag}-agencies")
         page.locator("td a.cd-name").click()
         page.locator("[data-operation=agency-delete]").click()
         page.locator("[data-operation=agency-delete-sure]").wait_for()
-        looked_at(watched, f"{tag}-agency-delete")
+        watched.looked_at(f"{tag}-agency-delete")
         watched.go("/iam/switch")
-        looked_at(watched, f"{tag}-switch-empty")
+        watched.looked_at(f"{tag}-switch-empty")
         assert watched.complaints == []
     with browser.open_browser(live_server.url, language, pia) as watched:
         page = watched.page
         watched.go("/iam/switch")
-        looked_at(watched, f"{tag}-switch")
+        watched.looked_at(f"{tag}-switch")
         page.locator("[data-operation=switch-role]").click()
         page.locator("[data-agency]").wait_for()
-        looked_at(watched, f"{tag}-switched")
+        watched.looked_at(f"{tag}-switched")
         watched.go("/account")
-        looked_at(watched, f"{tag}-switched-account")
+        watched.looked_at(f"{tag}-switched-account")
         watched.go("/iam/switch")
-        looked_at(watched, f"{tag}-switched-list")
+        watched.looked_at(f"{tag}-switched-list")
         page.locator("[data-operation=switch-back]").click()
         page.locator("[data-agency]").wait_for(state="detached")
         assert watched.complaints == []

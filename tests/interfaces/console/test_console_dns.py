@@ -1,6 +1,5 @@
 """Automatic DNS, zones and domains by hand in a real browser, with a real BIND behind, at both widths."""
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +17,6 @@ pytestmark = [
     pytest.mark.skipif(NAMED is None, reason=REASON),
     pytest.mark.django_db(transaction=True),
 ]
-PICTURES = os.environ.get("PICTURES_FOLDER", "")
 WRONG = "d3Jvbmctc2VjcmV0LXdyb25nLXNlY3JldC0wMDAwMDA="
 
 
@@ -49,17 +47,6 @@ def work(sweep: bool = False) -> None:
     testing.run_all(timedelta(minutes=5), 200, strict=True)
 
 
-def looked_at(watched: Any, name: str) -> None:
-    """Nothing wider than the window and nothing that axe minds; a picture where one is asked for."""
-    for width in browser.WIDTHS:
-        watched.page.set_viewport_size({"width": width, "height": 900})
-        assert watched.side_scroll() == 0, (name, width)
-        assert watched.serious() == [], (name, width)
-        if PICTURES:
-            watched.page.screenshot(path=f"{PICTURES}/{name}-{width}.png", full_page=True)
-    watched.page.set_viewport_size({"width": 1280, "height": 900})
-
-
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_from_connection_to_certificate(office: Any, server: Any, live_server: Any, language: str) -> None:
     from certdesk.lifecycle.validation.models import AutomaticRecord, DnsConnection
@@ -70,38 +57,38 @@ def test_from_connection_to_certificate(office: Any, server: Any, live_server: A
     with browser.open_browser(live_server.url, language, session) as watched:
         page, tag = watched.page, language[:2]
         watched.go("/domains")
-        looked_at(watched, f"{tag}-domains-empty")
+        watched.looked_at(f"{tag}-domains-empty")
         watched.go("/dns")
-        looked_at(watched, f"{tag}-dns-empty")
+        watched.looked_at(f"{tag}-dns-empty")
         page.locator("[data-operation=dns-add]").first.click()
-        looked_at(watched, f"{tag}-dns-kinds")
+        watched.looked_at(f"{tag}-dns-kinds")
         page.locator("a[href$='provider=rfc2136']").click()
         page.locator("[name=o_server]").fill("127.0.0.1")
         page.locator("[name=o_port]").fill(str(server.port))
         page.locator("[name=o_zones]").fill("example.com\nexample.net")
         page.locator("[name=o_key_name]").fill("certdesk")
         page.locator("[name=o_key_secret]").fill(WRONG)
-        looked_at(watched, f"{tag}-dns-form")
+        watched.looked_at(f"{tag}-dns-form")
         page.locator("[data-operation=dns-save]").click()
         page.locator("[role=alert]").first.wait_for()
-        looked_at(watched, f"{tag}-dns-wrong-key")
+        watched.looked_at(f"{tag}-dns-wrong-key")
         page.locator("[data-operation=dns-edit]").click()
         assert page.locator("[name=o_key_secret]").input_value() == ""
         page.locator("[name=o_key_secret]").fill(KEYS["certdesk"])
         page.locator("[data-operation=dns-save]").click()
         page.locator("[role=status][data-code='dns.works']").wait_for()
-        looked_at(watched, f"{tag}-dns-connection")
+        watched.looked_at(f"{tag}-dns-connection")
         watched.go("/dns")
-        looked_at(watched, f"{tag}-dns")
+        watched.looked_at(f"{tag}-dns")
 
         page.locator("a", has_text="example.com").first.click()
         page.locator("[data-operation=recordset-add]").click()
         page.locator("[name=name]").fill("note")
         page.locator("[name=values]").fill('"hello"')
-        looked_at(watched, f"{tag}-recordset")
+        watched.looked_at(f"{tag}-recordset")
         page.locator("[data-operation=recordset-save]").click()
         page.locator("[role=status][data-code='recordset.added']").wait_for()
-        looked_at(watched, f"{tag}-zone")
+        watched.looked_at(f"{tag}-zone")
         row = page.locator("tr", has_text="note.example.com")
         row.locator("[data-operation=recordset-modify]").click()
         page.locator("[name=values]").fill('"no end')
@@ -111,7 +98,7 @@ def test_from_connection_to_certificate(office: Any, server: Any, live_server: A
         page.locator("[data-operation=recordset-save]").click()
         page.get_by_text('"changed"').wait_for()
         row.locator("[data-operation=recordset-delete]").click()
-        looked_at(watched, f"{tag}-delete")
+        watched.looked_at(f"{tag}-delete")
         page.locator("button[data-operation=recordset-delete]").click()
         page.locator("[role=status][data-code='recordset.deleted']").wait_for()
 
@@ -123,34 +110,34 @@ def test_from_connection_to_certificate(office: Any, server: Any, live_server: A
         page.locator("[name=applicant_phone]").fill("+44 20 7946 0000")
         page.locator("[name=applicant_email]").fill("ada@example.com")
         page.locator("[name=agree_privacy_protection]").check()
-        looked_at(watched, f"{tag}-apply")
+        watched.looked_at(f"{tag}-apply")
         page.locator("button[data-operation=apply]").click()
         page.locator("[data-automatic]").wait_for()
-        looked_at(watched, f"{tag}-verify-waiting")
+        watched.looked_at(f"{tag}-verify-waiting")
         browser.apart(work)
         watched.go(f"/certificates/{certificate_id}/verify")
-        looked_at(watched, f"{tag}-verify-done")
+        watched.looked_at(f"{tag}-verify-done")
         assert browser.apart(office.desk.state, certificate_id) == "ISSUED"
         browser.apart(work, True)
         assert browser.apart(lambda: [one.state for one in AutomaticRecord.objects.all()]) == ["REMOVED"]
 
         watched.go("/domains")
-        looked_at(watched, f"{tag}-domains")
+        watched.looked_at(f"{tag}-domains")
         page.locator("[data-domain='www.example.com'] a").first.click()
         page.locator("[data-operation=look-up]").click()
         page.get_by_text("other-ca.example").wait_for()
-        looked_at(watched, f"{tag}-domain")
+        watched.looked_at(f"{tag}-domain")
         watched.go("/domains/preflight")
         page.locator("[name=domains]").fill("*.co.uk\nshop.example.com\nwww.example.com")
         page.locator("[name=brand]").select_option("GEOTRUST")
         page.locator("[name=method]").select_option("AUTO")
         page.locator("[data-operation=preflight]").click()
         page.locator("[data-code=preflight]").wait_for()
-        looked_at(watched, f"{tag}-preflight")
+        watched.looked_at(f"{tag}-preflight")
 
         connection = browser.apart(DnsConnection.objects.get)
         watched.go(f"/dns/{connection.id}/remove")
-        looked_at(watched, f"{tag}-dns-remove")
+        watched.looked_at(f"{tag}-dns-remove")
         page.locator("button[data-operation=dns-remove]").click()
         page.locator("[role=status][data-code='dns.removed']").wait_for()
         assert watched.complaints == []

@@ -1,6 +1,5 @@
 """The pages of notices in a real browser at both widths, empty and full."""
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,7 +13,6 @@ pytestmark = [
     pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.REASON),
     pytest.mark.django_db(transaction=True),
 ]
-PICTURES = os.environ.get("PICTURES_FOLDER", "")
 
 
 @pytest.fixture
@@ -24,16 +22,6 @@ def office(transactional_db: None) -> Iterator[Any]:
 
     with open_office() as made:
         yield made
-
-
-def looked_at(watched: Any, name: str) -> None:
-    for width in browser.WIDTHS:
-        watched.page.set_viewport_size({"width": width, "height": 900})
-        assert watched.side_scroll() == 0, (name, width)
-        assert watched.serious() == [], (name, width)
-        if PICTURES:
-            watched.page.screenshot(path=f"{PICTURES}/{name}-{width}.png", full_page=True)
-    watched.page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def told(office: Any) -> str:
@@ -63,32 +51,32 @@ def test_notices_by_hand(office: Any, live_server: Any) -> None:
     with browser.open_browser(live_server.url, "en", session) as watched:
         page = watched.page
         watched.go("/notifications")
-        looked_at(watched, "en-notifications-empty")
+        watched.looked_at("en-notifications-empty")
         page.locator("[data-operation=channel-add]").click()
-        looked_at(watched, "en-channel-kinds")
+        watched.looked_at("en-channel-kinds")
         page.locator("a[href$='kind=sms']").click()
         page.locator("[name=o_url]").fill("json://127.0.0.1/{phone}/{phone}")
         page.locator("[data-operation=channel-save]").click()
         page.locator("[role=alert]").first.wait_for()
-        looked_at(watched, "en-channel-form")
+        watched.looked_at("en-channel-form")
     certificate_id = told(office)
     with browser.open_browser(live_server.url, "en", session) as watched:
         page = watched.page
         watched.go("/notifications")
-        looked_at(watched, "en-notifications")
+        watched.looked_at("en-notifications")
         page.locator("a.cd-name", has_text="On call").click()
-        looked_at(watched, "en-channel")
+        watched.looked_at("en-channel")
         page.locator("[data-operation=channel-remove]").click()
-        looked_at(watched, "en-channel-remove")
+        watched.looked_at("en-channel-remove")
         watched.go(f"/certificates/{certificate_id}")
         page.locator("#notices summary").click()
-        looked_at(watched, "en-certificate-notices")
+        watched.looked_at("en-certificate-notices")
         page.locator("[data-operation=acknowledge]").click()
         page.locator("[role=status][data-code='notices.acknowledged']").wait_for()
         watched.go(f"/notifications/rules/add?certificate={certificate_id}")
-        looked_at(watched, "en-notice-rule")
+        watched.looked_at("en-notice-rule")
         watched.go("/notifications/preview")
-        looked_at(watched, "en-preview")
+        watched.looked_at("en-preview")
 
 
 def test_notices_in_chinese(office: Any, live_server: Any) -> None:
@@ -96,4 +84,4 @@ def test_notices_in_chinese(office: Any, live_server: Any) -> None:
     session = str(office.client("alice").cookies["sessionid"].value)
     with browser.open_browser(live_server.url, "zh-hans", session) as watched:
         watched.go("/notifications")
-        looked_at(watched, "zh-notifications")
+        watched.looked_at("zh-notifications")
