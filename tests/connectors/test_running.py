@@ -12,6 +12,7 @@ from certdesk.connectors.targets import running
 from certdesk.connectors.targets.options import Outside
 from certdesk.connectors.targets.protocol import Reason, TargetError
 from certdesk.connectors.targets.running import Ran
+from tests.support.waiting import until
 
 T = TypeVar("T")
 KEY = "MC4CAQAwBQYDK2VwBCIEIJx1"
@@ -75,8 +76,16 @@ def test_what_is_not_over_in_time_ends_with_its_children(tmp_path: Path) -> None
     error = refusal(running.run(outside(tmp_path, seconds=1.5), (path,)))
     assert (error.reason, error.permanent) == (Reason.TIMEOUT, False)
     child = int((tmp_path / "child").read_text(encoding="ascii"))
-    status = Path(f"/proc/{child}/stat")
-    assert not status.exists() or status.read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z"
+    until("the end of what it started", lambda: not alive(child))
+
+
+def alive(pid: int) -> bool:
+    """It was not told to end, or has not yet had the time to."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def test_a_daemon_that_holds_the_pipe_does_not_keep_the_caller(tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ from certdesk.lifecycle.deployment.models import Binding
 from certdesk.lifecycle.hosts import jobs, rules
 from certdesk.lifecycle.hosts.models import Agent, Place
 from tests.support.host_world import World, open_world
-from tests.support.hosts import NAME, kill, until
+from tests.support.hosts import NAME, kill
 from tests.support.rulebook import Caller
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.django_db, pytest.mark.server]
 

@@ -9,14 +9,11 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from certdesk.agents import host as agent
 from certdesk.lab.nginx import LabNginx
@@ -199,15 +196,6 @@ def kill(process: "subprocess.Popen[str]") -> None:
     """As a power cut ends it."""
     process.send_signal(signal.SIGKILL)
     process.communicate()
-
-
-def until(what: str, seen: "Any", seconds: float = 60.0) -> None:
-    """Waits for something outside this process."""
-    end = time.monotonic() + seconds
-    while not seen():
-        if time.monotonic() > end:
-            pytest.fail(f"not seen: {what}")
-        threading.Event().wait(0.05)
 
 
 def openssl() -> bool:
