@@ -1,6 +1,7 @@
 """What every test stands on: a scratch data folder, settings, no sockets beyond loopback."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -88,6 +89,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         touches = item.get_closest_marker("django_db") or uses & {"db", "transactional_db", "live_server"}
         if touches and not item.get_closest_marker("browser"):
             item.add_marker("postgres")
+
+
+def pytest_collection_finish() -> None:
+    """What thousands of tests are made of stays to the end: not to be looked through at each collection."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
