@@ -44,8 +44,10 @@ class Ask:
 
 
 def other_id(text: str) -> str:
-    """An id of the same form that nobody has."""
+    """An id of the same form that nobody has; a number begins with no zero, which pages would leave out."""
     changed = text.translate(_HEX if re.fullmatch("[0-9a-f]{32}", text) else _DIGITS)
+    if changed.isdigit():
+        changed = re.sub("^0", "9", changed)
     return changed if changed != text else f"{text}5"
 
 
