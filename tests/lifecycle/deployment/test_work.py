@@ -71,8 +71,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return made
 
 
-def install(place: Place = PLACE) -> work.Outcome:
-    return asyncio.run(work.install(ToInstall(place, BUNDLE, Expected("new", "old"), SNAPSHOT)))
+def install(place: Place = PLACE, before: Snapshot = SNAPSHOT) -> work.Outcome:
+    return asyncio.run(work.install(ToInstall(place, BUNDLE, Expected("new", "old"), before)))
 
 
 # rule: DEP-6
@@ -121,8 +121,25 @@ def test_where_nothing_was_touched_nothing_is_put_back(world: World) -> None:
     """A reload too may fail, on a full disk for example: it would take the server away that still works."""
     world.target.failing, world.target.touched = ("install",), False
     outcome = install()
-    assert (outcome.ok, outcome.back, outcome.reason) == (False, None, "install failed.")
+    told = "install failed. Nothing was changed: the previous certificate is served."
+    assert (outcome.ok, outcome.back, outcome.reason, outcome.next_step) == (False, True, told, "Mend it.")
     assert world.target.done == ["install"]
+
+
+def test_where_nothing_was_touched_a_look_says_what_is_served(world: World) -> None:
+    world.target.failing, world.target.touched = ("install",), False
+    world.verdicts[:] = [Verdict.REFUSED]
+    outcome = install()
+    assert (outcome.ok, outcome.back) == (False, None)
+    told = "Nothing was changed, but the previous certificate is not seen: saw REFUSED."
+    assert outcome.reason == f"install failed. {told}"
+    assert outcome.next_step == "Look at the target now; then deploy again."
+
+
+def test_where_nothing_stood_before_nothing_is_looked_for(world: World) -> None:
+    world.target.failing, world.target.touched = ("install",), False
+    outcome = install(before=Snapshot(b"", "", ()))
+    assert (outcome.ok, outcome.back, outcome.reason, world.asked) == (False, None, "install failed.", [])
 
 
 @pytest.mark.parametrize(

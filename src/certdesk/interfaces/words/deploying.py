@@ -131,6 +131,8 @@ SHAPES = (
     _("What a deployment does at %(address)s could not be seen from here: %(why)s"),
     _("It has more listeners: %(count)s of them were not looked at from here."),
     _("The previous certificate was put back and is served."),
+    _("Nothing was changed: the previous certificate is served."),
+    _("Nothing was changed, but the previous certificate is not seen: %(why)s"),
     _("Nobody could look at what is served."),
     _("Its host takes the certificates that fit its own CSRs; no other can be put there."),
     _("Apply for a certificate with the host's CSR."),

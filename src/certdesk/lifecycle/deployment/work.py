@@ -64,7 +64,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`back`: the previous certificate is served again; None where it never had to be put back. `lasting`: a
+    """`back`: the previous certificate is served (again); None where nobody had to see to that. `lasting`: a
     further try would end the same until a person does something."""
 
     ok: bool
@@ -108,7 +108,7 @@ async def install(work: ToInstall) -> Outcome:
         lasting = dialing.lasts(error)
         told = Outcome(False, looks, "", error.message, dialing.step_of(error), lasting=lasting)
         if isinstance(error, TargetError) and not error.touched:
-            return told  # a server whose files are as they were is not told to load them: that too may fail
+            return await _as_it_was(work, told)
         return await _back(work, told)
 
 
@@ -133,11 +133,35 @@ async def _held(target: Target, resource: str, bundle: Bundle) -> None:
         )
 
 
+async def _as_it_was(work: ToInstall, why: Outcome) -> Outcome:
+    """The same outcome, with what a look says of the previous certificate.
+
+    A server whose files are as they were is not told to load them: that too may fail.
+    """
+    if not work.snapshot.fingerprint_sha256:
+        return why
+    try:
+        await _seen(work.place, _names_before(work.snapshot), _expected_before(work), any_name=True)
+    except _NotServed as unseen:
+        first = rules.worst(unseen.looks) or unseen.looks[0]
+        told = f"Nothing was changed, but the previous certificate is not seen: {first.sentence}"
+        return replace(why, reason=f"{why.reason} {told}", next_step=_LOOK_NOW)
+    told = "Nothing was changed: the previous certificate is served."
+    return replace(why, reason=f"{why.reason} {told}", back=True)
+
+
+def _expected_before(work: ToInstall) -> Expected:
+    ours = frozenset({*work.expected.ours, work.expected.new})  # what was to be deployed is one of them now
+    return Expected(work.snapshot.fingerprint_sha256, ours=ours)
+
+
+def _names_before(snapshot: Snapshot) -> tuple[str, ...]:
+    return snapshot.names[: rules.MOST_LOOKED_AT]
+
+
 async def _back(work: ToInstall, why: Outcome) -> Outcome:
     """The same outcome, with what became of the previous certificate."""
-    ours = frozenset({*work.expected.ours, work.expected.new})  # what was to be deployed is one of them now
-    expected = Expected(work.snapshot.fingerprint_sha256, ours=ours)
-    again = await restore(ToRestore(work.place, work.snapshot, expected))
+    again = await restore(ToRestore(work.place, work.snapshot, _expected_before(work)))
     if again.ok:
         told = "The previous certificate was put back and is served."
         return replace(why, reason=f"{why.reason} {told}", back=True)
@@ -156,8 +180,8 @@ async def restore(work: ToRestore) -> Outcome:
     try:
         target = dialing.connector(work.place.kind, work.place.options)
         await target.restore(work.place.resource, work.snapshot)
-        names = work.snapshot.names[: rules.MOST_LOOKED_AT]
-        return Outcome(True, await _seen(work.place, names, work.expected, any_name=True), probe.Verdict.NEW)
+        seen = await _seen(work.place, _names_before(work.snapshot), work.expected, any_name=True)
+        return Outcome(True, seen, probe.Verdict.NEW)
     except _NotServed as unseen:
         first = rules.worst(unseen.looks) or unseen.looks[0]
         return Outcome(False, unseen.looks, first.verdict, first.sentence, _LOOK_NOW)
