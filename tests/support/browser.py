@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from axe_playwright_python.base import AXE_SCRIPT
 from django.db import connections
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, sync_playwright
 
 CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 REASON = "Chromium is not installed"
@@ -43,8 +43,16 @@ class Watched:
             self.complaints.append(message.text)
 
     def go(self, path: str) -> None:
-        self.page.goto(f"{self.origin}{path}")
-        self.page.wait_for_load_state("load")
+        self.open(f"{self.origin}{path}")
+
+    def open(self, address: str) -> None:
+        """A page that waits for something may refresh itself in the same moment, and win."""
+        try:
+            self.page.goto(address)
+        except Error as lost:
+            if not any(sign in lost.message for sign in ("ERR_ABORTED", "interrupted by another navigation")):
+                raise
+            self.page.goto(address)
 
     def arrive(self, path: str) -> None:
         """Waits until a page's own script has led to `path`; a pattern would fit `/login?next=<path>` too."""

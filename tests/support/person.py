@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-from playwright.sync_api import Browser, Download, Error, Locator, Page, expect
+from playwright.sync_api import Browser, Download, Locator, Page, expect
 
 from tests.support.browser import Watched
 
@@ -71,13 +71,7 @@ class Person:
 
     def open(self, address: str = "/") -> None:
         """An address as it is typed, or as it stands in a mail."""
-        whole = address if "://" in address else f"{self.window.origin}{address}"
-        try:
-            self.page.goto(whole)
-        except Error as aborted:  # a page that waits may refresh itself in the same moment
-            if "ERR_ABORTED" not in aborted.message:
-                raise
-            self.page.goto(whole)
+        self.window.open(address if "://" in address else f"{self.window.origin}{address}")
 
     def menu(self, name: str) -> None:
         """A section of the menu at the left."""
