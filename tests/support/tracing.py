@@ -16,7 +16,7 @@ from coverage import Coverage
 FOR_CHILDREN = "COVERAGE_PROCESS_CONFIG"
 """By this variable of the environment a new process is traced like its parent."""
 COMMANDS = ("tests/client/", "tests/interfaces/cli/test_commands.py", "tests/floors/test_backup.py")
-CASES = 5
+CASES = 25
 COUNTS = pytest.StashKey[bool]()
 _stopped: list[Coverage] = []
 
