@@ -75,13 +75,18 @@ class Person:
 
     def menu(self, name: str) -> None:
         """A section of the menu at the left."""
-        self._named(self.page.get_by_role("navigation").first, "link", name).click()
+        self._follow(self._named(self.page.get_by_role("navigation").first, "link", name))
 
     def click(self, name: str, within: Locator | None = None) -> None:
         """The first link or button of this name that can be seen."""
         place = within or self.page.locator("header, main")
         found = self._named(place, "button", name).or_(self._named(place, "link", name))
-        found.locator("visible=true").first.click()
+        self._follow(found.locator("visible=true").first)
+
+    def _follow(self, place: Locator) -> None:
+        """What is counted next is counted on the page that this leads to, once it is there."""
+        place.click()
+        self.page.wait_for_load_state("load")
 
     def click_more(self, name: str) -> None:
         """An operation of the menu *More*."""
