@@ -75,13 +75,13 @@ class Watched:
         script = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         return int(self.page.evaluate(script))
 
-    def looked_at(self, name: str) -> None:
-        """The page is no wider than the window, and axe minds nothing."""
+    def looked_at(self, name: str = "") -> None:
+        """The page is no wider than the window, and axe minds nothing. One with a name gets a picture."""
         for width in WIDTHS:
             self.page.set_viewport_size({"width": width, "height": 900})
-            assert self.side_scroll() == 0, (name, width)
-            assert self.serious() == [], (name, width)
-            if PICTURES:
+            wider, found = self.side_scroll(), self.serious()
+            assert (wider, found) == (0, []), (name or self.page.url, width, wider, found)
+            if PICTURES and name:
                 self.page.screenshot(path=f"{PICTURES}/{name}-{width}.png", full_page=True)
         self.page.set_viewport_size({"width": WIDTHS[0], "height": 900})
 

@@ -23,31 +23,25 @@ def test_auto_renewal_of_the_ticked_ones(office: Any, live_server: Any) -> None:
     with browser.open_browser(live_server.url, "en", session(office)) as watched:
         page = watched.page
 
-        def fits() -> None:
-            for width in browser.WIDTHS:
-                page.set_viewport_size({"width": width, "height": 900})
-                assert watched.side_scroll() <= 0, (width, page.url)
-            assert watched.serious() == [], page.url
-
         watched.go("/certificates?tab=all")
-        fits()
+        watched.looked_at()
         for one in (made, unpaid):
             page.locator(f"[data-certificate-id='{one}'] .cd-pick").check()
         page.locator("#cd-bulk-action").select_option("RENEWAL")
         page.locator("[data-operation=bulk-chosen]").click()
         page.get_by_text("It pays from the balance").wait_for()
-        fits()
+        watched.looked_at()
         page.get_by_label("On", exact=True).check()
         page.locator("button[data-operation=bulk-look]").click()
         page.get_by_text("1 will be changed, 0 are so already, 1 are refused").wait_for()
-        fits()
+        watched.looked_at()
         page.locator("[data-operation=bulk-start]").click()
         page.get_by_text("0 of 1 so far.").wait_for()
         browser.apart(jobs.run_all, SOON)
         page.get_by_text("Changed: 1. Failed: 0. Refused: 1.").wait_for()  # the open page notices by itself
-        fits()
+        watched.looked_at()
         watched.go("/certificates/bulk/all")
-        fits()
+        watched.looked_at()
         assert (watched.foreign, watched.complaints) == ([], [])
     on = Certificate.objects.filter(auto_renewal=True).values_list("id", flat=True)
     assert list(on) == [made]

@@ -21,31 +21,24 @@ def test_an_issuer_is_set_up_and_gets_a_product(office: Any, live_server: Any) -
     with registered(), browser.open_browser(live_server.url, "en", session(office)) as watched:
         page = watched.page
 
-        def fits() -> None:
-            for width in browser.WIDTHS:
-                page.set_viewport_size({"width": width, "height": 900})
-                assert watched.side_scroll() <= 0, (width, page.url)
-            assert watched.serious() == [], page.url
-            page.set_viewport_size({"width": 1280, "height": 900})
-
         watched.go("/issuers")
-        fits()
+        watched.looked_at()
         page.locator("[data-operation=issuer-add]").click()
         page.get_by_role("link", name="A scripted CA of tests").click()
         page.get_by_label("Name of the issuer").fill("First CA")
         page.get_by_label("Short name").fill("first")
         page.get_by_text("Everybody").click()
         page.get_by_label("Address").fill("ca.example.test")
-        fits()
+        watched.looked_at()
         page.locator("[data-operation=issuer-save]").click()
         page.get_by_text("It answers and accepts our account.").wait_for()
-        fits()
+        watched.looked_at()
         watched.go("/issuers/products")
-        fits()
+        watched.looked_at()
         watched.go(f"/issuers/products/{PRODUCT}")
         page.locator("[name=place0]").select_option("first")
         page.locator("[name=place1]").select_option("builtin")
-        fits()
+        watched.looked_at()
         page.locator("[data-operation=issuer-order-save]").click()
         page.get_by_text("1 product is changed.").wait_for()
         assert browser.apart(queries.own_order, PRODUCT) == ("first", "builtin")

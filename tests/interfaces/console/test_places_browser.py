@@ -35,47 +35,41 @@ def by_hand(field: Field, certificate_id: str, url: str, cookie: Any) -> None:
     with browser.open_browser(url, "en", cookie) as watched:
         page = watched.page
 
-        def fits() -> None:
-            for width in browser.WIDTHS:
-                page.set_viewport_size({"width": width, "height": 900})
-                assert watched.side_scroll() <= 0, (width, page.url)
-            assert watched.serious() == [], page.url
-
         field.farm.faults[name_of(0)] = "refuses"
         watched.go(f"/certificates/{certificate_id}/deploy?service=OTHER&region={REGION}")
         for number in range(4):
             page.locator(f"#b-{field.places[name_of(number)]}").check()
         page.locator("[data-operation=deploy-many]").click()
         page.get_by_text("Replace certificate and key at 4 places?").wait_for()
-        fits()
+        watched.looked_at()
         page.get_by_label("Further waves").fill("2")
         page.locator("[data-operation=deploy]").click()
         page.get_by_text("First wave: the trial").wait_for()
-        fits()
+        watched.looked_at()
         browser.apart(jobs.run_due, 100)
         page.get_by_text("It is held: 3 places have not begun.").wait_for()
-        fits()
+        watched.looked_at()
         page.locator("[data-operation=resume]").click()
         page.get_by_text("It goes on.").wait_for()
         browser.apart(jobs.run_due, 100)
         page.get_by_text("Failed at 1 of 4 places.").wait_for()
-        fits()
+        watched.looked_at()
         field.farm.add(name_of(1), self_signed([name_of(1)]))
         browser.apart(look)
         watched.go("/overview")
-        fits()
+        watched.looked_at()
         watched.go("/bindings?drift=yes")
-        fits()
+        watched.looked_at()
         page.locator("tbody a.cd-name").first.click()
         page.get_by_role("heading", name="A foreign one is served").wait_for()
-        fits()
+        watched.looked_at()
         page.get_by_text("Tell and mend").click()
         page.locator("[data-operation=binding-save]").click()
         page.get_by_text("Saved.").wait_for()
         watched.go(f"/targets/{field.targets[0]}")
-        fits()
+        watched.looked_at()
         watched.go("/deployments")
-        fits()
+        watched.looked_at()
         assert (watched.foreign, watched.complaints) == ([], [])
 
 

@@ -1,18 +1,13 @@
-"""Pages of chapters 2 and 3 at 390 pixels, full, in both languages: none too wide, none that axe minds.
+"""Pages of chapters 2 and 3, wide and narrow, full, in both languages: none too wide, none that axe minds.
 
 `PICTURES_FOLDER=/tmp/pictures` also keeps a picture of each, at 390 and at 1280 pixels.
 """
-
-import os
-from pathlib import Path
 
 import pytest
 
 from tests.support.person import Person
 from tests.support.running import Stage
 from tests.support.steps import agrees, applies, chooses, pays, verifies
-
-PICTURES = os.environ.get("PICTURES_FOLDER", "")
 
 
 class Look:
@@ -23,14 +18,7 @@ class Look:
 
     def __call__(self, person: Person, name: str) -> None:
         self.seen.add(name)
-        for width in (1280, 390) if PICTURES else (390,):
-            person.page.set_viewport_size({"width": width, "height": 900})
-            assert person.window.side_scroll() == 0, (name, width)
-            if PICTURES:
-                file = Path(PICTURES) / f"{self.language}-{name}-{width}.png"
-                person.page.screenshot(path=file, full_page=True)
-        assert person.window.serious() == [], name
-        person.page.set_viewport_size({"width": 1280, "height": 900})
+        person.window.looked_at(f"{self.language}-{name}")
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
