@@ -99,8 +99,8 @@ def test_buying_reading_and_paging(desk: Certdesk) -> None:
     assert set(made) <= {row["id"] for row in desk.certificates.iter_list(limit=10)}
     shown = desk.certificates.show(made[0])
     assert (shown["status"], shown["next_actor"]) == ("PAID", "applicant")
-    assert desk.certificates.edit(made[0], name="shop", description="a + b & c")["name"] == "shop"
-    assert [row["id"] for row in desk.certificates.iter_search(content="shop")] == made[:1]
+    assert desk.certificates.edit(made[0], name="corner", description="a + b & c")["name"] == "corner"
+    assert [row["id"] for row in desk.certificates.iter_search(content="corner")] == made[:1]
     assert desk.certificates.list(limit=10, offset=0)["total_count"] >= 12
     file = desk.orders.export()
     assert isinstance(file, Download)

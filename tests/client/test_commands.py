@@ -6,13 +6,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from certdesk.foundation.common import clock
 from certdesk.interfaces.cli.installation import Installation, free_port
-from certdesk.interfaces.cli.remote import table
+from certdesk.interfaces.cli.remote import table, watching
 from tests.support.uploads import World, key_of, key_pem, pem
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -277,8 +279,50 @@ def test_a_folder_is_hosted_and_a_repeat_takes_what_is_missing(run: Command, tmp
     shown = run("certificates", "show", again["lines"][1]["certificate_id"], "--json")
     assert json.loads(shown.stdout)["domain"] == "folder1.example.com"
     nowhere = run("certificates", "import-folder", str(folder / "none"))
-    assert (nowhere.returncode, "Check the folder" in nowhere.stderr) == (2, True)
+    assert (nowhere.returncode, "Check the path" in nowhere.stderr) == (2, True)
     unheard = run("certificates", "import-folder", str(folder), "--profile", "nowhere")
     assert (unheard.returncode, "run it again" in unheard.stderr) == (1, True)
     other = run("certificates", "import-folder", str(folder), "--profile", "other")
     assert other.returncode == 2
+
+
+@pytest.mark.slow
+def test_files_are_watched_without_their_keys(run: Command, tmp_path: Path) -> None:
+    world, folder = World(clock.real_now()), tmp_path / "elsewhere"
+    (folder / "deep").mkdir(parents=True)
+    leaves = [world.leaf((f"watched{number}.example.com",), serial=number + 1) for number in range(5)]
+    over = world.leaf(("over.example.com",), since=timedelta(days=9), until=timedelta(days=-1))
+    (folder / "some.pem").write_text(key_pem(world.leaf_key) + "".join(map(pem, [*leaves[:3], over])))
+    (folder / "deep" / "one.der").write_bytes(leaves[3].public_bytes(Encoding.DER))
+    (folder / "deep" / "ca.crt").write_text(pem(world.issuing) + pem(world.root))
+    (folder / "server.pem").write_text(key_pem(world.leaf_key))
+    (folder / "notes.txt").write_text("nothing that is read")
+    (folder / "empty.crt").write_text("nothing")
+    alone = tmp_path / "inventory.txt"
+    alone.write_text(pem(leaves[4]) + pem(leaves[0]))
+    first = run("certificates", "watch-files", str(folder), str(alone))
+    assert first.returncode == 1, first.stderr
+    assert [line.split("  ")[:2] for line in first.stdout.splitlines()] == [
+        ["refused", "empty.crt"],
+        ["refused", "some.pem over.example.com"],
+        ["5 watched, 0 were there already, 2 refused."],
+    ]
+    assert "expired on" in first.stdout
+    again = json.loads(run("certificates", "watch-files", str(alone), "--json").stdout)
+    assert (again["watched"], again["there"], again["refused"]) == (0, 2, 0)
+    made = again["lines"][0]["certificate_id"]
+    exported = json.loads(run("certificates", "export", made, "--json").stdout)
+    assert exported["certificate_chain"] == pem(world.issuing) + pem(world.root)
+    assert exported["private_key"] == ""
+    nowhere = run("certificates", "watch-files", str(folder / "none"))
+    assert (nowhere.returncode, "Check the path" in nowhere.stderr) == (2, True)
+
+
+def test_parts_have_room_for_the_cas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "MOST", 4)
+    monkeypatch.setattr(watching, "MOST_BYTES", 100)
+    found = [watching.Found(f"file {number}", "x" * 20) for number in range(5)]
+    assert [len(part) for part in watching._parts(found, [])] == [4, 1]
+    assert [len(part) for part in watching._parts(found, ["y", "y"])] == [2, 2, 1]
+    assert [len(part) for part in watching._parts(found, ["y" * 60])] == [2, 2, 1]
+    assert [len(part) for part in watching._parts(found, ["y" * 100])] == [1, 1, 1, 1, 1]

@@ -1,5 +1,6 @@
 """The pages of chapter 5: upload, delete, unsubscribe, and the switch of the expiry notices."""
 
+from datetime import timedelta
 from io import BytesIO
 
 import pytest
@@ -14,6 +15,7 @@ from tests.support.office import Office
 from tests.support.uploads import World, key_of, key_pem, pem
 
 UPLOAD = "/certificates/upload"
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -237,3 +239,34 @@ def test_the_notices_have_a_switch_each(office: Office, world: World) -> None:
     assert "Before it expires: <b>On</b>" in on
     assert client.post(where, {"kind": "ALL", "on": "1"}).status_code == 400
     assert 'id="notices"' not in office.client("rita").get(f"/certificates/{certificate_id}").content.decode()
+
+
+def test_a_list_is_watched_and_the_page_says_what_became_of_each(office: Office, world: World) -> None:
+    # rule: UPL-7
+    client, page = office.client(), "/certificates/watch"
+    assert f'href="{page}"' in client.get(UPLOAD).content.decode()
+    assert client.get(page).status_code == 200
+    text = (
+        pem(world.usual)
+        + pem(world.issuing)
+        + pem(world.leaf(("later.example.com",), until=-DAY, since=2 * DAY))
+    )
+    done = client.post(page, {"certificates": text})
+    assert done.status_code == 200
+    said = done.content.decode()
+    for words in (
+        'data-watched="1"',
+        'data-there="0"',
+        'data-refused="1"',
+        "later.example.com",
+        "expired on",
+    ):
+        assert words in said
+    assert pem(world.usual) not in said
+    again = client.post(page, {"certificates_file": file("list.pem", text.encode())}).content.decode()
+    assert 'data-watched="0" data-there="1" data-refused="1"' in again
+    refused = client.post(page, {"certificates": "nothing"})
+    assert (refused.status_code, 'data-code="SCM.0053"' in refused.content.decode()) == (422, True)
+    assert client.post(page, {}).status_code == 422
+    assert client.post(page, {"certificates_file": file("list.der", b"\x30\x82\xff\xfe")}).status_code == 422
+    assert Certificate.objects.count() == 1

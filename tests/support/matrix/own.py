@@ -219,6 +219,12 @@ def _import_batch(side: Side) -> Ask:
     return Ask(body={"items": [_elsewhere().body()] * 2})
 
 
+@own("certificates.batch_watch")
+def _watch_list(side: Side) -> Ask:
+    given = _elsewhere().body()
+    return Ask(body={"certificates": f"{given['certificate']}{given.get('certificate_chain', '')}"})
+
+
 @own("v2.upload")
 def _import_v2(side: Side) -> Ask:
     given = _elsewhere().body()

@@ -906,6 +906,14 @@ class Certificates:
         """
         return cast('shapes.BatchPushAnswer', self._transport.call('POST', self._transport.path('/v3/scm/certificates/{certificate_id}/batch-push', certificate_id), body={'target_service': target_service, 'target_projects': target_projects}))
 
+    def batch_watch(self, *, certificates: str, enterprise_project_id: str | None = None) -> shapes.WatchedList:
+        """Takes in a list of certificates without their keys, up to 2,000: they are shown, and told about before
+
+        Args:
+            enterprise_project_id: Id of the enterprise project; 0 is the default one.
+        """
+        return cast('shapes.WatchedList', self._transport.call('POST', '/v3/scm/certificates/batch-watch', body={'certificates': certificates, 'enterprise_project_id': enterprise_project_id}))
+
     def ca_answer(self, certificate_id: str, *, certificate: str | None = None, refusal: str | None = None, revoked: bool | None = None) -> shapes.CaAnswered:
         """An officer brings what a CA without an interface answered: a certificate, a no, or a revocation.
 

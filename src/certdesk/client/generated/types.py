@@ -3663,6 +3663,34 @@ class VoucherInfo(TypedDict):
     note: 'str'
 
 
+class WatchList(TypedDict):
+    """PEM of many certificates, without their keys."""
+
+    certificates: 'str'
+    enterprise_project_id: NotRequired['str']
+
+
+class WatchedList(TypedDict):
+    """`authorities`: certificates of CAs, which stand above the others and are not listed."""
+
+    items: 'builtins.list[WatchedOne]'
+    watched: 'int'
+    there: 'int'
+    refused: 'int'
+    authorities: 'int'
+
+
+class WatchedOne(TypedDict):
+    """Which certificate of the list (1 = the first): watched, with its id; or refused, with code and text. `there`: it was in the inventory before."""
+
+    place: 'int'
+    name: 'str'
+    there: 'bool'
+    certificate_id: NotRequired['str']
+    error_code: NotRequired['str']
+    error_msg: NotRequired['str']
+
+
 class WeeklyMail(TypedDict):
     enabled: 'bool'
     weekday: NotRequired['str']

@@ -136,6 +136,10 @@ def _next(standing: Standing, now: datetime) -> tuple[str, str]:
             return _("It is issued and in force: download it for your server."), _(
                 "The archive holds the files for Nginx, Apache, Tomcat, IIS and others."
             )
+        case State.UPLOAD if standing.watched:
+            return _("It is watched: you are told before it ends."), _(
+                "Its key is not here, so it is renewed and put on its servers where that key is."
+            )
         case State.UPLOAD:
             return _("It is hosted here and in force: download it for your server."), _(
                 "It came from elsewhere: its issuer renews and revokes it, not this service."

@@ -23,6 +23,7 @@ class Standing:
         approval: the type's approval period (table 3-6), e.g. `3 to 5 working days`.
         failure: the words of whoever refused the last step.
         promise: the approval period in working days, while an organization is checked (ISS-5).
+        watched: it came from elsewhere without its key.
     """
 
     state: State
@@ -36,6 +37,7 @@ class Standing:
     not_before: datetime | None = None
     not_after: datetime | None = None
     promise: Promise | None = None
+    watched: bool = False
 
     @property
     def needs_organization(self) -> bool:

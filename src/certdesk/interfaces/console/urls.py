@@ -124,6 +124,7 @@ urlpatterns: list[URLPattern] = [
     path("certificates/buy/confirm/<slug:order_id>", buying.confirm, name="confirm-order"),
     path("certificates/free", packages.shown, name="packages"),
     path("certificates/upload", hosting.upload, name="upload"),
+    path("certificates/watch", hosting.watch, name="watch"),
     path(C, certificates.shown, name="certificate"),
     path(f"{C}/status", certificates.status, name="status"),
     path(f"{C}/edit", certificates.edit, name="edit"),

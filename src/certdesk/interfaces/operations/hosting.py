@@ -3,12 +3,13 @@
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import BadParameter, CertdeskError
 from certdesk.foundation.iam.principal import Principal
-from certdesk.lifecycle.certificates import uploading
+from certdesk.lifecycle.certificates import uploading, watching
 from certdesk.lifecycle.certificates.uploading import UPLOAD, Given, Uploaded
+from certdesk.lifecycle.certificates.watching import Outcome
 
 from . import errors, shapes
 from .registry import MAX_BATCH_BODY, operation
-from .schemas import Import, ImportBatch, ImportV2
+from .schemas import Import, ImportBatch, ImportV2, WatchList
 from .shapes import Shape
 from .v2_buying import V2, check_project
 
@@ -36,6 +37,36 @@ def batch_import(principal: Principal, body: ImportBatch) -> Shape:
     items = [_item(one, _second_pair() if _has_second_pair(one) else next(outcomes)) for one in body.items]
     hosted = sum("certificate_id" in one for one in items)
     return {"items": items, "hosted": hosted, "refused": len(items) - hosted}
+
+
+@operation(
+    "certificates.batch_watch",
+    "POST",
+    "/v3/scm/certificates/batch-watch",
+    UPLOAD,
+    request=WatchList,
+    max_body=MAX_BATCH_BODY,
+)
+def batch_watch(principal: Principal, body: WatchList) -> Shape:
+    """Takes in a list of certificates without their keys, up to 2,000: they are shown, and told about before
+    they end. What is there already stays as it is."""
+    taken = watching.watch_list(principal, body.certificates, body.enterprise_project_id, clock.now())
+    there = sum(one.there for one in taken.outcomes)
+    refused = sum(one.refused is not None for one in taken.outcomes)
+    return {
+        "items": [_watched(one) for one in taken.outcomes],
+        "watched": len(taken.outcomes) - there - refused,
+        "there": there,
+        "refused": refused,
+        "authorities": taken.authorities,
+    }
+
+
+def _watched(one: Outcome) -> Shape:
+    known = {"place": one.place, "name": one.name, "there": one.there}
+    if one.refused is not None:
+        return {**known, **errors.refusal(one.refused, about_certificate=False).body}
+    return {**known, "certificate_id": one.certificate_id}
 
 
 def _second_pair() -> BadParameter:

@@ -339,6 +339,13 @@ class ImportBatch(Body):
     items: Annotated[list[Import], Field(min_length=1, max_length=100)]
 
 
+class WatchList(Body):
+    """PEM of many certificates, without their keys."""
+
+    certificates: str
+    enterprise_project_id: Word = "0"
+
+
 class ImportV2(Body):
     """The older API's upload (API §1.12)."""
 

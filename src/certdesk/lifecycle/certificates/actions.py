@@ -164,7 +164,14 @@ def create_hosted(principal: Principal, hosted: Sequence[Hosted], now: datetime)
 
     One INSERT for each table, however many there are; answers the ids in the same order.
     """
-    rows = [_hosted_row(principal, one, now) for one in hosted]
+    if not hosted:
+        return []
+    common = {
+        **_new_row(principal, New("", hosted[0].kind), now),
+        "source": "UPLOADED",
+        "state": State.UPLOAD.value,
+    }
+    rows = [_hosted_row(common, one) for one in hosted]
     missing = rows
     while missing := _insert_missing(missing):
         for row in missing:  # another process has just taken this id
@@ -182,14 +189,14 @@ def create_hosted(principal: Principal, hosted: Sequence[Hosted], now: datetime)
     return made
 
 
-def _hosted_row(principal: Principal, one: Hosted, now: datetime) -> dict[str, object]:
+def _hosted_row(common: Mapping[str, object], one: Hosted) -> dict[str, object]:
     return {
-        **_new_row(principal, New("", one.kind), now),
+        **common,
+        "id": ids.certificate_id(),
+        **_kind_columns(one.kind),
         **rules.version_columns(one.facts, 1),
         "first_issued_at": one.facts.not_before,
         "name": one.name,
-        "source": "UPLOADED",
-        "state": State.UPLOAD.value,
     }
 
 
@@ -226,6 +233,27 @@ def _new_row(principal: Principal, new: New, now: datetime) -> dict[str, object]
         "source": "BOUGHT",
         "name": ids.certificate_name(),
         "description": "",
+        **_kind_columns(bought),
+        "state": after.value,
+        "state_since": now,
+        "last_failure": "",
+        **rules.name_columns(new.names),
+        "current_version": 0,
+        "not_before": None,
+        "not_after": None,
+        "first_issued_at": None,
+        "auto_renewal": False,
+        "paid_until": None,
+        "notices": True,
+        "personal_data": False,
+        "created_at": now,
+        "updated_at": now,
+        "deleted_at": None,
+    }
+
+
+def _kind_columns(bought: Bought) -> dict[str, object]:
+    return {
         "brand": bought.brand,
         "type": bought.type,
         "level": bought.level,
@@ -236,23 +264,8 @@ def _new_row(principal: Principal, new: New, now: datetime) -> dict[str, object]
         "wildcard_quota": bought.wildcard_quota,
         "validity_months": bought.validity_months,
         "free": bought.free,
-        "state": after.value,
-        "state_since": now,
-        "last_failure": "",
         "enterprise_project_id": bought.enterprise_project_id,
-        **rules.name_columns(new.names),
-        "current_version": 0,
-        "not_before": None,
-        "not_after": None,
-        "first_issued_at": None,
-        "auto_renewal": False,
         "renews_id": bought.renews,
-        "paid_until": None,
-        "notices": True,
-        "personal_data": False,
-        "created_at": now,
-        "updated_at": now,
-        "deleted_at": None,
     }
 
 

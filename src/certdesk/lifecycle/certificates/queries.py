@@ -1,6 +1,6 @@
 """Reads of the inventory. Lists are hand-written SQL, keyset pages, and never select DER (law 13, G6)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -41,6 +41,7 @@ __all__ = [
 READING = frozenset({"scm:cert:get", "scm:cert:list", "scm:cert:download", "scm:cert:unsubscribe"})
 """UNS-5: what may be asked during the review of an unsubscription without ending it."""
 
+_IDS_A_STATEMENT = 1_000
 _NAMED = (
     "c.id IN (SELECT n.certificate_id FROM certificates_certificatename n"
     " WHERE n.account_id = %s AND n.name = %s)"
@@ -133,6 +134,31 @@ def same_certificate(account_id: str, name: str, fingerprint_sha256: str) -> str
         [account_id, name, fingerprint_sha256],
     )
     return str(found[0]) if found else ""
+
+
+def by_fingerprint(account_id: str, names: Mapping[str, str]) -> dict[str, str]:
+    """Ids of the account's certificates whose current version has one of these fingerprints (SHA-256).
+
+    Args:
+        names: by fingerprint one of the certificate's names, which finds it by the index of names.
+    """
+    named = sql.rows(
+        "SELECT certificate_id FROM certificates_certificatename"
+        f" WHERE account_id = %s AND name IN ({sql.marks(names)})",
+        [account_id, *names.values()],
+    )
+    ids = list({str(row[0]) for row in named})
+    found = dict[str, str]()
+    for start in range(0, len(ids), _IDS_A_STATEMENT):
+        some = ids[start : start + _IDS_A_STATEMENT]
+        rows = sql.rows(
+            "SELECT v.fingerprint_sha256, c.id FROM certificates_certificate c"
+            " JOIN certificates_version v ON v.certificate_id = c.id AND v.number = c.current_version"
+            f" WHERE c.id IN ({sql.marks(some)}) AND c.state <> 'DELETED' ORDER BY c.id DESC",
+            some,
+        )
+        found |= {str(fingerprint): str(certificate_id) for fingerprint, certificate_id in rows}
+    return {fingerprint: found[fingerprint] for fingerprint in names if fingerprint in found}
 
 
 def of_order(principal: Principal, order_id: str) -> list[Certificate]:

@@ -7,25 +7,21 @@ from datetime import datetime
 
 from certdesk.foundation.common import settings, sql
 from certdesk.foundation.common.baton import baton
-from certdesk.foundation.common.errors import BadParameter, CertdeskError
-from certdesk.foundation.iam import queries as iam
+from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal, Resource
 from certdesk.pki.keystore import actions as keystore
 from certdesk.pki.keystore import queries as keys
 from certdesk.pki.x509 import uploads
-from certdesk.pki.x509.certificates import chain_to_pem
 from certdesk.pki.x509.findings import Finding
-from certdesk.pki.x509.uploads import Public, Upload
+from certdesk.pki.x509.uploads import Upload
 
-from . import actions, editing, queries
+from . import actions, editing, elsewhere, queries
 from .errors import SameCertificate, UploadQuota
 from .models import Certificate
-from .rules import Bought, VersionFacts
 
 UPLOAD = "scm:cert:upload"
 AT_ONCE = 16  # certificates a transaction: each has six rows and more
 PAUSE = 0.002  # seconds between them, for other writers
-_DAYS_A_MONTH = 365.25 / 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +121,7 @@ def _checked(principal: Principal, given: Given, now: datetime) -> _Checked | Ce
         )
     except CertdeskError as refused:
         return refused
-    _check_project(principal, project)
+    elsewhere.check_project(principal, project)
     return _Checked(given, found, project)
 
 
@@ -144,7 +140,7 @@ def _host(principal: Principal, checked: Sequence[_Checked], now: datetime) -> l
     """One transaction; none is in it twice."""
     account_id = principal.account_id
     with sql.short_transaction():
-        room, outcomes = _room(account_id), list[CertdeskError | None]()
+        room, outcomes = elsewhere.room(account_id), list[CertdeskError | None]()
         for one in checked:
             refused = _refused(account_id, one, room - outcomes.count(None))
             outcomes.append(refused)
@@ -167,42 +163,7 @@ def _refused(account_id: str, one: _Checked, room: int) -> CertdeskError | None:
 
 def _hosted(one: _Checked, key_id: str) -> actions.Hosted:
     notes = {"findings": sorted({each.code for each in one.found.findings})}
-    return actions.Hosted(one.given.name, _kind(one.found, one.project), _version(one.found, key_id), notes)
-
-
-def watch(
-    principal: Principal, name: str, leaf: bytes, above: tuple[bytes, ...], project: str, now: datetime
-) -> Uploaded:
-    """Hosts a certificate that a server was seen to serve, without its key: it is watched, and cannot be
-    deployed from here (DEP-1).
-
-    Args:
-        leaf, above: DER; what leads to the root.
-
-    Raises:
-        as `upload`, but for the key.
-    """
-    project = project or "0"
-    principal.require(UPLOAD)
-    editing.check_name(name)
-    found = uploads.check_public(leaf, above, now, blocked=keys.is_blocked)
-    names = tuple(one.text for one in found.names)
-    principal.require(UPLOAD, Resource("cert", "", principal.account_id, project, principal.user_id, names))
-    _check_project(principal, project)
-    notes = {"findings": sorted({one.code for one in found.findings}), "key": "absent"}
-    hosted = actions.Hosted(name, _kind(found, project), _version(found, ""), notes)
-    with sql.short_transaction():
-        if _room(principal.account_id) <= 0:
-            raise UploadQuota(settings.get().upload_quota)
-        _refuse_same(principal.account_id, found)
-        certificate_id = actions.create_hosted(principal, [hosted], now)[0]
-    return Uploaded(certificate_id, found.findings)
-
-
-def _refuse_same(account_id: str, found: Public) -> None:
-    same = queries.same_certificate(account_id, found.names[0].text, found.facts.sha256)
-    if same:
-        raise SameCertificate(same)
+    return elsewhere.hosted(one.given.name, one.found, one.project, notes, key_id)
 
 
 def findings_of(certificate: Certificate, now: datetime) -> tuple[Finding, ...]:
@@ -214,61 +175,3 @@ def findings_of(certificate: Certificate, now: datetime) -> tuple[Finding, ...]:
     if version is None or now > version.not_after:
         return ()
     return uploads.findings_of(bytes(version.der), bytes(version.chain).decode("ascii"), now)
-
-
-def _check_project(principal: Principal, project: str) -> None:
-    if not iam.project_exists(principal.account_id, project):
-        raise BadParameter(
-            f"There is no enterprise project {project[:40]} that takes new certificates.",
-            next_step="Use 0 for the default project, or the id of an enabled one.",
-            field="enterprise_project_id",
-        )
-
-
-def _room(account_id: str) -> int:
-    """UPL-8: how many more may come. The account's row is held, so two uploads at once cannot share the
-    last place."""
-    quota = settings.get().upload_quota
-    if not sql.is_sqlite():  # whose writers come one at a time anyway
-        sql.row("SELECT 1 FROM iam_account WHERE id = %s FOR UPDATE", [account_id])
-    return quota - queries.hosted_count(account_id, quota)
-
-
-def _kind(found: Public, project: str) -> Bought:
-    """What lists and filters show of it, as if it had been bought: read from its names and dates."""
-    wildcards = sum(name.wildcard for name in found.names)
-    first = found.names[0].wildcard
-    several = len(found.names) > 1
-    lasts = found.facts.not_after - found.facts.not_before
-    return Bought(
-        brand="",
-        type="",
-        level="",
-        domain_type="MULTI_DOMAIN" if several else "WILDCARD" if first else "SINGLE_DOMAIN",
-        primary_domain_type="WILDCARD_DOMAIN" if first else "SINGLE_DOMAIN",
-        domain_quota=len(found.names),
-        single_quota=len(found.names) - wildcards - (not first),
-        wildcard_quota=wildcards - first,
-        validity_months=round(lasts.total_seconds() / 86_400 / _DAYS_A_MONTH),
-        enterprise_project_id=project,
-    )
-
-
-def _version(found: Public, key_id: str) -> VersionFacts:
-    facts = found.facts
-    return VersionFacts(
-        cause="UPLOAD",
-        issuer="",
-        serial=facts.serial[:40],
-        fingerprint_sha256=facts.sha256,
-        fingerprint_sha1=facts.sha1,
-        spki_sha256=facts.spki_sha256.hex(),
-        signature_algorithm=facts.signature_algorithm[:64],
-        key_algorithm=found.algorithm.value,
-        not_before=facts.not_before,
-        not_after=facts.not_after,
-        der=found.leaf,
-        chain=chain_to_pem(found.chain).encode("ascii"),
-        names=tuple(name.text for name in found.names),
-        key_id=key_id,
-    )

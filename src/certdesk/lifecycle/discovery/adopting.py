@@ -12,7 +12,7 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.lifecycle.applications import drafts
 from certdesk.lifecycle.applications.form import ApplicationForm
 from certdesk.lifecycle.certificates import rules as certificate_rules
-from certdesk.lifecycle.certificates import uploading
+from certdesk.lifecycle.certificates import watching
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.certificates.states import State
 from certdesk.lifecycle.deployment import actions as deployment
@@ -76,7 +76,7 @@ def _watched(principal: Principal, endpoint: Endpoint, wanted: Wanted, now: date
             f"It is {endpoint.certificate_id} of this account already.", next_step="Look at its page."
         )
     above = tuple(load_chain_pem(bytes(endpoint.chain).decode("ascii"))) if endpoint.chain else ()
-    made = uploading.watch(
+    made = watching.watch(
         principal, wanted.name, bytes(endpoint.der), above, wanted.enterprise_project_id, now
     )
     with short_transaction():

@@ -1,5 +1,6 @@
 """Reads of the keystore, and the claim of a key from the pool, hand-written for the hot path."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from certdesk.foundation.common import sql
@@ -7,6 +8,8 @@ from certdesk.pki.x509.keys import KeyAlgorithm
 
 from . import blocklist
 from .models import Held, State
+
+_DIGESTS_A_STATEMENT = 500
 
 
 def is_blocked(spki_sha256: bytes | str) -> bool:
@@ -23,6 +26,21 @@ def is_blocked(spki_sha256: bytes | str) -> bool:
     if listed and bytes.fromhex(digest) in listed:
         return True
     return sql.row("SELECT 1 FROM keystore_blockedkey WHERE spki_sha256 = %s", [digest]) is not None
+
+
+def blocked_among(digests: Collection[bytes]) -> frozenset[bytes]:
+    """As `is_blocked` for many: those that are.
+
+    Raises:
+        BlocklistUnreadable: as `is_blocked`.
+    """
+    wanted, listed = list(digests), blocklist.load()
+    found = {one for one in wanted if one in listed}
+    for start in range(0, len(wanted), _DIGESTS_A_STATEMENT):
+        some = wanted[start : start + _DIGESTS_A_STATEMENT]
+        text = f"SELECT spki_sha256 FROM keystore_blockedkey WHERE spki_sha256 IN ({sql.marks(some)})"
+        found |= {bytes.fromhex(str(row[0])) for row in sql.rows(text, [one.hex() for one in some])}
+    return frozenset(found)
 
 
 def pool_counts() -> dict[str, int]:

@@ -46,21 +46,25 @@ class CertificateFacts:
     issuer: str
 
 
-def facts(der: bytes, read: x509.Certificate | None = None) -> CertificateFacts:
+def facts(
+    der: bytes,
+    read: x509.Certificate | None = None,
+    public_key: CertificatePublicKeyTypes | None = None,
+) -> CertificateFacts:
     """Read one certificate.
 
     Args:
-        read: the same, where the caller has read it already.
+        read, public_key: the same and its key, where the caller has read them already.
 
     Raises:
         BadCertificate: whatever is wrong with the bytes; no other exception.
     """
     with _reading():
         certificate = read or x509.load_der_x509_certificate(der)
-        public_key: CertificatePublicKeyTypes = certificate.public_key()
+        public_key = public_key or certificate.public_key()
         return CertificateFacts(
             serial=serial_hex(certificate.serial_number),
-            names=_names(certificate),
+            names=names_of(certificate),
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
             sha1=hashlib.sha1(der, usedforsecurity=False).hexdigest(),
@@ -156,7 +160,8 @@ def _reading() -> Iterator[None]:
         ) from fault
 
 
-def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
+    """DNS names and addresses of the SAN as they stand; foreign text, not checked."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:

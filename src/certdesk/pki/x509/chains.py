@@ -17,6 +17,8 @@ from .errors import UploadRefused, shown
 MOST_ABOVE = 10  # certificates above the leaf; clients give up at about as many
 NO_RESOLVE, OUT_OF_TIME, WRONG_ORDER = "SCM.0013", "SCM.9060", "SCM.0079"
 _ORDER = "Put the server's certificate first, then its issuer, then that one's issuer, and nothing else."
+_ALONE = "It came without the certificates of its CA, so nobody can tell whether that CA signed it."
+_SELF_SIGNED = "It names itself as its issuer: no CA stands behind it."
 
 Chain = Sequence[x509.Certificate]
 HostName = x509.DNSName | x509.IPAddress
@@ -43,6 +45,17 @@ def check_chain(chain: Chain, now: datetime) -> None:
         _refuse_no_ca(chain[place], place + 1)
     if not whole:
         _refuse_path(chain, now)
+
+
+def fault(chain: Chain, now: datetime) -> str:
+    """What is wrong with a chain, as a sentence; empty when it holds."""
+    if len(chain) == 1:
+        return _ALONE if chain[0].issuer != chain[0].subject else _SELF_SIGNED
+    try:
+        check_chain(chain, now)
+    except UploadRefused as refused:
+        return refused.message
+    return ""
 
 
 def _holds(chain: Chain, now: datetime) -> bool:
@@ -75,20 +88,28 @@ def _refuse_length(length: int) -> None:
 
 
 def _refuse_time(certificate: x509.Certificate, place: int, now: datetime) -> None:
-    which, field = _which(place), _field(place)
-    if now > certificate.not_valid_after_utc:
-        raise UploadRefused(
-            f"{which} expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC.",
-            next_step="Upload its successor." if place == 1 else "Take the CA's present certificates.",
-            code=OUT_OF_TIME,
-            field=field,
-        )
+    refuse_over(certificate, place, now)
     if now < certificate.not_valid_before_utc:
         raise UploadRefused(
-            f"{which} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC.",
+            f"{_which(place)} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC.",
             next_step="Upload it from then on.",
             code=OUT_OF_TIME,
-            field=field,
+            field=_field(place),
+        )
+
+
+def refuse_over(certificate: x509.Certificate, place: int, now: datetime) -> None:
+    """Refuses what has expired (UPL-4).
+
+    Args:
+        place: of the certificate in its chain, 1 = the leaf.
+    """
+    if now > certificate.not_valid_after_utc:
+        raise UploadRefused(
+            f"{_which(place)} expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC.",
+            next_step="Upload its successor." if place == 1 else "Take the CA's present certificates.",
+            code=OUT_OF_TIME,
+            field=_field(place),
         )
 
 

@@ -12,8 +12,14 @@ LABEL_LIMIT = 63  # octets, RFC 1035 §2.3.4
 NAME_LIMIT = 253  # octets of the whole name in text form without the trailing dot
 
 _FOREIGN = re.compile(r"[^a-z0-9-]")
+_USUAL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LOOK_ALIKE_SCRIPTS = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
+
+
+def is_usual(name: str) -> bool:
+    """Whether `label_fault` finds nothing in any label, said at once; False = look at each."""
+    return "--" not in name and _USUAL.fullmatch(name) is not None
 
 
 def label_fault(label: str) -> str:

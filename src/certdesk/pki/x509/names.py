@@ -229,11 +229,12 @@ def _canonical(text: str) -> Name:
 
 
 def _refuse_bad_labels(text: str, name: Name) -> None:
-    for label in name.labels:
+    labels = name.labels
+    for label in () if letters.is_usual(name.base) else labels:
         fault = letters.label_fault(label)
         if fault:
             raise _refusal(text, fault, "Correct the name.")
-    if letters.ends_in_a_number(name.labels):
+    if letters.ends_in_a_number(labels):
         raise _refusal(
             text,
             "ends in a number, so it would be read as an IP address",
@@ -245,8 +246,8 @@ def _refuse_reserved(text: str, name: Name, *, allow_internal: bool, allow_suffi
     forbidden = reserved_names.forbidden_reason(name.base)
     if forbidden:
         raise _refusal(text, forbidden, "Use a name that you own in the public DNS.")
-    internal = reserved_names.internal_reason(name.base)
-    if internal and not allow_internal:
+    internal = "" if allow_internal else reserved_names.internal_reason(name.base)
+    if internal:
         raise _refusal(text, internal, "Use a name that you own in the public DNS.")
     if not reserved_names.is_public_suffix(name.base):
         _refuse_wide_wildcard(text, name)

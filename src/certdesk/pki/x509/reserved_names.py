@@ -18,6 +18,8 @@ FORBIDDEN = {
     "arpa": "is under .arpa, which is reserved for the infrastructure of the DNS",
 }
 
+_FORBIDDEN_ENDS = tuple(f".{zone}" for zone in FORBIDDEN)
+
 # Internal by a written rule; any other top-level name that is not on the list is internal too.
 INTERNAL = {
     "localhost": "is a reserved name for the host itself (RFC 6761)",
@@ -28,19 +30,20 @@ INTERNAL = {
     "example": "is under .example, which is reserved for documentation (RFC 6761)",
 }
 
+_INTERNAL_ENDS = tuple(f".{zone}" for zone in INTERNAL)
+
 
 def forbidden_reason(host: str) -> str:
     """Why `host` can never be certified; empty when it can."""
-    if _is_under(host, "home.arpa"):
+    if not f".{host}".endswith(_FORBIDDEN_ENDS) or _is_under(host, "home.arpa"):
         return ""
     return _reason(FORBIDDEN, host)
 
 
 def internal_reason(host: str) -> str:
     """Why `host` is an internal name; empty when it is a name of the public DNS."""
-    reason = _reason(INTERNAL, host)
-    if reason:
-        return reason
+    if f".{host}".endswith(_INTERNAL_ENDS):
+        return _reason(INTERNAL, host)
     if "." not in host and not is_public_suffix(host):
         return "is a single label, so it is an internal name and not one of the public DNS"
     if not suffix_list().publicsuffix(host):

@@ -11,11 +11,12 @@ from datetime import datetime
 from functools import lru_cache
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from . import certificates, chains, foreign_formats, keys, names, pem, uploaded_keys, weak_keys
 from .certificates import CertificateFacts
 from .errors import BadName, UploadRefused, WeakKey
-from .findings import Finding, findings
+from .findings import Finding, alone, findings
 from .keys import KeyAlgorithm, PrivateKey
 
 TEXT_LIMIT = 64_000  # characters of PEM: a leaf of 250 names and ten certificates above it fit
@@ -69,9 +70,10 @@ def check_upload(
     """
     uploaded_keys.check_length(private_key)
     leaf, above = _in_order(certificate, chain)
-    parsed, found_names, facts = _parsed(leaf, above)
-    algorithm = _algorithm(parsed[0], blocked)
-    key = uploaded_keys.read(private_key, parsed[0].public_key())
+    parsed, public_key, found_names, facts = _parsed(leaf, above)
+    algorithm = _algorithm(public_key)
+    refuse_blocked(facts, blocked)
+    key = uploaded_keys.read(private_key, public_key)
     return Upload(leaf, above, facts, found_names, algorithm, _checked(parsed, now), key)
 
 
@@ -83,18 +85,48 @@ def check_public(
     Raises:
         UploadRefused: as `check_upload`.
     """
-    parsed, found_names, facts = _parsed(leaf, above)
-    algorithm = _algorithm(parsed[0], blocked)
+    parsed, public_key, found_names, facts = _parsed(leaf, above)
+    algorithm = _algorithm(public_key)
+    refuse_blocked(facts, blocked)
     return Public(leaf, above, facts, found_names, algorithm, _checked(parsed, now))
+
+
+def of_list(leaf: bytes, read: x509.Certificate, above: tuple[bytes, ...], now: datetime) -> Public:
+    """One of many that are only to be watched: its names, key and time. Whether `above` signed it is looked
+    at when somebody opens its page (`findings_of`), whether its key is blocked by `refuse_blocked`.
+
+    Args:
+        read: the leaf.
+
+    Raises:
+        UploadRefused: as `check_public`, but for those two.
+    """
+    with reading("certificate", UNREADABLE):
+        chains.refuse_over(read, 1, now)
+        found_names, public_key = _names(read), read.public_key()
+        facts = certificates.facts(leaf, read, public_key)
+        algorithm = _algorithm(public_key)
+    return Public(leaf, above, facts, found_names, algorithm, ())
+
+
+def refuse_blocked(facts: CertificateFacts, blocked: Callable[[bytes], bool]) -> None:
+    """Raises:
+    UploadRefused: the key is on a list of compromised ones.
+    """
+    try:
+        weak_keys.refuse_blocked(facts.spki_sha256, blocked)
+    except WeakKey as fault:
+        raise _weak(fault) from fault
 
 
 def _parsed(
     leaf: bytes, above: tuple[bytes, ...]
-) -> tuple[list[x509.Certificate], tuple[names.Name, ...], CertificateFacts]:
-    with _reading("certificate", UNREADABLE):
+) -> tuple[list[x509.Certificate], CertificatePublicKeyTypes, tuple[names.Name, ...], CertificateFacts]:
+    with reading("certificate", UNREADABLE):
         own = x509.load_der_x509_certificate(leaf)
-        facts = certificates.facts(leaf, own)
-        return [own, *map(_above, above)], _names(own), facts
+        public_key = own.public_key()
+        facts = certificates.facts(leaf, own, public_key)
+        return [own, *map(_above, above)], public_key, _names(own), facts
 
 
 @lru_cache(maxsize=256)
@@ -104,19 +136,25 @@ def _above(der: bytes) -> x509.Certificate:
 
 
 def _checked(parsed: list[x509.Certificate], now: datetime) -> tuple[Finding, ...]:
-    with _reading("certificate_chain", CHAIN_UNREADABLE):
+    with reading("certificate_chain", CHAIN_UNREADABLE):
         chains.check_chain(parsed, now)
         return findings(parsed, list(_general_names(parsed[0])), now)
 
 
 def findings_of(leaf: bytes, chain: str, now: datetime) -> tuple[Finding, ...]:
-    """The findings about what is hosted already, by the eyes of today."""
-    parsed = [x509.load_der_x509_certificate(der) for der in (leaf, *certificates.load_chain_pem(chain))]
+    """The findings about what is hosted already, by the eyes of today; also what is wrong with its chain,
+    which nobody looked at before where the certificate is only watched."""
+    above = certificates.load_chain_pem(chain) if chain else ()
+    parsed = [x509.load_der_x509_certificate(der) for der in (leaf, *above)]
+    wrong = chains.fault(parsed, now)
+    if wrong:
+        each = [one for place in range(1, len(parsed) + 1) for one in alone(parsed, place)]
+        return (Finding("chain", 1, wrong), *each)
     return findings(parsed, list(_general_names(parsed[0])), now)
 
 
 def _in_order(certificate: str, chain: str) -> tuple[bytes, tuple[bytes, ...]]:
-    own = _blocks(certificate, "certificate", UNREADABLE)
+    own = ders(certificate, "certificate", UNREADABLE)
     above = _chain_blocks(chain) if chain.strip() else tuple(own[1:])
     if above and above[0] == own[0]:  # a "full chain" file in the field of the chain
         above = above[1:]
@@ -126,14 +164,22 @@ def _in_order(certificate: str, chain: str) -> tuple[bytes, tuple[bytes, ...]]:
 @lru_cache(maxsize=16)
 def _chain_blocks(chain: str) -> tuple[bytes, ...]:
     """The same for all that one CA issued, which comes one after the other."""
-    return tuple(_blocks(chain, "certificate_chain", CHAIN_UNREADABLE))
+    return tuple(ders(chain, "certificate_chain", CHAIN_UNREADABLE))
 
 
-def _blocks(text: str, field: str, code: str) -> list[bytes]:
-    """The DER of each certificate of a text."""
-    if len(text) > TEXT_LIMIT:
+def ders(text: str, field: str, code: str, limit: int = TEXT_LIMIT) -> list[bytes]:
+    """The DER of each certificate of a text.
+
+    Args:
+        field, code: of the refusal.
+        limit: characters.
+
+    Raises:
+        UploadRefused: too long, cut off, no certificate, or something else among them.
+    """
+    if len(text) > limit:
         raise UploadRefused(
-            f"The text has {len(text)} characters; at most {TEXT_LIMIT} are taken.",
+            f"The text has {len(text)} characters; at most {limit} are taken.",
             next_step="Leave out the text around the certificates.",
             code=code,
             field=field,
@@ -166,7 +212,7 @@ def _refuse_label(label: str, field: str, code: str) -> None:
         raise _foreign(advice, field, code)
     raise UploadRefused(
         f"A {label} stands among the certificates.",
-        next_step="Leave certificates alone in this text; the private key has a field of its own.",
+        next_step="Leave certificates alone in this text; private keys do not belong in it.",
         code=code,
         field=field,
     )
@@ -184,7 +230,7 @@ def refuse_bytes(content: bytes, field: str) -> UploadRefused:
 
 
 @contextmanager
-def _reading(field: str, code: str) -> Iterator[None]:
+def reading(field: str, code: str) -> Iterator[None]:
     """Parsers raise many types for foreign bytes; here each becomes one refusal, our own stay."""
     try:
         yield
@@ -230,19 +276,12 @@ def _names(leaf: x509.Certificate) -> tuple[names.Name, ...]:
     return tuple(dict.fromkeys(parsed))
 
 
-def _algorithm(leaf: x509.Certificate, blocked: Callable[[bytes], bool]) -> KeyAlgorithm:
-    """The key's algorithm, when it is neither weak nor blocked and of a kind that is kept here."""
-    with _reading("certificate", UNREADABLE):
-        public_key = leaf.public_key()
+def _algorithm(public_key: CertificatePublicKeyTypes) -> KeyAlgorithm:
+    """The key's algorithm, when it is not weak and of a kind that is kept here."""
     try:
-        weak_keys.refuse_weak(public_key, blocked=blocked)
+        weak_keys.refuse_weak(public_key)
     except WeakKey as fault:
-        raise UploadRefused(
-            fault.message,
-            next_step="Have a new certificate made for a new key.",
-            code=BAD_KEY,
-            field="certificate",
-        ) from fault
+        raise _weak(fault) from fault
     algorithm = keys.algorithm_of(public_key)
     if algorithm is None:
         raise UploadRefused(
@@ -252,3 +291,12 @@ def _algorithm(leaf: x509.Certificate, blocked: Callable[[bytes], bool]) -> KeyA
             field="certificate",
         )
     return algorithm
+
+
+def _weak(fault: WeakKey) -> UploadRefused:
+    return UploadRefused(
+        fault.message,
+        next_step="Have a new certificate made for a new key.",
+        code=BAD_KEY,
+        field="certificate",
+    )

@@ -14,8 +14,9 @@ from .table import Remote, Spec
 PANEL = "Over the API"
 TYPES: dict[str, Any] = {"integer": int, "boolean": bool, "texts": list[str]}
 WAITING = frozenset({"certificates.apply", "certificates.issue"})
-_EXTRA = ("import-folder", "wait")
-"""Commands that are no single operation."""
+Project = Annotated[
+    str, typer.Option("--enterprise-project-id", help="Where they belong; 0 is the default project.")
+]
 ProfileName = Annotated[str, typer.Option("--profile", help="Profile of config.toml.")]
 
 
@@ -27,12 +28,12 @@ class ChapterGroup(TyperGroup):
         self.chapter = chapter
 
     def list_commands(self, ctx: Any) -> list[str]:
-        extra = _EXTRA if self.chapter == "certificates" else ()
+        extra = _EXTRA if self.chapter == "certificates" else {}
         return sorted([*table.of_chapter(self.chapter), *extra])
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if self.chapter == "certificates" and cmd_name in _EXTRA:
-            return wait_command() if cmd_name == "wait" else import_folder_command()
+            return _EXTRA[cmd_name]()
         found = table.of_chapter(self.chapter).get(cmd_name)
         return None if found is None else command_of(found)
 
@@ -73,14 +74,35 @@ def import_folder_command() -> TyperCommand:
         metavar="FOLDER",
         help="NAME.crt and NAME.key, NAME.pem with both, or folders of fullchain.pem and privkey.pem.",
     )
-    project = typer.Option("--enterprise-project-id", help="Where they belong; 0 is the default project.")
     parameters = [
         _parameter("folder", Annotated[str, folder]),
-        _parameter("project", Annotated[str, project], "0"),
+        _parameter("project", Project, "0"),
         *_common(),
     ]
     text = "Hosts all certificates of a folder with their keys; a repeat takes only what is missing."
     return _made("import-folder", text, run, parameters)
+
+
+def watch_files_command() -> TyperCommand:
+    def run(**given: Any) -> None:
+        from . import running
+
+        running.watch_files(**given)
+
+    paths = typer.Argument(
+        metavar="PATH...", help="Files of certificates (PEM or DER), and folders with all below them."
+    )
+    parameters = [
+        _parameter("paths", Annotated[list[str], paths]),
+        _parameter("project", Project, "0"),
+        *_common(),
+    ]
+    text = "Watches certificates from elsewhere without their keys; a repeat takes only what is missing."
+    return _made("watch-files", text, run, parameters)
+
+
+_EXTRA = {"import-folder": import_folder_command, "wait": wait_command, "watch-files": watch_files_command}
+"""Commands that are no single operation."""
 
 
 def _made(name: str, doc: str, run: Callable[..., None], given: list[inspect.Parameter]) -> TyperCommand:

@@ -8,6 +8,7 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ import typer
 
 from certdesk.client import Certdesk, ClientError, Download, Refused, Waiting
 
-from . import importing, profiles, showing, waiting
+from . import importing, profiles, showing, waiting, watching
 from .commands import python_name
 from .table import Remote, Spec
 
@@ -60,24 +61,57 @@ def wait(certificate_id: str, timeout: float, as_json: bool, profile: str) -> No
 
 def import_folder(folder: str, project: str, as_json: bool, profile: str) -> None:
     """`certdesk certificates import-folder`."""
-    lines: list[importing.Line] = []
+    found = importing.pairs(Path(folder).expanduser())
+
+    def sent(desk: Certdesk) -> Iterator[importing.Line]:
+        for line in importing.send(desk, found, project):
+            if not as_json:
+                print(f"{line.outcome:<8} {line.file}  {line.certificate_id or line.why}", flush=True)
+            yield line
+
+    _many(sent, "hosted", as_json, profile)
+
+
+def watch_files(paths: list[str], project: str, as_json: bool, profile: str) -> None:
+    """`certdesk certificates watch-files`; a line for each that is refused, and one as each part is done."""
+    found = watching.certificates([Path(one).expanduser() for one in paths])
+
+    def sent(desk: Certdesk) -> Iterator[watching.Line]:
+        for number, line in enumerate(watching.send(desk, found, project), start=1):
+            if not as_json and line.outcome == "refused":
+                named = f"{line.file} {line.name}".strip()
+                print(f"refused  {named}  {line.why}", flush=True)
+            if not as_json and number % 1_000 == 0:
+                print(f"{number} done", flush=True)
+            yield line
+
+    _many(sent, "watched", as_json, profile)
+
+
+def _many(
+    send: Callable[[Certdesk], Iterator[importing.Line] | Iterator[watching.Line]],
+    done: str,
+    as_json: bool,
+    profile: str,
+) -> None:
+    """Sends what is in many files, and ends with what became of them; `done` is the outcome that is meant."""
+    lines: list[importing.Line | watching.Line] = []
     try:
         with client(profile) as desk:
-            for line in importing.send(desk, importing.pairs(Path(folder).expanduser()), project):
-                lines.append(line)
-                if not as_json:
-                    print(f"{line.outcome:<8} {line.file}  {line.certificate_id or line.why}", flush=True)
+            lines.extend(send(desk))
     except profiles.ProfileRefused as refused:
         end(str(refused), 2)
     except OSError as error:
-        end(f"{folder} cannot be read: {error.strerror}. Check the folder.", 2)
+        end(f"{error.filename} cannot be read: {error.strerror}. Check the path.", 2)
     except ClientError as refused:
         end(f"{sentence(refused)} {len(lines)} were done; run it again for the rest.", 1)
-    counts = {name: sum(one.outcome == name for one in lines) for name in ("hosted", "there", "refused")}
+    counts = {name: sum(one.outcome == name for one in lines) for name in (done, "there", "refused")}
     if as_json:
         print(json.dumps({**counts, "lines": [asdict(one) for one in lines]}, indent=2, ensure_ascii=False))
     else:
-        print("{hosted} hosted, {there} were there already, {refused} refused.".format(**counts))
+        print(
+            "{} {}, {} were there already, {} refused.".format(counts[done], done, *list(counts.values())[1:])
+        )
     if counts["refused"]:
         raise typer.Exit(1)
 

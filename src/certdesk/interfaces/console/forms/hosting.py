@@ -1,6 +1,6 @@
 """Uploading a certificate, deleting one, unsubscribing from one (guide chapter 5)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
@@ -13,11 +13,7 @@ from .common import put
 
 MONO = {"class": "cd-mono", "autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
 FILE_LIMIT = 256 * 1024  # bytes; what is really taken is far less
-FILES = {
-    "certificate_file": "certificate",
-    "certificate_chain_file": "certificate_chain",
-    "private_key_file": "private_key",
-}
+LIST_LIMIT = 5 * 1024 * 1024  # bytes; a certificate is 1 to 2 KiB of PEM
 
 
 class _KeyText(forms.Textarea):
@@ -35,9 +31,48 @@ def _file(label: Any, accept: str) -> forms.FileField:
     return forms.FileField(label=label, required=False, widget=forms.FileInput(attrs={"accept": accept}))
 
 
-class UploadForm(forms.Form):
-    """Each of the three texts is typed, or chosen as a file; a file stands before what was typed."""
+class _TypedOrChosen(forms.Form):
+    """Each text of `files` (its file field: its text field) is typed, or chosen as a file; a file stands
+    before what was typed."""
 
+    files_of: ClassVar[dict[str, str]]
+    limit: ClassVar[int] = FILE_LIMIT
+
+    def __init__(self, data: Any = None, files: Any = None) -> None:
+        super().__init__(data, files, label_suffix="")
+        for file, text in self.files_of.items():
+            if file in self.files:
+                self.fields[text].required = False
+
+    def clean(self) -> dict[str, Any]:
+        """Puts the texts of chosen files in the places of typed ones."""
+        cleaned = super().clean() or {}
+        for file, text in self.files_of.items():
+            chosen = cleaned.pop(file, None)
+            if chosen is not None:
+                cleaned[text] = self._read(chosen, text)
+        return cleaned
+
+    def _read(self, file: "UploadedFile[bytes]", field: str) -> str:
+        if (file.size or 0) > self.limit:
+            self.add_error(field, _("The file is far too large for that; choose the PEM file alone."))
+            return ""
+        content: bytes = file.read()
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            put(self, uploads.refuse_bytes(content, field))
+            return ""
+
+
+class UploadForm(_TypedOrChosen):
+    """A certificate, its chain and its key."""
+
+    files_of: ClassVar = {
+        "certificate_file": "certificate",
+        "certificate_chain_file": "certificate_chain",
+        "private_key_file": "private_key",
+    }
     name = forms.CharField(
         label=gettext_lazy("Certificate name"),
         max_length=512,
@@ -72,31 +107,21 @@ class UploadForm(forms.Form):
         initial=True,
     )
 
-    def __init__(self, data: Any = None, files: Any = None) -> None:
-        super().__init__(data, files, label_suffix="")
-        for file, text in FILES.items():
-            if file in self.files:
-                self.fields[text].required = False
 
-    def clean(self) -> dict[str, Any]:
-        """Puts the texts of chosen files in the places of typed ones."""
-        cleaned = super().clean() or {}
-        for file, text in FILES.items():
-            chosen = cleaned.pop(file, None)
-            if chosen is not None:
-                cleaned[text] = self._read(chosen, text)
-        return cleaned
+class WatchForm(_TypedOrChosen):
+    """Many certificates in one text."""
 
-    def _read(self, file: "UploadedFile[bytes]", field: str) -> str:
-        if (file.size or 0) > FILE_LIMIT:
-            self.add_error(field, _("The file is far too large for that; choose the PEM file alone."))
-            return ""
-        content: bytes = file.read()
-        try:
-            return content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            put(self, uploads.refuse_bytes(content, field))
-            return ""
+    files_of: ClassVar = {"certificates_file": "certificates"}
+    limit: ClassVar = LIST_LIMIT
+
+    certificates = forms.CharField(
+        label=gettext_lazy("Certificates"),
+        widget=_text(8),
+        help_text=gettext_lazy(
+            "PEM text, up to 2,000 in any order. Add those of their CAs where you have them."
+        ),
+    )
+    certificates_file = _file(gettext_lazy("or a file with all of them"), ".pem,.crt,.cer,.txt")
 
 
 class UnsubscribeForm(forms.Form):

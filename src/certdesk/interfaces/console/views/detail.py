@@ -1,5 +1,6 @@
 """What the page of one certificate shows, put together from its cards."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -44,7 +45,9 @@ WAITING = frozenset(
 def context(principal: Principal, certificate: Certificate, now: datetime) -> dict[str, Any]:
     """Everything for `console/certificate.html`."""
     application = applications.latest(certificate.id)
-    standing = standing_of(certificate, application, now)
+    versions = list(queries.versions(certificate))
+    keyless = certificate.source == "UPLOADED" and not any(one.key_id for one in versions)
+    standing = replace(standing_of(certificate, application, now), watched=keyless)
     resource = rules.resource_of(certificate)
     buttons = present.buttons(
         rules.offers(certificate, now, in_console=True),
@@ -58,7 +61,6 @@ def context(principal: Principal, certificate: Certificate, now: datetime) -> di
         buttons = present.renewal(buttons, urgent=True) or present.replaced(
             buttons, rows.successor(certificate, urgent=True, small=False)
         )
-    versions = list(queries.versions(certificate))
     ordered = ca_order.card(principal, certificate)
     return {
         "title": certificate.domain or certificate.name,

@@ -1,4 +1,4 @@
-"""Uploading a certificate from elsewhere (§5.6)."""
+"""Uploading a certificate from elsewhere (§5.6), and watching a list of them without their keys."""
 
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from certdesk.interfaces.operations.registry import call
 from certdesk.lifecycle.certificates.uploading import UPLOAD
 
 from ..forms.common import put
-from ..forms.hosting import UploadForm
+from ..forms.hosting import UploadForm, WatchForm
 from . import detail
 from .page import back_to, code_of, page, tell
 
@@ -41,3 +41,36 @@ def upload(request: HttpRequest, principal: Principal) -> HttpResponse:
         "back": reverse("certificates"),
     }
     return render(request, "console/upload.html", context, status=422 if form.errors else 200)
+
+
+@page(UPLOAD, post=UPLOAD)
+def watch(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """Many certificates at once; what became of them stands above the form, each refusal with its reason."""
+    posted = request.method == "POST"
+    form = WatchForm(request.POST, request.FILES) if posted else WatchForm()
+    code, answer = "", dict[str, Any]()
+    if posted and form.is_valid():
+        try:
+            _status, answer = cast(
+                tuple[int, dict[str, Any]],
+                call("certificates.batch_watch", principal, body=form.cleaned_data),
+            )
+        except CertdeskError as error:
+            put(form, error)
+            code = code_of(error)
+        else:
+            form = WatchForm()
+    context = {
+        "title": _("Watch a list of certificates"),
+        "form": form,
+        "code": code,
+        "answer": answer,
+        "refused": [one for one in answer.get("items", ()) if "error_code" in one],
+        "crumbs": [
+            detail.crumb(_("Certificates"), reverse("certificates")),
+            detail.crumb(_("Upload certificate"), reverse("upload")),
+        ],
+        "back": reverse("certificates"),
+        "watched": f"{reverse('certificates')}?status=UPLOAD",
+    }
+    return render(request, "console/watch.html", context, status=422 if form.errors else 200)

@@ -328,6 +328,30 @@ class ImportedBatch(TypedDict):
     refused: int
 
 
+class WatchedOne(TypedDict):
+    """Which certificate of the list (1 = the first): watched, with its id; or refused, with code and text.
+
+    `there`: it was in the inventory before.
+    """
+
+    place: int
+    name: str
+    there: bool
+    certificate_id: NotRequired[CertificateId]
+    error_code: NotRequired[str]
+    error_msg: NotRequired[str]
+
+
+class WatchedList(TypedDict):
+    """`authorities`: certificates of CAs, which stand above the others and are not listed."""
+
+    items: list[WatchedOne]
+    watched: int
+    there: int
+    refused: int
+    authorities: int
+
+
 class Issued(TypedDict):
     """The certificate, where every name was proved already; else why it is not paid, if it is not."""
 
@@ -465,6 +489,7 @@ ANSWERS: dict[str, object] = {
     "certificates.download": FileAnswer("application/zip"),
     "certificates.import": Imported,
     "certificates.batch_import": ImportedBatch,
+    "certificates.batch_watch": WatchedList,
     "certificates.apply": Requested,
     "certificates.cancel": Done,
     "certificates.reopen": NewStatus,

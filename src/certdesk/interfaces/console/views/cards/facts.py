@@ -190,7 +190,7 @@ def key_text(application: Application | None, version: Version | None) -> str:
     if not algorithm:
         return ""
     word = ALGORITHMS.get(algorithm, algorithm)
-    if version and version.cause == "UPLOAD":
+    if version and version.cause == "UPLOAD" and version.key_id:
         return _("%(key)s, uploaded") % {"key": word}
     if application is not None and application.csr_mode == "STORED":
         return _("%(key)s, of a stored CSR") % {"key": word}
