@@ -93,7 +93,7 @@ class Settings(BaseModel):
         None, description="File whose first line is the PIN of the token's user, mode 0600."
     )
     upload_quota: int = Field(
-        1000,
+        20_000,
         ge=0,
         le=1_000_000,
         description="Uploaded certificates that an account may host at the same time.",
