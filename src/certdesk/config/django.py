@@ -21,7 +21,7 @@ CONSOLE = PACKAGE / "interfaces" / "console"
 def _database() -> dict[str, Any]:
     if not CERTDESK.database_url:
         return {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "certdesk.foundation.common.sqlite",
             "NAME": str(CERTDESK.data / "certdesk.sqlite3"),
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",  # a writer waits at BEGIN, never fails half-way

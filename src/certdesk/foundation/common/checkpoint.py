@@ -3,7 +3,6 @@
 SQLite folds in the commit that makes the log too long: a web request then waits for thousands of pages.
 """
 
-import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -25,7 +24,7 @@ def fold(database: str) -> tuple[int, int]:
         database: path of the SQLite file.
     """
     log, mark = Path(f"{database}-wal"), Path(f"{database}{turns.SUFFIX}")
-    if _written(log) == _written(mark):
+    if _written(log) == _folded(mark):
         return 0, 0
     with closing(sqlite3.connect(database, timeout=1, isolation_level=None)) as own:
         pages, folded = _checkpoint(own)
@@ -33,7 +32,7 @@ def fold(database: str) -> tuple[int, int]:
             if folded < pages:
                 pages, folded = _checkpoint(own)
             if folded == pages:
-                os.utime(mark, ns=(_written(log), _written(log)))
+                _remember(mark, _written(log))
     return pages, folded
 
 
@@ -42,9 +41,26 @@ def _checkpoint(own: sqlite3.Connection) -> tuple[int, int]:
     return int(pages), int(folded)
 
 
-def _written(file: Path) -> int:
-    """Nanoseconds; the turns' file has the moment of the log that was folded in whole last. 0: not there."""
+def _written(log: Path) -> int:
+    """When, in nanoseconds; 0: it is not there."""
     try:
-        return file.stat().st_mtime_ns
+        return log.stat().st_mtime_ns
     except FileNotFoundError:
         return 0
+
+
+def _folded(mark: Path) -> int:
+    """Since when the log is folded in whole, as `_written` says it; in the turns' file, behind its number."""
+    try:
+        with mark.open("rb") as file:
+            found = file.read(2 * turns.BYTES)[turns.BYTES :]
+    except FileNotFoundError:
+        return 0
+    return int.from_bytes(found, "little")
+
+
+def _remember(mark: Path, moment: int) -> None:
+    """In a turn, which made the file."""
+    with mark.open("r+b") as file:
+        file.seek(turns.BYTES)
+        file.write(moment.to_bytes(turns.BYTES, "little"))

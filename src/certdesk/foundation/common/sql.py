@@ -81,6 +81,9 @@ def _run(
     wrapper: BaseDatabaseWrapper, direct: sqlite3.Connection, statement: str, params: Sequence[Any]
 ) -> sqlite3.Cursor:
     try:
+        if not wrapper.in_atomic_block and turns.writes(statement):  # a transaction by itself
+            with turns.turn(str(wrapper.settings_dict["NAME"])):
+                return direct.execute(_question_marks(statement), params)
         return direct.execute(_question_marks(statement), params)
     except sqlite3.Error:
         with wrapper.wrap_database_errors:  # Django's error for it
