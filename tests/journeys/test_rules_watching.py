@@ -173,6 +173,23 @@ def test_both_sides_of_the_most_in_a_list(
     assert watch(alice, *several[:3])["watched"] == 3
 
 
+def test_both_sides_of_the_most_names(world: World, alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "MOST_NAMES", 5)
+    monkeypatch.setattr(watching, "NAMES", 2)
+    several = [world.leaf((f"{one}.example.com", "b.example.com"), serial=ord(one)) for one in "xyz"]
+    fault = alice.refused(WATCH, body={"certificates": "".join(map(pem, several))})
+    assert (fault.field, "more than 5 names" in fault.message) == ("certificates", True)
+    assert watch(alice, *several[:2], world.leaf(serial=4))["watched"] == 3
+
+
+def test_one_that_signed_itself_hides_no_ca(world: World, alice: Caller) -> None:
+    own = world.leaf(("own.example.com",), serial=8, subject="Elsewhere CA", aki=False)
+    below = world.leaf(serial=9, aki=False)
+    items = watch(alice, own, below, world.issuing, world.root)["items"]
+    chains = [alice("certificates.export", one["certificate_id"])["certificate_chain"] for one in items]
+    assert chains == ["", pem(world.issuing) + pem(world.root)]
+
+
 def test_the_quota_is_filled_and_no_more(
     world: World, alice: Caller, monkeypatch: pytest.MonkeyPatch, quota_of_three: None
 ) -> None:

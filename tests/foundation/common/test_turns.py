@@ -130,9 +130,13 @@ def by_hand() -> None:
     sql.execute("UPDATE jobs_schedule SET name = name WHERE name = %s", ["none"])
 
 
-@pytest.mark.skipif("CERTDESK_TEST_DATABASE_URL" in os.environ, reason="SQLite's alone")
 @pytest.mark.django_db(transaction=True)
 def test_whoever_writes_has_a_turn_beside_writers_without_a_gap() -> None:
+    if not sql.is_sqlite():  # there the rows are locked, and each write finds its own free
+        for write in (by_hand, by_the_orm, in_a_block):
+            write()
+        assert connection.get_autocommit()
+        return
     with hogs(str(connection.settings_dict["NAME"])):
         for write in (by_hand, by_the_orm, in_a_block) * 3:
             before = hogged()

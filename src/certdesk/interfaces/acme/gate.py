@@ -59,12 +59,17 @@ def refuse(request: HttpRequest, error: CertdeskError) -> HttpResponse:
     return answers.problem(error, base_or_own(request))
 
 
-def answer(request: HttpRequest, routes: list[URLPattern]) -> HttpResponse | None:
+def resolver(routes: list[URLPattern]) -> URLResolver:
+    """Made once: each answer asks it."""
+    return URLResolver(RegexPattern(r"^/"), routes)
+
+
+def answer(request: HttpRequest, routes: URLResolver) -> HttpResponse | None:
     """The answer to an ACME client, before sessions, CSRF and pages; None for anything else."""
     if not is_acme(request.path_info):
         return None
     try:
-        found = URLResolver(RegexPattern(r"^/"), routes).resolve(request.path_info)
+        found = routes.resolve(request.path_info)
     except Resolver404:
         return refuse(request, malformed("There is no such resource.", 404))
     response: HttpResponse = found.func(request, *found.args, **found.kwargs)

@@ -5,8 +5,9 @@ from django.http import HttpRequest, HttpResponse
 from . import gate, views
 
 urlpatterns = views.ROUTES
+_resolver = gate.resolver(urlpatterns)
 
 
 def answer(request: HttpRequest) -> HttpResponse | None:
     """The answer to an ACME client; None for anything else."""
-    return gate.answer(request, urlpatterns)
+    return gate.answer(request, _resolver)

@@ -1,16 +1,21 @@
 """The resources of the ACME server (RFC 8555, 8737, 8738, 9773)."""
 
 from datetime import datetime
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
 from certdesk.foundation.common import clock
 from certdesk.lifecycle.campaigns import queries as campaigns
-from certdesk.lifecycle.enrolment import advice, authorizations, finalizing, orders, revoking
+from certdesk.lifecycle.enrolment import advice, authorizations, finalizing, orders, queries, revoking
 from certdesk.lifecycle.enrolment.errors import malformed
-from certdesk.lifecycle.enrolment.models import Challenge, ChallengeState, Order, OrderState
+from certdesk.lifecycle.enrolment.models import (
+    Authorization,
+    Challenge,
+    ChallengeState,
+    Order,
+    OrderState,
+)
 
 from . import accounts, documents
 from .answers import empty, json_answer, text_answer
@@ -19,7 +24,8 @@ from .gate import resource
 from .strict import unb64
 
 PEM_CHAIN = "application/pem-certificate-chain"
-POLL = "2"  # seconds between two questions about what is under way
+PROOF, ISSUANCE = "1", "2"
+"""Seconds between two questions about what is under way: most proofs are found within one."""
 Answer = HttpResponse
 
 
@@ -55,7 +61,7 @@ def _order(order: Order, base: str, now: datetime, status: int = 200) -> Answer:
     state = orders.state_of(order, now)
     headers = {"Location": f"{base}{ROOT}/order/{order.id}"}
     if state == OrderState.PROCESSING:
-        headers["Retry-After"] = POLL
+        headers["Retry-After"] = ISSUANCE
     return json_answer(documents.order(order, state, base), base, status, headers)
 
 
@@ -113,12 +119,12 @@ def authz(request: HttpRequest, authz_id: str) -> Answer:
             raise malformed("An authorization takes the status deactivated, and nothing else.")
         found = authorizations.deactivate(found, call.now, call.source)
     state = authorizations.state_of(found, call.now)
-    headers = {"Retry-After": POLL} if state == "pending" and _is_looked_at(found) else {}
+    headers = {"Retry-After": PROOF} if state == "pending" and _is_looked_at(found) else {}
     return json_answer(documents.authorization(found, call.now, call.base), call.base, headers=headers)
 
 
-def _is_looked_at(found: Any) -> bool:
-    return bool(found.challenges.filter(state=ChallengeState.PROCESSING).exists())
+def _is_looked_at(found: Authorization) -> bool:
+    return any(one.state == ChallengeState.PROCESSING for one in queries.challenges_of.all(found.id))
 
 
 @resource("POST")
@@ -137,7 +143,7 @@ def _challenge(found: Challenge, base: str) -> Answer:
     response = json_answer(documents.challenge(found, base), base)
     response.headers["Link"] = f"{response.headers['Link']}, {up}"
     if found.state == ChallengeState.PROCESSING:
-        response.headers["Retry-After"] = POLL
+        response.headers["Retry-After"] = PROOF
     return response
 
 

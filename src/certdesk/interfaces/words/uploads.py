@@ -28,6 +28,7 @@ SHAPES = (
     _("A %(label)s stands among the certificates."),
     _("Leave certificates alone in this text; private keys do not belong in it."),
     _("The text has %(count)s certificates; at most %(most)s are taken."),
+    _("The text has certificates for more than %(most)s names."),
     _("Send it in parts."),
     _("It came without the certificates of its CA, so nobody can tell whether that CA signed it."),
     _("It names itself as its issuer: no CA stands behind it."),

@@ -5,7 +5,7 @@ One that a server was seen to serve, or a whole list of them.
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from . import actions, editing, elsewhere, queries
 from .errors import SameCertificate, UploadQuota
 from .uploading import UPLOAD, Uploaded
 
+NAMES = 1_000  # of all of them; one certificate may have a quarter of that
 AT_ONCE = 250  # certificates a transaction: four rows each, and nothing is sealed
 PAUSE = 0.002  # seconds between them, for other writers
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]")
@@ -141,16 +142,29 @@ def _require_names(principal: Principal, found: Public, project: str) -> None:
 
 def _written(principal: Principal, ready: Sequence[_Ready], project: str, now: datetime) -> list[Outcome]:
     outcomes, room = list[Outcome](), 0
-    for start in range(0, len(ready), AT_ONCE):
-        if start:
+    for number, some in enumerate(_chunks(ready)):
+        if number:
             with baton.aside():
                 time.sleep(PAUSE)
         with sql.short_transaction():
             if room < listing.MOST:  # far from the limit it is not counted again
                 room = elsewhere.room(principal.account_id)
-            outcomes += (chunk := _chunk(principal, ready[start : start + AT_ONCE], room, project, now))
+            outcomes += (chunk := _chunk(principal, some, room, project, now))
         room -= sum(not one.there and one.refused is None for one in chunk)
     return outcomes
+
+
+def _chunks(ready: Sequence[_Ready]) -> Iterator[list[_Ready]]:
+    """What one transaction takes each."""
+    chunk, names = list[_Ready](), 0
+    for one in ready:
+        if chunk and (len(chunk) == AT_ONCE or names + len(one.found.names) > NAMES):
+            yield chunk
+            chunk, names = [], 0
+        chunk.append(one)
+        names += len(one.found.names)
+    if chunk:
+        yield chunk
 
 
 def _chunk(

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import IntegrityError
 
-from certdesk.foundation.common import ids
+from certdesk.foundation.common import ids, sql
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Resource
 
@@ -17,6 +17,7 @@ from .rules import Asked
 
 APPLY = "scm:cert:apply"
 LISTED = 100
+_PROOFS = "enrolment_order_authorizations"
 
 
 def of(account: Account, order_id: str) -> Order:
@@ -66,7 +67,8 @@ def place(account: Account, wanted: Mapping[str, Any], now: datetime, source: st
                 created_at=now,
                 expires_at=now + states.ORDER_LIFE,
             )
-            order.authorizations.add(*[authorizations.obtain(account, one, product, now) for one in asked])
+            proofs = dict.fromkeys(authorizations.obtain(account, one, product, now).id for one in asked)
+            sql.insert(_PROOFS, [{"order_id": order.id, "authorization_id": one} for one in proofs])
     except IntegrityError:
         raise _replaced_already() from None
     return order

@@ -1,6 +1,7 @@
 """What every signed request of a client asks for."""
 
 from certdesk.foundation.common.reader import Reader
+from certdesk.foundation.iam.models import User
 from certdesk.lifecycle.certificates.models import Version
 
 from .models import Account, Authorization, Challenge, Order
@@ -19,6 +20,7 @@ _PROOFS = (
     " ORDER BY enrolment_authorization.created_at, enrolment_authorization.id"
 )
 
+user_of = Reader(User, "WHERE id = %s AND is_active")
 account_by_id = Reader(Account, f"{_ACCOUNT}id = %s", "credential")
 order_of = Reader(Order, "WHERE id = %s AND account_id = %s")
 authorization_of = Reader(Authorization, "WHERE id = %s AND account_id = %s")

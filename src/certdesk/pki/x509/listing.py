@@ -2,7 +2,7 @@
 CAs' to stand above them. Read within limits; one that cannot be taken hinders no other. Pure.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,7 +13,8 @@ from .certificates import is_self_issued
 from .errors import UploadRefused, shown
 from .uploads import Public
 
-MOST = 2_000  # certificates in a text
+MOST = 2_000  # certificates in a text, and
+MOST_NAMES = 50_000  # in all of them
 TEXT_LIMIT = 12_000_000  # characters of PEM
 
 
@@ -56,6 +57,8 @@ class _Authorities:
 
     def above(self, certificate: x509.Certificate) -> tuple[bytes, ...]:
         """What leads upwards from a server's certificate, its issuer first, as far as the text goes."""
+        if is_self_issued(certificate):
+            return ()
         asked = certificate.issuer, _issuer_key(certificate)
         if asked not in self.known:
             self.known[asked] = tuple(self._upwards(certificate))
@@ -103,19 +106,32 @@ def read_list(text: str, now: datetime) -> Listing:
             above.add(der, read)
         else:
             servers.append((place, der, read))
-    return Listing(tuple((place, _found(der, read, above, now)) for place, der, read in servers), above.count)
+    return Listing(tuple(_each(servers, above, now)), above.count)
+
+
+def _each(
+    servers: Sequence[tuple[int, bytes, x509.Certificate | Refused]], above: _Authorities, now: datetime
+) -> Iterator[tuple[int, Public | Refused]]:
+    names = 0
+    for place, der, read in servers:
+        found = _found(der, read, above, now)
+        names += len(found.names) if isinstance(found, Public) else 0
+        if names > MOST_NAMES:
+            raise _too_much(f"The text has certificates for more than {MOST_NAMES} names.")
+        yield place, found
 
 
 def _ders(text: str) -> list[bytes]:
     found = uploads.ders(text, "certificates", uploads.UNREADABLE, TEXT_LIMIT)
     if len(found) > MOST:
-        raise UploadRefused(
-            f"The text has {len(found)} certificates; at most {MOST} are taken.",
-            next_step="Send it in parts.",
-            code=uploads.UNREADABLE,
-            field="certificates",
-        )
+        raise _too_much(f"The text has {len(found)} certificates; at most {MOST} are taken.")
     return found
+
+
+def _too_much(sentence: str) -> UploadRefused:
+    return UploadRefused(
+        sentence, next_step="Send it in parts.", code=uploads.UNREADABLE, field="certificates"
+    )
 
 
 def _read(der: bytes) -> tuple[x509.Certificate, bool]:

@@ -16,7 +16,7 @@ from certdesk.client import Certdesk
 
 PATH = "/v3/scm/certificates/batch-watch"
 MOST = 2_000  # certificates of a request, and
-MOST_BYTES = 8 << 20  # of PEM: with JSON's escapes it stays below what a request may have
+MOST_BYTES = 3 << 19  # of PEM: also of certificates with many names, no more than a request may have
 SUFFIXES = frozenset({".crt", ".cer", ".pem", ".der"})
 _MOST_AUTHORITIES = 500  # of a request
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
