@@ -43,6 +43,7 @@ def test_a_list_is_watched_by_hand(
         page.locator("#id_certificates").fill("nothing")
         page.locator("[data-operation=watch]").click()
         page.locator("[data-code='SCM.0053']").wait_for()
+        watched.looked_at(f"{language}-refused")
         page.locator("#id_certificates").fill(text)
         page.locator("[data-operation=watch]").click()
         page.locator("[data-watched='2'][data-refused='1']").wait_for()

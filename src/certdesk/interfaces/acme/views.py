@@ -7,15 +7,9 @@ from django.urls import URLPattern, path
 
 from certdesk.foundation.common import clock
 from certdesk.lifecycle.campaigns import queries as campaigns
-from certdesk.lifecycle.enrolment import advice, authorizations, finalizing, orders, queries, revoking
+from certdesk.lifecycle.enrolment import advice, authorizations, finalizing, orders, revoking
 from certdesk.lifecycle.enrolment.errors import malformed
-from certdesk.lifecycle.enrolment.models import (
-    Authorization,
-    Challenge,
-    ChallengeState,
-    Order,
-    OrderState,
-)
+from certdesk.lifecycle.enrolment.models import Challenge, ChallengeState, Order, OrderState
 
 from . import accounts, documents
 from .answers import empty, json_answer, text_answer
@@ -118,13 +112,10 @@ def authz(request: HttpRequest, authz_id: str) -> Answer:
         if call.wanted != {"status": "deactivated"}:
             raise malformed("An authorization takes the status deactivated, and nothing else.")
         found = authorizations.deactivate(found, call.now, call.source)
-    state = authorizations.state_of(found, call.now)
-    headers = {"Retry-After": PROOF} if state == "pending" and _is_looked_at(found) else {}
-    return json_answer(documents.authorization(found, call.now, call.base), call.base, headers=headers)
-
-
-def _is_looked_at(found: Authorization) -> bool:
-    return any(one.state == ChallengeState.PROCESSING for one in queries.challenges_of.all(found.id))
+    document = documents.authorization(found, call.now, call.base)
+    looked_at = any(one["status"] == ChallengeState.PROCESSING for one in document["challenges"])
+    headers = {"Retry-After": PROOF} if document["status"] == "pending" and looked_at else {}
+    return json_answer(document, call.base, headers=headers)
 
 
 @resource("POST")

@@ -42,10 +42,6 @@ READING = frozenset({"scm:cert:get", "scm:cert:list", "scm:cert:download", "scm:
 """UNS-5: what may be asked during the review of an unsubscription without ending it."""
 
 _IDS_A_STATEMENT = 1_000
-_NAMED = (
-    "c.id IN (SELECT n.certificate_id FROM certificates_certificatename n"
-    " WHERE n.account_id = %s AND n.name = %s)"
-)
 _SEARCH_COLUMNS = {Sort.UPDATED: "c.updated_at", Sort.EXPIRES: EXPIRY, Sort.NAME: "c.name"}
 _SORT_COLUMNS = {
     SortKey.EXPIRY: (EXPIRY, "c.id"),
@@ -125,19 +121,14 @@ def same_certificate(account_id: str, name: str, fingerprint_sha256: str) -> str
     """Id of a certificate of the account whose current version is this very one; empty for none.
 
     Args:
-        name: one of its names, which finds it by the index of names.
+        name: as in `by_fingerprint`.
     """
-    found = sql.row(
-        f"SELECT c.id FROM certificates_certificate c JOIN certificates_version v ON v.certificate_id = c.id"
-        f" AND v.number = c.current_version WHERE {_NAMED} AND v.fingerprint_sha256 = %s"
-        " AND c.state <> 'DELETED' ORDER BY c.id LIMIT 1",
-        [account_id, name, fingerprint_sha256],
-    )
-    return str(found[0]) if found else ""
+    return by_fingerprint(account_id, {fingerprint_sha256: name}).get(fingerprint_sha256, "")
 
 
 def by_fingerprint(account_id: str, names: Mapping[str, str]) -> dict[str, str]:
-    """Ids of the account's certificates whose current version has one of these fingerprints (SHA-256).
+    """Ids of the account's certificates whose current version has one of these fingerprints (SHA-256); of
+    several the lowest.
 
     Args:
         names: by fingerprint one of the certificate's names, which finds it by the index of names.
@@ -147,7 +138,7 @@ def by_fingerprint(account_id: str, names: Mapping[str, str]) -> dict[str, str]:
         f" WHERE account_id = %s AND name IN ({sql.marks(names)})",
         [account_id, *names.values()],
     )
-    ids = list({str(row[0]) for row in named})
+    ids = sorted({str(row[0]) for row in named}, reverse=True)
     found = dict[str, str]()
     for start in range(0, len(ids), _IDS_A_STATEMENT):
         some = ids[start : start + _IDS_A_STATEMENT]

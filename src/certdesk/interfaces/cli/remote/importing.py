@@ -18,7 +18,7 @@ CERTIFICATES = frozenset({".crt", ".cer", ".pem"})
 THERE = "SCM.9062"
 _SHORTEST, _LONGEST = 3, 63  # characters of a certificate's name
 _KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----\n?", re.DOTALL)
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
+CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,12 @@ def _of_file(path: Path, folder: Path) -> Iterator[Pair]:
 
 def _holds_only_key(path: Path) -> bool:
     text = _read(path)
-    return _KEY.search(text) is not None and _CERTIFICATE.search(text) is None
+    return _KEY.search(text) is not None and CERTIFICATE.search(text) is None
 
 
 def _pair(certificate: Path, key: Path, name: str, folder: Path) -> Pair:
     file, text = str(certificate.relative_to(folder)), _read(certificate)
-    chain, own = "".join(_CERTIFICATE.findall(text)), _KEY.search(text) or _KEY.search(_read(key))
+    chain, own = "".join(CERTIFICATE.findall(text)), _KEY.search(text) or _KEY.search(_read(key))
     if not chain:
         return Pair(file, name, lacks="It has no certificate as PEM text that can be read.")
     if own is None:

@@ -3,8 +3,6 @@
 What is watched already is left alone, so a run that broke off is simply repeated.
 """
 
-import base64
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +11,15 @@ from typing import Any
 from cryptography import x509
 
 from certdesk.client import Certdesk
+from certdesk.pki.x509.certificates import to_pem
+
+from .importing import CERTIFICATE, CERTIFICATES
 
 PATH = "/v3/scm/certificates/batch-watch"
 MOST = 2_000  # certificates of a request, and
 MOST_BYTES = 3 << 19  # of PEM: also of certificates with many names, no more than a request may have
-SUFFIXES = frozenset({".crt", ".cer", ".pem", ".der"})
+SUFFIXES = CERTIFICATES | {".der"}
 _MOST_AUTHORITIES = 500  # of a request
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,10 @@ def _of_file(path: Path, name: str, silent: str = "") -> Iterator[Found]:
     """`silent`: of a file of a folder with these words nothing is said."""
     content = path.read_bytes()
     text = content.decode("utf-8", errors="replace")
-    blocks = _CERTIFICATE.findall(text)
+    blocks = CERTIFICATE.findall(text)
     if not blocks and content[:1] == b"\x30":  # DER
-        body = base64.encodebytes(content).decode("ascii")
-        blocks = [f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----"]
-    yield from (Found(name, block) for block in blocks)
+        blocks = [to_pem(content)]
+    yield from (Found(name, block.strip()) for block in blocks)
     if not blocks and not (silent and silent in text):
         yield Found(name, lacks="It holds no certificate, neither as PEM nor as DER.")
 
