@@ -189,7 +189,7 @@ class short_transaction:  # noqa: N801 used as a function
         if wrapper.in_atomic_block or wrapper.vendor != "sqlite":
             self._atomic.__enter__()
             return
-        self._turn = turn()
+        self._turn = turns.turn(str(wrapper.settings_dict["NAME"]))
         self._turn.__enter__()
         try:
             self._begin(wrapper)
@@ -238,12 +238,8 @@ class short_transaction:  # noqa: N801 used as a function
             wrapper.run_and_clear_commit_hooks()
 
 
-@contextmanager
-def turn() -> Iterator[None]:
+def turn() -> AbstractContextManager[None]:
     """This thread's turn among the writers of SQLite; nothing inside a transaction and on PostgreSQL."""
     wrapper = _wrapper()
-    if wrapper.vendor != "sqlite" or wrapper.in_atomic_block:
-        yield
-        return
-    with turns.turn(str(wrapper.settings_dict["NAME"])):
-        yield
+    alone = wrapper.vendor == "sqlite" and not wrapper.in_atomic_block
+    return turns.turn(str(wrapper.settings_dict["NAME"]) if alone else "")

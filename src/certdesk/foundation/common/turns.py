@@ -9,83 +9,103 @@ then goes early. It is no safeguard: a writer out of turn meets SQLite's own loc
 """
 
 import fcntl
+import mmap
 import os
 import struct
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 SUFFIX = "-turn"
-NUMBERS, BYTES = struct.Struct("<Q"), 8
-"""What the file begins with: the next number. What comes behind it is another module's (`checkpoint`)."""
-_GUARD = 0  # its byte is locked while a number is taken
+BYTES = 8
+"""What the file begins with: the next number. As many behind it are another module's (`checkpoint`)."""
+_SIZE = 2 * BYTES
 _FIRST = 16  # the byte of the number 0; nobody locks the one before
 _WRITING = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+
+_number = struct.Struct("<Q")
+_flock = struct.Struct("hhqqi4x")  # struct flock; an open file description has no process
+
+
+def _byte(kind: int, place: int) -> bytes:
+    return _flock.pack(kind, os.SEEK_SET, place, 1, 0)
+
+
+_GUARD, _NO_GUARD = _byte(fcntl.F_WRLCK, 0), _byte(fcntl.F_UNLCK, 0)
+"""The byte 0 is locked while a number is taken."""
+_FREE = struct.pack("h", fcntl.F_UNLCK)
 
 
 class _Gate:
     """One open lock file. Each thread needs its own: the kernel tells holders apart by open file."""
 
     def __init__(self, path: str) -> None:
-        self.path, self.pid = path, os.getpid()
+        self.path, self.pid, self.held = path, os.getpid(), False
         self.handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self.held = False
+        if os.fstat(self.handle).st_size < _SIZE:
+            os.ftruncate(self.handle, _SIZE)
+        self._map = mmap.mmap(self.handle, _SIZE)
 
     def __del__(self) -> None:
         if hasattr(self, "handle"):
             os.close(self.handle)
 
-    def lock(self, byte: int) -> None:
-        fcntl.fcntl(self.handle, fcntl.F_OFD_SETLKW, _flock(fcntl.F_WRLCK, byte))
-
-    def unlock(self, byte: int) -> None:
-        fcntl.fcntl(self.handle, fcntl.F_OFD_SETLK, _flock(fcntl.F_UNLCK, byte))
-
-    def number(self) -> int:
-        """The next number; its byte is locked."""
-        self.lock(_GUARD)
+    def take(self) -> int:
+        """Waits for the turn of the next number; answers its byte, which is locked."""
+        handle = self.handle
+        fcntl.fcntl(handle, fcntl.F_OFD_SETLKW, _GUARD)
         try:
-            found = os.pread(self.handle, BYTES, 0)
-            taken: int = NUMBERS.unpack(found)[0] if len(found) == BYTES else 0
-            os.pwrite(self.handle, NUMBERS.pack(taken + 1), 0)
-            self.lock(_FIRST + taken)
+            number: int = _number.unpack_from(self._map)[0]
+            _number.pack_into(self._map, 0, number + 1)
+            mine = _FIRST + number
+            fcntl.fcntl(handle, fcntl.F_OFD_SETLK, _byte(fcntl.F_WRLCK, mine))
         finally:
-            self.unlock(_GUARD)
-        return taken
+            fcntl.fcntl(handle, fcntl.F_OFD_SETLK, _NO_GUARD)
+        before = _byte(fcntl.F_WRLCK, mine - 1)
+        try:
+            if not fcntl.fcntl(handle, fcntl.F_OFD_GETLK, before).startswith(_FREE):
+                fcntl.fcntl(handle, fcntl.F_OFD_SETLKW, before)
+                self.free(mine - 1)
+        except BaseException:
+            self.free(mine)
+            raise
+        self.held = True
+        return mine
 
-
-def _flock(kind: int, byte: int) -> bytes:
-    """`struct flock` for one byte; open file descriptions have no process."""
-    return struct.pack("hhqqi4x", kind, os.SEEK_SET, byte, 1, 0)
+    def free(self, byte: int) -> None:
+        fcntl.fcntl(self.handle, fcntl.F_OFD_SETLK, _byte(fcntl.F_UNLCK, byte))
 
 
 _held = threading.local()
 
 
-@contextmanager
-def turn(database: str) -> Iterator[None]:
+class turn:  # noqa: N801 used as a function
     """Waits for this thread's turn to write, and keeps it for the length of the block; one inside another of
     the same thread is part of it.
 
     Args:
         database: path of the SQLite file; one in memory has a single process and needs no queue.
     """
-    if not database or database == ":memory:" or database.startswith("file:"):
-        yield
-        return
-    gate = _gate(database + SUFFIX)
-    if gate.held:
-        yield
-        return
-    mine = _FIRST + gate.number()
-    try:
-        gate.lock(mine - 1)
-        gate.unlock(mine - 1)
-        gate.held = True
-        yield
-    finally:
-        gate.held = False
-        gate.unlock(mine)
+
+    def __init__(self, database: str) -> None:
+        self._database, self._gate, self._byte = database, None, 0
+
+    _gate: _Gate | None
+
+    def __enter__(self) -> None:
+        database = self._database
+        if not database or database == ":memory:" or database.startswith("file:"):
+            return
+        gate = _gate(database + SUFFIX)
+        if not gate.held:
+            self._byte = gate.take()
+            self._gate = gate
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._gate is not None:
+            self._gate.held = False
+            self._gate.free(self._byte)
 
 
 def writes(statement: str) -> bool:

@@ -16,8 +16,7 @@ from .. import turns
 class DatabaseWrapper(base.DatabaseWrapper):
     _turn: ExitStack | None = None
 
-    def turn(self) -> Any:
-        """A turn of this database, as a context."""
+    def turn(self) -> turns.turn:
         return turns.turn(str(self.settings_dict["NAME"]))
 
     def create_cursor(self, name: str | None = None) -> Any:
