@@ -14,7 +14,8 @@ from certdesk.interfaces.cli.supervisor import Child, Supervisor
 children = [Child(code, partial(exec, code, {})) for code in sys.argv[1:]]
 sys.exit(Supervisor(children).run())
 """
-SAYS_ITS_PID = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
+# In one piece: with an unbuffered `print` the line ends of two children can come behind both numbers.
+SAYS_ITS_PID = "import os, signal; os.write(1, b'%d\\n' % os.getpid()); signal.pause()"
 
 
 def supervise(*codes: str) -> "subprocess.Popen[str]":
