@@ -16,6 +16,7 @@ from typing import Any
 
 from certdesk.pki.x509.certificates import facts
 from tests.support import tls
+from tests.support.waiting import until
 
 NOBODY = 65534
 
@@ -111,23 +112,39 @@ def another_pair() -> Fault:
 
 
 def frozen(pid: Callable[[], int]) -> Fault:
-    def send(number: signal.Signals) -> None:
-        os.kill(pid(), number)  # first: while it is being reloaded it makes others
-        for one in _children(pid()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(one, number)
+    def begin() -> None:
+        _stop([pid()])  # seen to stand still before its children are counted: a reload makes others
+        _stop(_children(pid()))
 
-    return Fault(lambda: send(signal.SIGSTOP), lambda: send(signal.SIGCONT))
+    def end() -> None:
+        _send([pid(), *_children(pid())], signal.SIGCONT)
+
+    return Fault(begin, end)
+
+
+def _stop(ones: list[int]) -> None:
+    _send(ones, signal.SIGSTOP)
+    until("they stand still", lambda: all(_stat(one)[:1] in (["T"], ["Z"], []) for one in ones))
+
+
+def _send(ones: list[int], number: signal.Signals) -> None:
+    for one in ones:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one, number)
+
+
+def _stat(one: int) -> list[str]:
+    """State, parent and more of what /proc says; empty when it has ended."""
+    try:
+        text = Path(f"/proc/{one}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return text.rpartition(")")[2].split()
 
 
 def _children(pid: int) -> list[int]:
-    found = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            parent = file.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1]
-            if int(parent) == pid:
-                found.append(int(file.parent.name))
-    return found
+    every = (int(folder.name) for folder in Path("/proc").glob("[0-9]*"))
+    return [one for one in every if _stat(one)[1:2] == [str(pid)]]
 
 
 def cut(path: Path) -> Fault:
