@@ -181,6 +181,7 @@ NOT_SHOWN: dict[str, tuple[str, ...]] = {
     "foundation/common/fields.py": ("moment, integer microseconds UTC",),
     "foundation/common/reader.py": ("models.Field[Any, Any]",),
     "foundation/common/sql.py": ("BEGIN IMMEDIATE",),
+    "foundation/common/writer.py": ("tuple[list[models.Field[Any, Any]], str]",),
     "foundation/iam/predicates.py": ("(…) AND NOT (…)", "NOT IN"),
     "foundation/iam/principal.py": ("the house",),
     "foundation/iam/queries.py": ("the temporary key",),

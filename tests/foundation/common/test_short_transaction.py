@@ -1,5 +1,7 @@
 """A short transaction is whole or nothing, nests in Django's, and runs what waits for the commit."""
 
+from collections.abc import Iterator
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 
@@ -87,6 +89,53 @@ def test_a_commit_that_the_database_refuses_undoes_it() -> None:
 
     with pytest.raises(IntegrityError):
         fail()
+    assert is_idle()
+    assert balances() == 0
+
+
+def flushes() -> bool:
+    """Whether the next commit waits for the disk."""
+    if sql.is_sqlite():
+        return sql.row("PRAGMA synchronous") == (2,)
+    return sql.row("SHOW synchronous_commit") == ("on",)
+
+
+@pytest.fixture
+def careful() -> Iterator[None]:
+    """As in a real installation; the tests' PostgreSQL is hasty."""
+    if not sql.is_sqlite():
+        sql.execute("SET synchronous_commit = on")
+    yield
+    if not sql.is_sqlite():
+        sql.execute("RESET synchronous_commit")
+
+
+def test_one_that_is_not_flushed_is_so_alone(careful: None) -> None:
+    seen: list[bool] = []
+    with sql.short_transaction(flush=False):
+        sql.execute(BALANCE, ["a", 1])
+        transaction.on_commit(lambda: seen.append(flushes()))
+        assert not flushes()
+    assert seen == [True]
+    assert flushes()
+    with sql.short_transaction():
+        assert flushes()
+        with sql.short_transaction(flush=False):  # part of the other, which decides
+            sql.execute(BALANCE, ["b", 1])
+            assert flushes()
+    assert is_idle()
+    assert balances() == 2
+
+
+def test_one_that_is_not_flushed_and_fails_leaves_nothing(careful: None) -> None:
+    def fail() -> None:
+        with sql.short_transaction(flush=False):
+            sql.execute(BALANCE, ["a", 1])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert flushes()
     assert is_idle()
     assert balances() == 0
 

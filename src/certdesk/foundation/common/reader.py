@@ -20,11 +20,13 @@ class Reader(Generic[M]):
 
     Args:
         rest: what follows the table: joins by hand, WHERE, ORDER BY; with `%s` for values.
-        joined: foreign keys of the model whose rows are read too; `rest` joins their tables.
+        joined: foreign keys whose rows are read too, as `select_related` names them, the nearer ones first;
+            `rest` joins their tables.
+        lock: the model's own rows stay locked until the transaction ends.
     """
 
-    def __init__(self, model: type[M], rest: str, *joined: str) -> None:
-        self._model, self._rest, self._joined = model, rest, joined
+    def __init__(self, model: type[M], rest: str, *joined: str, lock: bool = False) -> None:
+        self._model, self._rest, self._joined, self._lock = model, rest, joined, lock
 
     def all(self, *values: object) -> list[M]:
         return [self._made(row) for row in sql.rows(self._statement, values)]
@@ -37,9 +39,11 @@ class Reader(Generic[M]):
     def _parts(self) -> "list[_Part]":
         """For the model and each joined one: the foreign key, names of its columns, how each is read."""
         found: list[_Part] = [_part("", self._model)]
+        models_of: dict[str, Any] = {"": self._model}
         for name in self._joined:
-            other: Any = self._model._meta.get_field(name).related_model
-            found.append(_part(name, other))
+            nearer, _, key = name.rpartition("__")
+            models_of[name] = models_of[nearer]._meta.get_field(key).related_model
+            found.append(_part(name, models_of[name]))
         return found
 
     @cached_property
@@ -49,10 +53,12 @@ class Reader(Generic[M]):
             for _, model, _, _ in self._parts
             for field in model._meta.concrete_fields
         )
-        return f"SELECT {columns} FROM {self._model._meta.db_table} {self._rest}"
+        table = self._model._meta.db_table
+        lock = f" FOR UPDATE OF {table}" if self._lock and not sql.is_sqlite() else ""
+        return f"SELECT {columns} FROM {table} {self._rest}{lock}"
 
     def _made(self, row: Sequence[Any]) -> M:
-        at, made = 0, list[models.Model]()
+        at, made = 0, dict[str, models.Model]()
         for name, model, names, converters in self._parts:
             values = [
                 value if convert is None or value is None else convert(value)
@@ -60,10 +66,11 @@ class Reader(Generic[M]):
             ]
             one = model.from_db(DEFAULT_DB_ALIAS, names, values)
             if name:
-                setattr(made[0], name, one)
-            made.append(one)
+                nearer, _, key = name.rpartition("__")
+                setattr(made[nearer], key, one)
+            made[name] = one
             at += len(names)
-        return made[0]  # type: ignore[return-value]
+        return made[""]  # type: ignore[return-value]
 
 
 _Part = tuple[str, type[models.Model], Sequence[str], Sequence[_Convert | None]]

@@ -179,15 +179,27 @@ class short_transaction:  # noqa: N801 used as a function
 
     Django's `atomic`, but for the two steps that an outermost transaction of SQLite takes nearly always,
     BEGIN and a COMMIT that works: done here they cost a fifth. Whatever else happens, `atomic` sees to.
+
+    Args:
+        flush: False = the commit is not flushed to the disk by itself. It survives the end of the process; a
+            power cut it survives if a later commit does, which flushes it too.
     """
+
+    def __init__(self, *, flush: bool = True) -> None:
+        self._flush = flush
 
     def __enter__(self) -> None:
         self._atomic = transaction.atomic()
         self._turn: AbstractContextManager[None] | None = None
         self._direct: sqlite3.Connection | None = None
         self._wrapper = wrapper = _wrapper()
-        if wrapper.in_atomic_block or wrapper.vendor != "sqlite":
+        if wrapper.in_atomic_block:
             self._atomic.__enter__()
+            return
+        if wrapper.vendor != "sqlite":
+            self._atomic.__enter__()
+            if not self._flush:
+                self._not_flushed_by_server()
             return
         self._turn = turns.turn(str(wrapper.settings_dict["NAME"]))
         self._turn.__enter__()
@@ -197,13 +209,25 @@ class short_transaction:  # noqa: N801 used as a function
             self._turn.__exit__(None, None, None)
             raise
 
+    def _not_flushed_by_server(self) -> None:
+        try:
+            execute("SET LOCAL synchronous_commit = off")
+        except BaseException as failure:
+            self._atomic.__exit__(type(failure), failure, failure.__traceback__)
+            raise
+
     def _begin(self, wrapper: BaseDatabaseWrapper) -> None:
         wrapper.needs_rollback = False
         self._direct = _direct(wrapper) if wrapper.autocommit else None
         if self._direct is None:
             self._atomic.__enter__()
             return
-        _run(wrapper, self._direct, "BEGIN IMMEDIATE", ())
+        self._set_flushing(self._flush)
+        try:
+            _run(wrapper, self._direct, "BEGIN IMMEDIATE", ())
+        except BaseException:
+            self._set_flushing(True)
+            raise
         wrapper.commit_on_exit = True
         wrapper.autocommit = False
         wrapper.in_atomic_block = True
@@ -223,13 +247,18 @@ class short_transaction:  # noqa: N801 used as a function
     ) -> None:
         wrapper, direct = self._wrapper, self._direct
         if direct is None or kind is not None or wrapper.needs_rollback or wrapper.connection is not direct:
-            self._atomic.__exit__(kind, error, trace)
+            try:
+                self._atomic.__exit__(kind, error, trace)
+            finally:
+                self._set_flushing(True)
             return
         try:
             _run(wrapper, direct, "COMMIT", ())
         except BaseException as failure:
             self._atomic.__exit__(type(failure), failure, failure.__traceback__)
             raise
+        finally:
+            self._set_flushing(True)
         wrapper.atomic_blocks.pop()
         wrapper.in_atomic_block = False
         wrapper.autocommit = True
@@ -237,9 +266,7 @@ class short_transaction:  # noqa: N801 used as a function
         if wrapper.run_on_commit:
             wrapper.run_and_clear_commit_hooks()
 
-
-def turn() -> AbstractContextManager[None]:
-    """This thread's turn among the writers of SQLite; nothing inside a transaction and on PostgreSQL."""
-    wrapper = _wrapper()
-    alone = wrapper.vendor == "sqlite" and not wrapper.in_atomic_block
-    return turns.turn(str(wrapper.settings_dict["NAME"]) if alone else "")
+    def _set_flushing(self, wanted: bool) -> None:
+        """Outside of a transaction: inside one SQLite has no ear for it."""
+        if not self._flush and self._direct is not None and self._wrapper.connection is self._direct:
+            self._direct.execute(f"PRAGMA synchronous={'FULL' if wanted else 'NORMAL'}")

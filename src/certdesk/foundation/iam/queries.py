@@ -11,12 +11,15 @@ import orjson
 
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import Forbidden, NotFound
+from certdesk.foundation.common.reader import Reader
 from certdesk.foundation.sealing import actions as sealing
 
 from . import predicates, rules
 from .models import AccessKey, Agency, User
 from .predicates import Columns
 from .principal import PolicyGrant, Principal, Resource, Via, fresh_caches
+
+active_user = Reader(User, "WHERE id = %s AND is_active")
 
 KEY_PURPOSE = "access-key"
 CACHE_SECONDS = 5.0  # a disabled key or a changed policy is felt at most this much later

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.db import connection, transaction
-
 from certdesk.foundation.common import clock, sql
 from certdesk.foundation.common.errors import BadParameter
 
@@ -113,23 +111,11 @@ def _refuse_repeat(mac: str, date: datetime, now: datetime) -> None:
 
 
 def _remember(mac: str, date: datetime, now: datetime) -> bool:
-    """Writes the signature down; false when it was there. Not flushed to the disk by itself: it must
-    survive the end of a process, not a power cut, and the request's own commit flushes it anyway."""
+    """Writes the signature down; false when it was there. It must survive the end of a process, not a power
+    cut, and the request's own commit flushes it anyway."""
     params = [mac, clock.to_micros(now), clock.to_micros(max(date, now) + 2 * signature.WINDOW)]
-    if connection.in_atomic_block:  # in a test; a pragma is not possible inside a transaction
+    with sql.short_transaction(flush=False):
         return sql.execute(_REMEMBER, params) == 1
-    if not sql.is_sqlite():
-        with transaction.atomic():
-            sql.execute("SET LOCAL synchronous_commit = off")
-            return sql.execute(_REMEMBER, params) == 1
-    connection.ensure_connection()
-    plain = connection.connection  # Django's cursor costs ten times what a pragma does
-    plain.execute("PRAGMA synchronous=NORMAL")
-    try:
-        with sql.turn():
-            return sql.execute(_REMEMBER, params) == 1
-    finally:
-        plain.execute("PRAGMA synchronous=FULL")
 
 
 class Outcome(StrEnum):

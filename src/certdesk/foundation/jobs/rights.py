@@ -9,7 +9,7 @@ from certdesk.foundation.common.errors import Forbidden
 from certdesk.foundation.iam import assuming
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal, Resource, Via, system_principal
-from certdesk.foundation.iam.queries import principal_of
+from certdesk.foundation.iam.queries import active_user, principal_of
 
 from .errors import UserGone
 from .models import Job
@@ -38,7 +38,7 @@ def principal_of_user(user_id: str, account_id: str = "") -> Principal:
     Raises:
         UserGone: the user is gone or switched off.
     """
-    user = User.objects.filter(id=user_id, is_active=True).first()
+    user = active_user.first(user_id)
     if user is None:
         raise UserGone()
     # What it was asked for with was decided then; a job can show no second factor itself.

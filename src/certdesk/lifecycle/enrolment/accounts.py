@@ -10,7 +10,7 @@ from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import ids
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal, Via
-from certdesk.foundation.iam.queries import principal_of
+from certdesk.foundation.iam.queries import active_user, principal_of
 
 from . import queries, rules
 from .errors import AcmeError, malformed, unauthorized
@@ -28,7 +28,7 @@ def principal(account: Account, source: str = "", request_id: str = "") -> Princ
     Raises:
         AcmeError: the user is gone or switched off.
     """
-    user = queries.user_of.first(account.credential.user_id)
+    user = active_user.first(account.credential.user_id)
     if user is None or user.account_id != account.credential.account_id:
         raise unauthorized("The user of this account's credential is gone or switched off.")
     return principal_of(user, Via.ACME, source=source, request_id=request_id)

@@ -54,13 +54,8 @@ def obtain(account: Account, asked: Asked, product: Product, now: datetime) -> A
     start: nobody proves a name twice within the issuer's period (DOM-13).
     """
     known = enrolled.known(account.credential.account_id, asked.name, product, now)
-    open_ones = Authorization.objects.filter(
-        account=account,
-        value=asked.name.base,
-        wildcard=asked.name.wildcard,
-        state__in=_OPEN,
-        expires_at__gt=now,
-    ).order_by("-created_at")
+    name = asked.name
+    open_ones = queries.open_authorizations.all(account.id, name.base, name.wildcard, clock.to_micros(now))
     for one in open_ones:
         if one.state == AuthorizationState.PENDING and known is None:
             return one
@@ -70,9 +65,7 @@ def obtain(account: Account, asked: Asked, product: Product, now: datetime) -> A
 
 
 def _make(account: Account, asked: Asked, known: enrolled.Known | None, now: datetime) -> Authorization:
-    if known is None and Authorization.objects.filter(
-        account=account, state=AuthorizationState.PENDING, expires_at__gt=now
-    ).count() >= MOST_PENDING:  # fmt: skip
+    if known is None and queries.waiting(account.id, now, MOST_PENDING) >= MOST_PENDING:
         raise AcmeError(
             "rateLimited",
             f"{MOST_PENDING} names of this account wait for their proof already.",
@@ -80,7 +73,7 @@ def _make(account: Account, asked: Asked, known: enrolled.Known | None, now: dat
             headers={"Retry-After": "3600"},
         )
     until = min(known.until, now + LONGEST_REUSE) if known else now + states.PENDING_LIFE
-    made = Authorization.objects.create(
+    made = Authorization(
         id=ids.hex32(),
         account=account,
         kind=asked.kind,
@@ -91,10 +84,12 @@ def _make(account: Account, asked: Asked, known: enrolled.Known | None, now: dat
         created_at=now,
         expires_at=until,
     )
+    queries.new_authorization.insert(made)
     types = rules.challenge_types(
         asked.kind, wildcard=asked.name.wildcard, alpn=not settings.get().perspectives
     )
-    Challenge.objects.bulk_create(_challenge(made, place, kind, now) for place, kind in enumerate(types))
+    ways = [_challenge(made, place, kind, now) for place, kind in enumerate(types)]
+    queries.new_challenges.insert(*ways)
     return made
 
 
@@ -132,10 +127,7 @@ def answer(account: Account, challenge: Challenge, now: datetime) -> Challenge:
     if state_of(challenge.authorization, now) != AuthorizationState.PENDING:
         raise malformed("The authorization is not pending any more.")
     with short_transaction():
-        changed = Challenge.objects.filter(id=challenge.id, state=ChallengeState.PENDING).update(
-            state=ChallengeState.PROCESSING, thumbprint=account.thumbprint, looks=0
-        )
-        if changed:
+        if queries.answer_challenge(challenge.id, account.thumbprint):
             schedule(account, challenge, 0.0)
     return challenge_of(account, challenge.id)
 

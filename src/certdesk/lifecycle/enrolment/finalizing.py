@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.common import clock
@@ -117,15 +117,10 @@ def _check_proved(account: Account, asked: Sequence[Asked], product: Product, no
 
 def _begin(account: Account, order: Order) -> None:
     """Takes the order and one certificate of the quota; only one request gets it."""
-    with short_transaction():
-        taken = Order.objects.filter(id=order.id, state=OrderState.PENDING).update(
-            state=OrderState.PROCESSING
-        )
-        if not taken:
+    with short_transaction(flush=False):  # what is bought afterwards flushes it too
+        if not queries.move_order(order.id, OrderState.PENDING, OrderState.PROCESSING):
             raise AcmeError("orderNotReady", "The order is being finalized already.", status=403)
-        within = Q(quota=None) | Q(issued__lt=F("quota"))
-        mine = Credential.objects.filter(within, id=account.credential_id, deleted_at=None)
-        if not mine.update(issued=F("issued") + 1):
+        if not queries.take_from_quota(account.credential_id):
             raise unauthorized("The quota of this account's credential is used up.", "Ask for a larger one.")
         jobs.enqueue(
             SETTLE,
@@ -170,8 +165,7 @@ class _Bought:
         certificate_id = results[0].certificate_id
         if not certificate_id:
             return  # nothing was bought for lack of money
-        mine = Order.objects.filter(id=self.order.id, state=OrderState.PROCESSING)
-        if not mine.update(certificate_id=certificate_id):
+        if not queries.tie_order(self.order.id, certificate_id):
             raise Conflict(
                 "The order was given up meanwhile, so nothing was bought.", next_step="Place a new order."
             )
@@ -186,7 +180,8 @@ class _Bought:
 
 def _end(who: Principal, order: Order, result: IssueResult) -> None:
     if result.issued:
-        Order.objects.filter(id=order.id, state=OrderState.PROCESSING).update(state=OrderState.VALID)
+        with short_transaction(flush=False):  # where it is lost, `settle` finds the certificate
+            queries.move_order(order.id, OrderState.PROCESSING, OrderState.VALID)
     elif not result.certificate_id:
         with short_transaction():
             _void(order, unauthorized(result.reason))

@@ -79,7 +79,12 @@ class Authorization(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["account", "value", "wildcard", "expires_at"], name="enrolment_reuse")
+            models.Index(fields=["account", "value", "wildcard", "expires_at"], name="enrolment_reuse"),
+            models.Index(
+                fields=["account", "expires_at"],
+                name="enrolment_waiting",
+                condition=models.Q(state="pending"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -53,11 +53,14 @@ def is_ours(nonce: str, now: datetime) -> bool:
 
 
 def use(nonce: str, now: datetime) -> bool:
-    """Uses it up; False when it was used before. Only after the signature: strangers write nothing."""
+    """Uses it up; False when it was used before. Only after the signature: strangers write nothing.
+
+    It must survive the end of a process, not a power cut, and what the request changes flushes it anyway.
+    """
     digest = base64.urlsafe_b64encode(hashlib.sha256(nonce.encode()).digest()).decode("ascii").rstrip("=")
-    return bool(
-        sql.insert("enrolment_usednonce", [{"digest": digest, "at": now}], "ON CONFLICT (digest) DO NOTHING")
-    )
+    with sql.short_transaction(flush=False):
+        used = {"digest": digest, "at": now}
+        return sql.insert("enrolment_usednonce", [used], "ON CONFLICT (digest) DO NOTHING") == 1
 
 
 def forget(now: datetime, most: int = CHUNK) -> int:

@@ -32,7 +32,9 @@ def of(account: Account, order_id: str) -> Order:
 
 
 def state_of(order: Order, now: datetime) -> str:
-    """As clients see it."""
+    """As clients see it; only while it is pending its authorisations have a say."""
+    if order.state != OrderState.PENDING:
+        return order.state
     proofs = [states.authorization(one, now) for one in queries.authorizations_of_order.all(order.id)]
     return states.order(order, proofs, now)
 
@@ -57,7 +59,7 @@ def place(account: Account, wanted: Mapping[str, Any], now: datetime, source: st
     _check_first(replaces, now)
     try:
         with short_transaction():
-            order = Order.objects.create(
+            order = Order(
                 id=ids.hex32(),
                 account=account,
                 names=[one.text for one in asked],
@@ -67,6 +69,7 @@ def place(account: Account, wanted: Mapping[str, Any], now: datetime, source: st
                 created_at=now,
                 expires_at=now + states.ORDER_LIFE,
             )
+            queries.new_order.insert(order)
             proofs = dict.fromkeys(authorizations.obtain(account, one, product, now).id for one in asked)
             sql.insert(_PROOFS, [{"order_id": order.id, "authorization_id": one} for one in proofs])
     except IntegrityError:

@@ -9,7 +9,7 @@ from certdesk.lifecycle.validation import enrolled
 from certdesk.lifecycle.validation.perspectives import Look, Sight
 from certdesk.lifecycle.validation.rules import corroborated
 
-from . import authorizations, rules, states
+from . import authorizations, queries, rules, states
 from .errors import AcmeError
 from .models import AccountState, Authorization, AuthorizationState, Challenge, ChallengeState
 
@@ -29,12 +29,7 @@ _PROBLEMS = {
 
 def open_challenge(challenge_id: str, now: datetime) -> Challenge | None:
     """The challenge while somebody waits for its outcome, held until the transaction ends."""
-    one = (
-        Challenge.objects.select_for_update(of=("self",))
-        .select_related("authorization__account__credential")
-        .filter(id=challenge_id, state=ChallengeState.PROCESSING)
-        .first()
-    )
+    one = queries.answered_challenge.first(challenge_id)
     if one is None or states.authorization(one.authorization, now) != AuthorizationState.PENDING:
         return None
     return one if one.authorization.account.state == AccountState.VALID else None
@@ -68,9 +63,7 @@ def store(challenge: Challenge, sights: Sequence[Sight], now: datetime) -> None:
 def _prove(challenge: Challenge, places: Sequence[str], seen: str, now: datetime) -> None:
     """Nothing where the client has deactivated the authorisation meanwhile."""
     one = challenge.authorization
-    pending = Authorization.objects.filter(id=one.id, state=AuthorizationState.PENDING)
-    until = now + authorizations.LONGEST_REUSE
-    if not pending.update(state=AuthorizationState.VALID, expires_at=until):
+    if not queries.prove(one.id, now + authorizations.LONGEST_REUSE):
         return
     account_id = one.account.credential.account_id
     book = rules.BR_METHOD_OF_ADDRESS if one.kind == "ip" else rules.BR_METHOD
@@ -84,8 +77,7 @@ def _prove(challenge: Challenge, places: Sequence[str], seen: str, now: datetime
         seen=seen,
         now=now,
     )
-    Challenge.objects.filter(id=challenge.id).update(state=ChallengeState.VALID, validated_at=now, error=None)
-    Authorization.objects.filter(id=one.id).update(evidence_id=evidence_id)
+    queries.keep_proof(challenge.id, one.id, evidence_id, now)
     audit.record(
         system_principal(account_id, authorizations.VALIDATE),
         PROVED,

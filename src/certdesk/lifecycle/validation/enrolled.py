@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from certdesk.foundation.common.writer import Writer
 from certdesk.lifecycle.catalogue.queries import catalogue
 from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.pki.x509.names import Name
 
 from . import queries, rules
 from .models import Evidence
+
+_evidence = Writer(Evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ def record(
         whole: it proves the domain with what stands below it (a wildcard's record), not the exact name alone.
         method: HTTP, DNS or ALPN.
     """
-    made = Evidence.objects.create(
+    made = Evidence(
         account_id=account_id,
         authorization_domain=domain,
         name="" if whole else domain,
@@ -48,6 +51,7 @@ def record(
         at=now,
         application_id=0,
     )
+    _evidence.insert(made)
     return int(made.id)
 
 
