@@ -30,11 +30,26 @@ def ensure(settings: Settings) -> None:
 
 
 def derive(settings: Settings, purpose: str) -> str:
-    """64 hex characters bound to `purpose`; before the first set-up a value that nobody else has."""
-    try:
-        material = _read(path_of(settings))
-    except FileNotFoundError:
-        material = secrets.token_bytes(32)
+    """64 hex characters bound to `purpose`; before the first set-up a value that nobody else has.
+
+    Kept for the settings that are in force: each request of an ACME client asks twice.
+    """
+    global _derived
+    if _derived[0] is not settings:
+        _derived = (settings, {})
+    kept = _derived[1]
+    if purpose not in kept:
+        try:
+            kept[purpose] = _bound(_read(path_of(settings)), purpose)
+        except FileNotFoundError:
+            return _bound(secrets.token_bytes(_BYTES), purpose)
+    return kept[purpose]
+
+
+_derived: tuple[Settings | None, dict[str, str]] = (None, {})
+
+
+def _bound(material: bytes, purpose: str) -> str:
     return hmac.new(material, purpose.encode(), hashlib.sha256).hexdigest()
 
 

@@ -1,9 +1,10 @@
 """The objects of RFC 8555 §7.1 as JSON."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from certdesk.lifecycle.enrolment import authorizations, products, queries
+from certdesk.lifecycle.enrolment import authorizations, products
 from certdesk.lifecycle.enrolment.models import Account, Authorization, Challenge, Order, OrderState
 
 from .door import ROOT
@@ -13,7 +14,7 @@ Document = dict[str, Any]
 
 def moment(value: datetime) -> str:
     """RFC 3339, UTC, whole seconds."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{value.astimezone(UTC).isoformat()[:19]}Z"
 
 
 def directory(base: str) -> Document:
@@ -42,9 +43,9 @@ def _identifier(kind: str, value: str) -> Document:
     return {"type": kind, "value": value}
 
 
-def order(one: Order, state: str, base: str) -> Document:
+def order(one: Order, proofs: Sequence[Authorization], state: str, base: str) -> Document:
+    """`proofs`: its authorisations."""
     at = base + ROOT
-    proofs = queries.authorizations_of_order.all(one.id)
     found: Document = {
         "status": state,
         "expires": moment(one.expires_at),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -91,17 +92,26 @@ def _ec(jwk: Mapping[str, Any]) -> Key:
     found = _CURVES.get(str(jwk.get("crv")))
     if found is None:
         raise _bad_key("The key is on no curve that is taken here: P-256, P-384 or P-521.")
-    algorithm, curve, size = found
+    algorithm, _, size = found
     x, y = unb64(jwk.get("x"), "x"), unb64(jwk.get("y"), "y")
     if len(x) != size or len(y) != size:
         raise _bad_key("The coordinates of the key do not have the length of its curve.")
     try:
-        public = ec.EllipticCurvePublicNumbers(
-            int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve
-        ).public_key()
+        public = _point(str(jwk["crv"]), x, y)
     except ValueError:
         raise _bad_key("The point is not on its curve.") from None
     return Key({"kty": "EC", "crv": jwk["crv"], "x": jwk["x"], "y": jwk["y"]}, algorithm, public)
+
+
+@lru_cache(maxsize=1024)
+def _point(curve: str, x: bytes, y: bytes) -> ec.EllipticCurvePublicKey:
+    """Kept: each request of an account brings the same one.
+
+    Raises:
+        ValueError: it is not on the curve.
+    """
+    on = _CURVES[curve][1]
+    return ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), on).public_key()
 
 
 def _okp(jwk: Mapping[str, Any]) -> Key:

@@ -52,11 +52,12 @@ def new_order(request: HttpRequest) -> Answer:
 
 
 def _order(order: Order, base: str, now: datetime, status: int = 200) -> Answer:
-    state = orders.state_of(order, now)
+    proofs = authorizations.of_order(order)
+    state = orders.state_of(order, now, proofs)
     headers = {"Location": f"{base}{ROOT}/order/{order.id}"}
     if state == OrderState.PROCESSING:
         headers["Retry-After"] = ISSUANCE
-    return json_answer(documents.order(order, state, base), base, status, headers)
+    return json_answer(documents.order(order, proofs, state, base), base, status, headers)
 
 
 @resource("POST")
@@ -152,20 +153,21 @@ def revoke_cert(request: HttpRequest) -> Answer:
 
 
 ROUTES: list[URLPattern] = [
+    path("acme/authz/<str:authz_id>", authz),
+    path("acme/order/<str:order_id>", order),
+    path("acme/challenge/<str:challenge_id>", challenge),
+    path("acme/certificate/<str:order_id>", certificate),
+    path("acme/new-order", new_order),
+    path("acme/order/<str:order_id>/finalize", finalize),
     path("acme/directory", directory),
     path("acme/new-nonce", new_nonce),
+    path("acme/renewal-info/<str:certificate>", renewal_info),
     path("acme/new-account", accounts.new_account),
     path("acme/account/<str:account_id>", accounts.account),
     path("acme/account/<str:account_id>/orders", accounts.account_orders),
     path("acme/key-change", accounts.key_change),
-    path("acme/new-order", new_order),
-    path("acme/order/<str:order_id>", order),
-    path("acme/order/<str:order_id>/finalize", finalize),
-    path("acme/certificate/<str:order_id>", certificate),
     path("acme/certificate/<str:order_id>/<int:number>", certificate),
     path("acme/new-authz", new_authz),
-    path("acme/authz/<str:authz_id>", authz),
-    path("acme/challenge/<str:challenge_id>", challenge),
     path("acme/revoke-cert", revoke_cert),
-    path("acme/renewal-info/<str:certificate>", renewal_info),
 ]
+"""What clients ask for most comes first: they are tried in this order."""

@@ -12,7 +12,7 @@ from certdesk.lifecycle.validation import enrolled
 
 from . import accounts, queries, rules, states
 from .errors import AcmeError, malformed, not_found
-from .models import Account, Authorization, AuthorizationState, Challenge, ChallengeState
+from .models import Account, Authorization, AuthorizationState, Challenge, ChallengeState, Order
 from .rules import Asked
 
 VALIDATE = "enrolment.validate"
@@ -31,6 +31,10 @@ def of(account: Account, authorization_id: str) -> Authorization:
         raise not_found("authorization")
     found.account = account
     return found
+
+
+def of_order(order: Order) -> list[Authorization]:
+    return queries.authorizations_of_order.all(order.id)
 
 
 def challenge_of(account: Account, challenge_id: str) -> Challenge:
@@ -127,9 +131,11 @@ def answer(account: Account, challenge: Challenge, now: datetime) -> Challenge:
     if state_of(challenge.authorization, now) != AuthorizationState.PENDING:
         raise malformed("The authorization is not pending any more.")
     with short_transaction():
-        if queries.answer_challenge(challenge.id, account.thumbprint):
-            schedule(account, challenge, 0.0)
-    return challenge_of(account, challenge.id)
+        if not queries.answer_challenge(challenge.id, account.thumbprint):
+            return challenge_of(account, challenge.id)
+        schedule(account, challenge, 0.0)
+    challenge.state, challenge.thumbprint, challenge.looks = ChallengeState.PROCESSING, account.thumbprint, 0
+    return challenge
 
 
 def schedule(account: Account, challenge: Challenge, seconds: float) -> None:

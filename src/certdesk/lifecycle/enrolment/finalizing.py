@@ -75,8 +75,7 @@ def finalize(
     except BaseException:
         _back(account, order)
         raise
-    _end(who, order, result)
-    return orders.of(account, order.id)
+    return _end(who, order, result)
 
 
 def _read(der: bytes) -> ParsedCsr:
@@ -151,7 +150,7 @@ def _request(who: Principal, order: Order, product: Product, csr: ParsedCsr) -> 
         domain_method="FILE" if by_file else "DNS",
         auto_dns_auth=ourselves,
     )
-    return IssueRequest(product.brand, product.type, form)
+    return IssueRequest(product.brand, product.type, form, csr=csr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,14 +177,17 @@ class _Bought:
         )
 
 
-def _end(who: Principal, order: Order, result: IssueResult) -> None:
+def _end(who: Principal, order: Order, result: IssueResult) -> Order:
     if result.issued:
         with short_transaction(flush=False):  # where it is lost, `settle` finds the certificate
             queries.move_order(order.id, OrderState.PROCESSING, OrderState.VALID)
-    elif not result.certificate_id:
+        order.state, order.certificate_id = OrderState.VALID, result.certificate_id
+        return order
+    if not result.certificate_id:
         with short_transaction():
             _void(order, unauthorized(result.reason))
             purchases.close(who, result.order_id, who.account_id, result.reason)  # nobody is to pay it later
+    return orders.of(order.account, order.id)
 
 
 def _void(order: Order, error: AcmeError) -> None:

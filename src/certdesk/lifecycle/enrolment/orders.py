@@ -1,6 +1,6 @@
 """Orders: placed, shown, listed (RFC 8555 §7.4)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from certdesk.foundation.iam.principal import Resource
 
 from . import accounts, authorizations, products, queries, rules, states, succession
 from .errors import AcmeError, malformed, not_found
-from .models import Account, Order, OrderState
+from .models import Account, Authorization, Order, OrderState
 from .rules import Asked
 
 APPLY = "scm:cert:apply"
@@ -31,12 +31,17 @@ def of(account: Account, order_id: str) -> Order:
     return found
 
 
-def state_of(order: Order, now: datetime) -> str:
-    """As clients see it; only while it is pending its authorisations have a say."""
+def state_of(order: Order, now: datetime, proofs: Sequence[Authorization] | None = None) -> str:
+    """As clients see it; only while it is pending its authorisations have a say.
+
+    Args:
+        proofs: those authorisations, where they have been read already.
+    """
     if order.state != OrderState.PENDING:
         return order.state
-    proofs = [states.authorization(one, now) for one in queries.authorizations_of_order.all(order.id)]
-    return states.order(order, proofs, now)
+    if proofs is None:
+        proofs = authorizations.of_order(order)
+    return states.order(order, [states.authorization(one, now) for one in proofs], now)
 
 
 def place(account: Account, wanted: Mapping[str, Any], now: datetime, source: str = "") -> Order:

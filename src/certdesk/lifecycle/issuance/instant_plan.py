@@ -45,6 +45,7 @@ class IssueRequest:
     Attributes:
         effective_time: years.
         form: `domain`, `sans`, `csr` or `key_algorithm`, `agree_privacy_protection`; the rest is optional.
+        csr: that of the form, where the caller has read it.
     """
 
     cert_brand: str
@@ -53,6 +54,7 @@ class IssueRequest:
     effective_time: int = 1
     enterprise_project_id: str = "0"
     free: bool = False
+    csr: ParsedCsr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def _check(principal: Principal, request: IssueRequest, applicant: Applicant, no
     """The rules of buying and applying, before anything is written."""
     chosen = stored.chosen(principal, request.form)
     form = stored.filled(request.form, chosen)
-    csr = _csr_of(form.csr, allow_ip=catalogue().takes_addresses(request.cert_brand))
+    csr = request.csr or _csr_of(form.csr, allow_ip=catalogue().takes_addresses(request.cert_brand))
     quantities = _quantities(form, csr)
     product = catalogue().product(
         request.cert_brand, request.cert_type, quantities.domain_type, free=request.free
