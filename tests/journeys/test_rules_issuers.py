@@ -639,3 +639,21 @@ def test_a_product_without_an_issuer_in_the_catalogue_is_sold_once_the_operator_
     assert "nobody issues it" in alice.refused("orders.buy", body=BUY).message
     alice("issuers.of_product", product_id=PRODUCT, body=["builtin"])
     assert alice.buy()
+
+
+# --- test orders ---------------------------------------------------------------------------------
+
+
+def test_a_test_order_is_an_order_at_this_issuer_alone(office: Office, alice: Caller) -> None:
+    issuer, body = made(alice), {"domain": "www.example.com"}
+    ordered = alice("issuers.order_test", id=issuer, body=body)["certificate_id"]
+    shown = alice("certificates.show", certificate_id=ordered)
+    assert (shown["status"], shown["domain"]) == ("CHECKING", "www.example.com")
+    open_already = alice.refused("issuers.order_test", id=issuer, body=body)
+    assert (open_already.kind, "is open" in str(open_already)) == (Kind.CONFLICT, True)
+    assert caller(office, "bob").refused("issuers.order_test", id=issuer, body=body).kind is Kind.CONFLICT
+    for stranger in ("rita", "charlie"):
+        refused = caller(office, stranger).refused("issuers.order_test", id=issuer, body=body)
+        assert refused.kind is Kind.FORBIDDEN
+    alice("issuers.update", id=issuer, body={"enabled": False})
+    assert alice.refused("issuers.order_test", id=issuer, body=body).kind is Kind.WRONG_STATE

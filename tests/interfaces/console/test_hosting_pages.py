@@ -254,6 +254,9 @@ def test_a_list_is_watched_and_the_page_says_what_became_of_each(office: Office,
     done = client.post(page, {"certificates": text})
     assert done.status_code == 200
     said = done.content.decode()
+    assert "Nobody is told" in said  # no user of the account has an address
+    office.people["alice"].email = "alice@example.net"
+    office.people["alice"].save()
     for words in (
         'data-watched="1"',
         'data-there="0"',
@@ -265,7 +268,10 @@ def test_a_list_is_watched_and_the_page_says_what_became_of_each(office: Office,
     assert pem(world.usual) not in said
     again = client.post(page, {"certificates_file": file("list.pem", text.encode())}).content.decode()
     assert 'data-watched="0" data-there="1" data-refused="1"' in again
+    assert "Nobody is told" not in again
+    assert "You are told before" in again
     refused = client.post(page, {"certificates": "nothing"})
+    assert "told before each" not in refused.content.decode()
     assert (refused.status_code, 'data-code="SCM.0053"' in refused.content.decode()) == (422, True)
     assert client.post(page, {}).status_code == 422
     assert client.post(page, {"certificates_file": file("list.der", b"\x30\x82\xff\xfe")}).status_code == 422

@@ -664,6 +664,11 @@ def _issuer(side: Side) -> Ask:
     return Ask(body=issuer("further"))
 
 
+@own("issuers.order_test")
+def _test_order(side: Side) -> Ask:
+    return Ask(body={"domain": side.name("trial")})
+
+
 @own("issuers.of_product")
 def _order(side: Side) -> Ask:
     return Ask(body=[side.ids["issuers"], "builtin"])

@@ -1963,6 +1963,15 @@ class Issuers:
         """
         return cast('shapes.ProductIssuers', self._transport.call('PUT', self._transport.path('/v3/scm/products/{product_id}/issuers', product_id), array=items))
 
+    def order_test(self, id: str, *, domain: str, agreed: bool | None = None) -> shapes.TestOrdered:
+        """Orders a real certificate at this issuer alone, at no price here; one at a time.
+
+        Args:
+            id: The id.
+            domain: The domain name.
+        """
+        return cast('shapes.TestOrdered', self._transport.call('POST', self._transport.path('/v3/scm/issuers/{id}/test-orders', id), body={'domain': domain, 'agreed': agreed}))
+
     def show(self, id: str) -> shapes.IssuerInfo:
         """One issuer.
 

@@ -2397,6 +2397,13 @@ class NewTarget(TypedDict):
     options: 'dict[str, Any]'
 
 
+class NewTestOrder(TypedDict):
+    """`agreed`: the CA may bill it; needed where it may."""
+
+    domain: 'str'
+    agreed: NotRequired['bool']
+
+
 class NewUser(TypedDict):
     name: 'str'
     password: NotRequired['str | None']
@@ -3465,6 +3472,12 @@ class TemporaryCredential(TypedDict):
 
 class TemporaryKeyMade(TypedDict):
     credential: 'TemporaryCredential'
+
+
+class TestOrdered(TypedDict):
+    """The certificate shows how far it is."""
+
+    certificate_id: 'str'
 
 
 class ToSetUp(TypedDict):

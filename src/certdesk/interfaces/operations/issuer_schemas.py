@@ -32,5 +32,12 @@ class IssuerChange(Body):
     options: Options | None = None
 
 
+class NewTestOrder(Body):
+    """`agreed`: the CA may bill it; needed where it may."""
+
+    domain: Line
+    agreed: bool = False
+
+
 class IssuerOrder(RootModel[Annotated[list[Line], Field(max_length=50)]]):
     """Ids or slugs, the first one first; none = as the catalogue says."""

@@ -6,11 +6,13 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.common.clock import wire
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
+from certdesk.lifecycle.issuance import rehearsing
 from certdesk.lifecycle.issuers import product_orders, queries, setting_up
 from certdesk.lifecycle.issuers.models import Issuer
 
 from . import paging
-from .issuer_schemas import IssuerChange, IssuerOrder, NewIssuer
+from .applications import APPLY, PAY, SUBSCRIBE
+from .issuer_schemas import IssuerChange, IssuerOrder, NewIssuer, NewTestOrder
 from .registry import operation
 from .schemas import PageQuery
 from .shapes import Shape
@@ -99,6 +101,21 @@ def test(principal: Principal, id: str) -> Shape:  # noqa: A002
         "next_step": say(found.next_step),
         "notes": [say(note) for note in found.notes],
     }
+
+
+@operation(
+    "issuers.order_test",
+    "POST",
+    f"{ONE}/test-orders",
+    f"{ISSUER}:test",
+    also=(SUBSCRIBE, APPLY, PAY),
+    request=NewTestOrder,
+    success=201,
+)
+def order_test(principal: Principal, id: str, body: NewTestOrder) -> Shape:  # noqa: A002
+    """Orders a real certificate at this issuer alone, at no price here; one at a time."""
+    made = rehearsing.rehearse(principal, id, body.domain, clock.now(), agreed=body.agreed)
+    return {"certificate_id": made}
 
 
 @operation("issuers.health", "GET", f"{ONE}/health", f"{ISSUER}:get")

@@ -62,10 +62,20 @@ def of(certificate: Certificate, now: datetime, *, most: int = 20) -> Thread:
         acknowledged_by=current.acknowledged_by if current else "",
         following=rules.following(about.stages, now) if about and not settled else None,
         succession=about.succession if about else None,
-        recipients=tuple(recipients.of(about, recipients.audience(about.account_id))) if about else (),
+        recipients=_recipients(about) if about else (),
         told=_told(certificate.id, most),
         on=about.on if about else frozenset(),
     )
+
+
+def is_told(certificate_id: str) -> bool:
+    """Whether anybody is, at the next stage. The caller knows the certificate."""
+    about = queries.candidates([certificate_id]).get(certificate_id)
+    return about is not None and bool(_recipients(about))
+
+
+def _recipients(about: queries.Candidate) -> tuple[To, ...]:
+    return tuple(recipients.of(about, recipients.audience(about.account_id)))
 
 
 def _told(certificate_id: str, most: int) -> tuple[Told, ...]:

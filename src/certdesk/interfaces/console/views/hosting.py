@@ -11,6 +11,7 @@ from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations.registry import call
 from certdesk.lifecycle.certificates.uploading import UPLOAD
+from certdesk.lifecycle.notifications import threads
 
 from ..forms.common import put
 from ..forms.hosting import UploadForm, WatchForm
@@ -60,8 +61,11 @@ def watch(request: HttpRequest, principal: Principal) -> HttpResponse:
             code = code_of(error)
         else:
             form = WatchForm()
+    held = next((one["certificate_id"] for one in answer.get("items", ()) if "certificate_id" in one), "")
     context = {
         "title": _("Watch a list of certificates"),
+        "held": held,
+        "is_told": bool(held) and threads.is_told(held),
         "form": form,
         "code": code,
         "answer": answer,

@@ -40,6 +40,12 @@ class IssuerTested(TypedDict):
     notes: list[str]
 
 
+class TestOrdered(TypedDict):
+    """The certificate shows how far it is."""
+
+    certificate_id: str
+
+
 class IssuerFailure(TypedDict):
     at: Moment
     message: str
@@ -82,6 +88,7 @@ ANSWERS: dict[str, object] = {
     "issuers.show": IssuerInfo,
     "issuers.update": IssuerInfo,
     "issuers.test": IssuerTested,
+    "issuers.order_test": TestOrdered,
     "issuers.health": IssuerHealth,
     "issuers.of_product": ProductIssuers,
 }
