@@ -37,10 +37,8 @@ def state_of(order: Order, now: datetime, proofs: Sequence[Authorization] | None
     Args:
         proofs: those authorisations, where they have been read already.
     """
-    if order.state != OrderState.PENDING:
-        return order.state
     if proofs is None:
-        proofs = authorizations.of_order(order)
+        proofs = authorizations.of_order(order) if order.state == OrderState.PENDING else ()
     return states.order(order, [states.authorization(one, now) for one in proofs], now)
 
 
