@@ -255,6 +255,7 @@ def test_a_list_is_watched_and_the_page_says_what_became_of_each(office: Office,
     assert done.status_code == 200
     said = done.content.decode()
     assert "Nobody is told" in said  # no user of the account has an address
+    assert 'href="/notifications/rules/add"' in said
     office.people["alice"].email = "alice@example.net"
     office.people["alice"].save()
     for words in (
@@ -269,6 +270,7 @@ def test_a_list_is_watched_and_the_page_says_what_became_of_each(office: Office,
     again = client.post(page, {"certificates_file": file("list.pem", text.encode())}).content.decode()
     assert 'data-watched="0" data-there="1" data-refused="1"' in again
     assert "Nobody is told" not in again
+    assert "/notifications/rules/add" not in again
     assert "You are told before" in again
     refused = client.post(page, {"certificates": "nothing"})
     assert "told before each" not in refused.content.decode()

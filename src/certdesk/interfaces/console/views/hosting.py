@@ -11,7 +11,7 @@ from certdesk.foundation.common.errors import CertdeskError
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations.registry import call
 from certdesk.lifecycle.certificates.uploading import UPLOAD
-from certdesk.lifecycle.notifications import threads
+from certdesk.lifecycle.notifications import channels, threads
 
 from ..forms.common import put
 from ..forms.hosting import UploadForm, WatchForm
@@ -66,6 +66,7 @@ def watch(request: HttpRequest, principal: Principal) -> HttpResponse:
         "title": _("Watch a list of certificates"),
         "held": held,
         "is_told": bool(held) and threads.is_told(held),
+        "may_rules": principal.may(channels.CREATE),
         "form": form,
         "code": code,
         "answer": answer,
