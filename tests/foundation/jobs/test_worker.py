@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.db import OperationalError
 
 from certdesk.foundation.audit import actions as audit
 from certdesk.foundation.audit.models import Event
+from certdesk.foundation.common import clock
 from certdesk.foundation.iam.principal import system_principal
 from certdesk.foundation.jobs import actions, queries, registry, testing, worker
 from certdesk.foundation.jobs.models import Job, State
@@ -168,9 +170,17 @@ def test_events_are_sealed_within_a_second() -> None:
         assert time.monotonic() - began < 2
 
 
-def test_periodic_jobs_run_and_those_of_the_start_at_once() -> None:
+def test_a_periodic_job_without_a_plan_runs_at_once() -> None:
+    with testing.registered("test.simple", Simple):
+        registry.periodic("test.simple", 3600)
+        with working():
+            until(done(1))
+
+
+def test_a_periodic_job_of_the_start_runs_though_its_time_has_not_come() -> None:
     with testing.registered("test.simple", Simple):
         registry.periodic("test.simple", 3600, at_start=True)
+        queries.add_schedule("test.simple", clock.real_now() + timedelta(minutes=50))
         with working():
             until(done(1))
 
