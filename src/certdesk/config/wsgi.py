@@ -9,9 +9,11 @@ from typing import Any
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "certdesk.config.django")
 
 from django.core import signals
+from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
 from django.db import DEFAULT_DB_ALIAS, close_old_connections, connections, reset_queries
-from django.http import FileResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 from certdesk.foundation.common import settings
 from certdesk.foundation.common.baton import baton
@@ -21,9 +23,17 @@ from .affinity import settle
 
 _django = get_wsgi_application()
 
-from certdesk.interfaces.console.middleware import HEADERS  # noqa: E402  # Django is set up now
+from certdesk.interfaces.acme import gate as acme  # noqa: E402  # Django is set up now
+from certdesk.interfaces.api import dispatch  # noqa: E402
+from certdesk.interfaces.console.middleware import HEADERS, edge  # noqa: E402
 from certdesk.interfaces.public import at_once  # noqa: E402
 
+
+def _nobody(request: HttpRequest) -> HttpResponseBase:
+    raise RuntimeError(f"the edge answers {request.path_info} itself")
+
+
+_edge = edge(_nobody)
 _always = list(HEADERS.items())
 _files = at_once.Files()
 _connection = connections[DEFAULT_DB_ALIAS]
@@ -51,6 +61,9 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         _settle(settings.get().data)
         _share_connection()
         _look_after_connection()
+        path = environ["PATH_INFO"]
+        if acme.is_acme(path) or dispatch.is_api(path):
+            return _straight(environ, start_response)
         response = _django(environ, start_response)
         if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
             return _Pieces(response)
@@ -60,6 +73,14 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
             return [body]
         finally:
             response.close()
+
+
+def _straight(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """What the edge answers itself. Django's handler around it, with its signals and prefixes, is for pages
+    alone."""
+    response = _edge(WSGIRequest(environ))
+    start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
+    return [response.content] if isinstance(response, HttpResponse) else _Pieces(response)
 
 
 def _share_connection() -> None:

@@ -17,7 +17,7 @@ from certdesk.foundation.common import clock, settings
 from certdesk.foundation.common.errors import Forbidden
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.models import Group, User
-from certdesk.foundation.jobs import testing
+from certdesk.foundation.jobs import registry, testing
 from certdesk.foundation.jobs.actions import enqueue
 from certdesk.foundation.jobs.errors import UserGone
 from certdesk.foundation.jobs.models import Job
@@ -27,7 +27,7 @@ from certdesk.lifecycle.campaigns.rules import KEY_OF_A_CSR
 from certdesk.lifecycle.certificates.models import Certificate, Version
 from certdesk.lifecycle.enrolment import authorizations, credentials, finalizing, nonces, validating
 from certdesk.lifecycle.enrolment.errors import AcmeError
-from certdesk.lifecycle.enrolment.jobs import FORGET, Validate
+from certdesk.lifecycle.enrolment.jobs import FORGET, SETTLE, Validate
 from certdesk.lifecycle.enrolment.models import Authorization, Credential, Order, UsedNonce
 from certdesk.lifecycle.issuance.issue_now import issue_now
 from certdesk.lifecycle.orders.models import Order as Purchase
@@ -385,7 +385,7 @@ def test_an_order_that_was_given_up_buys_nothing_afterwards(
 
     def slow(*given: Any, **more: Any) -> Any:
         with short_transaction():
-            finalizing.give_up(Order.objects.get().id)
+            finalizing.give_up(clock.real_now() + finalizing.PATIENCE + timedelta(seconds=1))
         return issue_now(*given, **more)
 
     monkeypatch.setattr(finalizing, "issue_now", slow)
@@ -424,9 +424,27 @@ def test_an_order_whose_process_ended_gives_its_place_back(house: House) -> None
     taken = acme.post(placed.json()["finalize"], {"csr": b64(csr("www.example.com"))})
     assert problem(taken) == "orderNotReady"
     assert Credential.objects.get().issued == 1
-    assert Job.objects.filter(kind=finalizing.SETTLE).count() == 1
-    house.desk.run(finalizing.PATIENCE + timedelta(seconds=1))
+    taken = Order.objects.get().taken_at
+    assert taken is not None
+    for waited, state in ((timedelta(0), "processing"), (timedelta(seconds=1), "invalid")):
+        with short_transaction():
+            finalizing.give_up(taken + finalizing.PATIENCE + waited)
+        assert acme.read(placed.headers["Location"])["status"] == state
     assert acme.read(placed.headers["Location"])["error"]["type"].endswith(":serverInternal")
+    assert Credential.objects.get().issued == 0
+
+
+def test_a_worker_looks_for_orders_whose_process_ended(house: House) -> None:
+    acme = house.client(quota=5)
+    placed = acme.order("www.example.com")
+    house.prove(acme, placed.json())
+    order = Order.objects.get()
+    finalizing._begin(order.account, order)
+    Order.objects.update(taken_at=clock.real_now() - finalizing.PATIENCE - timedelta(seconds=1))
+    assert SETTLE in registry.periods
+    enqueue(SETTLE)
+    house.desk.run()
+    assert acme.read(placed.headers["Location"])["status"] == "invalid"
     assert Credential.objects.get().issued == 0
 
 

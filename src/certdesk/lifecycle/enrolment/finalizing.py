@@ -15,7 +15,6 @@ from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import Conflict
 from certdesk.foundation.common.sql import short_transaction
 from certdesk.foundation.iam.principal import Principal
-from certdesk.foundation.jobs import actions as jobs
 from certdesk.lifecycle.applications.form import ApplicationForm
 from certdesk.lifecycle.catalogue.rules import Product
 from certdesk.lifecycle.certificates import chains
@@ -36,8 +35,8 @@ from .errors import AcmeError, malformed, unauthorized
 from .models import Account, Credential, Order, OrderState
 from .rules import Asked
 
-SETTLE = "enrolment.settle"
 FINALIZED = "acme.order_finalized"
+FEW = 50  # orders of one transaction (law 13); a stop leaves no more than were under way
 PATIENCE = timedelta(minutes=2)
 """After so long without a certificate, the process that was to buy it has ended: nothing was bought."""
 
@@ -117,16 +116,10 @@ def _check_proved(account: Account, asked: Sequence[Asked], product: Product, no
 def _begin(account: Account, order: Order) -> None:
     """Takes the order and one certificate of the quota; only one request gets it."""
     with short_transaction(flush=False):  # what is bought afterwards flushes it too
-        if not queries.move_order(order.id, OrderState.PENDING, OrderState.PROCESSING):
+        if not queries.take_order(order.id, clock.real_now()):
             raise AcmeError("orderNotReady", "The order is being finalized already.", status=403)
         if not queries.take_from_quota(account.credential_id):
             raise unauthorized("The quota of this account's credential is used up.", "Ask for a larger one.")
-        jobs.enqueue(
-            SETTLE,
-            {"order": order.id, "account_id": account.credential.account_id},
-            subject=order.id,
-            run_at=clock.real_now() + PATIENCE,
-        )
 
 
 def _back(account: Account, order: Order) -> None:
@@ -217,10 +210,16 @@ def _refused(words: str) -> dict[str, Any]:
     return unauthorized(words or "The certificate authority refused the application.").document
 
 
-def give_up(order_id: str) -> None:
-    """An order whose process ended before anything was bought. In the caller's transaction."""
-    order = Order.objects.select_related("account").filter(id=order_id).first()
-    if order is not None:
+def give_up(now: datetime) -> None:
+    """Orders whose process ended before anything was bought, a few of them. In the caller's transaction.
+
+    Args:
+        now: real time.
+    """
+    left = Order.objects.filter(
+        state=OrderState.PROCESSING, certificate_id="", taken_at__lt=now - PATIENCE
+    ).select_related("account")
+    for order in left.order_by("taken_at")[:FEW]:
         _void(order, AcmeError("serverInternal", LOST, status=500))
 
 

@@ -16,8 +16,9 @@ from certdesk.lifecycle.validation.perspectives import Look, Sight, look_all
 from . import finalizing, nonces, orders, validating
 from .authorizations import VALIDATE
 from .errors import AcmeError
-from .finalizing import SETTLE
 
+SETTLE = "enrolment.settle"
+SETTLE_SECONDS = 30
 FORGET = "enrolment.forget"
 PAUSE = timedelta(milliseconds=2)
 LOOK_SECONDS = 40.0
@@ -68,12 +69,12 @@ def _problem(error: BaseException) -> AcmeError:
     return AcmeError("serverInternal", FAULT, status=500)
 
 
-@handler(SETTLE, lock="enrolment-order:{order}")
+@handler(SETTLE, lock=SETTLE)
 class Settle(Handler[bool, None]):
-    """An order whose process ended between taking it and buying: said so, and its quota given back."""
+    """Orders whose process ended between taking them and buying: said so, and their quota given back."""
 
     def load(self, job: Job) -> bool | None:
-        finalizing.give_up(str(job.payload["order"]))
+        finalizing.give_up(clock.real_now())
         return None
 
 
@@ -89,3 +90,4 @@ class Forget(Handler[bool, None]):
 
 
 periodic(FORGET, 300)
+periodic(SETTLE, SETTLE_SECONDS)

@@ -144,8 +144,16 @@ class Order(models.Model):
     error = models.JSONField(null=True, help_text="Problem document.")
     created_at = MomentField()
     expires_at = MomentField()
+    taken_at = MomentField(null=True, help_text="Real time; when a process set out to buy its certificate.")
 
     class Meta:
+        indexes = [
+            models.Index(
+                fields=["taken_at"],
+                name="enrolment_taken",
+                condition=models.Q(state="processing", certificate_id=""),
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["replaces"],

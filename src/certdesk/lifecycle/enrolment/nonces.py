@@ -34,7 +34,7 @@ def make(now: datetime) -> str:
 
 def _mac(body: bytes) -> bytes:
     key = session_key.derive(settings.get(), "acme-nonce").encode()
-    return hmac.new(key, body, hashlib.sha256).digest()[:_MAC]
+    return hmac.digest(key, body, "sha256")[:_MAC]
 
 
 def is_ours(nonce: str, now: datetime) -> bool:

@@ -72,6 +72,18 @@ def move_order(order_id: str, before: OrderState, after: OrderState) -> bool:
     return sql.execute(statement, [after.value, order_id, before.value]) == 1
 
 
+def take_order(order_id: str, now: datetime) -> bool:
+    """Whether the order waited for somebody to finalize it; from now on this process does.
+
+    Args:
+        now: real time.
+    """
+    statement = (
+        "UPDATE enrolment_order SET state = 'processing', taken_at = %s WHERE id = %s AND state = 'pending'"
+    )
+    return sql.execute(statement, [clock.to_micros(now), order_id]) == 1
+
+
 def tie_order(order_id: str, certificate_id: str) -> bool:
     """Gives the certificate to an order that is being finalized still."""
     statement = "UPDATE enrolment_order SET certificate_id = %s WHERE id = %s AND state = 'processing'"
