@@ -108,6 +108,9 @@ def test_files_come_and_go(run: Command, tmp_path: Path) -> None:
     assert run("orders", "export", "--output", str(output)).returncode == 0
     assert output.read_bytes().count(b",") > 3
     assert output.stat().st_mode & 0o077 == 0
+    exported = run("certificates", "export-json", "--output", str(tmp_path / "all.json"))
+    assert exported.returncode == 0, exported.stderr
+    assert isinstance(json.loads((tmp_path / "all.json").read_bytes()), list)
     refused = run("orders", "export", "--output", str(tmp_path / "none" / "x"))
     assert (refused.returncode, "Choose --output" in refused.stderr) == (2, True)
     options = {

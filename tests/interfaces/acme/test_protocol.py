@@ -399,6 +399,20 @@ def test_an_order_that_was_given_up_buys_nothing_afterwards(
     )
 
 
+def test_what_takes_get_takes_head_and_nothing_else(db: None) -> None:
+    browser = Acme().http
+    got, head = browser.get("/acme/directory"), browser.head("/acme/directory")
+    assert (head.status_code, head.headers["Content-Type"]) == (200, got.headers["Content-Type"])
+    assert (browser.get("/acme/new-nonce").status_code, browser.head("/acme/new-nonce").status_code) == (
+        204,
+        200,
+    )
+    for path, allowed in (("/acme/directory", "GET, HEAD"), ("/acme/new-order", "POST")):
+        refused = browser.delete(path)
+        assert (refused.status_code, refused.headers["Allow"]) == (405, allowed)
+    assert browser.head("/acme/new-order").status_code == 405
+
+
 def test_nonces_are_good_once_after_a_restart_and_for_a_day(db: None) -> None:
     now = clock.real_now()
     made = nonces.make(now)

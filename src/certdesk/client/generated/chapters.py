@@ -1069,7 +1069,7 @@ class Certificates:
         """
         return self._transport.download('GET', '/v3/scm/certificates/export.csv', query={'status': status, 'content': content, 'domain': domain, 'tag': tag, 'brand': brand, 'issuer': issuer, 'expires_before': expires_before, 'owner': owner, 'owner_group': owner_group, 'project': project, 'sort': sort, 'order': order, 'ids': ids})
 
-    def export_json(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, issuer: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, ids: str | None = None) -> None:
+    def export_json(self, *, status: Literal['ALL', 'PAID', 'CHECKING', 'CHECKING_ORG', 'ISSUING', 'ISSUED', 'UNPASSED', 'SUPPLEMENTCHECKING', 'CANCELSUPPLEMENTING', 'CANCELCHECKING', 'REVOKING', 'REVOKING_DOMAIN', 'REISSUING', 'UNSUBSCRIBING', 'REVOKED', 'UPLOAD', 'EXPIRED'] | None = None, content: str | None = None, domain: str | None = None, tag: str | None = None, brand: str | None = None, issuer: str | None = None, expires_before: str | None = None, owner: str | None = None, owner_group: str | None = None, project: str | None = None, sort: Literal['updated', 'expires', 'name'] | None = None, order: Literal['', 'asc', 'desc'] | None = None, ids: str | None = None) -> Download:
         """The same as one JSON array, an object a line.
 
         Args:
@@ -1085,7 +1085,7 @@ class Certificates:
             project: Its project there.
             sort: Latest change first, or soonest expiry first.
         """
-        self._transport.call('GET', '/v3/scm/certificates/export.json', query={'status': status, 'content': content, 'domain': domain, 'tag': tag, 'brand': brand, 'issuer': issuer, 'expires_before': expires_before, 'owner': owner, 'owner_group': owner_group, 'project': project, 'sort': sort, 'order': order, 'ids': ids})
+        return self._transport.download('GET', '/v3/scm/certificates/export.json', query={'status': status, 'content': content, 'domain': domain, 'tag': tag, 'brand': brand, 'issuer': issuer, 'expires_before': expires_before, 'owner': owner, 'owner_group': owner_group, 'project': project, 'sort': sort, 'order': order, 'ids': ids})
 
     def import_(self, *, name: str, certificate: str | None = None, certificate_chain: str | None = None, private_key: str | None = None, duplicate_check: bool | None = None, enterprise_project_id: str | None = None, enc_certificate: str | None = None, enc_private_key: str | None = None) -> shapes.Imported:
         """Hosts a certificate from elsewhere with its chain and key (UPL-1..8); `findings` is ours.

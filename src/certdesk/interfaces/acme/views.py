@@ -29,7 +29,7 @@ def directory(request: HttpRequest) -> Answer:
     return json_answer(documents.directory(base), base)
 
 
-@resource("GET", "HEAD")
+@resource("GET")
 def new_nonce(request: HttpRequest) -> Answer:
     """RFC 8555 §7.2: HEAD answers 200, GET 204."""
     return empty(base_of(request), 200 if request.method == "HEAD" else 204)

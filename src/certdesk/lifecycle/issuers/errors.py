@@ -11,8 +11,9 @@ class NoIssuer(NotFound):
 class BuiltInStays(WrongState):
     def __init__(self) -> None:
         super().__init__(
-            "The built-in CA is part of this installation; it is neither changed nor removed here.",
-            next_step="Take it out of the order of the products that it shall not serve.",
+            "The built-in CA is part of this installation; it is neither changed, removed nor tested here.",
+            next_step="Take it out of the order of the products that it shall not serve;"
+            " to see it work, buy a certificate.",
         )
 
 

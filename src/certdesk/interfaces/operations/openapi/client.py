@@ -105,7 +105,7 @@ def _call(method: str, path: str, one: Schema) -> Call:
         tuple(arguments),
         body,
         content.get("application/json", {}).get("schema"),
-        bool(content) and "application/json" not in content,
+        bool(content) and "schema" not in content.get("application/json", {}),  # a file may be JSON, too
         any(part["name"] == "Idempotency-Key" for part in given),
     )
 
