@@ -124,7 +124,7 @@ def test_silence_is_a_timeout_within_the_question_s_three_seconds(dns: LabDns, f
     began = time.monotonic()
     seen = check(dns)
     assert seen.answer is SeenAnswer.TIMEOUT
-    assert 2.9 < time.monotonic() - began < 4.5
+    assert 2.9 < time.monotonic() - began < 5.9  # a second question would make it six
     assert "cannot be reached" in seen.cause
 
 
