@@ -1,6 +1,7 @@
 """The page of ACME credentials and the operations behind it."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +12,13 @@ from certdesk.foundation.common.errors import BadParameter, CertdeskError, Forbi
 from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations.registry import call
+from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.enrolment import credentials
-from certdesk.lifecycle.enrolment.models import Credential
+from certdesk.lifecycle.enrolment.models import Credential, Order
+from certdesk.pki.x509.pem import write_block
 from tests.support.acme import Acme
 from tests.support.acme_house import House
+from tests.support.jose import csr
 
 
 def test_a_credential_is_made_with_commands_shown_again_without_its_key_and_taken_back(house: House) -> None:
@@ -40,6 +44,59 @@ def test_a_credential_is_made_with_commands_shown_again_without_its_key_and_take
     assert browser.get(f"/acme-credentials/{one.id}/delete").status_code == 200
     browser.post(f"/acme-credentials/{one.id}/delete")
     assert browser.get(f"/acme-credentials/{one.id}").status_code == 404
+
+
+def test_the_page_of_a_certificate_says_that_its_client_renews_it(house: House) -> None:
+    browser = Client()
+    browser.force_login(User.objects.get(id=house.desk.alice.user_id))
+    house.issued(house.client(), "www.example.com", csr=csr("www.example.com"))
+    one = Certificate.objects.get()
+
+    def page(certificate_id: str) -> str:
+        return browser.get(f"/certificates/{certificate_id}").content.decode()
+
+    assert "renews it by itself: there is nothing to switch on here" in page(one.id)
+    assert 'data-operation="auto-renewal"' not in page(one.id)  # nobody has said who applies
+    assert "Renew it by hand" not in page(one.id)
+    own = write_block("CERTIFICATE REQUEST", csr("other.example.com"))
+    other = house.desk.issued("other.example.com", csr=own)
+    assert "ACME client" not in page(other)
+    assert 'data-operation="auto-renewal"' in page(other)
+    Order.objects.update(certificate_id=other)
+    assert "While that client runs, leave auto-renewal off" in page(other)
+    assert 'data-operation="auto-renewal"' in page(other)
+    assert "Renew it by hand" in page(one.id)
+    assert 'data-operation="auto-renewal"' not in page(one.id)
+
+
+def test_what_a_client_renews_is_asked_of_nobody_else(house: House) -> None:
+    """In the overview, the list it leads to, and the calendar."""
+    mine = house.desk.issued("mine.example.com")
+    house.issued(house.client(), "www.example.com", csr=csr("www.example.com"))
+    theirs = Order.objects.get().certificate_id
+    browser = Client()
+    browser.force_login(User.objects.get(id=house.desk.alice.user_id))
+    for days, groups in ((20, {"by_client": theirs, "by_hand": mine}), (40, {})):
+        end = clock.now() + timedelta(days=days)
+        Certificate.objects.update(not_after=end, paid_until=end)
+        figures = {one["name"]: one for one in ask("overview.show", house.desk.alice)["figures"]}
+        assert {name: figures[name]["count"] for name in groups} == dict.fromkeys(groups, 1)
+        assert ("by_client" in figures) == bool(groups)
+        for name, certificate_id in groups.items():
+            listed = browser.get(figures[name]["path"]).content.decode()
+            assert {one for one in (mine, theirs) if f"/certificates/{one}" in listed} == {certificate_id}
+    assert (
+        "The ACME clients that ordered them renew them."
+        in browser.get("/certificates?renewal=client").content.decode()
+    )
+    for by, certificate_id in (("CLIENT", theirs), ("PERSON", mine)):
+        (entry,) = ask("renewals.calendar", house.desk.alice, query={"by": by})["items"]
+        assert (entry["cert_id"], entry["by"]) == (certificate_id, by)
+        assert certificate_id in browser.get(f"/calendar?by={by}").content.decode()
+    assert "Its ACME client" in browser.get("/calendar").content.decode()
+    Certificate.objects.update(auto_renewal=True)
+    assert "by_client" not in {one["name"] for one in ask("overview.show", house.desk.alice)["figures"]}
+    assert not ask("renewals.calendar", house.desk.alice, query={"by": "CLIENT"})["items"]
 
 
 def ask(name: str, principal: Principal, **given: Any) -> Any:

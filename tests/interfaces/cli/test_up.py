@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -96,21 +97,21 @@ def test_the_first_password_must_be_changed_before_anything_else(home: Installat
     assert stop(home, signal.SIGINT) == 0
 
 
-def test_a_taken_port_is_said_and_ends_the_start(home: Installation) -> None:
-    home.set_up()
-    home.start("web")
-    home.wait_ready()
-    second = subprocess.run(
-        [sys.executable, "-m", "certdesk", "web"],
-        env=home.environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert second.returncode == 1
-    assert "cannot be listened on" in second.stderr
-    assert "CERTDESK_HTTP" in second.stderr
+@pytest.mark.parametrize("command", ["up", "web"])
+def test_a_taken_port_is_said_before_anything_is_set_up(home: Installation, command: str) -> None:
+    with socket.create_server(("127.0.0.1", home.port)):
+        refused = subprocess.run(
+            [sys.executable, "-m", "certdesk", command],
+            env=home.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert refused.returncode == 1
+    assert f"127.0.0.1:{home.port} cannot be listened on" in refused.stderr
+    assert "CERTDESK_HTTP" in refused.stderr
+    assert not list(home.folder.rglob("*.sqlite3"))
 
 
 def run_tour(**environment: str) -> "subprocess.CompletedProcess[str]":

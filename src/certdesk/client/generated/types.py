@@ -753,7 +753,7 @@ class CaaSeen(TypedDict):
 
 
 class CalendarEntry(TypedDict):
-    """From `planned_at` on it is replaced by `action` (BUY, ROLLOVER, or empty: buy another one)."""
+    """From `planned_at` on it is replaced by `action`: BUY, ROLLOVER, or empty where its ACME client orders the next one, or a person buys another one."""
 
     cert_id: 'str'
     name: 'str'
@@ -771,7 +771,7 @@ class CalendarPage(TypedDict):
 
 
 class CalendarQuery(TypedDict):
-    """`by`: MACHINE or PERSON; empty = both."""
+    """`by`: MACHINE, CLIENT (its ACME client) or PERSON; empty = all."""
 
     limit: NotRequired['int']
     marker: NotRequired['str']

@@ -16,6 +16,7 @@ from .shapes import Shape
 
 FIGURES = (
     "by_itself",
+    "by_client",
     "by_hand",
     "proofs",
     "unserved",

@@ -29,6 +29,6 @@ class Renew(Body):
 
 
 class CalendarQuery(PageQuery):
-    """`by`: MACHINE or PERSON; empty = both."""
+    """`by`: MACHINE, CLIENT (its ACME client) or PERSON; empty = all."""
 
     by: Word = ""

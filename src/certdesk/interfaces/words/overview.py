@@ -26,6 +26,7 @@ def headlines(found: Overview, *, may_act: bool) -> list[Headline]:
         ("needs", (found.tabs or {}).get(Tab.YOU), _need_you if may_act else _need_applicant, "you"),
         ("by_hand", found.by_hand, _by_hand, "bad"),
         ("by_itself", found.by_itself, _by_itself, ""),
+        ("by_client", found.by_client, _by_client, ""),
         ("unserved", found.unserved, _unserved, "bad"),
         ("drifted", found.drifted, _drifted, "bad"),
         ("proofs", found.proofs, _proofs, "you"),
@@ -53,6 +54,14 @@ def _by_hand(count: int) -> str:
 
 def _by_itself(count: int) -> str:
     return ngettext("renews by itself within 30 days", "renew by themselves within 30 days", count)
+
+
+def _by_client(count: int) -> str:
+    return ngettext(
+        "ends within 30 days, and its ACME client renews it",
+        "end within 30 days, and their ACME clients renew them",
+        count,
+    )
 
 
 def _unserved(count: int) -> str:

@@ -42,5 +42,5 @@ SHAPES = (
     _("A certificate that is '%(state)s' cannot renew itself."),
     _("Possible only while it is Issued."),
     _("by %(text)s is unknown."),
-    _("Use MACHINE or PERSON."),
+    _("Use MACHINE, CLIENT or PERSON."),
 )

@@ -21,14 +21,12 @@ class Narrow:
 
     Attributes:
         ends_from, ends_before: in force now, and ending in this span (the first moment included).
-        renewal: True: it renews by itself; False: it does not.
         issued_since: bought here, with a current version that is valid from then on or later.
         ids: one of these.
     """
 
     ends_from: datetime | None = None
     ends_before: datetime | None = None
-    renewal: bool | None = None
     issued_since: datetime | None = None
     ids: Sequence[str] | None = None
 
@@ -38,8 +36,6 @@ def conditions(narrow: Narrow, now: datetime) -> list[Condition]:
     found: list[Condition] = []
     if narrow.ends_from is not None or narrow.ends_before is not None:
         found.append(_ends(narrow, now))
-    if narrow.renewal is not None:
-        found.append(("c.auto_renewal = %s", [narrow.renewal]))
     if narrow.issued_since is not None:
         since = clock.to_micros(narrow.issued_since)
         # Whatever was issued was changed then or later: that index leads, the other condition decides.

@@ -27,6 +27,7 @@ OF_CLIENT = (
 )
 """Condition on a certificate `c`: an ACME client asked for it, and renews it by itself. Not what was reissued
 since with a key of the service, which the client does not have."""
+NOT_OF_CLIENT = f"NOT {OF_CLIENT}"
 _LACKS_NONE = (
     "NOT EXISTS (SELECT 1 FROM certificates_certificatename {one} WHERE {one}.certificate_id = {has}.id"
     " AND NOT EXISTS (SELECT 1 FROM certificates_certificatename {one}2"

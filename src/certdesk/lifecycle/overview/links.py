@@ -21,7 +21,7 @@ def status(wanted: State) -> str:
 
 def ends(span: Span, *, renewal: str = "") -> str:
     """Args:
-    renewal: `on`, `off`, or empty for both.
+    renewal: `on`, `client`, `off` for neither, or empty for all.
     """
     return _with(CERTIFICATES, ends_from=_day(span.start), ends_before=_day(span.end), renewal=renewal)
 

@@ -15,6 +15,7 @@ from certdesk.lifecycle.certificates.narrowing import Narrow
 from certdesk.lifecycle.certificates.rows import LIST, Row, status_condition
 from certdesk.lifecycle.certificates.states import ROWS, State
 from certdesk.lifecycle.deployment import queries as deployments
+from certdesk.lifecycle.enrolment import succession
 from certdesk.lifecycle.issuance import queries as issuance
 from certdesk.lifecycle.validation import ending, organization_queries
 from certdesk.lifecycle.validation.domains import LIST as LIST_DOMAINS
@@ -23,6 +24,7 @@ from . import links, rules
 from .rules import NEAR, WEEK, Span
 
 MOST_NEEDS = 20
+WAYS = ("on", "client", "off")
 STATES = tuple(state for state in ROWS if state is not State.DELETED)
 
 
@@ -59,7 +61,8 @@ class Overview:
         needs: certificates that wait for the applicant, the most urgent first, at most `MOST_NEEDS`.
         tabs: as the list's tabs.
         states: those that there are.
-        by_itself, by_hand: ending within 30 days, with and without auto-renewal.
+        by_itself, by_client, by_hand: ending within 30 days; auto-renewal replaces them, the ACME clients
+            that ordered them do, or nothing does.
         proofs: authorisation domains whose last proof can be reused for 30 days more at most.
         unserved: certificates that some place should serve and does not.
         drifted: places that serve something else than they should, where there is one.
@@ -74,6 +77,7 @@ class Overview:
     states: tuple[tuple[State, Figure], ...] = ()
     weeks: tuple[Week, ...] = ()
     by_itself: Figure | None = None
+    by_client: Figure | None = None
     by_hand: Figure | None = None
     proofs: Figure | None = None
     unserved: Figure | None = None
@@ -122,17 +126,17 @@ def _with_certificates(found: Overview, principal: Principal) -> Overview:
     now, today = found.at, rules.midnight(found.at)
     near, since, spans = Span(today, today + NEAR), today - WEEK, rules.weeks(now)
     wanted = [
-        _ends(near, now, renewal=True),
-        _ends(near, now, renewal=False),
+        *([*_ends(near, now), *renewing(way)] for way in WAYS),
         narrowing.conditions(Narrow(issued_since=since), now),
         *(_ends(span, now) for span in spans),
         *([status_condition(state, now)] for state in STATES),
     ]
-    by_itself, by_hand, issued, *rest = narrowing.bounded(principal, wanted)
+    by_itself, by_client, by_hand, issued, *rest = narrowing.bounded(principal, wanted)
     held = issuance.at_the_ca(principal)
     return replace(
         found,
         by_itself=Figure(by_itself, links.ends(near, renewal="on")),
+        by_client=Figure(by_client, links.ends(near, renewal="client")) if by_client else None,
         by_hand=Figure(by_hand, links.ends(near, renewal="off")),
         issued=Figure(issued, links.issued(since)),
         weeks=_weeks(spans, rest[: len(spans)]),
@@ -159,8 +163,19 @@ def _decisions(principal: Principal) -> Figure | None:
     return Figure(count, "/approvals") if count else None
 
 
-def _ends(span: Span, now: datetime, *, renewal: bool | None = None) -> list[Condition]:
-    return narrowing.conditions(Narrow(span.start, span.end, renewal), now)
+def _ends(span: Span, now: datetime) -> list[Condition]:
+    return narrowing.conditions(Narrow(span.start, span.end), now)
+
+
+def renewing(way: str) -> list[Condition]:
+    """Who replaces it: auto-renewal (`on`), the ACME client that ordered it (`client`), or nobody by itself
+    (`off`)."""
+    if way == "on":
+        return [("c.auto_renewal", [])]
+    return [
+        ("NOT c.auto_renewal", []),
+        (succession.OF_CLIENT if way == "client" else succession.NOT_OF_CLIENT, []),
+    ]
 
 
 def _states(counts: Sequence[int]) -> tuple[tuple[State, Figure], ...]:

@@ -61,7 +61,12 @@ def _month(one: Entry) -> str:
 
 
 def _tabs(by: str) -> list[dict[str, object]]:
-    words = {"": _("All"), By.MACHINE.value: _("By the machine"), By.PERSON.value: _("By people")}
+    words = {
+        "": _("All"),
+        By.MACHINE.value: _("By the machine"),
+        By.CLIENT.value: _("By ACME clients"),
+        By.PERSON.value: _("By people"),
+    }
     url = reverse("calendar")
     return [
         {"label": label, "url": f"{url}?by={one}" if one else url, "active": one == by}
@@ -70,19 +75,26 @@ def _tabs(by: str) -> list[dict[str, object]]:
 
 
 def _line(one: Entry) -> Line:
-    machine = one.by is By.MACHINE
-    what = action_text(one.action) if machine else _person(one.action)
+    who, what = _who(one)
     return Line(
         one.row.id,
         one.row.name,
         one.row.domain,
         one.row.not_after,
         one.at,
-        _("The machine") if machine else _("You"),
+        who,
         what,
-        "good" if machine and not one.blockers else "you",
+        "you" if one.by is By.PERSON or one.blockers else "good",
         tuple(f"{say(each.sentence)} {say(each.next_step)}" for each in one.blockers),
     )
+
+
+def _who(one: Entry) -> tuple[str, str]:
+    if one.by is By.MACHINE:
+        return _("The machine"), action_text(one.action)
+    if one.by is By.CLIENT:
+        return _("Its ACME client"), _("orders the next one")
+    return _("You"), _person(one.action)
 
 
 def _person(action: str) -> str:

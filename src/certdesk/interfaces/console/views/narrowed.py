@@ -12,9 +12,10 @@ from certdesk.lifecycle.certificates import narrowing
 from certdesk.lifecycle.certificates.attention import Condition
 from certdesk.lifecycle.certificates.narrowing import Narrow
 from certdesk.lifecycle.deployment import queries as deployments
+from certdesk.lifecycle.overview import queries as overview
 
 DAYS = ("ends_from", "ends_before", "issued_since")
-WORDS = {"renewal": ("on", "off"), "served": ("no",)}
+WORDS = {"renewal": overview.WAYS, "served": ("no",)}
 
 
 def given(query: QueryDict) -> dict[str, str]:
@@ -43,11 +44,11 @@ def conditions(principal: Principal, asked: Mapping[str, str], now: datetime) ->
     narrow = Narrow(
         ends_from=day(asked.get("ends_from", "")),
         ends_before=day(asked.get("ends_before", "")),
-        renewal={"on": True, "off": False}.get(asked.get("renewal", "")),
         issued_since=day(asked.get("issued_since", "")),
         ids=ids,
     )
-    return narrowing.conditions(narrow, now)
+    found = narrowing.conditions(narrow, now)
+    return [*found, *overview.renewing(asked["renewal"])] if "renewal" in asked else found
 
 
 def words(asked: Mapping[str, str]) -> list[str]:
@@ -57,14 +58,21 @@ def words(asked: Mapping[str, str]) -> list[str]:
     if first or last:
         found.append(_ends(first, last))
     if "renewal" in asked:
-        on = asked["renewal"] == "on"
-        found.append(_("They renew by themselves.") if on else _("They do not renew by themselves."))
+        found.append(_renewing(asked["renewal"]))
     since = day(asked.get("issued_since", ""))
     if since:
         found.append(_("Issued or renewed since %(date)s.") % {"date": _date(since)})
     if "served" in asked:
         found.append(_("Not served at every place where they should be."))
     return found
+
+
+def _renewing(way: str) -> str:
+    return {
+        "on": _("They renew by themselves."),
+        "client": _("The ACME clients that ordered them renew them."),
+        "off": _("They do not renew by themselves."),
+    }[way]
 
 
 def _ends(first: datetime | None, last: datetime | None) -> str:

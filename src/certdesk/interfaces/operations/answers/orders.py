@@ -50,7 +50,8 @@ class AutoRenewalStanding(TypedDict):
 
 
 class CalendarEntry(TypedDict):
-    """From `planned_at` on it is replaced by `action` (BUY, ROLLOVER, or empty: buy another one)."""
+    """From `planned_at` on it is replaced by `action`: BUY, ROLLOVER, or empty where its ACME client orders
+    the next one, or a person buys another one."""
 
     cert_id: CertificateId
     name: str
@@ -58,7 +59,7 @@ class CalendarEntry(TypedDict):
     expires_at: Moment
     planned_at: Moment
     action: str
-    by: Annotated[str, Field(json_schema_extra={"enum": ["MACHINE", "PERSON"]})]
+    by: Annotated[str, Field(json_schema_extra={"enum": ["MACHINE", "CLIENT", "PERSON"]})]
     blockers: list[RenewalBlocker]
 
 

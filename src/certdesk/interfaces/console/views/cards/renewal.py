@@ -9,17 +9,23 @@ from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.words.say import say
 from certdesk.lifecycle.certificates import rules, states
 from certdesk.lifecycle.certificates.models import Certificate
+from certdesk.lifecycle.enrolment import succession
 from certdesk.lifecycle.renewal import switch
+from certdesk.lifecycle.renewal.causes import Blocker, Cause
 from certdesk.lifecycle.renewal.schedule import Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """`words` and `at`: what the machine does next; `blockers`: each as one text of two sentences."""
+    """`may`: the switch works; `lacks`: why it would refuse. `client`: an ACME client ordered it, and renews
+    it by itself. `words` and `at`: what the machine does next; `blockers`: each as one text of two
+    sentences."""
 
     on: bool
     deploy: bool
     may: bool
+    lacks: str
+    client: bool
     rolls: bool
     words: str
     at: datetime | None
@@ -36,17 +42,26 @@ def card(principal: Principal, certificate: Certificate, now: datetime) -> Card 
     rolls = found.next.action == Kind.ROLLOVER
     if certificate.free and not rolls:
         return None
+    lacks = (
+        ""
+        if found.enabled
+        else next((_text(one) for one in found.blockers if one.cause is Cause.PRIVACY), "")
+    )
     return Card(
         found.enabled,
         found.deploy,
-        not certificate.free,
+        not certificate.free and not lacks,
+        lacks,
+        bool(succession.of_clients([certificate.id])),
         rolls,
         action_text(found.next.action),
         found.next.at,
-        tuple(f"{say(one.sentence)} {say(one.next_step)}" for one in found.blockers)
-        if found.next.action or not found.enabled
-        else (),
+        tuple(map(_text, found.blockers)) if found.next.action or not found.enabled else (),
     )
+
+
+def _text(one: Blocker) -> str:
+    return f"{say(one.sentence)} {say(one.next_step)}"
 
 
 def action_text(action: str) -> str:
