@@ -11,6 +11,7 @@ from certdesk.foundation.audit.models import Event
 from certdesk.foundation.common import clock
 from certdesk.foundation.common.errors import BadParameter, CertdeskError, Conflict, Forbidden, WrongState
 from certdesk.foundation.common.sql import short_transaction
+from certdesk.interfaces.console.views.cards.renewal import card
 from certdesk.lifecycle.catalogue import queries as catalogue
 from certdesk.lifecycle.catalogue.errors import NoSuchProduct, NotForSale
 from certdesk.lifecycle.certificates.models import Certificate
@@ -75,6 +76,10 @@ def test_it_is_never_replaced_by_itself(desk: Desk) -> None:
     assert (coming.action, coming.at) == ("", None)
     with pytest.raises(WrongState):
         switch.check_possible(certificate, clock.now())
+    shown = card(desk.alice, certificate, clock.now())
+    assert shown is not None
+    assert not shown.may  # what would be refused is not offered
+    assert shown.why_not
 
 
 def test_of_two_at_the_same_moment_one_is_ordered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,10 +35,15 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How auto-renewal stands for one certificate."""
+    """How auto-renewal stands for one certificate.
+
+    Attributes:
+        impossible: why it cannot be switched on.
+    """
 
     enabled: bool
     deploy: bool
+    impossible: WrongState | None
     next: Next
     blockers: tuple[Blocker, ...]
 
@@ -84,20 +89,26 @@ def set_auto(
 
 def check_possible(certificate: Certificate, now: datetime) -> None:
     """Raises WrongState with the reason that it cannot renew itself."""
+    reason = _impossible(fact_reads.of([certificate]), certificate, now)
+    if reason is not None:
+        raise reason
+
+
+def _impossible(facts: Facts, certificate: Certificate, now: datetime) -> WrongState | None:
     if certificate.source != "BOUGHT":
-        raise WrongState(endings.NOT_RENEWED_HERE)
+        return WrongState(endings.NOT_RENEWED_HERE)
     if certificate.free or rehearsal.is_rehearsal(certificate.brand):
-        raise WrongState(further.FREE_NOT_RENEWED)
+        return WrongState(further.FREE_NOT_RENEWED)
     state = certificate_rules.state_of(certificate, now)
     if state not in states.ROLLS_OVER:
-        raise WrongState(
+        return WrongState(
             f"A certificate that is {states.ROWS[state].title!r} cannot renew itself.",
             next_step="Possible only while it is Issued.",
         )
-    found = blockers.of(fact_reads.of([certificate]), certificate, Kind.BUY, now)
-    if any(one.cause is Cause.PRIVACY for one in found):
+    if any(one.cause is Cause.PRIVACY for one in blockers.of(facts, certificate, Kind.BUY, now)):
         sentence, next_step = SENTENCES[Cause.PRIVACY]
-        raise WrongState(sentence, next_step=next_step)
+        return WrongState(sentence, next_step=next_step)
+    return None
 
 
 def _again(certificate_id: str, now: datetime) -> None:
@@ -123,7 +134,13 @@ def _standing(certificate: Certificate, now: datetime) -> Standing:
         found: list[Blocker] = []
     else:
         found = blockers.of(facts, certificate, Kind(coming.action or "BUY"), coming.at or now)
-    return Standing(certificate.auto_renewal, kept.deploy if kept is not None else True, coming, tuple(found))
+    return Standing(
+        certificate.auto_renewal,
+        kept.deploy if kept is not None else True,
+        _impossible(facts, certificate, now),
+        coming,
+        tuple(found),
+    )
 
 
 def next_of(facts: Facts, certificate: Certificate, now: datetime) -> Next:

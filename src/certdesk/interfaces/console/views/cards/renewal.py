@@ -6,25 +6,24 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from certdesk.foundation.iam.principal import Principal
-from certdesk.interfaces.words.say import say
+from certdesk.interfaces.words.say import both, say
 from certdesk.lifecycle.certificates import rules, states
 from certdesk.lifecycle.certificates.models import Certificate
 from certdesk.lifecycle.enrolment import succession
 from certdesk.lifecycle.renewal import switch
-from certdesk.lifecycle.renewal.causes import Blocker, Cause
 from certdesk.lifecycle.renewal.schedule import Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """`may`: the switch works; `lacks`: why it would refuse. `client`: an ACME client ordered it, and renews
-    it by itself. `words` and `at`: what the machine does next; `blockers`: each as one text of two
+    """`may`: the switch works; `why_not`: why it would refuse. `client`: an ACME client ordered it, and
+    renews it by itself. `words` and `at`: what the machine does next; `blockers`: each as one text of two
     sentences."""
 
     on: bool
     deploy: bool
     may: bool
-    lacks: str
+    why_not: str
     client: bool
     rolls: bool
     words: str
@@ -42,26 +41,20 @@ def card(principal: Principal, certificate: Certificate, now: datetime) -> Card 
     rolls = found.next.action == Kind.ROLLOVER
     if certificate.free and not rolls:
         return None
-    lacks = (
-        ""
-        if found.enabled
-        else next((_text(one) for one in found.blockers if one.cause is Cause.PRIVACY), "")
-    )
+    impossible = None if found.enabled else found.impossible
     return Card(
         found.enabled,
         found.deploy,
-        not certificate.free and not lacks,
-        lacks,
+        impossible is None,
+        both(impossible) if impossible else "",
         bool(succession.of_clients([certificate.id])),
         rolls,
         action_text(found.next.action),
         found.next.at,
-        tuple(map(_text, found.blockers)) if found.next.action or not found.enabled else (),
+        tuple(f"{say(one.sentence)} {say(one.next_step)}" for one in found.blockers)
+        if found.next.action or not found.enabled
+        else (),
     )
-
-
-def _text(one: Blocker) -> str:
-    return f"{say(one.sentence)} {say(one.next_step)}"
 
 
 def action_text(action: str) -> str:
