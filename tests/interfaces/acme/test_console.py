@@ -13,8 +13,8 @@ from certdesk.foundation.iam.models import User
 from certdesk.foundation.iam.principal import Principal
 from certdesk.interfaces.operations.registry import call
 from certdesk.lifecycle.certificates.models import Certificate
-from certdesk.lifecycle.enrolment import credentials
-from certdesk.lifecycle.enrolment.models import Credential, Order
+from certdesk.lifecycle.enrolment import credentials, succession
+from certdesk.lifecycle.enrolment.models import Account, Credential, Order
 from certdesk.pki.x509.pem import write_block
 from tests.support.acme import Acme
 from tests.support.acme_house import House
@@ -94,6 +94,21 @@ def test_what_a_client_renews_is_asked_of_nobody_else(house: House) -> None:
         assert (entry["cert_id"], entry["by"]) == (certificate_id, by)
         assert certificate_id in browser.get(f"/calendar?by={by}").content.decode()
     assert "Its ACME client" in browser.get("/calendar").content.decode()
+    for gone, back in (
+        (lambda: Account.objects.update(state="deactivated"), lambda: Account.objects.update(state="valid")),
+        (
+            lambda: Credential.objects.update(deleted_at=clock.now()),
+            lambda: Credential.objects.update(deleted_at=None),
+        ),
+    ):
+        gone()  # its client would be refused: somebody has to act
+        assert not succession.of_clients([theirs])
+        assert {one["by"] for one in ask("renewals.calendar", house.desk.alice)["items"]} == {"PERSON"}
+        back()
+        assert succession.of_clients([theirs]) == {theirs}
+    User.objects.update(is_active=False)
+    assert not succession.of_clients([theirs])
+    User.objects.update(is_active=True)
     Certificate.objects.update(auto_renewal=True)
     assert "by_client" not in {one["name"] for one in ask("overview.show", house.desk.alice)["figures"]}
     assert not ask("renewals.calendar", house.desk.alice, query={"by": "CLIENT"})["items"]

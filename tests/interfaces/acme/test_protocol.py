@@ -438,11 +438,11 @@ def test_an_order_whose_process_ended_gives_its_place_back(house: House) -> None
     taken = acme.post(placed.json()["finalize"], {"csr": b64(csr("www.example.com"))})
     assert problem(taken) == "orderNotReady"
     assert Credential.objects.get().issued == 1
-    taken = Order.objects.get().taken_at
-    assert taken is not None
+    since = Order.objects.get().taken_at
+    assert since is not None
     for waited, state in ((timedelta(0), "processing"), (timedelta(seconds=1), "invalid")):
         with short_transaction():
-            finalizing.give_up(taken + finalizing.PATIENCE + waited)
+            finalizing.give_up(since + finalizing.PATIENCE + waited)
         assert acme.read(placed.headers["Location"])["status"] == state
     assert acme.read(placed.headers["Location"])["error"]["type"].endswith(":serverInternal")
     assert Credential.objects.get().issued == 0

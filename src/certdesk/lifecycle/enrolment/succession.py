@@ -20,13 +20,18 @@ from .errors import malformed
 from .models import Account, Order, OrderState
 
 OF_CLIENT = (
-    "(EXISTS (SELECT 1 FROM enrolment_order clients WHERE clients.certificate_id = c.id)"
+    "(EXISTS (SELECT 1 FROM enrolment_order clients"
+    " JOIN enrolment_account client ON client.id = clients.account_id AND client.state = 'valid'"
+    " JOIN enrolment_credential bound ON bound.id = client.credential_id AND bound.deleted_at IS NULL"
+    " JOIN iam_user asker ON asker.id = bound.user_id AND asker.is_active"
+    " WHERE clients.certificate_id = c.id)"
     " AND COALESCE((SELECT last.csr_mode FROM applications_application last WHERE last.certificate_id = c.id"
     f" AND last.state = '{ApplicationState.FULFILLED}' ORDER BY last.id DESC LIMIT 1), '')"
     f" <> '{CsrMode.SYSTEM}')"
 )
-"""Condition on a certificate `c`: an ACME client asked for it, and renews it by itself. Not what was reissued
-since with a key of the service, which the client does not have."""
+"""Condition on a certificate `c`: an ACME client asked for it, and renews it by itself. Not where its account
+was deactivated, its credential taken back or its user switched off, for it would be refused; not what was
+reissued since with a key of the service, which the client does not have."""
 NOT_OF_CLIENT = f"NOT {OF_CLIENT}"
 _LACKS_NONE = (
     "NOT EXISTS (SELECT 1 FROM certificates_certificatename {one} WHERE {one}.certificate_id = {has}.id"

@@ -106,7 +106,8 @@ def _entry(facts: Facts, row: Row, certificate: Certificate, now: datetime, *, c
         found = blockers.of(facts, certificate, Kind(coming.action), coming.at)
         return Entry(row, coming.at, coming.action, By.MACHINE, tuple(found))
     if client and certificate.not_before and certificate.not_after:
-        start, _ = renewal_window(certificate.not_before, certificate.not_after, now=now, hurry=False)
-        return Entry(row, max(now, start), "", By.CLIENT, ())
+        told = facts.advice.get(certificate.id)  # its CA's window, which our server tells clients, too
+        usual = renewal_window(certificate.not_before, certificate.not_after, now=now, hurry=False)
+        return Entry(row, max(now, told.start if told else usual[0]), "", By.CLIENT, ())
     action = "" if row.source == "UPLOADED" or row.free else Kind.BUY.value
     return Entry(row, max(now, end - schedule.BUY_BEFORE), action, By.PERSON, ())

@@ -40,12 +40,7 @@ def shown(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Everything in force that the reader may see, what ends first before the rest."""
     by = request.GET.get("by", "")
     found = calendar.page(principal, clock.now(), by=by, marker=request.GET.get("marker", ""), limit=50)
-    months = [
-        (name, [_line(one) for one in group])
-        for name, group in groupby(
-            found.items, lambda one: date_format(one.row.not_after or one.at, _("F Y"))
-        )
-    ]
+    months = [(name, [_line(one) for one in group]) for name, group in groupby(found.items, _month)]
     more = urlencode({"by": by, "marker": found.next_marker}) if found.next_marker else ""
     context = {
         "title": _("Calendar"),
